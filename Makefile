@@ -1,0 +1,93 @@
+# Everything starts from a bare machine: Python 3.11 or later, its pip, and make.
+# The first target that needs it makes .venv; a stamp file makes the second time fast.
+
+PYTHON ?= $(shell for name in python3.11 python3 python; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(BIN)/uv
+DOCTOR := need Python 3.11 or later with pip; give its name as: make PYTHON=python3.12
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+# -- the main job, and the suite
+
+.PHONY: demo
+demo: $(VENV)/.run ## ten seconds of the main job: what this machine is doing, as events
+	$(BIN)/evenflow demo --seconds 10
+
+.PHONY: test
+test: $(VENV)/.dev ## the whole suite
+	$(BIN)/python -m pytest $(TESTS)
+
+.PHONY: check
+check: $(VENV)/.dev ## ruff, the bands, two type checkers in strict mode, flake8-async
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+	$(BIN)/basedpyright --ignoreexternal --verifytypes evenflow
+	$(BIN)/flake8 --select ASYNC --exclude tests/typing src tests examples benchmarks
+
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## the long runs of every property: many minutes
+	EVENFLOW_FUZZ_EXAMPLES=50000 EVENFLOW_MODEL_EXAMPLES=2000 \
+	$(BIN)/python -m pytest --timeout 3600 tests/fuzz tests/contract/model tests/streams/oracle
+
+.PHONY: mutants
+mutants: $(VENV)/.dev ## break each guarantee on purpose: every one must be noticed
+	$(BIN)/python -m tests.mutants $(MUTANTS)
+
+.PHONY: test-lowest
+test-lowest: $(VENV)/.dev ## the core's tests on the oldest anyio and pydantic that pyproject.toml allows
+	$(UV) venv --quiet --allow-existing --python $(BIN)/python $(VENV)-lowest
+	$(UV) pip install --quiet --python $(VENV)-lowest --resolution lowest-direct --group test --editable .
+	$(VENV)-lowest/bin/python -m pytest $(TESTS)
+
+# -- measured, drawn
+
+.PHONY: bench
+bench: $(VENV)/.bench ## every question against every peer: minutes
+	$(BIN)/python -m benchmarks
+
+.PHONY: bench-quick
+bench-quick: $(VENV)/.bench ## the ratios that matter: under a minute
+	$(BIN)/python -m benchmarks --quick
+
+.PHONY: docs-marbles
+docs-marbles: $(VENV)/.dev ## the picture of each operator, made by running it
+	$(BIN)/python docs/marbles.py
+
+# -- the ground
+
+$(UV):
+	@test -n "$(PYTHON)" || { echo "$(DOCTOR)"; exit 1; }
+	$(PYTHON) -m venv --without-pip $(VENV)
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet --constraint constraints.txt uv
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(UV)
+	$(UV) pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '.[cli]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(UV)
+	$(UV) pip install --quiet --python $(BIN)/python --constraints constraints.txt --group dev --editable '.[all]'
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.bench: pyproject.toml constraints.txt | $(UV)
+	$(UV) pip install --quiet --python $(BIN)/python --constraints constraints.txt --group dev --group bench --editable '.[all]'
+	@touch $@ $(VENV)/.dev $(VENV)/.run
+
+.PHONY: constraints
+constraints: $(UV) ## write constraints.txt anew: what is tested, on every system, with no address in it
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+		--all-extras --group dev --group bench pyproject.toml --output-file constraints.txt
+
+.PHONY: clean
+clean: ## leave only what git knows
+	rm -rf $(VENV) $(VENV)-lowest build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

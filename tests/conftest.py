@@ -1,0 +1,55 @@
+"""What holds for every test: nothing is skipped that could have run, nothing hangs, nothing warns.
+
+Timeouts and warnings are settings in pyproject.toml; here are skips.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+UNAVOIDABLE = "unavoidable: "
+"""A skip whose reason starts so is one that this machine cannot help: no such system, no such interpreter."""
+
+# Examples are counted, not timed: on a busy machine a deadline says nothing about the code.
+settings.register_profile("evenflow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("evenflow")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--no-avoidable-skips",
+        action="store_true",
+        default=bool(os.environ.get("EVENFLOW_NO_AVOIDABLE_SKIPS")),
+        help=f"fail if a test was skipped for a reason that does not start with {UNAVOIDABLE!r}",
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if not config.getoption("--no-avoidable-skips"):
+        return
+    avoidable = [(report.nodeid, _reason(report)) for report in _skipped(terminalreporter)]
+    avoidable = [(test, reason) for test, reason in avoidable if not reason.startswith(UNAVOIDABLE)]
+    for test, reason in avoidable:
+        terminalreporter.write_line(f"skipped, though it could have run: {test}: {reason}", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not session.config.getoption("--no-avoidable-skips"):
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if any(not _reason(report).startswith(UNAVOIDABLE) for report in _skipped(reporter)):
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+
+def _skipped(reporter: pytest.TerminalReporter) -> list[pytest.TestReport]:
+    return reporter.stats.get("skipped", [])
+
+
+def _reason(report: pytest.TestReport) -> str:
+    """The words of a skip, without the place where they were said."""
+    where_and_why = report.longrepr
+    words = where_and_why[2] if isinstance(where_and_why, tuple) else str(where_and_why)
+    return words.removeprefix("Skipped: ")
