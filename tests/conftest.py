@@ -27,6 +27,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_sessionstart() -> None:
+    """A run against a broken copy (tests/mutants) must not look at the sources of this checkout instead."""
+    if expected := os.environ.get("EVENFLOW_EXPECTED_AT"):
+        import evenflow
+
+        assert str(evenflow.__file__).startswith(expected), evenflow.__file__
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if not config.getoption("--no-avoidable-skips"):
         return

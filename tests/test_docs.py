@@ -1,0 +1,84 @@
+"""The docs are a program that is run, and pages that lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs_blocks import Page, blocks
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _prose(page: Path) -> list[str]:
+    """The lines of a page that are not inside a block, each without its code spans."""
+    prose, inside = [], False
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.lstrip().startswith("```"):
+            inside = not inside
+        elif not inside:
+            prose.append(re.sub(r"`[^`]*`", "`x`", line))
+    return prose
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_python_block_runs_and_prints_what_the_page_shows(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page is a program: what it says can be typed in, and prints what it says."""
+    monkeypatch.chdir(tmp_path)
+    Page(page, tmp_path).run()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_link_leads_to_a_file_of_this_project(page: Path) -> None:
+    """A link inside the project is a path that exists, and a heading that is there."""
+    for link in LINK.finditer("\n".join(_prose(page))):
+        target, _, heading = link["target"].partition("#")
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        file = (page.parent / target) if target else page
+        assert file.exists(), f"{_name(page)} links to {target}"
+        if heading and file.suffix == ".md":
+            assert heading in _headings(file), f"{_name(page)} links to {link['target']}: no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_a_page_says_one_sentence_a_line(page: Path) -> None:
+    """A change to a sentence is a change to a line, and can be read in a diff."""
+    for line in _prose(page):
+        if line.startswith(("|", "#")):
+            continue
+        assert not re.search(r"[a-z`)]{2}[.!?] [A-Z]", line), f"{_name(page)}: {line}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_a_page_opens_with_a_sentence(page: Path) -> None:
+    """After its title, the first thing on a page is what it is for, so that a reader can leave."""
+    lines = [line for line in page.read_text(encoding="utf-8").splitlines() if line.strip()]
+    assert lines[0].startswith("# ")
+    assert lines[1].rstrip().endswith((".", ":")), f"{_name(page)}: {lines[1]}"
+
+
+def test_the_readme_starts_with_the_two_commands_and_shows_what_its_code_prints() -> None:
+    """Who comes for the first time can run it, see it, and read what it did."""
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    assert text.index("make demo") < text.index("make test") < text.index("```python")
+    assert any(block.runs and block.shows for block in blocks(readme))
+
+
+def _headings(page: Path) -> set[str]:
+    """The anchors of a page, made from its headings as GitHub does."""
+    titles = (
+        line.lstrip("#").strip().lower() for line in page.read_text(encoding="utf-8").splitlines() if line[:1] == "#"
+    )
+    return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in titles}

@@ -1,0 +1,89 @@
+"""What type checkers say of evenflow: two of them, in strict mode, over `tests/typing`, which nobody ever runs.
+
+A line there that must be right is an `assert_type`; one that must be an error carries
+`# type: ignore[code]  # pyright: ignore[rule]`. Both checkers report an ignore that hides nothing,
+so a line that stops being an error is noticed, and so is one that becomes another error.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = sorted((ROOT / "tests" / "typing").glob("*.py"))
+
+MYPY = """
+[mypy]
+strict = True
+python_version = 3.11
+mypy_path = {root}/src
+cache_dir = {root}/.mypy_cache
+{plugins}
+[mypy-reactivex.*]
+ignore_missing_imports = True
+"""
+WRONG = "from typing import assert_type\nassert_type(1, str)\n"
+NO_LONGER_WRONG = "x: int = 1  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]\n"
+
+pytestmark = pytest.mark.timeout(300)  # the first run of a checker reads all of pydantic
+
+
+def _mypy(folder: Path, files: list[Path], plugins: str = "") -> str:
+    """What mypy --strict finds; empty if nothing."""
+    config = folder / "mypy.ini"
+    config.write_text(MYPY.format(root=ROOT, plugins=plugins), encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--no-error-summary", "--config-file", config, *files]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def _basedpyright(folder: Path, files: list[Path]) -> str:
+    """What basedpyright finds with the rules of pyright's strict mode; empty if nothing."""
+    config = {
+        "include": [str(file) for file in files],
+        "extraPaths": [str(ROOT / "src")],
+        "pythonVersion": "3.11",
+        "typeCheckingMode": "strict",
+        "enableTypeIgnoreComments": False,
+        "reportUnnecessaryTypeIgnoreComment": "error",
+        "reportUnusedExpression": "none",
+        "reportUnusedCoroutine": "error",
+    }
+    project = folder / "pyrightconfig.json"
+    project.write_text(json.dumps(config), encoding="utf-8")
+    checker = Path(sys.executable).with_name("basedpyright")
+    command = [checker, "--outputjson", "--pythonpath", sys.executable, "--project", project]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    said = json.loads(done.stdout)
+    assert said["summary"]["filesAnalyzed"] >= len(files)
+    found = said["generalDiagnostics"]
+    return "\n".join(f"{one['file']}:{one['range']['start']['line'] + 1}: {one['message']}" for one in found)
+
+
+def test_mypy_agrees_with_every_line(tmp_path: Path) -> None:
+    """mypy --strict infers what the contract promises, and refuses what it must."""
+    assert not (found := _mypy(tmp_path, FILES)), found
+
+
+def test_mypy_with_the_pydantic_plugin_agrees_with_every_line(tmp_path: Path) -> None:
+    """A project that uses pydantic's plugin sees the same types."""
+    assert not (found := _mypy(tmp_path, FILES, "plugins = pydantic.mypy")), found
+
+
+def test_basedpyright_agrees_with_every_line(tmp_path: Path) -> None:
+    """basedpyright, in the strict mode it shares with pyright, does too."""
+    assert not (found := _basedpyright(tmp_path, FILES)), found
+
+
+@pytest.mark.parametrize("text", [WRONG, NO_LONGER_WRONG], ids=["wrong", "no longer wrong"])
+def test_a_line_that_changes_its_mind_is_noticed(tmp_path: Path, text: str) -> None:
+    """The checkers that look at `tests/typing` report a wrong type, and an ignore that hides nothing."""
+    file = tmp_path / "typing_wrong.py"
+    file.write_text(text, encoding="utf-8")
+    assert _mypy(tmp_path, [file])
+    assert _basedpyright(tmp_path, [file])
