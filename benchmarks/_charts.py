@@ -10,7 +10,7 @@ CHARTS = Path(__file__).parent.parent / "docs" / "explanation" / "charts"
 
 _OURS = "#d1495b"
 _OTHERS = ("#30638e", "#edae49", "#00798c", "#8d6a9f", "#7a7a7a", "#5b8e7d", "#b36a5e", "#a3a3a3", "#4f6d7a")
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.hashsalt": "evenflow",
     "font.size": 10,
     "axes.spines.top": False,

@@ -73,9 +73,13 @@ class Tick(BaseModel):
     n: int
 
 
+_pool: list[Tick] = []
+
+
 def ticks(count: int) -> list[Tick]:
-    """So many events, made before the clock starts."""
-    return [Tick(n=n) for n in range(count)]
+    """So many events, made before the clock starts, and kept for the next round."""
+    _pool.extend(Tick(n=n) for n in range(len(_pool), count))
+    return _pool[:count]
 
 
 async def settle() -> None:

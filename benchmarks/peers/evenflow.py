@@ -15,6 +15,15 @@ class Tick(Event):
     n: int
 
 
+_pool: list[Tick] = []
+
+
+def ticks(count: int) -> list[Tick]:
+    """So many events, made before the clock starts, and kept for the next round."""
+    _pool.extend(Tick(n=n) for n in range(len(_pool), count))
+    return _pool[:count]
+
+
 async def _read(subscription: Subscription[Tick]) -> int:
     seen = 0
     async with subscription:
@@ -34,7 +43,7 @@ async def _read_batches(subscription: Subscription[Tick]) -> int:
 
 async def _publish(watch: Stopwatch, subscribers: int, events: int, buffer: int) -> None:
     subject = Subject(Tick)
-    made = [Tick(n=n) for n in range(events)]
+    made = ticks(events)
     async with asyncio.TaskGroup() as group:
         readers = [group.create_task(_read(subject.subscribe(Tick, buffer=buffer))) for _ in range(subscribers)]
         await settle()
@@ -48,7 +57,7 @@ async def _publish(watch: Stopwatch, subscribers: int, events: int, buffer: int)
 
 async def _publish_to_batches(watch: Stopwatch, subscribers: int, events: int, buffer: int) -> None:
     subject = Subject(Tick)
-    made = [Tick(n=n) for n in range(events)]
+    made = ticks(events)
     async with asyncio.TaskGroup() as group:
         readers = [group.create_task(_read_batches(subject.subscribe(Tick, buffer=buffer))) for _ in range(subscribers)]
         await settle()
@@ -62,7 +71,7 @@ async def _publish_to_batches(watch: Stopwatch, subscribers: int, events: int, b
 
 async def _publish_many(watch: Stopwatch, subscribers: int, events: int, buffer: int) -> None:
     subject = Subject(Tick)
-    made = [Tick(n=n) for n in range(events)]
+    made = ticks(events)
     async with asyncio.TaskGroup() as group:
         readers = [group.create_task(_read_batches(subject.subscribe(Tick, buffer=buffer))) for _ in range(subscribers)]
         await settle()
@@ -85,7 +94,7 @@ async def _observers(watch: Stopwatch, subscribers: int, events: int, buffer: in
 
     for place in range(subscribers):
         observe(place)
-    made = [Tick(n=n) for n in range(events)]
+    made = ticks(events)
     async with subject:
         await settle()
         with watch(events * subscribers):

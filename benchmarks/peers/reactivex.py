@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from reactivex.subject import Subject
 
@@ -33,7 +34,7 @@ async def _into_queues(watch: Stopwatch, subscribers: int, events: int, buffer: 
     subject: Subject[Tick] = Subject()
     queues: list[asyncio.Queue[Tick | None]] = [asyncio.Queue() for _ in range(subscribers)]
     for queue in queues:
-        subject.subscribe(on_next=queue.put_nowait, on_completed=lambda queue=queue: queue.put_nowait(None))
+        subject.subscribe(on_next=queue.put_nowait, on_completed=partial(queue.put_nowait, None))
     made = ticks(events)
     async with asyncio.TaskGroup() as group:
         readers = [group.create_task(_read(queue)) for queue in queues]

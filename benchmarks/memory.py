@@ -1,0 +1,155 @@
+"""What does a subscription hold while nothing happens, and what grows while one reader is stuck?
+
+Each figure comes from an interpreter of its own. Idle subscriptions are counted by tracemalloc, which sees what Python
+allocates; with one stuck subscriber the resident size of the process is looked at as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import tracemalloc
+from pathlib import Path
+
+from benchmarks._harness import Bench
+from benchmarks._report import quantity
+
+QUESTION = "What does it hold?"
+
+_COUNT = 10_000
+
+
+def run(bench: Bench) -> None:
+    """Ten thousand idle ones, and a million events past one that is stuck."""
+    _idle(bench)
+    _stuck(bench)
+
+
+def _idle(bench: Bench) -> None:
+    kinds = {
+        "asyncio.Queue(64)": "queue",
+        "evenflow, subscribed": "subscribed",
+        "evenflow, with a condition": "condition",
+        "evenflow, a task waits in it": "waiting",
+        "asyncio.Queue(64), a task waits in it": "queue_waiting",
+    }
+    bytes_each = {name: float(bench.child(idle, kind)) for name, kind in kinds.items()}
+    queue = bytes_each["asyncio.Queue(64)"]
+    bench.record(
+        "idle",
+        f"Bytes for each of {_COUNT:,} that are idle",
+        ["", "each", "of asyncio.Queue(64)"],
+        [[name, quantity(size, "B"), f"{size / queue:.2f}"] for name, size in bytes_each.items()],
+    )
+    bench.bars("memory-idle", f"One of {_COUNT:,} that are idle", bytes_each, across="bytes, logarithmic")
+    for name in ("evenflow, subscribed", "evenflow, with a condition"):
+        bench.expect(f"{name}, against an idle asyncio.Queue(64)", bytes_each[name] / queue, at_most=1.0)
+    waiting = bytes_each["evenflow, a task waits in it"] / bytes_each["asyncio.Queue(64), a task waits in it"]
+    bench.expect("the same with a task that waits in each", waiting, at_most=1.0)
+
+
+def idle(kind: str) -> float:
+    """Bytes for each of many idle subscriptions, or queues."""
+    from benchmarks.peers.evenflow import Tick
+    from evenflow import Subject
+
+    subject = Subject(Tick)
+    subject.subscribe(Tick, where=Tick.n == -1).close()  # what is made once is not counted
+
+    def make(number: int) -> object:
+        match kind:
+            case "queue" | "queue_waiting":
+                return asyncio.Queue[Tick](64)
+            case "condition":
+                return subject.subscribe(Tick, where=Tick.n == number)
+            case _:
+                return subject.subscribe(Tick)
+
+    async def measured() -> float:
+        gc.collect()
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        kept = [make(number) for number in range(_COUNT)]
+        tasks: list[asyncio.Task[object]] = []
+        if kind == "waiting":
+            tasks = [asyncio.create_task(each.receive()) for each in kept]  # type: ignore[attr-defined]
+        elif kind == "queue_waiting":
+            tasks = [asyncio.create_task(each.get()) for each in kept]  # type: ignore[attr-defined]
+        await asyncio.sleep(0)
+        gc.collect()
+        size = (tracemalloc.get_traced_memory()[0] - before) / _COUNT
+        tracemalloc.stop()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        if not kind.startswith("queue"):
+            for each in kept:
+                each.close()  # type: ignore[attr-defined]
+        return size
+
+    return asyncio.run(measured())
+
+
+def _stuck(bench: Bench) -> None:
+    marks = bench.pick(quick=(20_000, 200_000), full=(10_000, 100_000, 300_000, 1_000_000))
+    found = bench.child(stuck, list(marks))
+    bench.record(
+        "stuck",
+        "One stuck `drop_oldest` subscriber (64), one that reads: after so many events",
+        ["events", "traced", "resident"],
+        [[f"{mark:,}", quantity(traced, "B"), quantity(resident, "B")] for mark, traced, resident in found],
+    )
+    (first, *_), (last, *_) = found[0], found[-1]
+    what = f"from {first:,} to {last:,} events past a stuck subscriber"
+    bench.expect(f"growth {what}, bytes traced", found[-1][1] - found[0][1], at_most=16_384)
+    bench.expect(f"resident size {what}", found[-1][2] / found[0][2], at_most=1.01)
+    bench.lines(
+        "memory-stuck",
+        "The process, with one subscriber stuck",
+        "events published",
+        {"evenflow: resident": {mark: resident / 1e6 for mark, _, resident in found}},
+        up="MB",
+    )
+
+
+def stuck(marks: list[int]) -> list[tuple[int, int, int]]:
+    """Traced bytes and resident bytes of the process after each mark."""
+    from benchmarks.peers.evenflow import Tick
+    from evenflow import Subject
+
+    async def measured() -> list[tuple[int, int, int]]:
+        subject = Subject(Tick)
+        stuck = subject.subscribe(Tick, overflow="drop_oldest")
+        reading = subject.subscribe(Tick)
+
+        async def read() -> None:
+            async for _ in reading:
+                pass
+
+        reader = asyncio.create_task(read())
+        tracemalloc.start()
+        found: list[tuple[int, int, int]] = []
+        for number in range(marks[-1] + 1):
+            if number in marks:
+                gc.collect()
+                found.append((number, tracemalloc.get_traced_memory()[0], _resident()))
+            await subject.publish(Tick(n=number))
+        tracemalloc.stop()
+        subject.close()
+        await reader
+        stuck.close()
+        return found
+
+    return asyncio.run(measured())
+
+
+def _resident() -> int:
+    """Bytes of this process that are in memory."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return pages * 4096
