@@ -1,0 +1,286 @@
+"""Classes of events, and who wants events of each.
+
+Rule 1: what a class of events means is worked out once, when its first event comes, and then kept up to date in place:
+        adding and removing a target touches the classes it is about, and nothing else.
+Rule 2: what users wrote (callables, ``==``, ``isinstance`` hooks) may raise, and may subscribe and close meanwhile:
+        it is called on a snapshot, and what it raises is put down to the target it was asked for.
+
+                            event is an A       how it is told
+    wants A, no condition   Route.everyone      by the class, once
+    wants A where ...       Route.choosy        Node.index, for each event
+    wants a Protocol        Route.choosy        isinstance, once for an event and each such Protocol
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABCMeta, get_cache_token
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from evenflow._events import Event
+from evenflow._routing._index import Entry, Index
+from evenflow._routing._interest import Interest, interest_in, is_subclass
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+
+class Target(Protocol):
+    """Who may want events; known by identity."""
+
+    def ask(self, event: object, /) -> object:
+        """What the subscription's own callable says of the event."""
+        ...
+
+
+T = TypeVar("T", bound=Target)
+
+
+class Node(Generic[T]):
+    """One wanted class: who wants all its events, and who only some."""
+
+    __slots__ = ("cls", "index", "plain", "routes", "told_by_class")
+
+    def __init__(self, cls: type, /) -> None:
+        self.cls = cls
+        self.told_by_class: bool = told_by_class(cls)
+        self.plain: dict[T, None] = {}
+        self.index: Index[T] = Index()
+        self.routes: list[Route[T]] = []
+
+    def is_choosy(self) -> bool:
+        """Whether events of this class have to be looked at one by one."""
+        return bool(self.index) or (bool(self.plain) and not self.told_by_class)
+
+
+class Route(Generic[T]):
+    """Who wants events of one class.
+
+    Attributes:
+        everyone: those that want every one of them; the same object for life, kept up to date in place.
+        choosy: falsy while there is nobody else to look at; the same object for life.
+    """
+
+    __slots__ = ("choosy", "cls", "everyone")
+
+    def __init__(self, cls: type, /) -> None:
+        self.cls = cls
+        self.everyone: dict[T, None] = {}
+        self.choosy: dict[Node[T], None] = {}
+
+    def __repr__(self) -> str:
+        return f"<Route {self.cls.__name__}: {len(self.everyone)} want all, choosy={bool(self.choosy)}>"
+
+    def find(self, event: object, failures: list[tuple[T, BaseException]], /) -> list[T]:
+        """Those of the choosy ones that want this event, each once.
+
+        One whose callable or whose comparison raised, or returned what must be awaited, goes to ``failures`` instead.
+        """
+        found: dict[T, None] = {}
+        failed: dict[T, BaseException] = {}
+        asked: dict[Entry[T], None] = {}
+        for node in tuple(self.choosy):
+            if node.told_by_class:
+                node.index.collect(event, found, asked)
+            elif _is_one(event, node, failed):
+                found.update(node.plain)
+                node.index.collect(event, found, asked)
+        for entry in asked:
+            if entry.target not in found:
+                _ask(entry, event, found, failed)
+        everyone = self.everyone
+        if failed:
+            failures.extend(
+                (target, failed[target]) for target in failed if target not in found and target not in everyone
+            )
+        return [target for target in found if target not in everyone]
+
+    def connect(self, node: Node[T], /) -> None:
+        """Take in a wanted class that this one belongs to, or may."""
+        node.routes.append(self)
+        if node.told_by_class:
+            self.everyone.update(node.plain)
+        if node.is_choosy():
+            self.choosy[node] = None
+
+
+class Router(Generic[T]):
+    """Who wants which events of a subject that carries these classes; none means any ``Event``."""
+
+    def __init__(self, types: tuple[type, ...], /) -> None:
+        self._carried: Final = types or (Event,)
+        self._nodes: dict[type, Node[T]] = {}
+        self._routes: dict[type, Route[T]] = {}
+        self._entries: dict[T, tuple[Entry[T], tuple[Node[T], ...]]] = {}
+        self._token: Hashable = get_cache_token()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def interest(self, wants: tuple[object, ...], where: object, /) -> Interest:
+        """What a subscription wants, checked and taken apart; see ``interest_in`` for what is refused."""
+        return interest_in(wants, where, self._carried)
+
+    def add(self, target: T, interest: Interest, /) -> None:
+        """From now on this target wants this."""
+        entry = Entry(target, interest)
+        nodes = tuple(self._node(cls) for cls in places(interest))
+        self._entries[target] = (entry, nodes)
+        for node in nodes:
+            was_choosy = node.is_choosy()
+            if wants_all(interest):
+                _add_plain(node, target)
+            else:
+                node.index.add(entry)
+            if not was_choosy and node.is_choosy():
+                for route in node.routes:
+                    route.choosy[node] = None
+
+    def remove(self, target: T, /) -> None:
+        """From now on this target wants nothing; unknown ones are nobody's mistake."""
+        known = self._entries.pop(target, None)
+        if known is None:
+            return
+        entry, nodes = known
+        for node in nodes:
+            if wants_all(entry.interest):
+                _remove_plain(node, target)
+            else:
+                node.index.remove(entry)
+            if not node.is_choosy():
+                for route in node.routes:
+                    route.choosy.pop(node, None)
+
+    def route(self, cls: type, /) -> Route[T]:
+        """Who wants events of this class."""
+        if self._token != get_cache_token():
+            self._look_again()
+        route = self._routes.get(cls)
+        return self._new_route(cls) if route is None else route
+
+    def wanted(self, interest: Interest, event: object, target: T, /) -> bool:
+        """The plain answer for one target, without the index; what it raises goes out."""
+        return wanted(interest, event, target)
+
+    def _node(self, cls: type) -> Node[T]:
+        node = self._nodes.get(cls)
+        if node is None:
+            node = self._nodes[cls] = Node(cls)
+            for route in self._routes.values():
+                if not node.told_by_class or is_subclass(route.cls, cls):
+                    route.connect(node)
+        return node
+
+    def _new_route(self, cls: type) -> Route[T]:
+        route = self._routes[cls] = Route[T](cls)
+        for node in self._nodes.values():
+            if not node.told_by_class or is_subclass(cls, node.cls):
+                route.connect(node)
+        return route
+
+    def _look_again(self) -> None:
+        """Somebody registered a class with an ABC: a route may belong to more wanted classes than before."""
+        self._token = get_cache_token()
+        for node in self._nodes.values():
+            for route in self._routes.values():
+                if route not in node.routes and is_subclass(route.cls, node.cls):
+                    route.connect(node)
+
+
+def wants_all(interest: Interest, /) -> bool:
+    """Whether nothing but its class decides whether an event is wanted."""
+    return interest.condition is None and not interest.asks
+
+
+def _add_plain(node: Node[T], target: T) -> None:
+    node.plain[target] = None
+    if node.told_by_class:
+        for route in node.routes:
+            route.everyone[target] = None
+
+
+def _remove_plain(node: Node[T], target: T) -> None:
+    node.plain.pop(target, None)
+    if node.told_by_class:
+        for route in node.routes:
+            route.everyone.pop(target, None)
+
+
+def wanted(interest: Interest, event: object, target: Target, /) -> bool:
+    """Whether this target wants this event.
+
+    Raises:
+        TypeError: its callable returned what must be awaited.
+    """
+    if interest.wants and not isinstance(event, interest.wants):
+        return False
+    if interest.condition is not None:
+        return interest.condition(event)
+    return not interest.asks or _plain_answer(target.ask(event))
+
+
+def _plain_answer(answer: object) -> bool:
+    if inspect.isawaitable(answer):
+        if inspect.iscoroutine(answer):
+            answer.close()
+        raise TypeError(f"where returned {answer!r}, which must be awaited; it has to answer True or False at once")
+    return bool(answer)
+
+
+def places(interest: Interest, /) -> tuple[type, ...]:
+    """The classes to look for this interest under: the narrowest of what is wanted and what is spoken of."""
+    owners = () if interest.condition is None else interest.condition.owners
+    if not interest.wants or not owners:
+        return interest.wants or owners or (object,)
+    found: dict[type, None] = {}
+    for cls in interest.wants:
+        for owner in owners:
+            found[cls if is_subclass(cls, owner) else owner] = None
+    return tuple(found)
+
+
+def _ask(entry: Entry[T], event: object, found: dict[T, None], failed: dict[T, BaseException]) -> None:
+    target = entry.target
+    try:
+        if wanted(entry.interest, event, target):
+            found[target] = None
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 -- whatever it is, it is that one's own
+        failed[target] = error
+
+
+def _is_one(event: object, node: Node[T], failed: dict[T, BaseException]) -> bool:
+    """Whether the event belongs to a class that only ``isinstance`` can tell."""
+    try:
+        return isinstance(event, node.cls)
+    except Exception as error:  # noqa: BLE001 -- a hook of the user's; everybody who wants that class has it
+        failed.update(dict.fromkeys(node.plain, error))
+        failed.update((entry.target, error) for entry in node.index.entries())
+        return False
+
+
+_PLAIN_CHECKS: Final = tuple(meta.__instancecheck__ for meta in (type, ABCMeta, type(BaseModel), type(Protocol)))
+
+
+def told_by_class(cls: type, /) -> bool:
+    """Whether the class of an event says whether it is one of these, for all events alike.
+
+    Not so for Protocols, whose attributes may lie on the instance, and for classes with hooks of their own.
+    """
+    if getattr(cls, "_is_protocol", False) or any(_hooks(base, cls) for base in cls.__mro__):
+        return False
+    return type(cls).__instancecheck__ in _PLAIN_CHECKS
+
+
+def _hooks(base: type, cls: type) -> bool:
+    """Whether a class in the family tells subclasses by a function of its own.
+
+    Those of Protocols and of the standard ABCs speak for themselves alone, not for what derives from them.
+    """
+    if base is object or "__subclasshook__" not in base.__dict__:
+        return False
+    for_itself = getattr(base, "_is_protocol", False) or base.__module__ == "collections.abc"
+    return base is cls or not for_itself
