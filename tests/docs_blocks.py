@@ -1,4 +1,4 @@
-"""How a page of the docs is read as a program. `docs/README.md` says the same to who writes one.
+"""How a page of the docs is read as a program. CONTRIBUTING.md says the same to who writes one.
 
 ```python           runs; all blocks of a page are one program, in order, in one namespace;
                     a bare `await` works, as in `python -m asyncio`

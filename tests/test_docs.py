@@ -11,6 +11,7 @@ from tests.docs_blocks import Page, blocks
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+NAMED_TEST = re.compile(r"(tests/[\w/]+\.py)::(\w+)")
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 
 
@@ -66,6 +67,21 @@ def test_a_page_opens_with_a_sentence(page: Path) -> None:
     lines = [line for line in page.read_text(encoding="utf-8").splitlines() if line.strip()]
     assert lines[0].startswith("# ")
     assert lines[1].rstrip().endswith((".", ":")), f"{_name(page)}: {lines[1]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_test_that_a_page_names_is_there(page: Path) -> None:
+    """A promise that names its proof names one that exists."""
+    for file, name in NAMED_TEST.findall(page.read_text(encoding="utf-8")):
+        assert re.search(rf"^(async )?def {name}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE), name
+
+
+def test_the_guarantees_are_eleven_and_each_names_its_proof() -> None:
+    """A guarantee without a test that would fail is a wish."""
+    text = (ROOT / "docs" / "reference" / "guarantees.md").read_text(encoding="utf-8")
+    sections = re.split(r"^## (?=\d+ )", text, flags=re.MULTILINE)[1:]
+    assert [int(section.split()[0]) for section in sections] == list(range(1, 12))
+    assert all(NAMED_TEST.search(section) for section in sections)
 
 
 def test_the_readme_starts_with_the_two_commands_and_shows_what_its_code_prints() -> None:
