@@ -46,7 +46,9 @@ mutants: $(VENV)/.dev ## break each guarantee on purpose: every one must be noti
 .PHONY: test-lowest
 test-lowest: $(VENV)/.dev ## the core's tests on the oldest anyio and pydantic that pyproject.toml allows
 	$(UV) venv --quiet --allow-existing --python $(BIN)/python $(VENV)-lowest
-	$(UV) pip install --quiet --python $(VENV)-lowest --resolution lowest-direct --group test --editable .
+	$(UV) pip install --quiet --python $(VENV)-lowest --constraints constraints.txt --group test --editable '.[cli]'
+	$(UV) pip install --quiet --python $(VENV)-lowest --resolution lowest-direct \
+		--reinstall-package anyio --reinstall-package pydantic --editable .
 	$(VENV)-lowest/bin/python -m pytest $(TESTS)
 
 # -- measured, drawn
