@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from inspect import ismodule
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,25 @@ def test_the_guarantees_are_eleven_and_each_names_its_proof() -> None:
     sections = re.split(r"^## (?=\d+ )", text, flags=re.MULTILINE)[1:]
     assert [int(section.split()[0]) for section in sections] == list(range(1, 12))
     assert all(NAMED_TEST.search(section) for section in sections)
+
+
+def test_every_page_can_be_found() -> None:
+    """A page that no list leads to is a page that nobody reads."""
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    decisions = (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").rglob("*.md"):
+        name = page.relative_to(ROOT / "docs").as_posix()
+        if name != "index.md":
+            assert f"({name})" in index or f"({page.name})" in decisions, name
+
+
+def test_every_public_name_has_a_line() -> None:
+    """The page of names has all of them: what is not there, nobody is promised."""
+    import evenflow
+
+    text = (ROOT / "docs" / "reference" / "names.md").read_text(encoding="utf-8")
+    public = {name for name, value in vars(evenflow).items() if not name.startswith("_") and not ismodule(value)}
+    assert not {name for name in public if not re.search(rf"\b{name}\b", text)}
 
 
 def test_the_readme_starts_with_the_two_commands_and_shows_what_its_code_prints() -> None:
