@@ -1,0 +1,133 @@
+"""Whose turn it is to publish, where publishers wait for room.
+
+Rule 1: a publish waits only for mailboxes that are full and want this very event; others pass by.
+Rule 2: it may go once it has a slot in each of them; then the slots are its own until it has run.
+Rule 3: for the one that has waited longest, each slot that comes free and that it needs is kept, one a mailbox.
+Rule 4: whoever leaves passes on what was kept for it, to the next that waits.
+
+A slot that is kept or granted counts as taken for everybody else (`Mailbox.reserved`).
+Nothing here waits: a publisher sleeps on its own `Waiter.wake`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anyio import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from ._mailbox import Mailbox
+
+
+class Waiter:
+    """A publish that waits for room."""
+
+    __slots__ = ("blocked", "granted", "held", "missing", "waited_for", "wake", "what")
+
+    def __init__(self, what: str, blocked: Callable[[], Collection[Mailbox]]) -> None:
+        self.what = what
+        self.blocked = blocked
+        """Asks the publish which mailboxes have no slot for it now, those that it holds left out."""
+        self.missing: set[Mailbox] = set()
+        self.waited_for: set[Mailbox] = set()
+        self.held: set[Mailbox] = set()
+        self.granted = False
+        self.wake = Event()
+
+
+class Admission:
+    """The publishers that wait at one subject, the earliest first."""
+
+    __slots__ = ("_taken", "queue")
+
+    def __init__(self, taken: Callable[[Mailbox], None]) -> None:
+        self.queue: list[Waiter] = []
+        self._taken = taken
+        """What a mailbox calls at each take while somebody waits for it."""
+
+    def join(self, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
+        """A publish begins to wait, or has to wait again because somebody new has no room."""
+        if waiter not in self.queue:
+            self.queue.append(waiter)
+        self._wait_again(waiter, blocked)
+
+    def freed(self, box: Mailbox) -> None:
+        """A slot has come free: whose is it?"""
+        longest = next((w for w in self.queue if not w.granted), None)
+        for waiter in self.queue:
+            if box.room() <= 0:
+                return
+            if waiter.granted or box not in waiter.missing:
+                continue
+            waiter.missing.discard(box)
+            if waiter is longest:
+                self._hold(waiter, box)
+            self._grant_if_complete(waiter)
+
+    def gone(self, box: Mailbox) -> None:
+        """A mailbox takes no more events: nobody waits for it any longer."""
+        for waiter in self.queue:
+            waiter.held.discard(box)
+            waiter.waited_for.discard(box)
+            if box in waiter.missing:
+                waiter.missing.discard(box)
+                self._grant_if_complete(waiter)
+
+    def leave(self, waiter: Waiter) -> None:
+        """A publish has run, or was cancelled or refused: what it held goes to the next."""
+        if waiter in self.queue:
+            self.queue.remove(waiter)
+        held, waiter.held = waiter.held, set()
+        for box in held:
+            box.reserved -= 1
+        for box in held:
+            self.freed(box)
+
+    def release(self, waiter: Waiter) -> None:
+        """The publish runs now, with no await any more: its slots are its own to fill."""
+        for box in waiter.held:
+            box.reserved -= 1
+        waiter.held = set()
+
+    def misses(self, box: Mailbox) -> bool:
+        """Whether a publish waits for room in this mailbox."""
+        return any(box in waiter.missing for waiter in self.queue)
+
+    def comes_before(self, waiter: Waiter) -> bool:
+        """Whether a publish that came earlier may go too, shares a mailbox, and has not run yet."""
+        for other in self.queue:
+            if other is waiter:
+                return False
+            if other.granted and not other.held.isdisjoint(waiter.held):
+                return True
+        return False
+
+    def _grant_if_complete(self, waiter: Waiter) -> None:
+        if waiter.missing:
+            return
+        if blocked := waiter.blocked():
+            self._wait_again(waiter, blocked)
+            return
+        for box in waiter.waited_for - waiter.held:
+            if box.room() > 0:
+                self._hold(waiter, box)
+        waiter.granted = True
+        waiter.wake.set()
+
+    def _wait_again(self, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
+        waiter.granted = False
+        if waiter.wake.is_set():
+            waiter.wake = Event()
+        waiter.missing = set(blocked)
+        waiter.waited_for |= waiter.missing
+        for box in blocked:
+            if box.on_take is None:
+                box.slow_down(self._taken)
+
+    @staticmethod
+    def _hold(waiter: Waiter, box: Mailbox) -> None:
+        box.reserved += 1
+        box.careful.add(box)
+        waiter.held.add(box)

@@ -1,0 +1,576 @@
+"""What happens to one event at one subscription. Nothing else.
+
+Rule 1: every decision about keeping, replacing or giving up an event is made here.
+Rule 2: nothing here waits, and nothing here runs a user's code.
+Rule 3: every event that was wanted is in exactly one of five places: delivered, replaced, dropped,
+        discarded, waiting.
+
+                   room      same key buffered     full
+    block          append    replace               (the publisher waits, then asks again)
+    drop_oldest    append    replace               evict the oldest, append
+    drop_newest    append    replace               refuse
+    disconnect     append    replace               refuse, and end the subscription
+
+An event lies in one of these, oldest first; all of them together are what "the buffer" means:
+
+    replay         what came before the subscription; outside the bound, never given up
+    gap            the hole before everything else, where gaps are wanted (takes no slot)
+    ready          taken out of the stream: the reader's fast lane, emptied without asking here
+    front          taken out of the stream: the slow lane, one by one, each take is told to `on_take`
+    chunk          lies in the anyio memory stream; an event joins it until the reader takes it
+
+One chunk at the most lies in the stream, and the bound is counted in events.
+Only one of `ready` and `front` is in use, but for a chunk longer than a ration.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from anyio import create_memory_object_stream
+
+from ._errors import SlowSubscriber
+from ._loops import TURNS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from weakref import ref
+
+    from anyio import Event
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+Overflow: TypeAlias = Literal["block", "drop_oldest", "drop_newest", "disconnect"]
+"""What a full buffer gives up: time, history, what is new, or the subscriber."""
+
+RATION: Final = 1_024
+"""So many events at the most go to the fast lane at once: they count as one towards a turn of the loop."""
+
+
+class Nothing:
+    """There is no item: not an event, so that None can be one."""
+
+
+NOTHING: Final = Nothing()
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Here ``count`` events were dropped, the first and the last of them at these times (UTC)."""
+
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+class Hashed:
+    """A key whose hash was asked for once, and whose comparison raises nothing."""
+
+    __slots__ = ("hash", "key")
+
+    def __init__(self, key: object) -> None:
+        self.key = key
+        self.hash = hash(key)
+
+    def __hash__(self) -> int:
+        return self.hash
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Hashed):
+            return False
+        try:
+            return self.key is other.key or bool(self.key == other.key)
+        except Exception:  # noqa: BLE001 -- keys that cannot be compared are different keys
+            return False
+
+
+_PLAIN_KEYS: Final = frozenset({str, int, bytes})
+
+
+def hashed(key: object) -> object:
+    """The key, so that a look-up runs none of its code.
+
+    Raises:
+        TypeError: it cannot be hashed; or whatever else its ``__hash__`` raises.
+    """
+    return key if type(key) in _PLAIN_KEYS else Hashed(key)
+
+
+class Cell:
+    """One event of a conflated buffer, which a later one of the same key replaces in its place."""
+
+    __slots__ = ("event", "key", "stamp")
+
+    def __init__(self, key: object, event: object, stamp: int) -> None:
+        self.key = key
+        self.event = event
+        self.stamp = stamp
+
+
+class Mailbox:
+    """One subscription, as the publisher sees it; it does not keep the subscription alive."""
+
+    __slots__ = (
+        "__weakref__",
+        "capacity",
+        "careful",
+        "chunk",
+        "closed",
+        "discarded",
+        "end",
+        "evicted",
+        "finish_later",
+        "front",
+        "gap",
+        "gaps",
+        "keys",
+        "limit",
+        "lying",
+        "marks",
+        "name",
+        "on_take",
+        "overflow",
+        "owner",
+        "place",
+        "plain",
+        "readers",
+        "ready",
+        "receiving",
+        "refused",
+        "replaced",
+        "replay",
+        "reserved",
+        "sending",
+        "sleepers",
+        "stalled",
+        "stamp",
+        "taken",
+        "woken",
+    )
+
+    def __init__(
+        self,
+        *,
+        capacity: int,
+        overflow: Overflow,
+        conflated: bool,
+        gaps: bool,
+        careful: set[Mailbox],
+    ) -> None:
+        self.capacity = capacity
+        self.overflow: Overflow = overflow
+        self.gaps = gaps
+        self.plain = not (conflated or gaps)
+        self.careful = careful
+        """The mailboxes of one subject that an event cannot simply be appended to."""
+        self.keys: dict[object, Cell] | None = {} if conflated else None
+        self.chunk: deque[Any] | tuple[()] = ()
+        self.ready: deque[Any] | tuple[()] = ()
+        self.front: deque[Any] | tuple[()] = ()
+        self.replay: deque[Any] | tuple[()] = ()
+        self.gap: Gap | None = None
+        self.lying = False
+        self.limit = capacity
+        """The chunk may grow to this length before anybody has to look again."""
+        self.marks = self.reserved = self.stamp = 0
+        self.taken = self.replaced = self.evicted = self.refused = self.discarded = 0
+        self.sleepers: deque[Event] | tuple[()] = ()
+        self.woken = 0
+        self.end: BaseException | type[BaseException] | None = None
+        self.closed = False
+        self.on_take: Callable[[Mailbox], None] | None = None
+        self.owner: ref[Any] | None = None
+        self.readers: tuple[ref[object], ...] = ()
+        self.finish_later: tuple[BaseException | type[BaseException], bool] | None = None
+        self.stalled = False
+        self.name = ""
+        self.place: tuple[str, int] = ("", 0)
+        self.sending: MemoryObjectSendStream[Any] | None = None
+        self.receiving: MemoryObjectReceiveStream[Any] | None = None
+        if not self.plain:
+            careful.add(self)
+
+    # ------------------------------------------------------------------ what the owner has said
+
+    def ask(self, event: object, /) -> bool:
+        """Call the subscription's own ``where``; a subscription that is gone wants nothing."""
+        owner = self.owner and self.owner()
+        return False if owner is None else owner.where(event)
+
+    def key(self, event: object, /) -> object:
+        """The event's key where events are conflated; what it raises is the subscription's end."""
+        owner = self.owner and self.owner()
+        return None if owner is None else owner.key(event)
+
+    # ------------------------------------------------------------------ the ledger
+
+    def buffered(self) -> int:
+        """Events that count towards the bound."""
+        return len(self.ready) + len(self.front) + len(self.chunk) - self.marks
+
+    @property
+    def waiting(self) -> int:
+        """Events that were wanted and have neither been delivered nor given up."""
+        return len(self.replay) + self.buffered()
+
+    @property
+    def delivered(self) -> int:
+        """Events that a reader was given."""
+        return self.taken - len(self.ready) - len(self.front) if self.plain else self.taken
+
+    @property
+    def dropped(self) -> int:
+        """Events given up because the buffer was full."""
+        return self.evicted + self.refused
+
+    @property
+    def wanted(self) -> int:
+        """Events that were for this subscription."""
+        return self.delivered + self.replaced + self.dropped + self.discarded + self.waiting
+
+    # ------------------------------------------------------------------ putting in
+
+    def room(self) -> int:
+        """Free slots, without those that are kept for publishers who wait."""
+        return self.capacity - self.reserved - self.buffered()
+
+    def must_wait(self, key: object) -> bool:
+        """Whether a publisher has to wait before it may put an event of this key."""
+        if self.overflow != "block" or self.end is not None:
+            return False
+        return self.room() <= 0 and not (self.keys is not None and key in self.keys)
+
+    def must_drop(self, key: object) -> bool:
+        """Whether putting an event of this key would give one up."""
+        if self.overflow == "block" or self.end is not None:
+            return False
+        return self.room() <= 0 and not (self.keys is not None and key in self.keys)
+
+    def add(self, event: Any) -> None:
+        """Append one event where there is room."""
+        if not self.lying:
+            self._lay(event)
+        else:
+            self.chunk.append(event)  # type: ignore[union-attr]  # what lies is a deque
+            if self.sleepers:
+                self.wake_one()
+        if len(self.chunk) >= self.limit:
+            self.fill()
+
+    def give_replay(self, events: list[Any]) -> None:
+        """What came before the subscription, to be read first."""
+        if events:
+            self.replay = deque(events)
+
+    def extend(self, events: tuple[Any, ...]) -> None:
+        """Append several events to a chunk that lies in the stream already, where there is room for all."""
+        self.chunk.extend(events)  # type: ignore[union-attr]  # what lies is a deque
+        if len(self.chunk) >= self.limit:
+            self.fill()
+
+    def put(self, event: Any, key: object = None) -> object:
+        """Commit one event to a mailbox that needs a look; returns what was given up, to be let go later."""
+        if self.end is not None:
+            return None
+        if self.keys is not None:
+            self.stamp += 1
+            cell = self.keys.get(key)
+            if cell is not None:
+                old, cell.event, cell.stamp = cell.event, event, self.stamp
+                self.replaced += 1
+                return old
+        given_up: object = None
+        if self.room() <= 0:
+            if self.overflow != "drop_oldest":
+                self._refuse()
+                return event
+            given_up = self._evict()
+        if self.keys is not None:
+            event = self.keys[key] = Cell(key, event, self.stamp)
+        self.add(event)
+        return given_up
+
+    def review(self) -> None:
+        """Find out whether events can simply be appended again."""
+        if self.plain and self.room() > 0 and not (self.reserved or self.sleepers or self.end):
+            self.limit = self.capacity - len(self.ready) - len(self.front)
+            self.careful.discard(self)
+
+    def fill(self) -> None:
+        """The chunk has grown to its limit: is the buffer full, or has the reader gone on meanwhile?"""
+        self.limit = self.capacity - len(self.ready) - len(self.front)
+        if len(self.chunk) >= self.limit:
+            self.careful.add(self)
+
+    def _lay(self, item: Any) -> None:
+        """Put the first item of a chunk into the stream, and wake whoever waits for one."""
+        chunk = self.chunk
+        if not isinstance(chunk, deque):
+            chunk = self.chunk = deque()
+        chunk.append(item)
+        if self.sending is None:
+            self.sending, self.receiving = create_memory_object_stream[Any](self.capacity)
+        self.sending.send_nowait(chunk)
+        self.lying = True
+        if self.sleepers:
+            self.wake_one()
+
+    def _evict(self) -> object:
+        """Give up the oldest event."""
+        for lane in (self.ready, self.front, self.chunk):
+            if lane:
+                item = lane.popleft()
+                if self.plain and lane is not self.chunk:
+                    self.taken -= 1
+                break
+        else:
+            raise AssertionError("a full buffer holds an event")
+        self.evicted += 1
+        if self.keys is not None:
+            del self.keys[item.key]
+        if self.gaps:
+            self.gap = _wider(self.gap)
+        return item
+
+    def _refuse(self) -> None:
+        """Give up the event that has just come."""
+        self.refused += 1
+        if self.gaps:
+            self._mark()
+        if self.overflow == "disconnect":
+            self.finish(
+                SlowSubscriber(
+                    f"{self.name} was let go: its buffer of {self.capacity} was full; take events faster,"
+                    " raise buffer=, or choose what a full buffer gives up with overflow=",
+                )
+            )
+
+    def _mark(self) -> None:
+        """Note a hole after everything that is buffered; one that is there already becomes wider."""
+        lane = self.chunk or self.front
+        if lane and type(lane[-1]) is Gap:
+            lane[-1] = _wider(lane[-1])
+        elif isinstance(lane, deque):
+            lane.append(_wider(None))
+            self.marks += 1
+
+    # ------------------------------------------------------------------ taking out
+
+    def take(self) -> Any:
+        """The oldest item, or NOTHING."""
+        if self.replay:
+            TURNS.spent += 1
+            self.taken += 1
+            return self._tell(self.replay.popleft())
+        if self.gap is not None:
+            gap, self.gap = self.gap, None
+            return gap
+        if self.ready:
+            return self.ready.popleft()
+        if not self.front and not self.lying:
+            return NOTHING
+        if not self.front:
+            self._unload()
+        if self.ready or self._ration():
+            return self.ready.popleft()  # type: ignore[union-attr]  # it holds something
+        return self._take_slowly()
+
+    def take_batch(self) -> tuple[Any, ...]:
+        """All that is waiting, at most `capacity` events; () where nothing is."""
+        if self.plain and self.lying and not (self.ready or self.front or self.replay or self.on_take):
+            chunk = self._take_chunk()
+            batch = tuple(chunk)
+            chunk.clear()
+            self.chunk = chunk
+            self.taken += len(batch)
+            self.limit = self.capacity
+            TURNS.spent += len(batch)
+            return batch
+        items: list[Any] = []
+        events = 0
+        while events < self.capacity and (item := self.take()) is not NOTHING:
+            items.append(item)
+            events += type(item) is not Gap
+        return tuple(items)
+
+    def slow_down(self, on_take: Callable[[Mailbox], None]) -> None:
+        """From now on tell of each take: the fast lane is closed."""
+        self.on_take = on_take
+        if self.ready:
+            if self.front:
+                self.front.extendleft(reversed(self.ready))  # type: ignore[union-attr]  # a deque: it holds something
+                self.ready.clear()
+            else:
+                # the very deque that the reader looks at must be empty
+                self.front = deque(self.ready)
+                self.ready.clear()
+
+    def _take_chunk(self) -> deque[Any]:
+        assert self.receiving is not None
+        chunk: deque[Any] = self.receiving.receive_nowait()
+        self.lying = False
+        return chunk
+
+    def _unload(self) -> None:
+        """Take the chunk out of the stream, into the lane that is in use."""
+        chunk = self._take_chunk()
+        if self.plain:
+            self.taken += len(chunk)
+        if self._may_hurry() and len(chunk) <= RATION:
+            self.ready, self.chunk = chunk, self.ready
+            TURNS.spent += len(chunk)
+        else:
+            self.front, self.chunk = chunk, self.front
+        if not isinstance(self.chunk, deque):
+            self.chunk = deque()
+        self.limit = self.capacity - len(chunk)
+
+    def _may_hurry(self) -> bool:
+        return self.plain and self.on_take is None and not self.sleepers and not self.woken
+
+    def _ration(self) -> bool:
+        """Fill the fast lane from the slow one, where it is open again."""
+        if not self.front or not self._may_hurry():
+            return False
+        if len(self.front) <= RATION:
+            self.ready, self.front = self.front, ()
+        else:
+            self.ready = deque(self.front.popleft() for _ in range(RATION))
+        TURNS.spent += len(self.ready)
+        return True
+
+    def _take_slowly(self) -> Any:
+        TURNS.spent += 1
+        item: Any = self.front.popleft()  # type: ignore[union-attr]  # it holds something
+        if self.plain:
+            return self._tell(item)
+        if type(item) is Gap:
+            self.marks -= 1
+            return item
+        self.taken += 1
+        if self.keys is not None:
+            del self.keys[item.key]
+            item = item.event
+        return self._tell(item)
+
+    def _tell(self, item: Any) -> Any:
+        if self.on_take is not None:
+            self.on_take(self)
+        return item
+
+    # ------------------------------------------------------------------ readers that wait
+
+    def join_sleepers(self, event: Event, *, first: bool) -> None:
+        """A reader goes to sleep until ``event``; one that was woken for nothing keeps its turn."""
+        if not isinstance(self.sleepers, deque):
+            self.sleepers = deque()
+        if first:
+            self.sleepers.appendleft(event)
+        else:
+            self.sleepers.append(event)
+        if self.lying:
+            self.careful.add(self)
+        self.rouse()
+
+    def rouse(self) -> None:
+        """Wake as many readers as there are items that nobody was woken for."""
+        items = self.waiting + self.marks + (self.gap is not None)
+        while self.sleepers and (self.woken < items or self.end is not None):
+            self.wake_one()
+
+    def wake_one(self) -> None:
+        """Wake the reader that has waited longest."""
+        self.sleepers.popleft().set()  # type: ignore[union-attr]  # it holds something
+        self.woken += 1
+        if self.sleepers and self.end is None:
+            self.careful.add(self)
+
+    def leave(self, event: Event) -> None:
+        """A reader stops waiting; if it was woken already, its turn passes on."""
+        try:
+            self.sleepers.remove(event)  # type: ignore[union-attr]  # the empty tuple raises the same
+        except (ValueError, AttributeError):
+            self.woken -= 1
+            self.rouse()
+
+    # ------------------------------------------------------------------ the end
+
+    def finish(self, end: BaseException | type[BaseException]) -> None:
+        """Nothing more comes in; what is buffered can still be taken, then comes ``end``."""
+        if self.end is not None:
+            return
+        self.end = end
+        self.careful.add(self)
+        if self.lying:
+            chunk = self._take_chunk()
+            if self.plain:
+                self.taken += len(chunk)
+            if self.front or self.ready:
+                self.slow_down_or_keep()
+                self.front.extend(chunk)  # type: ignore[union-attr]  # a deque
+            else:
+                self.front = chunk
+            self.chunk = ()
+        self._close_stream()
+        self.rouse()
+
+    def slow_down_or_keep(self) -> None:
+        """Let everything that was taken out of the stream lie in one lane, in order."""
+        told = self.on_take
+        self.slow_down(_nobody)
+        self.on_take = told
+        if not isinstance(self.front, deque):
+            self.front = deque(self.front)
+
+    def discard(self, end: BaseException | type[BaseException]) -> list[object]:
+        """The subscription was closed: everything that waits is discarded, and returned to be let go."""
+        self.finish(end)
+        self.closed = True
+        self.end = end
+        waiting = self.waiting
+        if self.plain:
+            self.taken -= len(self.ready) + len(self.front)
+        self.discarded += waiting
+        rest: list[object] = [*self.replay, *self.ready, *self.front]
+        for lane in (self.replay, self.ready, self.front):
+            if lane:
+                lane.clear()
+        self.replay = ()
+        self.gap = None
+        self.marks = 0
+        if self.keys:
+            self.keys.clear()
+        self.rouse()
+        return rest
+
+    def _close_stream(self) -> None:
+        if self.sending is not None and self.receiving is not None:
+            self.sending.close()
+            self.receiving.close()
+            self.sending = self.receiving = None
+
+    # ------------------------------------------------------------------ for `drain`
+
+    def mark_now(self) -> int:
+        """A mark that `passed` can be asked about later."""
+        return self.stamp if self.keys is not None else self.delivered + self.evicted + self.waiting
+
+    def passed(self, mark: int) -> bool:
+        """Whether everything that was buffered when the mark was made has left the buffer."""
+        if self.closed:
+            return True
+        if self.keys is not None:
+            return not self.replay and all(cell.stamp > mark for cell in self.keys.values())
+        return self.delivered + self.evicted >= mark
+
+
+def _wider(gap: Gap | None) -> Gap:
+    """The gap with one event more in it."""
+    now = datetime.now(UTC)
+    return Gap(1, now, now) if gap is None else Gap(gap.count + 1, gap.first_at, now)
+
+
+def _nobody(_: Mailbox) -> None:
+    """Nobody asked to be told of a take."""

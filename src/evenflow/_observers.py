@@ -1,0 +1,201 @@
+"""Handlers under supervision: an observer reads its own subscription and calls its handler for each event.
+
+Rule 1: an observer is subscribed while its subject is entered; before that it is owed nothing and holds nobody.
+Rule 2: a handler that raises stops nobody: the error is logged and published as ``ObserverFailed``.
+Rule 3: its tasks are children of the task that entered the subject, and run with that one's context variables.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from dataclasses import dataclass
+from inspect import Parameter, isawaitable, signature
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from anyio import ClosedResourceError, get_cancelled_exc_class
+
+from ._loops import CANCELLED
+from ._statistics import ObserverStatistics
+from ._subscription import Subscription, ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anyio.abc import TaskGroup
+
+    from ._routing import Interest
+    from ._subject import Subject
+
+_log = logging.getLogger("evenflow.observers")
+
+HANDLING: ContextVar[tuple[object, ...]] = ContextVar("HANDLING", default=())
+"""The subjects in whose handlers the present code runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObserverFailed:
+    """An observer's handler raised ``error`` on ``event``."""
+
+    event: Any
+    error: Exception
+    observer: Observer
+
+
+class Observer:
+    """A handler, what it wants, and, while its subject is entered, its subscription."""
+
+    def __init__(
+        self,
+        subject: Subject[Any],
+        handler: Callable[[Any], object],
+        interest: Interest,
+        options: dict[str, Any],
+        *,
+        concurrency: int,
+        name: str,
+    ) -> None:
+        self.name = name
+        self.handler = handler
+        self.interest = interest
+        self._subject = subject
+        self._options = options
+        self._concurrency = concurrency
+        self._subscription: Subscription[Any] | None = None
+        self._detached = False
+        self._running = 0
+        self._handled = 0
+        self._failed = 0
+        self.in_hand: set[int] = set()
+        """A number for each event whose handler runs now."""
+        self._number = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will handle nothing more, as things stand: it was detached, or its subject is closed or failed it."""
+        subscription = self._subscription
+        if self._running:
+            return False
+        return self._detached or (subscription is not None and subscription.box.end is not None)
+
+    @property
+    def running(self) -> bool:
+        """Whether its tasks are there."""
+        return self._running > 0
+
+    def detach(self) -> None:
+        """Take no more events; what it was still owed is discarded, a handler that runs goes on to its end."""
+        if not self._detached:
+            self._detached = True
+            self._subject.remove_observer(self)
+            if self._subscription is not None:
+                self._subscription.close()
+
+    def statistics(self) -> ObserverStatistics:
+        """What it has done since its subject was last entered."""
+        return ObserverStatistics(
+            name=self.name,
+            running=self.running,
+            handled=self._handled,
+            failed=self._failed,
+            handling=len(self.in_hand),
+            subscription=None if self._subscription is None else ledger(self._subscription.box),
+        )
+
+    def __repr__(self) -> str:
+        if self._subscription is None or not self.running:
+            state = "detached" if self._detached else "ended" if self.ended else "not running"
+        else:
+            box = self._subscription.box
+            state = f"{box.waiting}/{box.capacity} {box.overflow}"
+        return f"<Observer {self.name} of {self._subject.name} wants {self.interest}, {state}>"
+
+    def ask(self, event: Any, /) -> bool:
+        """Call what was given as ``where``, for an event that nobody wanted while this did not run."""
+        return bool(self._options["where"](event))
+
+    # ------------------------------------------------------------------ running
+
+    def start(self, group: TaskGroup) -> None:
+        """Subscribe, and begin to handle."""
+        self._handled = self._failed = 0
+        self.in_hand.clear()
+        self._subscription = self._subject.subscribe_observer(self, self._options)
+        self._running = self._concurrency
+        for _ in range(self._concurrency):
+            group.start_soon(self._work, self._subscription, name=f"evenflow observer {self.name}")
+
+    async def _work(self, subscription: Subscription[Any]) -> None:
+        HANDLING.set((*HANDLING.get(), self._subject))
+        try:
+            async for event in subscription:
+                await self._handle(event)
+        except ClosedResourceError:
+            pass  # it was detached
+        except Exception:  # noqa: BLE001 -- whatever ends one observer ends no other
+            _log.exception("observer %s of %s has ended", self.name, self._subject.name)
+        finally:
+            self._running -= 1
+            if not self._running:
+                subscription.close()
+                self._subject.observer_ended()
+
+    async def _handle(self, event: Any) -> None:
+        self._number = number = self._number + 1
+        self.in_hand.add(number)
+        try:
+            result = self.handler(event)
+            if isawaitable(result):
+                await result
+        except Exception as error:  # noqa: BLE001 -- rule 2
+            self._fail(event, error)
+        except get_cancelled_exc_class() as error:
+            if self._subject.is_cancelled():
+                raise
+            stray = RuntimeError(f"the handler of {self.name} let a cancellation out that was not its own")
+            stray.__cause__ = error
+            self._fail(event, stray)
+        finally:
+            self.in_hand.discard(number)
+            self._handled += 1
+            self._subject.event_handled()
+
+    def _fail(self, event: Any, error: Exception) -> None:
+        self._failed += 1
+        _log.error("observer %s of %s raised on %r", self.name, self._subject.name, event, exc_info=error)
+        self._subject.report_failure(ObserverFailed(event, error, self))
+
+
+def wants_of_handler(handler: Callable[..., object]) -> object:
+    """What a handler's first parameter is annotated with; None where nothing is said.
+
+    Raises:
+        TypeError: it cannot be called with one event, or its annotation cannot be read.
+    """
+    if not callable(handler):
+        raise TypeError(f"an observer is a function that takes an event, not {handler!r}")
+    try:
+        parameters = list(signature(handler).parameters.values())
+    except (TypeError, ValueError):  # some builtins do not say
+        return None
+    positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.VAR_POSITIONAL)
+    if not parameters or parameters[0].kind not in positional:
+        raise TypeError(f"{handler!r} takes no event; an observer is called with one positional argument")
+    first = parameters[0]
+    if first.annotation is Parameter.empty:
+        return None
+    if not isinstance(first.annotation, str):
+        return first.annotation
+    function = handler if hasattr(handler, "__annotations__") else type(handler).__call__
+    try:
+        return get_type_hints(function)[first.name]
+    except NameError as error:
+        raise TypeError(
+            f"the annotation {first.annotation!r} of {handler!r} cannot be read ({error}); name what it wants instead:"
+            " @subject.observer(OrderPlaced)"
+        ) from error
+
+
+def is_cancelled_now(cancelled_at: float) -> bool:
+    """Whether the present scope is cancelled."""
+    return cancelled_at == CANCELLED

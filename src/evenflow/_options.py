@@ -1,0 +1,115 @@
+"""The options of a subscription: what they are called, what they may be, what they are by default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypedDict, TypeVar, get_args
+
+from ._comparable import path_of
+from ._mailbox import Overflow
+
+if TYPE_CHECKING:
+    from ._conditions import Condition
+
+W = TypeVar("W")
+W_contra = TypeVar("W_contra", contravariant=True)
+
+Where: TypeAlias = "Condition | int | Callable[[W], bool] | None"
+"""Which events, beyond their class: a condition (checkers see a bool), or a quick callable."""
+
+Key: TypeAlias = Callable[[W], Hashable] | Hashable
+"""What makes events the same to ``conflate`` and ``replay_by``: a field, or a callable."""
+
+BUFFER: Final = 64
+"""Events a subscription holds by default: enough to ride out a turn of the loop, few enough to see a slow reader."""
+
+REPLAY_KEYS: Final = 10_000
+STALL_AFTER: Final = 5.0
+
+
+class ObserveOptions(TypedDict, Generic[W], total=False):
+    """Keyword arguments of ``Subject.observe`` and ``Subject.observer``."""
+
+    where: Where[W]
+    buffer: int
+    overflow: Overflow | None
+    conflate: Key[W] | None
+    concurrency: int
+    name: str | None
+
+
+class SubscribeOptions(TypedDict, Generic[W], total=False):
+    """Keyword arguments of ``Subject.subscribe``."""
+
+    where: Where[W]
+    buffer: int
+    overflow: Overflow | None
+    conflate: Key[W] | None
+    replay: bool
+    name: str | None
+
+
+class SubjectOptions(TypedDict, Generic[W], total=False):
+    """Keyword arguments of ``Subject``."""
+
+    name: str | None
+    replay: int
+    replay_by: Key[W] | None
+    replay_keys: int
+    stall_after: float
+
+
+def whole(value: object, name: str, least: int, hint: str = "") -> int:
+    """A whole number of at least ``least``; a bool is none."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a whole number, not {value!r}{hint}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, not {value}{hint}")
+    return value
+
+
+def checked_buffer(buffer: object) -> int:
+    """How many events a subscription holds."""
+    return whole(buffer, "buffer", 1, "; to keep only the newest event use buffer=1, overflow='drop_oldest', or State")
+
+
+def checked_overflow(overflow: object, *, conflated: bool) -> Overflow:
+    """What a full buffer gives up."""
+    if overflow is None:
+        return "drop_oldest" if conflated else "block"
+    for policy in get_args(Overflow):
+        if policy == overflow:
+            return policy  # type: ignore[no-any-return]  # get_args does not say that they are these words
+    raise ValueError(f"overflow must be one of {', '.join(map(repr, get_args(Overflow)))}, not {overflow!r}")
+
+
+def checked_seconds(value: object, name: str) -> float:
+    """A duration in seconds, above zero."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number of seconds, not {value!r}")
+    if not value > 0:
+        raise ValueError(f"{name} must be more than 0 seconds, not {value}; to wait for ever use math.inf")
+    return float(value)
+
+
+def checked_name(name: object) -> str | None:
+    """A name, for logs, statistics and errors."""
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"name must be a str, not {name!r}")
+    return name
+
+
+def checked_key(key: Any, name: str) -> Callable[[Any], object] | None:
+    """What reads an event's key: a callable, or a field such as ``Tick.symbol``."""
+    if key is None:
+        return None
+    if (path := path_of(key)) is not None:
+        return path.read
+    if iscoroutinefunction(key):
+        raise TypeError(f"{name} must be a field or a plain function, not the async {key!r}: it runs inside publish")
+    if not callable(key):
+        raise TypeError(
+            f"{name} must be a field (Tick.symbol) or a callable that gives an event's key, not {key!r}",
+        )
+    return key  # type: ignore[no-any-return]  # what it takes cannot be seen from here

@@ -1,0 +1,663 @@
+"""Publishing: all or none, in one order, with backpressure where it is due.
+
+A publish goes through four steps, and only the second may wait:
+
+    ask      which subscriptions want the event, and under which key; runs users' `where` and `conflate`, once each
+    wait     for room in each full "block" subscription that wants it (`_admission` says whose turn it is)
+    commit   give it to all of them; no await, no user's code, no other publish in between
+    settle   what was given up is let go, who was disconnected is detached
+
+Whatever a user's code does while it is asked (subscribe, close, publish) has happened before the commit.
+A destructor that runs during a commit only leaves a note (`forget`), and a publish that one tries is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable
+from inspect import iscoroutine
+from itertools import count, takewhile
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import anyio
+from anyio import ClosedResourceError, EndOfStream, WouldBlock
+from anyio.lowlevel import checkpoint
+
+from ._admission import Admission, Waiter
+from ._deadlock import WAITING, readers, refuse_deadlock
+from ._errors import SubjectClosed
+from ._loops import CANCELLED, DELIVERIES_A_TURN, TURNS, Home, current_task, home_or_none
+from ._mailbox import Mailbox, hashed
+from ._routing import Router
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._history import History
+    from ._mailbox import Overflow
+    from ._routing import Interest, Route
+
+E = TypeVar("E")
+_log = logging.getLogger("evenflow.subject")
+_numbers = count(1)
+
+TICK = 0.5
+"""Seconds after which a publish that waits looks again: for a deadlock, a stall, a subscription let go elsewhere."""
+
+
+class Draft:
+    """One event on its way: who was asked, and who wants it under which key."""
+
+    __slots__ = ("chosen", "claim", "event", "history_key", "keys", "route", "seen")
+
+    def __init__(self, event: Any, route: Route[Mailbox]) -> None:
+        self.event = event
+        self.route = route
+        self.chosen: list[Mailbox] = []
+        """Those with a condition that holds."""
+        self.keys: dict[Mailbox, object] = {}
+        self.history_key: object = None
+        self.claim: Callable[[], None] | None = None
+        """Called right before the commit; by raising it calls the publish off."""
+        self.seen = 0
+        """The number of the last subscription that was asked."""
+
+    def groups(self) -> tuple[Iterable[Mailbox], ...]:
+        return (self.route.everyone, self.chosen) if self.chosen else (self.route.everyone,)
+
+
+class Publishing(Generic[E]):
+    """A subject without its face: mailboxes, the router, and the way of an event through them."""
+
+    def __init__(self, types: tuple[type, ...], name: str | None, stall_after: float) -> None:
+        self._types = types
+        self._name = name or f"subject-{next(_numbers)}"
+        self._stall_after = stall_after
+        self._history: History | None = None
+        self._keyed = False
+        """Whether what is kept is kept by key."""
+        self._dead: deque[Mailbox] = deque()
+        """Mailboxes whose subscription was let go where nothing could be done about it."""
+        self._home: Home | None = None
+        self._cancelled_at: Callable[[], float] = anyio.current_effective_deadline
+        self._inside = False
+        """Our own tables are being worked on: a destructor only leaves a note."""
+        self._committing = False
+        """An event is being given to everybody: nothing else happens."""
+        self._closed = False
+        self._end: BaseException | type[BaseException] | None = None
+        self._life = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin a life: nobody subscribed, nothing published."""
+        self._life += 1
+        self._router: Router[Mailbox] = Router(self._types)
+        self._routes: dict[type, Route[Mailbox]] = {}
+        """The routes of the classes seen so far; empty once the subject is closed."""
+        self._boxes: dict[Mailbox, Interest] = {}
+        """The active subscriptions, in the order in which they came."""
+        self._serials: dict[Mailbox, int] = {}
+        self._serial = 0
+        self._careful: set[Mailbox] = set()
+        self._admission = Admission(self._on_take)
+        self._watchers: list[Callable[[Mailbox | None], None]] = []
+        self._published = 0
+        self._deliveries = 0
+        self._closed = False
+        self._end = None
+
+    @property
+    def name(self) -> str:
+        """The name it was given, or one that was made up."""
+        return self._name
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it takes no more events."""
+        return self._closed
+
+    # ------------------------------------------------------------------ publishing
+
+    async def publish(self, event: E, /) -> int:
+        """Give the event to every subscription that wants it; returns how many did.
+
+        Returns when the event lies in their buffers, not when it is handled.
+        It reaches every subscription that is active in that instant, or none.
+        Waits only while a full ``overflow="block"`` subscription wants this very event.
+        Cancelled, or in a cancelled scope, it raises and nobody got it.
+
+        Raises:
+            TypeError: the event is none of the classes that this subject takes.
+            SubjectClosed: the subject was closed, before or while this waited.
+            Deadlock: everyone who could make room waits for this very publish.
+            RuntimeError: called from another thread, or from a second live loop.
+        """
+        route = self._routes.get(type(event))
+        home = self._home
+        if route is None or (home is not None and not home.is_here()):
+            route = self._find_route(event)
+        if self._cancelled() == CANCELLED:
+            await checkpoint()
+        if TURNS.spent >= DELIVERIES_A_TURN:
+            await TURNS.turn()
+            route = self._find_route(event)
+        if self._dead:
+            self._bury()
+        everyone = route.everyone
+        if route.choosy or self._keyed or self._inside or not everyone.keys().isdisjoint(self._careful):
+            return await self._publish_carefully(event, route)
+        self._append_to_all(event, everyone)
+        return len(everyone)
+
+    def publish_nowait(self, event: E, /) -> int:
+        """As ``publish``, without waiting and without a checkpoint.
+
+        Raises:
+            anyio.WouldBlock: a full ``overflow="block"`` subscription wants it; nobody got it.
+            TypeError, SubjectClosed, RuntimeError: as for ``publish``.
+        """
+        route = self._find_route(event)
+        if self._committing:
+            raise WouldBlock  # a destructor's doing, in the middle of a commit
+        if self._dead:
+            self._bury()
+        return self._place(self._ask(event, route))
+
+    async def publish_many(self, events: Iterable[E], /) -> int:
+        """Publish each in its turn; returns the sum. Much cheaper than a loop.
+
+        Each event is a publish of its own; others' may come between.
+        The next is drawn from the iterable when the last is placed.
+        Cancelled or refused half-way, what went before stays.
+
+        Raises: as for ``publish``.
+        """
+        if type(events) in (list, tuple):
+            return await self._publish_run(tuple(events))
+        total = 0
+        for event in events:
+            total += await self.publish(event)
+        return total
+
+    # ------------------------------------------------------------------ the fast way
+
+    def _append_to_all(self, event: Any, everyone: dict[Mailbox, None]) -> None:
+        """Commit an event that everyone wants, where all have room and nobody needs a look."""
+        self._inside = self._committing = True
+        try:
+            for box in everyone:
+                chunk = box.chunk
+                if chunk:
+                    chunk.append(event)  # type: ignore[union-attr]  # what holds something is a deque
+                    if len(chunk) >= box.limit:
+                        box.fill()
+                else:
+                    box.add(event)
+        finally:
+            self._inside = self._committing = False
+        self._published += 1
+        reached = len(everyone)
+        self._deliveries += reached
+        TURNS.spent += reached
+        if self._history is not None:
+            self._history.add(event)
+        if not reached:
+            self._on_unwanted(event)
+
+    # ------------------------------------------------------------------ for other threads
+
+    def publish_claimed_nowait(self, event: Any, claim: Callable[[], None]) -> int:
+        """As ``publish_nowait``; ``claim`` is called right before the commit, and may call it off by raising."""
+        draft = self._ask(event, self._find_route(event))
+        draft.claim = claim
+        return self._place(draft)
+
+    async def publish_claimed(self, event: Any, claim: Callable[[], None]) -> int:
+        """As ``publish``, with a ``claim``."""
+        draft = self._ask(event, self._find_route(event))
+        draft.claim = claim
+        if blocked := self._blocked(draft):
+            return await self._publish_when_room(draft, blocked)
+        return self._place(draft)
+
+    async def _publish_run(self, events: tuple[E, ...]) -> int:
+        """Publish events that lie there already: runs of one class go to each mailbox at once."""
+        total = at = 0
+        while at < len(events):
+            placed = self._extend_all(events, at) if TURNS.spent < DELIVERIES_A_TURN else 0
+            if placed:
+                total += placed * len(self._routes[type(events[at])].everyone)
+                at += placed
+            else:
+                total += await self.publish(events[at])
+                at += 1
+        return total
+
+    def _extend_all(self, events: tuple[Any, ...], at: int) -> int:
+        """Place as many events from ``at`` on as can go to everyone at once; returns how many, perhaps none."""
+        kind = type(events[at])
+        route = self._routes.get(kind)
+        if route is None or route.choosy or self._inside or self._dead or self._history is not None:
+            return 0
+        everyone = route.everyone
+        home = self._home
+        if not everyone or home is None or not home.is_here() or self._cancelled() == CANCELLED:
+            return 0
+        if not everyone.keys().isdisjoint(self._careful):
+            return 0
+        most = min(len(events) - at, 1 + (DELIVERIES_A_TURN - TURNS.spent) // len(everyone))
+        for box in everyone:
+            room = box.limit - len(box.chunk)
+            if room < most:
+                most = room
+        if most < 2:
+            return 0
+        stop = at + 1
+        while stop < at + most and type(events[stop]) is kind:
+            stop += 1
+        run = events[at:stop]
+        self._inside = self._committing = True
+        try:
+            for box in everyone:
+                if box.chunk:
+                    box.extend(run)
+                else:
+                    box.add(run[0])
+                    box.extend(run[1:])
+        finally:
+            self._inside = self._committing = False
+        self._published += len(run)
+        self._deliveries += len(run) * len(everyone)
+        TURNS.spent += len(run) * len(everyone)
+        return len(run)
+
+    # ------------------------------------------------------------------ the careful way
+
+    async def _publish_carefully(self, event: Any, route: Route[Mailbox]) -> int:
+        """Publish where somebody has a condition, has no room, conflates, or must be told."""
+        if self._committing:
+            raise RuntimeError("publish was called by a destructor while an event was being delivered")
+        draft = self._ask(event, route)
+        if self._would_starve(draft):
+            await checkpoint()
+            self.check_open()
+            self._ask_newcomers(draft)
+        if blocked := self._blocked(draft):
+            return await self._publish_when_room(draft, blocked)
+        return self._commit(draft)
+
+    def _place(self, draft: Draft) -> int:
+        """Commit now, or not at all."""
+        if self._blocked(draft):
+            raise WouldBlock
+        return self._commit(draft)
+
+    def _ask(self, event: Any, route: Route[Mailbox]) -> Draft:
+        """Ask every subscription of the event's class whether it wants the event, and under which key."""
+        draft = Draft(event, route)
+        draft.seen = self._serial
+        inside, self._inside = self._inside, True
+        try:
+            if self._keyed:
+                draft.history_key = self._find_history_key(event)
+            if route.choosy:
+                failures: list[tuple[Mailbox, BaseException]] = []
+                draft.chosen = route.find(event, failures)
+                for box, error in failures:
+                    self.detach(box, error, discard=False)
+            if self._careful:
+                self._ask_keys(draft, [box for group in draft.groups() for box in self._among_careful(group)])
+        finally:
+            self._inside = inside
+        self._ask_newcomers(draft)
+        return draft
+
+    def _ask_newcomers(self, draft: Draft) -> None:
+        """Ask those that have subscribed since; what they are asked may bring newcomers again."""
+        while draft.seen < self._serial:
+            inside, self._inside = self._inside, True
+            try:
+                seen, draft.seen = draft.seen, self._serial
+                new = list(takewhile(lambda box: self._serials[box] > seen, reversed(self._boxes)))  # noqa: B023 -- used at once
+                for box in reversed(new):
+                    interest = self._boxes.get(box)
+                    if interest is None or box in draft.route.everyone or box in draft.chosen:
+                        continue
+                    if self._wants(box, interest, draft.event):
+                        draft.chosen.append(box)
+                self._ask_keys(draft, new)
+            finally:
+                self._inside = inside
+        self.check_open()
+
+    def _ask_keys(self, draft: Draft, boxes: Iterable[Mailbox]) -> None:
+        for box in boxes:
+            if box.keys is None or box in draft.keys or box.end is not None:
+                continue
+            if box not in draft.route.everyone and box not in draft.chosen:
+                continue
+            try:
+                key = box.key(draft.event)
+                if iscoroutine(key):
+                    key.close()
+                    raise TypeError(f"conflate of {box.name} returned a coroutine; it must be a plain function")
+                draft.keys[box] = hashed(key)
+            except Exception as error:  # noqa: BLE001 -- whatever it is, it ends that subscription alone
+                self.detach(box, error, discard=False)
+
+    def _wants(self, box: Mailbox, interest: Interest, event: object) -> bool:
+        """Ask one subscription, outside the index; what it raises is its own end."""
+        try:
+            return self._router.wanted(interest, event, box)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it ends that subscription alone
+            self.detach(box, error, discard=False)
+            return False
+
+    def _among_careful(self, group: Iterable[Mailbox]) -> list[Mailbox]:
+        """Those of a group that need a look; the cost follows the smaller of the two."""
+        careful = self._careful
+        if isinstance(group, dict) and len(careful) < len(group):
+            return [box for box in careful if box in group]
+        return [box for box in group if box in careful]
+
+    def _blocked(self, draft: Draft, held: Iterable[Mailbox] = ()) -> list[Mailbox]:
+        """The mailboxes that have no room for this event, and whose publisher waits."""
+        blocked: list[Mailbox] = []
+        for group in draft.groups():
+            for box in self._among_careful(group):
+                if box not in held and box.must_wait(draft.keys.get(box)):
+                    blocked.append(box)
+                else:
+                    box.review()
+        return blocked
+
+    def _would_starve(self, draft: Draft) -> bool:
+        """Whether this would drop an event whose reader was woken and has not run yet."""
+        return any(
+            box.woken and box.must_drop(draft.keys.get(box))
+            for group in draft.groups()
+            for box in self._among_careful(group)
+        )
+
+    def _commit(self, draft: Draft) -> int:
+        """Give the event to all that want it, in one instant."""
+        if draft.claim is not None:
+            draft.claim()
+        event, keys, careful = draft.event, draft.keys, self._careful
+        reached = 0
+        given_up: list[object] = []
+        ended: list[Mailbox] = []
+        inside, self._inside, self._committing = self._inside, True, True
+        try:
+            for group in draft.groups():
+                for box in group:
+                    if box not in careful:
+                        box.add(event)
+                    elif box.end is not None:
+                        continue
+                    else:
+                        given_up.append(box.put(event, keys.get(box)))
+                        if box.end is not None:
+                            ended.append(box)
+                    reached += 1
+        finally:
+            self._committing = False
+            self._inside = inside
+        self._published += 1
+        self._deliveries += reached
+        TURNS.spent += reached
+        for box in ended:
+            self.detach(box, box.end or EndOfStream, discard=False)
+        if self._history is not None:
+            self._history.add(event, draft.history_key)
+        if not reached:
+            self._on_unwanted(event)
+        return reached
+
+    # ------------------------------------------------------------------ waiting for room
+
+    async def _publish_when_room(self, draft: Draft, blocked: list[Mailbox]) -> int:
+        """Wait until there is a slot in each mailbox that needs one, then commit."""
+        self.settle()
+        life = self._life
+        waiter = Waiter(
+            f"{type(draft.event).__name__} to {self._name}",
+            lambda: self._blocked(draft, waiter.held),
+        )
+        task = current_task()
+        self._admission.join(waiter, blocked)
+        WAITING[task] = waiter
+        try:
+            refuse_deadlock(task)
+            while True:
+                await self._wait_for_turn(waiter, task)
+                self.check_open(life)
+                self._ask_newcomers(draft)
+                blocked = self._blocked(draft, waiter.held)
+                if not blocked:
+                    break
+                self._admission.join(waiter, blocked)
+            self._admission.release(waiter)
+            return self._commit(draft)
+        finally:
+            del WAITING[task]
+            self._admission.leave(waiter)
+
+    async def _wait_for_turn(self, waiter: Waiter, task: object) -> None:
+        """Sleep until the admission lets this publish go, looking up every now and then."""
+        since = anyio.current_time()
+        logged: set[Mailbox] = set()
+        while not waiter.granted or self._admission.comes_before(waiter):
+            if waiter.granted:
+                await checkpoint()
+                continue
+            if self._closed:
+                return
+            wake = waiter.wake
+            with anyio.move_on_after(TICK):
+                await wake.wait()
+            if not wake.is_set():
+                self._bury()
+                refuse_deadlock(task)
+                if anyio.current_time() - since >= self._stall_after:
+                    self._log_stall(waiter, logged)
+
+    def _log_stall(self, waiter: Waiter, logged: set[Mailbox]) -> None:
+        for box in waiter.missing - logged:
+            logged.add(box)
+            if box.stalled:
+                continue
+            box.stalled = True
+            why = "nobody reads it" if not readers(box) else "its readers are slow"
+            _log.warning(
+                "%s, made at %s:%s, has held a publisher of %s for more than %s s: its buffer of %s is full and %s",
+                box.name,
+                *box.place,
+                self._name,
+                self._stall_after,
+                box.capacity,
+                why,
+            )
+
+    def _on_take(self, box: Mailbox) -> None:
+        """A reader has taken an event from a mailbox that somebody waits for."""
+        inside, self._inside = self._inside, True
+        try:
+            self._admission.freed(box)
+            for watcher in tuple(self._watchers):
+                watcher(box)
+        finally:
+            self._inside = inside
+        if not self._watchers and not self._admission.misses(box):
+            box.on_take = None
+
+    # ------------------------------------------------------------------ coming and going
+
+    def new_box(self, *, capacity: int, overflow: Overflow, conflated: bool, gaps: bool) -> Mailbox:
+        """A mailbox of this subject, not yet active."""
+        return Mailbox(capacity=capacity, overflow=overflow, conflated=conflated, gaps=gaps, careful=self._careful)
+
+    def add_box(self, box: Mailbox, interest: Interest) -> None:
+        """A subscription begins."""
+        inside, self._inside = self._inside, True
+        try:
+            self._serial += 1
+            self._serials[box] = self._serial
+            self._boxes[box] = interest
+            self._router.add(box, interest)
+        finally:
+            self._inside = inside
+
+    def detach(self, box: Mailbox, end: BaseException | type[BaseException], *, discard: bool = True) -> None:
+        """End a subscription; what is buffered is discarded, or can still be read."""
+        self.check_thread()
+        self._let_go(box, end, discard=discard)
+
+    def _let_go(self, box: Mailbox, end: BaseException | type[BaseException], *, discard: bool) -> None:
+        if self._committing:  # a destructor's doing: after the commit
+            box.finish_later = (end, discard)
+            self._dead.append(box)
+            return
+        inside, self._inside = self._inside, True
+        try:
+            rest = box.discard(end) if discard else box.finish(end)
+            self._careful.discard(box)
+            if self._boxes.pop(box, None) is not None:
+                del self._serials[box]
+                self._router.remove(box)
+            self._admission.gone(box)
+            for watcher in tuple(self._watchers):
+                watcher(box)
+        finally:
+            self._inside = inside
+        del rest  # only now may the events' own destructors run
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Take no more events; what is buffered is still delivered, then comes the end, or ``error``."""
+        self.check_thread()
+        if error is not None and not isinstance(error, BaseException):
+            raise TypeError(f"close takes an exception for those who read, or nothing, not {error!r}")
+        if self._closed:
+            return
+        inside, self._inside = self._inside, True
+        try:
+            self._closed = True
+            self._end = error
+            self._routes = {}
+            for box in tuple(self._boxes):
+                box.finish(error or EndOfStream)
+            for waiter in self._admission.queue:
+                waiter.wake.set()
+            for watcher in tuple(self._watchers):
+                watcher(None)
+        finally:
+            self._inside = inside
+
+    def forget(self, box: Mailbox) -> None:
+        """A subscription was let go by its last reference, perhaps in another thread or during a commit."""
+        home = self._home
+        if self._inside or (home is not None and home.thread != get_ident()):
+            self._dead.append(box)
+        else:
+            self._let_go(box, ClosedResourceError, discard=True)
+
+    def _bury(self) -> None:
+        """Detach those that were let go where nothing could be done about it."""
+        while self._dead and not self._inside:
+            box = self._dead.popleft()
+            end, discard = box.finish_later or (ClosedResourceError, True)
+            self._let_go(box, end, discard=discard)
+
+    def wants_of(self, box: Mailbox) -> str:
+        """What a subscription wants, in words."""
+        interest = self._boxes.get(box)
+        return "nothing more" if interest is None else str(interest)
+
+    # ------------------------------------------------------------------ where we are
+
+    def settle(self) -> None:
+        """Belong to the running loop from now on, unless another live one owns this subject."""
+        home = self._home
+        if home is not None and home.is_here():
+            return
+        self.check_thread()
+        if self._home is None:
+            self._home = home = Home()
+            self._cancelled_at = home.cancelled_at
+
+    def check_thread(self) -> None:
+        """Refuse a call from a foreign thread, or from a second live loop.
+
+        Raises:
+            RuntimeError: the message names the way out.
+        """
+        home = self._home
+        if home is None or home.is_here():
+            return
+        if home.has_ended():
+            self._leave_home()
+            return
+        if home.thread != get_ident():
+            raise RuntimeError(
+                f"{self._name} belongs to an event loop in another thread; from here only publish_from_thread may be used"
+            )
+        if home_or_none() is not None:
+            raise RuntimeError(
+                f"{self._name} belongs to another event loop that has not ended;"
+                " make a subject for each loop, or end that one first"
+            )
+
+    def _leave_home(self) -> None:
+        """The loop has ended: whoever waited there waits no more."""
+        self._home = None
+        self._cancelled_at = anyio.current_effective_deadline
+        self._admission = Admission(self._on_take)
+        self._watchers = []
+        for box in self._boxes:
+            box.sleepers = ()
+            box.woken = box.reserved = 0
+            box.on_take = None
+
+    def _cancelled(self) -> float:
+        try:
+            return self._cancelled_at()
+        except RuntimeError:  # another library runs now
+            self._cancelled_at = anyio.current_effective_deadline
+            return self._cancelled_at()
+
+    # ------------------------------------------------------------------ refusing
+
+    def _find_route(self, event: Any) -> Route[Mailbox]:
+        """The route of an event's class, when this subject may be used here and takes such events."""
+        self.check_thread()
+        self.check_open()
+        kind = type(event)
+        route = self._routes.get(kind)
+        if route is None:
+            self._check_type(event)
+            route = self._routes[kind] = self._router.route(kind)
+        return route
+
+    def check_open(self, life: int | None = None) -> None:
+        """Refuse to go on with a subject that was closed, or entered anew since.
+
+        Raises:
+            SubjectClosed: it takes no more events.
+        """
+        if self._closed or (life is not None and life != self._life):
+            raise SubjectClosed(f"{self._name} is closed: it takes no more events; enter it again to open it anew")
+
+    def _check_type(self, event: object) -> None:
+        """Refuse what is none of the subject's classes."""
+
+    def _find_history_key(self, event: Any) -> object:
+        """The key under which the event is kept; what it raises goes to the publisher, and nobody got the event."""
+        assert self._history is not None
+        assert self._history.key is not None
+        return hashed(self._history.key(event))
+
+    def _on_unwanted(self, event: Any) -> None:
+        """Nobody wanted the event."""

@@ -1,0 +1,117 @@
+"""A current value, and everybody who wants to know when it changes."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from anyio import EndOfStream
+
+from ._mailbox import Mailbox
+from ._publishing import Publishing
+from ._routing import Interest
+from ._subscription import Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+V = TypeVar("V")
+
+_EVERYTHING = Interest((), None, asks=False)
+_WHAT_HOLDS = Interest((), None, asks=True)
+
+
+def _one_key(_: object) -> str:
+    """All values are one thing: the newest replaces what was not read."""
+    return "value"
+
+
+class State(Generic[V]):
+    """A value that changes; who subscribes gets the value now, then each newest one.
+
+    Nothing here makes the one who sets it wait: a slow reader skips to the newest value.
+    It can be made at import time, and belongs to the loop in which something first waits on it, until that loop ends.
+
+    Args:
+        initial: the first value.
+        name: for logs, statistics and errors.
+    """
+
+    def __init__(self, initial: V, *, name: str | None = None) -> None:
+        self._value = initial
+        self._changes = Publishing[Any]((object,), name or "state", 5.0)
+        self._subscribed = 0
+        self._closed = False
+
+    @property
+    def value(self) -> V:
+        """The value now."""
+        return self._value
+
+    def set(self, value: V, /) -> None:
+        """Set the value, and tell everybody; waits for nobody.
+
+        The same object, or an equal one, is no change. What ``==`` raises goes out, and nothing has changed.
+
+        Raises:
+            SubjectClosed: the state was closed.
+            RuntimeError: called from another thread.
+        """
+        self._changes.check_open()
+        if value is self._value or bool(value == self._value):
+            return
+        self._value = value
+        self._changes.publish_nowait(value)
+
+    def update(self, fn: Callable[[V], V], /) -> V:
+        """Set the value to ``fn(value)``, and return it."""
+        self.set(fn(self._value))
+        return self._value
+
+    def subscribe(self) -> Subscription[V]:
+        """The value now, then each newest; a reader that is slow skips to the newest."""
+        subscription, box = self._open(_EVERYTHING, None, sys._getframe(1))  # noqa: SLF001 -- the only way to say where it was made
+        box.put(self._value, "value")
+        if self._closed:
+            box.finish(EndOfStream)
+        else:
+            self._changes.add_box(box, _EVERYTHING)
+        return subscription
+
+    async def wait_for(self, predicate: Callable[[V], bool], /) -> V:
+        """Wait for a value for which ``predicate`` holds; the present one is tried first, then every one that is set.
+
+        ``predicate`` must be quick: it runs in the task that sets. What it raises comes out here.
+        Cancelling gives up.
+
+        Raises:
+            anyio.EndOfStream: the state was closed first.
+        """
+        if predicate(self._value):
+            return self._value
+        subscription, box = self._open(_WHAT_HOLDS, predicate, sys._getframe(0))  # noqa: SLF001 -- as above
+        async with subscription:
+            if self._closed:
+                box.finish(EndOfStream)
+            else:
+                self._changes.add_box(box, _WHAT_HOLDS)
+            return await subscription.receive()
+
+    def close(self) -> None:
+        """No more changes: what was not read can still be read, then comes the end; late subscribers get the value first."""
+        self._closed = True
+        self._changes.close()
+
+    def _open(self, interest: Interest, where: Any, frame: Any) -> tuple[Subscription[V], Mailbox]:
+        self._changes.check_thread()
+        conflated = where is None
+        box = self._changes.new_box(
+            capacity=1, overflow="drop_oldest" if conflated else "drop_newest", conflated=conflated, gaps=False
+        )
+        self._subscribed += 1
+        box.name = f"{self._changes.name}/{self._subscribed}"
+        box.place = (frame.f_code.co_filename, frame.f_lineno)
+        return Subscription(self._changes, box, where, _one_key if conflated else None), box
+
+    def __repr__(self) -> str:
+        return f"<State {self._changes.name} of {self._value!r}{', closed' if self._closed else ''}>"

@@ -1,0 +1,353 @@
+"""A subscription: receiving at one's own pace, and letting go."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from weakref import ref
+
+from anyio import ClosedResourceError, EndOfStream, Event, WouldBlock
+
+from ._loops import DELIVERIES_A_TURN, TURNS, current_task
+from ._mailbox import NOTHING, Gap, Mailbox
+from ._statistics import SubscriptionStatistics
+from .streams import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from ._publishing import Publishing
+    from .streams._node import Node
+
+W_co = TypeVar("W_co", covariant=True)
+
+
+class Subscription(Stream[W_co]):
+    """The events that one subscriber wants, in its own bounded buffer, taken at its own pace.
+
+    It is active from the call of ``Subject.subscribe`` on.
+    Several tasks may receive from it: each event goes to one of them, in the order in which they waited.
+    Closing it, leaving its ``async with``, or letting go of its last reference detaches it from the subject.
+    Cancelling a reader loses nothing: the event is returned, or it is still in the buffer.
+    """
+
+    __slots__ = ("_box", "_key", "_known", "_quiet", "_ready", "_subject", "_where")
+
+    def __init__(
+        self,
+        subject: Publishing,
+        box: Mailbox,
+        where: Callable[[Any], bool] | None,
+        key: Callable[[Any], object] | None,
+    ) -> None:
+        self._quiet = False
+        self._subject = subject
+        self._box = box
+        self._where = where
+        self._key = key
+        self._ready: Any = ()
+        """The fast lane of the mailbox, or () where a reader must ask."""
+        self._known: ref[object] | None = None
+        """The task that read last."""
+        box.owner = ref(self)
+
+    # what the mailbox asks, while a publish looks for those who want its event
+
+    def where(self, event: Any, /) -> bool:
+        """Call the callable that was given as ``where``."""
+        return True if self._where is None else self._where(event)
+
+    def key(self, event: Any, /) -> object:
+        """Call what was given as ``conflate``."""
+        return None if self._key is None else self._key(event)
+
+    # ------------------------------------------------------------------ receiving
+
+    async def receive(self) -> W_co:
+        """Wait for the next event.
+
+        Cancelling leaves the event in the buffer or returns it; it is never taken and lost.
+        Waits only where nothing is buffered, but lets the loop turn after a bounded number of deliveries.
+
+        Raises:
+            anyio.EndOfStream: the subject was closed, and everything before that has been delivered.
+            anyio.ClosedResourceError: this subscription was closed.
+            SlowSubscriber: it was let go for being too slow (``overflow="disconnect"``).
+            RuntimeError: an operator owns this subscription, or it is used from a second live loop.
+        """
+        self._note_reader()
+        if ready := self._ready:
+            return ready.popleft()  # type: ignore[no-any-return]
+        self._check_owner()
+        return await self._next()
+
+    def receive_nowait(self) -> W_co:
+        """Take the next event, if there is one that no earlier reader waits for.
+
+        Raises:
+            anyio.WouldBlock: nothing is there.
+            anyio.EndOfStream, anyio.ClosedResourceError, SlowSubscriber: as for ``receive``.
+        """
+        self._note_reader()
+        self._check_owner()
+        return self._pull_nowait()
+
+    def __aiter__(self) -> Self:
+        self._note_reader()
+        return self
+
+    async def __anext__(self) -> W_co:
+        if ready := self._ready:
+            return ready.popleft()  # type: ignore[no-any-return]
+        self._check_owner()
+        try:
+            return await self._next()
+        except EndOfStream:
+            raise StopAsyncIteration from None
+
+    @overload
+    def batches(self) -> Batches[W_co]: ...
+    @overload
+    def batches(self, size: int | None = None, within: float | None = None) -> Stream[tuple[W_co, ...]]: ...
+    def batches(self, size: int | None = None, within: float | None = None) -> Stream[tuple[W_co, ...]]:
+        """Tuples of all that is waiting, at most ``buffer`` events each: the fastest way to read.
+
+        With ``size`` or ``within`` (seconds) the batches of ``Stream.batches``.
+        Cancelling loses nothing, and the same object can be iterated again.
+        """
+        if size is None and within is None:
+            return Batches(self)
+        return super().batches(size, within)
+
+    # ------------------------------------------------------------------ for operators, which own their source
+
+    def _claim(self, owner: str, /) -> Node[W_co]:
+        node = super()._claim(owner)
+        self._ready = ()
+        return node
+
+    def _reader(self) -> AsyncIterator[W_co]:
+        self._note_reader()
+        return _OwnersReader(self, self._box)
+
+    async def _pull(self) -> W_co:
+        if ready := self._box.ready:
+            return ready.popleft()  # type: ignore[no-any-return]
+        return await self._next()
+
+    def _pull_nowait(self) -> W_co:
+        box = self._box
+        self._subject.check_thread()
+        if box.woken < box.waiting + box.marks + (box.gap is not None):
+            item = box.take()
+            self._look_at_lane()
+            if item is not NOTHING:
+                return item  # type: ignore[no-any-return]
+        elif not box.woken:
+            self._raise_end()
+        raise WouldBlock
+
+    # ------------------------------------------------------------------ the slow path
+
+    async def _next(self) -> Any:
+        """The next item, when the fast lane is empty."""
+        if TURNS.spent >= DELIVERIES_A_TURN:
+            await TURNS.turn()
+        box = self._box
+        turn_is_mine = not (box.woken or box.sleepers)
+        while True:
+            if turn_is_mine:
+                item = box.take()
+                self._look_at_lane()
+                if item is not NOTHING:
+                    return item
+                self._raise_end()
+            await self._sleep(first=turn_is_mine)
+            turn_is_mine = True
+
+    async def _next_batch(self) -> tuple[Any, ...]:
+        if TURNS.spent >= DELIVERIES_A_TURN:
+            await TURNS.turn()
+        box = self._box
+        turn_is_mine = not (box.woken or box.sleepers)
+        while True:
+            if turn_is_mine:
+                if batch := box.take_batch():
+                    self._look_at_lane()
+                    return batch
+                self._raise_end()
+            await self._sleep(first=turn_is_mine)
+            turn_is_mine = True
+
+    async def _sleep(self, *, first: bool) -> None:
+        """Wait until this reader is woken; a cancelled reader's turn passes on."""
+        self._subject.settle()
+        self._note_reader()
+        box = self._box
+        event = Event()
+        box.join_sleepers(event, first=first)
+        try:
+            await event.wait()
+        except BaseException:
+            box.leave(event)
+            raise
+        box.woken -= 1
+
+    def _look_at_lane(self) -> None:
+        """See the mailbox's fast lane, unless this subscription is an operator's or closed."""
+        self._ready = () if self._owner is not None else self._box.ready
+
+    def _raise_end(self) -> None:
+        """Raise what the subscription ended with, if it has ended."""
+        end = self._box.end
+        if end is None:
+            return
+        if isinstance(end, BaseException):
+            raise end.with_traceback(None)
+        raise end
+
+    def _note_reader(self) -> None:
+        """Remember which task reads: whether a publisher that waits for it could wait for ever."""
+        task = current_task()
+        if task is None or (self._known is not None and self._known() is task):
+            return
+        self._known = reader = ref(task)
+        box = self._box
+        if reader not in box.readers:
+            box.readers = (*(r for r in box.readers if r() is not None), reader)
+
+    # ------------------------------------------------------------------ letting go
+
+    def close(self) -> None:
+        """Detach from the subject; what is buffered is discarded, readers that wait get ``ClosedResourceError``."""
+        self._subject.detach(self._box, ClosedResourceError)
+        self._ready = ()
+
+    async def aclose(self) -> None:
+        """Close; waits for nothing."""
+        self.close()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        try:
+            box, subject = self._box, self._subject
+        except AttributeError:  # refused while it was made
+            return
+        if box.end is None and not self._quiet:
+            warnings.warn(
+                f"{self!r}, made at {box.place[0]}:{box.place[1]}, was let go without being closed;"
+                " use 'async with', or close it",
+                ResourceWarning,
+                stacklevel=1,
+                source=self,
+            )
+        subject.forget(box)
+
+    def quiet(self) -> None:
+        """Say nothing if it is let go without being closed: nobody but us holds it."""
+        self._quiet = True
+
+    # ------------------------------------------------------------------ what it says of itself
+
+    @property
+    def box(self) -> Mailbox:
+        """What the subject knows of it."""
+        return self._box
+
+    @property
+    def name(self) -> str:
+        """The name it was given, or the subject's name and a number."""
+        return self._box.name
+
+    def statistics(self) -> SubscriptionStatistics:
+        """The ledger: where every event that was wanted is now."""
+        return ledger(self._box)
+
+    def __repr__(self) -> str:
+        box = self._box
+        state = "closed" if box.closed else "ended" if box.end is not None else box.overflow
+        return f"<Subscription {box.name} wants {self._subject.wants_of(box)}, {box.waiting}/{box.capacity} {state}>"
+
+
+class _OwnersReader(AsyncIterator[W_co]):
+    """What the operator reads that owns a subscription."""
+
+    __slots__ = ("_box", "_subscription")
+
+    def __init__(self, subscription: Subscription[W_co], box: Mailbox) -> None:
+        self._subscription = subscription
+        self._box = box
+
+    async def __anext__(self) -> W_co:
+        if ready := self._box.ready:
+            return ready.popleft()  # type: ignore[no-any-return]
+        try:
+            return await self._subscription._next()
+        except EndOfStream:
+            raise StopAsyncIteration from None
+
+
+class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
+    """All that waits at a subscription, a tuple at a time; ends when the subscription does."""
+
+    __slots__ = ("_subscription",)
+
+    def __init__(self, subscription: Subscription[W_co]) -> None:
+        self._subscription = subscription
+
+    async def _pull(self) -> tuple[W_co, ...]:
+        return await self._subscription._next_batch()
+
+    async def receive(self) -> tuple[W_co, ...]:
+        """Wait for at least one event; cancelling loses none.
+
+        Raises:
+            anyio.EndOfStream, anyio.ClosedResourceError, SlowSubscriber: as for ``Subscription.receive``.
+        """
+        subscription = self._subscription
+        subscription._check_owner()
+        subscription._note_reader()
+        return await subscription._next_batch()
+
+    def __aiter__(self) -> Self:
+        self._subscription._note_reader()
+        return self
+
+    async def __anext__(self) -> tuple[W_co, ...]:
+        self._subscription._check_owner()
+        try:
+            return await self._subscription._next_batch()
+        except EndOfStream:
+            raise StopAsyncIteration from None
+
+    async def aclose(self) -> None:
+        """Close the subscription."""
+        self._subscription.close()
+
+
+def ledger(box: Mailbox) -> SubscriptionStatistics:
+    """The numbers of one mailbox, frozen."""
+    return SubscriptionStatistics(
+        name=box.name,
+        wanted=box.wanted,
+        delivered=box.delivered,
+        replaced=box.replaced,
+        dropped=box.dropped,
+        discarded=box.discarded,
+        waiting=box.waiting,
+        capacity=box.capacity,
+    )
+
+
+__all__ = ["Batches", "Gap", "Subscription", "ledger"]

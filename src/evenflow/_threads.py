@@ -1,0 +1,147 @@
+"""Publishing from another thread: the event goes to the subject's loop, the thread waits.
+
+Rule 1: the thread's own wait decides about time: it withdraws the event, or it is too late to withdraw.
+Rule 2: the loop claims the event right before the commit: what was withdrawn reaches nobody.
+Rule 3: the thread never hangs on a loop that has ended: it looks every half second.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from anyio import CancelScope, WouldBlock
+
+from ._errors import SubjectClosed
+
+if TYPE_CHECKING:
+    from ._loops import Home
+    from ._subject import Subject
+
+LOOK: Final = 0.5
+"""Seconds after which a waiting thread looks whether the loop still lives."""
+
+
+class _Withdrawn(Exception):  # noqa: N818 -- nobody but this file sees it
+    """The thread no longer waits."""
+
+
+class Request:
+    """One event on its way from a thread."""
+
+    def __init__(self, event: Any, *, patient: bool) -> None:
+        self.event = event
+        self.patient = patient
+        self.done = threading.Event()
+        self.scope: CancelScope | None = None
+        self._lock = threading.Lock()
+        self._state = "waiting"
+        self._count = 0
+        self._error: BaseException | None = None
+
+    def claim(self) -> None:
+        """In the loop, right before the commit.
+
+        Raises:
+            _Withdrawn: the thread has given up.
+        """
+        with self._lock:
+            if self._state == "withdrawn":
+                raise _Withdrawn
+            self._state = "claimed"
+
+    def withdraw(self) -> bool:
+        """In the thread: whether nobody has got the event, and nobody will."""
+        with self._lock:
+            if self._state != "waiting":
+                return False
+            self._state = "withdrawn"
+            return True
+
+    def succeed(self, count: int) -> None:
+        """In the loop: the event was published."""
+        self._count = count
+        self.done.set()
+
+    def fail(self, error: BaseException) -> None:
+        """In the loop: the event was not published."""
+        self._error = error
+        self.done.set()
+
+    def result(self) -> int:
+        """In the thread, once it is done."""
+        if self._error is not None:
+            raise self._error
+        return self._count
+
+    def cancel(self) -> None:
+        """In the loop: the thread has given up; no need to wait any more."""
+        if self.scope is not None:
+            self.scope.cancel()
+
+
+def publish_from_thread(subject: Subject[Any], home: Home, event: Any, timeout: float | None) -> int:
+    """Publish in the subject's loop, and wait here until that is done."""
+    request = Request(event, patient=timeout != 0)
+    until = None if timeout is None else monotonic() + timeout
+    closed = SubjectClosed(f"{subject.name} is closed: its loop has ended")
+    try:
+        home.call_soon(partial(_begin, subject, request))
+    except RuntimeError:
+        raise closed from None
+    while not request.done.wait(LOOK if until is None or not request.patient else min(LOOK, max(0.0, until - monotonic()))):
+        if home.has_ended() and not request.done.is_set():
+            raise closed
+        if until is not None and request.patient and monotonic() >= until and request.withdraw():
+            _call_off(home, request)
+            raise TimeoutError(f"{subject.name} had no room for {type(event).__name__} within {timeout} s; nobody got it")
+    return request.result()
+
+
+def _call_off(home: Home, request: Request) -> None:
+    try:
+        home.call_soon(request.cancel)
+    except RuntimeError:
+        pass  # the loop has ended, and the wait with it
+
+
+def _begin(subject: Subject[Any], request: Request) -> None:
+    """In the loop, from a callback: publish at once, or begin to wait for room. Raises nothing."""
+    try:
+        request.succeed(subject.publish_claimed_nowait(request.event, request.claim))
+    except WouldBlock:
+        if request.patient:
+            _begin_to_wait(subject, request)
+        else:
+            request.fail(TimeoutError(f"{subject.name} has no room for {type(request.event).__name__}; nobody got it"))
+    except _Withdrawn:
+        request.done.set()
+    except BaseException as error:  # noqa: BLE001 -- it belongs to the thread
+        request.fail(error)
+
+
+def _begin_to_wait(subject: Subject[Any], request: Request) -> None:
+    group = subject.task_group()
+    if group is None:
+        request.fail(SubjectClosed(f"{subject.name} is closed"))
+    else:
+        group.start_soon(_publish, subject, request, name=f"evenflow publish_from_thread {subject.name}")
+
+
+async def _publish(subject: Subject[Any], request: Request) -> None:
+    """In the loop, as a task of the subject's: wait for room."""
+    error: BaseException = SubjectClosed(f"{subject.name} was left while this publish waited; nobody got the event")
+    try:
+        with CancelScope() as request.scope:
+            count = await subject.publish_claimed(request.event, request.claim)
+            request.succeed(count)
+            return
+    except _Withdrawn:
+        pass
+    except Exception as raised:  # noqa: BLE001 -- it belongs to the thread
+        error = raised
+    finally:
+        if not request.done.is_set():
+            request.fail(error)
