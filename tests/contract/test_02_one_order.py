@@ -1,0 +1,96 @@
+"""Guarantee 2: one order. All subscribers of a subject see its events in one order."""
+
+from __future__ import annotations
+
+import anyio
+
+from .kit import BigOrder, Order, Shipped, Subject, Tick, both, group, numbers, publishing, settle, take_all, turn
+
+
+@both
+async def test_all_subscribers_see_one_order_of_many_publishers() -> None:
+    """Ten publishers against readers of different pace and wants: what two of them both see, they see in one order."""
+    subject = Subject(Order, BigOrder)
+    seen: dict[str, list[int]] = {"fast": [], "slow": [], "odd": [], "big": []}
+
+    async def read(name: str, pause: int) -> None:
+        where = (lambda event: event.n % 2 == 1) if name == "odd" else None
+        wants = (BigOrder,) if name == "big" else ()
+        async with subject.subscribe(*wants, where=where, buffer=3) as subscription:
+            async for event in subscription:
+                seen[name].append(event.n)
+                await turn(pause)
+
+    async def publish(publisher: int) -> None:
+        for n in range(20):
+            kind = BigOrder if n % 3 == 0 else Order
+            await subject.publish(kind(n=publisher * 100 + n))
+            await turn(publisher % 3)
+
+    async with anyio.create_task_group() as readers:
+        for pause, name in enumerate(seen):
+            readers.start_soon(read, name, pause)
+        await settle()
+        async with anyio.create_task_group() as publishers:
+            for publisher in range(10):
+                publishers.start_soon(publish, publisher)
+        subject.close()
+    assert len(seen["fast"]) == 200
+    assert seen["slow"] == seen["fast"]
+    assert seen["odd"] == [n for n in seen["fast"] if n % 2 == 1]
+    assert seen["big"] == [n for n in seen["fast"] if n % 100 % 3 == 0]
+    for publisher in range(10):
+        own = [n for n in seen["fast"] if n // 100 == publisher]
+        assert own == sorted(own)
+
+
+@both
+async def test_a_publishers_own_order_holds_however_it_publishes() -> None:
+    """publish, publish_nowait and publish_many of one task arrive in the order in which it called them."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order)
+    await subject.publish(Order(n=0))
+    subject.publish_nowait(Order(n=1))
+    await subject.publish_many(Order(n=n) for n in (2, 3, 4))
+    await subject.publish(Order(n=5))
+    assert numbers(take_all(subscription)) == [0, 1, 2, 3, 4, 5]
+
+
+@both
+async def test_an_event_that_passes_by_is_before_the_one_it_passed_for_everybody() -> None:
+    """Where one publish waits and another passes by, all who want both see them in the order in which they happened."""
+    subject = Subject(Order, Shipped)
+    full = subject.subscribe(Order, buffer=1)
+    everything = [subject.subscribe() for _ in range(3)]
+    await subject.publish(Order(n=0))
+    async with group() as tasks:
+        waiting = await publishing(tasks, subject, Order(n=1))
+        await subject.publish(Shipped(n=2))
+        await full.receive()
+        await settle()
+        assert waiting.result == 4
+    for subscription in everything:
+        assert numbers(take_all(subscription)) == [0, 2, 1]
+
+
+@both
+async def test_a_conflated_event_stands_in_the_place_of_the_one_it_replaced() -> None:
+    """Replacing keeps the place: the newest of a key is received where the oldest of it waited."""
+    subject = Subject(Tick)
+    subscription = subject.subscribe(Tick, conflate=Tick.symbol)
+    for symbol, price in (("a", 1), ("b", 1), ("c", 1), ("b", 2), ("a", 2), ("a", 3)):
+        await subject.publish(Tick(symbol=symbol, price=price))
+    assert [(tick.symbol, tick.price) for tick in take_all(subscription)] == [("a", 3), ("b", 2), ("c", 1)]
+
+
+@both
+async def test_an_order_published_by_a_reader_comes_after_what_it_read() -> None:
+    """What a reader publishes in answer to an event comes after that event for everybody."""
+    subject = Subject(Order)
+    witness = subject.subscribe(Order)
+    reader = subject.subscribe(Order)
+    await subject.publish(Order(n=0))
+    for _ in range(10):
+        event = await reader.receive()
+        await subject.publish(Order(n=event.n + 1))
+    assert numbers(take_all(witness)) == list(range(11))

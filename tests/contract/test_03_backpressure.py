@@ -1,0 +1,349 @@
+"""Guarantee 3: backpressure where it is due, and admission: nobody starves, nobody barges, strangers pass by."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from .kit import Order, Shipped, Subject, Tick, both, fill, group, numbers, publishing, settle, take_all, turn
+
+
+@both
+async def test_a_publish_waits_while_a_full_block_subscription_wants_it() -> None:
+    """With the buffer full the publish waits, and goes on as soon as one event was taken."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=3)
+    fill(subject, 3)
+    async with group() as tasks:
+        waiting = await publishing(tasks, subject, Order(n=3))
+        assert waiting.waits
+        assert (await subscription.receive()).n == 0
+        await settle()
+        assert waiting.result == 1
+    assert numbers(take_all(subscription)) == [1, 2, 3]
+
+
+@both
+async def test_an_event_that_the_full_subscription_does_not_want_passes_by() -> None:
+    """Backpressure is for this very event: other types and other values pass, nowait included."""
+    subject = Subject(Order, Shipped)
+    full = subject.subscribe(Order, where=Order.region == "eu", buffer=1)
+    everything = subject.subscribe()
+    await subject.publish(Order(n=0))
+    async with group() as tasks:
+        waiting = await publishing(tasks, subject, Order(n=1))
+        assert await subject.publish(Shipped(n=2)) == 1
+        assert subject.publish_nowait(Order(n=3, region="us")) == 1
+        assert await subject.publish_many([Shipped(n=4), Order(n=5, region="us")]) == 2
+        assert waiting.waits
+    assert numbers(take_all(everything)) == [0, 2, 3, 4, 5]
+    assert numbers(take_all(full)) == [0]
+
+
+@both
+async def test_a_callable_where_that_says_no_lets_the_event_pass() -> None:
+    """A full subscription whose callable `where` does not want the event holds nobody."""
+    subject = Subject(Order)
+    full = subject.subscribe(Order, where=lambda event: event.n == 0, buffer=1)
+    await subject.publish(Order(n=0))
+    with anyio.fail_after(1):
+        assert await subject.publish(Order(n=1)) == 0
+    assert numbers(take_all(full)) == [0]
+
+
+@both
+async def test_with_no_subscriber_a_publish_never_waits() -> None:
+    """Nobody there: 0, at once, and nothing is kept."""
+    subject = Subject(Order)
+    for n in range(1_000):
+        assert await subject.publish(Order(n=n)) == 0
+    subscription = subject.subscribe(Order)
+    assert take_all(subscription) == []
+
+
+@both
+async def test_of_publishes_that_wait_for_the_same_subscription_the_earlier_goes_first() -> None:
+    """Ten publishes wait for one subscription: they happen in the order in which they came."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    fill(subject, 1)
+    received: list[int] = []
+    async with group() as tasks:
+        waiting = [await publishing(tasks, subject, Order(n=n)) for n in range(1, 11)]
+        for _ in range(11):
+            received.append((await subscription.receive()).n)
+            await settle()
+            assert [task.waits for task in waiting].count(False) == min(len(received), 10)
+    assert received == list(range(11))
+
+
+@both
+async def test_nobody_barges_into_a_slot_that_came_free() -> None:
+    """A slot taken back by `receive_nowait` is the waiting publish's: nowait and a later publish find it taken."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    fill(subject, 1)
+    async with group() as tasks:
+        waiting = await publishing(tasks, subject, Order(n=1))
+        assert subscription.receive_nowait().n == 0
+        with pytest.raises(anyio.WouldBlock):
+            subject.publish_nowait(Order(n=99))
+        later = await publishing(tasks, subject, Order(n=2))
+        assert waiting.result == 1
+        assert later.waits
+        assert (await subscription.receive()).n == 1
+        await settle()
+        assert later.result == 1
+    assert numbers(take_all(subscription)) == [2]
+
+
+@both
+async def test_a_publish_in_the_same_step_does_not_overtake_one_that_waits() -> None:
+    """The task that takes an event and publishes at once stands behind the publish that waited."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    fill(subject, 1)
+
+    async def takes_and_publishes() -> None:
+        subscription.receive_nowait()
+        await subject.publish(Order(n=2))
+
+    async def reads(received: list[int]) -> None:
+        async for event in subscription:
+            received.append(event.n)
+
+    received: list[int] = []
+    async with group() as tasks:
+        await publishing(tasks, subject, Order(n=1))
+        tasks.start_soon(takes_and_publishes)
+        await settle()
+        tasks.start_soon(reads, received)
+        await settle()
+    assert received == [1, 2]
+
+
+@both
+async def test_a_slot_is_kept_for_the_longest_waiting_while_it_waits_for_another() -> None:
+    """The longest-waiting publish needs two: the slot free at one is kept, and to nowait and to others it is taken."""
+    subject = Subject(Order, Shipped)
+    left = subject.subscribe(Order, buffer=1)
+    right = subject.subscribe(buffer=1)
+    fill(subject, 1)
+    async with group() as tasks:
+        longest = await publishing(tasks, subject, Order(n=1))
+        assert right.receive_nowait().n == 0
+        await settle()
+        assert longest.waits
+        with pytest.raises(anyio.WouldBlock):
+            subject.publish_nowait(Shipped(n=50))
+        stranger = await publishing(tasks, subject, Shipped(n=51))
+        assert stranger.waits
+        assert left.receive_nowait().n == 0
+        await settle()
+        assert longest.result == 2
+        assert stranger.waits
+        assert right.receive_nowait().n == 1
+        await settle()
+        assert stranger.result == 1
+
+
+@both
+async def test_only_one_slot_of_a_subscription_is_kept() -> None:
+    """One slot a subscription is kept for the longest-waiting publish; a second free one is anybody's."""
+    subject = Subject(Order, Shipped)
+    left = subject.subscribe(Order, buffer=2)
+    right = subject.subscribe(buffer=2)
+    fill(subject, 2)
+    async with group() as tasks:
+        longest = await publishing(tasks, subject, Order(n=2))
+        right.receive_nowait()
+        right.receive_nowait()
+        assert subject.publish_nowait(Shipped(n=50)) == 1
+        with pytest.raises(anyio.WouldBlock):
+            subject.publish_nowait(Shipped(n=51))
+        assert longest.waits
+        left.receive_nowait()
+        await settle()
+        assert longest.result == 2
+    assert numbers(take_all(right)) == [50, 2]
+
+
+@both
+async def test_a_cancelled_publish_passes_its_slots_on() -> None:
+    """Cancelled, the longest-waiting publish gives back the slots kept for it, and the next in line goes on."""
+    subject = Subject(Order, Shipped)
+    left = subject.subscribe(Order, buffer=1)
+    right = subject.subscribe(buffer=1)
+    fill(subject, 1)
+    async with group() as tasks:
+        longest = await publishing(tasks, subject, Order(n=1))
+        right.receive_nowait()
+        stranger = await publishing(tasks, subject, Shipped(n=51))
+        assert stranger.waits
+        longest.scope.cancel()
+        await settle()
+        assert longest.cancelled
+        assert stranger.result == 1
+    assert numbers(take_all(right)) == [51]
+    assert numbers(take_all(left)) == [0]
+
+
+@both
+async def test_a_cancelled_publish_hands_the_line_to_the_next() -> None:
+    """Of three that wait, the first is cancelled in the very step in which room comes: the second goes, nobody hangs."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    fill(subject, 1)
+    async with group() as tasks:
+        first, second, third = [await publishing(tasks, subject, Order(n=n)) for n in (1, 2, 3)]
+        subscription.receive_nowait()
+        first.scope.cancel()
+        await settle()
+        assert first.ended
+        if first.cancelled:
+            assert second.result == 1
+        else:
+            assert second.waits
+        assert third.waits
+        taken = [(await subscription.receive()).n]
+        await settle()
+        taken.append((await subscription.receive()).n)
+        await settle()
+        if not first.cancelled:
+            taken.append((await subscription.receive()).n)
+            await settle()
+        assert taken == ([2, 3] if first.cancelled else [1, 2, 3])
+        assert third.result == 1
+
+
+@both
+async def test_a_publish_that_needs_many_slow_subscriptions_does_not_starve() -> None:
+    """Against publishers that keep every buffer full, one that needs all of them happens after at most one read of each."""
+    subject = Subject(Order, Shipped, Tick)
+    slow = [subject.subscribe(Tick, Order, where=lambda event, n=n: getattr(event, "n", n) == n, buffer=1) for n in range(5)]
+    both_kinds = subject.subscribe(Tick, buffer=100)
+
+    async def keeps_full(n: int) -> None:
+        while True:
+            await subject.publish(Order(n=n))
+
+    async with group() as tasks:
+        for n in range(5):
+            tasks.start_soon(keeps_full, n)
+        await settle()
+        needs_all = await publishing(tasks, subject, Tick(symbol="a", price=1))
+        assert needs_all.waits
+        reads = 0
+        while needs_all.waits:
+            for subscription in slow:
+                await subscription.receive()
+                reads += 1
+                await settle()
+            assert reads <= 15, "the publish that needs all of them starves"
+        assert needs_all.result == 6
+    assert len(take_all(both_kinds)) == 1
+
+
+@both
+async def test_a_stream_of_nowait_publishers_does_not_starve_one_that_waits() -> None:
+    """A tight loop of publish_nowait against a waiting publish: the waiting one is next."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=2)
+    fill(subject, 2)
+    async with group() as tasks:
+        waiting = await publishing(tasks, subject, Order(n=1_000))
+        received: list[int] = []
+        for n in range(2, 50):
+            try:
+                subject.publish_nowait(Order(n=n))
+            except anyio.WouldBlock:
+                received.append((await subscription.receive()).n)
+                await turn(3)
+            if waiting.ended:
+                break
+        assert waiting.result == 1
+    assert 1_000 in received + numbers(take_all(subscription))
+
+
+@both
+async def test_a_reader_that_comes_while_a_publish_waits_lets_it_go_on() -> None:
+    """Nobody read the full subscription when the publish began to wait; a reader that comes later frees it."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    fill(subject, 1)
+    received: list[int] = []
+
+    async def read() -> None:
+        async for event in subscription:
+            received.append(event.n)
+
+    async with group() as tasks:
+        waiting = [await publishing(tasks, subject, Order(n=n)) for n in (1, 2, 3)]
+        tasks.start_soon(read)
+        await settle()
+        assert [task.result for task in waiting] == [1, 1, 1]
+    assert received == [0, 1, 2, 3]
+
+
+@both
+async def test_a_subscription_with_room_for_all_lets_all_waiting_go_on_when_it_is_emptied() -> None:
+    """`batches` takes all there is at once: as many waiting publishes go on as there is room."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=4)
+    fill(subject, 4)
+    async with group() as tasks:
+        waiting = [await publishing(tasks, subject, Order(n=n)) for n in range(4, 10)]
+        batches = aiter(subscription.batches())
+        assert numbers(list(await anext(batches))) == [0, 1, 2, 3]
+        await settle()
+        assert [task.result for task in waiting] == [1, 1, 1, 1, None, None]
+        assert numbers(list(await anext(batches))) == [4, 5, 6, 7]
+        await settle()
+        assert all(task.result == 1 for task in waiting)
+        assert numbers(list(await anext(batches))) == [8, 9]
+
+
+@both
+async def test_publish_nowait_waits_for_nobody() -> None:
+    """publish_nowait places the event or raises WouldBlock; it is not async."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    assert subject.publish_nowait(Order(n=0)) == 1
+    with pytest.raises(anyio.WouldBlock):
+        subject.publish_nowait(Order(n=1))
+    subscription.receive_nowait()
+    assert subject.publish_nowait(Order(n=2)) == 1
+    assert numbers(take_all(subscription)) == [2]
+
+
+@both
+async def test_other_policies_never_make_a_publisher_wait() -> None:
+    """drop_oldest, drop_newest, disconnect and conflate take any number of events without a wait."""
+    subject = Subject(Order)
+    kept = [
+        subject.subscribe(Order, buffer=1, overflow="drop_oldest"),
+        subject.subscribe(Order, buffer=1, overflow="drop_newest"),
+        subject.subscribe(Order, buffer=1, overflow="disconnect"),
+        subject.subscribe(Order, buffer=1, conflate=Order.n),
+    ]
+    with anyio.fail_after(1):
+        for n in range(500):
+            await subject.publish(Order(n=n))
+    assert kept[0].statistics().waiting == 1
+
+
+@both
+async def test_waiting_order_is_kept_across_different_wants() -> None:
+    """Publishes of different types that need the same subscription take turns as they came."""
+    subject = Subject(Order, Shipped)
+    subscription = subject.subscribe(buffer=1)
+    fill(subject, 1)
+    async with group() as tasks:
+        events = [Order(n=1), Shipped(n=2), Order(n=3), Shipped(n=4)]
+        for event in events:
+            await publishing(tasks, subject, event)
+        received = []
+        for _ in range(5):
+            received.append((await subscription.receive()).n)
+            await settle()
+    assert received == [0, 1, 2, 3, 4]

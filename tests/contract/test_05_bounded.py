@@ -1,0 +1,233 @@
+"""Guarantee 5: bounded. A subscription holds `buffer` events, plus what is left of its replay, and no more."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+import weakref
+from typing import Any
+
+import anyio
+import pytest
+
+from .kit import Order, Subject, balanced, both, collect, fill, group, numbers, publishing, settle, take_all
+
+POLICIES = ("block", "drop_oldest", "drop_newest", "disconnect")
+
+
+@pytest.mark.parametrize("overflow", POLICIES)
+@pytest.mark.parametrize("buffer", [1, 2, 7])
+@both
+async def test_no_policy_holds_more_than_its_buffer(overflow: Any, buffer: int) -> None:
+    """Whatever is published, `waiting` never exceeds `buffer`, and `capacity` says it."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=buffer, overflow=overflow)
+    for n in range(buffer * 3):
+        try:
+            subject.publish_nowait(Order(n=n))
+        except anyio.WouldBlock:
+            assert overflow == "block"
+        assert subscription.statistics().waiting <= buffer
+    assert subscription.statistics().capacity == buffer
+    assert subscription.statistics().waiting == buffer
+    assert len(take_all(subscription)) == buffer
+    balanced(subscription)
+
+
+@both
+async def test_a_hundred_waiting_publishes_put_nothing_beyond_the_buffer() -> None:
+    """Events of waiting publishes are with their publishers, not with the subscription."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=2)
+    fill(subject, 2)
+    async with group() as tasks:
+        for n in range(100):
+            tasks.start_soon(subject.publish, Order(n=n))
+        await settle()
+        for _ in range(50):
+            assert subscription.statistics().waiting == 2
+            await subscription.receive()
+            await settle()
+        assert subscription.statistics().waiting == 2
+
+
+@both
+async def test_an_iterator_does_not_widen_the_buffer() -> None:
+    """However events are kept for an iterator, those not delivered count: a slow loop holds `buffer`, not twice that."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=4)
+    fill(subject, 4)
+    iterator = aiter(subscription)
+    assert (await anext(iterator)).n == 0
+    assert subscription.statistics().waiting == 3
+    subject.publish_nowait(Order(n=4))
+    with pytest.raises(anyio.WouldBlock):
+        subject.publish_nowait(Order(n=5))
+    assert subscription.statistics().waiting == 4
+    assert numbers(take_all(subscription)) == [1, 2, 3, 4]
+
+
+@both
+async def test_conflation_holds_no_more_keys_than_its_buffer() -> None:
+    """A thousand keys in a buffer of five: five are waiting."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=5, conflate=Order.n)
+    fill(subject, 1_000)
+    assert subscription.statistics().waiting == 5
+    assert numbers(take_all(subscription)) == [995, 996, 997, 998, 999]
+
+
+@both
+async def test_replay_adds_only_what_is_left_of_it() -> None:
+    """A subscription holds its replay and `buffer` more; what was read of the replay is gone."""
+    subject = Subject(Order, replay=10)
+    fill(subject, 10)
+    subscription = subject.subscribe(Order, buffer=2)
+    assert subscription.statistics().waiting == 10
+    fill(subject, 2, 10)
+    assert subscription.statistics().waiting == 12
+    with pytest.raises(anyio.WouldBlock):
+        subject.publish_nowait(Order(n=12))
+    for _ in range(10):
+        await subscription.receive()
+    assert subscription.statistics().waiting == 2
+    with pytest.raises(anyio.WouldBlock):
+        subject.publish_nowait(Order(n=12))
+
+
+@both
+async def test_a_subject_keeps_no_more_than_its_replay() -> None:
+    """`replay=5` keeps five events alive, however many were published."""
+    subject = Subject(Order, replay=5)
+    kept: list[weakref.ref[Order]] = []
+    for n in range(50):
+        event = Order(n=n)
+        kept.append(weakref.ref(event))
+        await subject.publish(event)
+    del event
+    collect()
+    assert sum(ref() is not None for ref in kept) == 5
+
+
+@both
+async def test_replay_by_lets_the_longest_unused_key_go() -> None:
+    """`replay_keys=3` keeps three keys: the one not published for longest is let go."""
+    subject = Subject(Order, replay=1, replay_by=Order.region, replay_keys=3)
+    for n, region in enumerate(["a", "b", "c", "a", "d"]):
+        await subject.publish(Order(n=n, region=region))
+    subscription = subject.subscribe(Order)
+    assert [(event.region, event.n) for event in take_all(subscription)] == [("c", 2), ("a", 3), ("d", 4)]
+
+
+@pytest.mark.parametrize("way", ["receive", "nowait", "for", "batches"])
+@both
+async def test_an_event_that_was_delivered_is_no_longer_held(way: str) -> None:
+    """Once a reader has an event and lets it go, nothing in evenflow holds it, however it was read."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order)
+    event: Any = Order(n=0)
+    ref = weakref.ref(event)
+    await subject.publish(event)
+    if way == "receive":
+        event = await subscription.receive()
+    elif way == "nowait":
+        event = subscription.receive_nowait()
+    elif way == "for":
+        event = None
+        async for event in subscription:
+            break
+    else:
+        event = await anext(aiter(subscription.batches()))
+    del event
+    collect()
+    assert ref() is None
+
+
+@both
+async def test_a_waiting_reader_holds_no_delivered_event() -> None:
+    """A loop that waits for the next event does not keep the last one alive from inside evenflow."""
+    subject = Subject(Order)
+    seen: list[weakref.ref[Order]] = []
+
+    async def read() -> None:
+        async with subject.subscribe(Order) as subscription:
+            iterator = aiter(subscription)
+            while True:
+                seen.append(weakref.ref(await anext(iterator)))
+
+    async with group() as tasks:
+        tasks.start_soon(read)
+        await settle()
+        for n in range(3):
+            await subject.publish(Order(n=n))
+            await settle()
+        collect()
+        assert [ref() for ref in seen] == [None, None, None]
+
+
+@both
+async def test_dropped_and_replaced_events_are_not_held() -> None:
+    """An event that was dropped or replaced is let go at once."""
+    subject = Subject(Order)
+    dropping = subject.subscribe(Order, buffer=1, overflow="drop_oldest", gaps=True)
+    replacing = subject.subscribe(Order, conflate=Order.region)
+    refusing = subject.subscribe(Order, buffer=1, overflow="drop_newest")
+    await subject.publish(Order(n=-1))
+    refs: list[weakref.ref[Order]] = []
+    for n in range(10):
+        event = Order(n=n)
+        refs.append(weakref.ref(event))
+        await subject.publish(event)
+    del event
+    collect()
+    assert sum(ref() is not None for ref in refs) == 1
+    assert [s.statistics().waiting for s in (dropping, replacing, refusing)] == [1, 1, 1]
+
+
+@both
+async def test_no_memory_grows_with_what_went_through() -> None:
+    """After ten thousand events through every policy, memory is where it was after the first thousand."""
+    subject = Subject(Order)
+    subject_readers = [subject.subscribe(Order, buffer=4, overflow=policy, gaps=True) for policy in POLICIES[1:3]]
+    conflated = subject.subscribe(Order, buffer=4, conflate=Order.n)
+    fast = subject.subscribe(Order)
+
+    async def flow(count: int) -> None:
+        for n in range(count):
+            await subject.publish(Order(n=n))
+            fast.receive_nowait()
+
+    await flow(1_000)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        await flow(5_000)
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < 50_000, f"{grown} bytes more after 5,000 events"
+    assert [s.statistics().waiting for s in (*subject_readers, conflated)] == [4, 4, 4]
+
+
+@both
+async def test_the_publish_that_waits_does_not_pile_up_in_statistics_or_memory() -> None:
+    """A thousand publishes that were cancelled while they waited leave nothing behind."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    fill(subject, 1)
+    refs: list[weakref.ref[Order]] = []
+    for n in range(1_000):
+        event = Order(n=n)
+        refs.append(weakref.ref(event))
+        with anyio.move_on_after(0):
+            await subject.publish(event)
+    del event
+    collect()
+    assert sum(ref() is not None for ref in refs) == 0
+    async with group() as tasks:
+        waiting = await publishing(tasks, subject, Order(n=-1))
+        await subscription.receive()
+        await settle()
+        assert waiting.result == 1

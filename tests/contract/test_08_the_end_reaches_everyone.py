@@ -1,0 +1,390 @@
+"""Guarantee 8: the end reaches everyone. After close or failure nobody hangs."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+import anyio
+import pytest
+
+from evenflow import SubjectClosed
+
+from .kit import Order, Subject, balanced, both, fill, group, numbers, publishing, read_all, settle, take_all
+
+
+class Broken(Exception):
+    """What went wrong."""
+
+
+@both
+async def test_close_with_full_buffers_delivers_what_is_buffered_then_ends() -> None:
+    """Buffers full to the brim: each reader gets all of its own, then the end."""
+    subject = Subject(Order)
+    subscriptions = [subject.subscribe(Order, buffer=5, overflow=p) for p in ("block", "drop_oldest", "drop_newest")]
+    fill(subject, 5)
+    subject.close()
+    for subscription in subscriptions:
+        assert numbers(await read_all(subscription)) == [0, 1, 2, 3, 4]
+        with pytest.raises(anyio.EndOfStream):
+            await subscription.receive()
+        with pytest.raises(anyio.EndOfStream):
+            subscription.receive_nowait()
+        assert await read_all(subscription) == []
+        balanced(subscription)
+
+
+@both
+async def test_close_ends_the_publishers_that_wait() -> None:
+    """Ten publishes wait for a full subscription: close ends all of them by SubjectClosed, and nobody has their events."""
+    subject = Subject(Order)
+    full = subject.subscribe(Order, buffer=1)
+    free = subject.subscribe(Order)
+    fill(subject, 1)
+    async with group() as tasks:
+        waiting = [await publishing(tasks, subject, Order(n=n)) for n in range(1, 11)]
+        subject.close()
+        await settle()
+        assert all(isinstance(task.error, SubjectClosed) for task in waiting)
+    assert numbers(await read_all(full)) == [0]
+    assert numbers(await read_all(free)) == [0]
+
+
+@both
+async def test_close_with_an_error_ends_waiting_publishers_by_subject_closed() -> None:
+    """The error of close is for the readers; waiting publishers get SubjectClosed."""
+    subject = Subject(Order)
+    full = subject.subscribe(Order, buffer=1)
+    fill(subject, 1)
+    async with group() as tasks:
+        waiting = await publishing(tasks, subject, Order(n=1))
+        subject.close(Broken("it broke"))
+        await settle()
+        assert isinstance(waiting.error, SubjectClosed)
+    assert (await full.receive()).n == 0
+    with pytest.raises(Broken, match="it broke"):
+        await full.receive()
+
+
+@both
+async def test_a_publish_many_that_waits_ends_as_well() -> None:
+    """publish_many in the middle of its events gets SubjectClosed; what went before stays."""
+    subject = Subject(Order)
+    full = subject.subscribe(Order, buffer=2)
+    ended: list[type[BaseException]] = []
+
+    async def publish() -> None:
+        try:
+            await subject.publish_many([Order(n=n) for n in range(5)])
+        except SubjectClosed as error:
+            ended.append(type(error))
+
+    async with group() as tasks:
+        tasks.start_soon(publish)
+        await settle()
+        subject.close()
+        await settle()
+    assert ended == [SubjectClosed]
+    assert numbers(await read_all(full)) == [0, 1]
+
+
+@pytest.mark.parametrize("way", ["receive", "for", "batches", "first"])
+@both
+async def test_close_wakes_readers_that_wait(way: str) -> None:
+    """Readers that wait with nothing buffered get the end at once, however they read."""
+    subject = Subject(Order)
+    outcomes: list[str] = []
+
+    async def read() -> None:
+        if way == "first":
+            try:
+                await subject.first(Order)
+            except (anyio.EndOfStream, SubjectClosed):
+                outcomes.append("end")
+            return
+        async with subject.subscribe(Order) as subscription:
+            if way == "receive":
+                with pytest.raises(anyio.EndOfStream):
+                    await subscription.receive()
+            else:
+                async for _ in subscription if way == "for" else subscription.batches():
+                    outcomes.append("event")
+        outcomes.append("end")
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(read)
+        await settle()
+        subject.close()
+    assert outcomes == ["end"] * 3
+
+
+@both
+async def test_all_readers_of_one_subscription_get_the_end() -> None:
+    """Five tasks wait on one subscription: close ends all five."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order)
+    ended: list[int] = []
+
+    async def read(reader: int) -> None:
+        async for _ in subscription:
+            pass
+        ended.append(reader)
+
+    async with anyio.create_task_group() as tasks:
+        for reader in range(5):
+            tasks.start_soon(read, reader)
+        await settle()
+        subject.close()
+    assert sorted(ended) == [0, 1, 2, 3, 4]
+
+
+@both
+async def test_close_with_an_error_gives_it_after_what_is_buffered() -> None:
+    """Readers get what is buffered, then the error: each of them, each time they ask."""
+    subject = Subject(Order)
+    subscriptions = [subject.subscribe(Order) for _ in range(3)]
+    fill(subject, 2)
+    subject.close(Broken("it broke"))
+    for subscription in subscriptions:
+        assert numbers([await subscription.receive(), await subscription.receive()]) == [0, 1]
+        for _ in range(3):
+            with pytest.raises(Broken, match="it broke"):
+                await subscription.receive()
+        with pytest.raises(Broken, match="it broke"):
+            subscription.receive_nowait()
+
+
+@both
+async def test_close_with_an_error_ends_async_for_by_it() -> None:
+    """A loop ends by the error, not silently, and batches too."""
+    subject = Subject(Order)
+    one, two = subject.subscribe(Order), subject.subscribe(Order)
+    fill(subject, 2)
+    subject.close(Broken("it broke"))
+    seen: list[int] = []
+    with pytest.raises(Broken):
+        async for event in one:
+            seen.append(event.n)
+    with pytest.raises(Broken):
+        async for batch in two.batches():
+            seen.extend(numbers(list(batch)))
+    assert seen == [0, 1, 0, 1]
+
+
+@both
+async def test_each_reader_gets_the_error_with_a_fresh_traceback() -> None:
+    """An error given to many readers does not grow the tracebacks of all who had it before."""
+    subject = Subject(Order)
+    subscriptions = [subject.subscribe(Order) for _ in range(5)]
+    subject.close(Broken("it broke"))
+    lengths: list[int] = []
+    for subscription in subscriptions:
+        for _ in range(3):
+            try:
+                await subscription.receive()
+            except Broken as error:
+                lengths.append(len(traceback.extract_tb(error.__traceback__)))
+    assert len(lengths) == 15
+    assert len(set(lengths)) == 1, lengths
+
+
+@both
+async def test_one_readers_traceback_is_not_changed_by_the_next_reader() -> None:
+    """What a reader has caught and kept stays as it was when the next reader gets the same error."""
+    subject = Subject(Order)
+    one, two = subject.subscribe(Order), subject.subscribe(Order)
+    subject.close(Broken("it broke"))
+
+    async def catch(subscription: Any) -> Broken:
+        try:
+            await subscription.receive()
+        except Broken as error:
+            return error
+        raise AssertionError
+
+    first = await catch(one)
+    before = traceback.format_exception(first)
+    second = await catch(two)
+    assert traceback.format_exception(first) == before
+    assert second.args == first.args
+
+
+@both
+async def test_closing_with_no_subscriber_ends_at_once() -> None:
+    """Nobody there: close and aclose return."""
+    subject = Subject(Order)
+    subject.close()
+    with anyio.fail_after(1):
+        await subject.aclose()
+        await subject.drain()
+
+
+@both
+async def test_closing_twice_changes_nothing() -> None:
+    """The second close is no error, and does not replace the end by an error."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order)
+    subject.close()
+    subject.close()
+    subject.close(Broken("too late"))
+    await subject.aclose()
+    assert await read_all(subscription) == []
+
+
+@both
+async def test_closing_from_a_subscribers_own_loop_ends_it() -> None:
+    """A reader that closes the subject it reads gets what is buffered, then the end."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order)
+    fill(subject, 5)
+    seen: list[int] = []
+    with anyio.fail_after(1):
+        async for event in subscription:
+            seen.append(event.n)
+            if event.n == 1:
+                subject.close()
+    assert seen == [0, 1, 2, 3, 4]
+
+
+@both
+async def test_aclose_from_a_subscribers_own_loop_does_not_wait_for_that_reader() -> None:
+    """aclose waits for observers, not for readers: a reader may call it in its own loop."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order)
+    fill(subject, 3)
+    seen: list[int] = []
+    with anyio.fail_after(1):
+        async for event in subscription:
+            seen.append(event.n)
+            await subject.aclose()
+    assert seen == [0, 1, 2]
+
+
+@both
+async def test_after_close_publishing_is_an_error_and_nobody_gets_it() -> None:
+    """publish, publish_nowait, publish_many: SubjectClosed, which is an anyio.ClosedResourceError, naming the subject."""
+    subject = Subject(Order, name="orders")
+    subscription = subject.subscribe(Order)
+    subject.close()
+    with pytest.raises(SubjectClosed, match="orders"):
+        await subject.publish(Order(n=0))
+    with pytest.raises(anyio.ClosedResourceError):
+        subject.publish_nowait(Order(n=0))
+    with pytest.raises(SubjectClosed):
+        await subject.publish_many([Order(n=0)])
+    assert await read_all(subscription) == []
+    assert subscription.statistics().wanted == 0
+
+
+@both
+async def test_late_subscribers_get_the_end_at_once() -> None:
+    """A subscription to a closed subject ends at once; one to a failed subject gets the error."""
+    closed, failed = Subject(Order), Subject(Order)
+    closed.close()
+    failed.close(Broken("it broke"))
+    with anyio.fail_after(1):
+        late = closed.subscribe(Order)
+        assert await read_all(late) == []
+        with pytest.raises(anyio.EndOfStream):
+            await closed.subscribe(Order).receive()
+        with pytest.raises(Broken):
+            await failed.subscribe(Order).receive()
+        with pytest.raises((anyio.EndOfStream, SubjectClosed)):
+            await closed.first(Order)
+        with pytest.raises((Broken, SubjectClosed)):
+            await failed.first(Order)
+
+
+@both
+async def test_a_late_subscriber_of_a_closed_subject_gets_the_replay_then_the_end() -> None:
+    """History first, then the end or the error."""
+    closed, failed = Subject(Order, replay=3), Subject(Order, replay=3)
+    fill(closed, 5)
+    fill(failed, 5)
+    closed.close()
+    failed.close(Broken("it broke"))
+    assert numbers(await read_all(closed.subscribe(Order))) == [2, 3, 4]
+    late = failed.subscribe(Order)
+    assert numbers([late.receive_nowait() for _ in range(3)]) == [2, 3, 4]
+    with pytest.raises(Broken):
+        await late.receive()
+
+
+@both
+async def test_closing_a_subscription_wakes_its_readers() -> None:
+    """A subscription closed by another task ends the readers that wait on it: nobody hangs."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order)
+    outcomes: list[str] = []
+
+    async def read() -> None:
+        try:
+            await subscription.receive()
+        except (anyio.ClosedResourceError, anyio.EndOfStream) as error:
+            outcomes.append(type(error).__name__)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(read)
+        await settle()
+        await subscription.aclose()
+    assert len(outcomes) == 3
+
+
+@both
+async def test_receiving_from_a_closed_subscription_is_an_error() -> None:
+    """After aclose, receive raises anyio's ClosedResourceError, as any anyio stream does."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order)
+    fill(subject, 2)
+    await subscription.aclose()
+    await subscription.aclose()
+    with pytest.raises(anyio.ClosedResourceError):
+        await subscription.receive()
+    with pytest.raises(anyio.ClosedResourceError):
+        subscription.receive_nowait()
+
+
+@both
+async def test_drops_then_close_still_end() -> None:
+    """A subscription that dropped events, with gaps, still gets its end after close."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1, overflow="drop_newest", gaps=True)
+    fill(subject, 5)
+    subject.close()
+    with anyio.fail_after(1):
+        received = await read_all(subscription)
+    assert [getattr(event, "n", "gap") for event in received] == [0, "gap"]
+
+
+@both
+async def test_every_reader_ends_however_many_there_are_and_whatever_they_do() -> None:
+    """Readers that wait, that sleep, that publish, and observers: after close all of them come to an end."""
+    subject = Subject(Order)
+    ended: list[str] = []
+
+    async def sleeper() -> None:
+        async with subject.subscribe(Order, overflow="drop_oldest", buffer=1) as subscription:
+            async for _ in subscription:
+                await anyio.sleep(3)
+        ended.append("sleeper")
+
+    async def forwarder() -> None:
+        try:
+            async with subject.subscribe(Order, where=Order.n < 5) as subscription:
+                async for event in subscription:
+                    await subject.publish(Order(n=event.n + 5))
+        except SubjectClosed:
+            pass
+        ended.append("forwarder")
+
+    async with anyio.create_task_group() as tasks:
+        for task in (sleeper, forwarder):
+            tasks.start_soon(task)
+        await settle()
+        for n in range(10):
+            await subject.publish(Order(n=n))
+        subject.close()
+    assert sorted(ended) == ["forwarder", "sleeper"]
+    assert take_all(subject.subscribe(Order)) == []

@@ -1,0 +1,408 @@
+"""Guarantee 9: deadlock is refused: a publish for which all known readers wait raises `Deadlock`, and no other does."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import anyio
+import pytest
+
+from evenflow import Deadlock, EvenflowError
+from evenflow import Subject as PlainSubject
+
+from .kit import Order, Shipped, Subject, both, fill, group, numbers, publishing, settle, take_all
+
+
+@both
+async def test_the_only_reader_that_publishes_into_its_own_full_subscription() -> None:
+    """Who reads a subscription alone and waits for room in it would wait for itself: Deadlock, and nobody got it."""
+    subject = Subject(Order, name="orders")
+    subscription = subject.subscribe(Order, buffer=2, name="mine")
+    fill(subject, 2)
+    await subscription.receive()
+    await subject.publish(Order(n=2))
+    with anyio.fail_after(1), pytest.raises(Deadlock) as caught:
+        await subject.publish(Order(n=3))
+    assert isinstance(caught.value, EvenflowError)
+    assert "mine" in str(caught.value)
+    assert numbers(take_all(subscription)) == [1, 2]
+    assert await subject.publish(Order(n=4)) == 1
+
+
+@pytest.mark.parametrize("way", ["receive", "for", "batches"])
+@both
+async def test_however_it_reads(way: str) -> None:
+    """A loop that publishes into its own full buffer is refused, however it reads."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=2)
+    fill(subject, 2)
+    with anyio.fail_after(1), pytest.raises(Deadlock):
+        if way == "receive":
+            while True:
+                event = await subscription.receive()
+                await subject.publish_many([event, event])
+        elif way == "for":
+            async for event in subscription:
+                await subject.publish_many([event, event])
+        else:
+            async for _ in subscription.batches():
+                await subject.publish_many([Order(n=n) for n in range(3)])
+
+
+@both
+async def test_a_deadlocked_publish_reached_none() -> None:
+    """Deadlock is all or none as well: those with room do not have the event."""
+    subject = Subject(Order)
+    free = subject.subscribe(Order)
+    own = subject.subscribe(Order, buffer=1)
+    fill(subject, 1)
+    await own.receive()
+    await subject.publish(Order(n=1))
+    with anyio.fail_after(1), pytest.raises(Deadlock):
+        await subject.publish(Order(n=2))
+    assert numbers(take_all(free)) == [0, 1]
+
+
+@both
+async def test_through_two_subjects() -> None:
+    """Each of two tasks reads one subject and publishes to the other, both full: one of them is refused, with the path."""
+    orders, parcels = Subject(Order, name="orders"), Subject(Shipped, name="parcels")
+    of_orders = orders.subscribe(Order, buffer=1, name="packer")
+    of_parcels = parcels.subscribe(Shipped, buffer=1, name="counter")
+    refused: list[Deadlock] = []
+
+    async def pack() -> None:
+        async for order in of_orders:
+            await parcels.publish_many([Shipped(n=order.n)] * 3)
+
+    async def count() -> None:
+        async for shipped in of_parcels:
+            try:
+                await orders.publish_many([Order(n=shipped.n)] * 3)
+            except Deadlock as error:
+                refused.append(error)
+
+    async def run(task: Any) -> None:
+        try:
+            await task()
+        except Deadlock as error:
+            refused.append(error)
+
+    async with group() as tasks:
+        tasks.start_soon(run, pack)
+        tasks.start_soon(run, count)
+        await settle()
+        await orders.publish(Order(n=0))
+        await settle()
+        with anyio.move_on_after(60):
+            while not refused:
+                await anyio.sleep(1)
+        assert refused, "two tasks wait for each other, and nobody was refused"
+        assert "packer" in str(refused[0])
+        assert "counter" in str(refused[0])
+
+
+@both
+async def test_through_three_subjects() -> None:
+    """A ring of three tasks and three full subjects: refused as well."""
+    ring = [Subject(Order, name=f"ring-{n}") for n in range(3)]
+    subscriptions = [subject.subscribe(Order, buffer=1) for subject in ring]
+    refused: list[Deadlock] = []
+
+    async def forward(place: int) -> None:
+        try:
+            async for event in subscriptions[place]:
+                await ring[(place + 1) % 3].publish_many([event] * 3)
+        except Deadlock as error:
+            refused.append(error)
+
+    async with group() as tasks:
+        for place in range(3):
+            tasks.start_soon(forward, place)
+        await settle()
+        for subject in ring:
+            await subject.publish(Order(n=0))
+        with anyio.move_on_after(60):
+            while not refused:
+                await anyio.sleep(1)
+    assert refused
+
+
+@both
+async def test_asked_again_while_it_waits() -> None:
+    """No deadlock when the wait began, for another reader ran; when that one waits for the same publish too, it is one."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    refused: list[str] = []
+    go = anyio.Event()
+
+    async def read_then_publish(name: str, wait: anyio.Event | None) -> None:
+        try:
+            await subscription.receive()
+            if wait is not None:
+                await wait.wait()
+            else:
+                await anyio.sleep(1)
+            await subject.publish(Order(n=100))
+            await subject.publish(Order(n=101))
+        except Deadlock:
+            refused.append(name)
+        await anyio.sleep_forever()
+
+    async with group() as tasks:
+        tasks.start_soon(read_then_publish, "early", None)
+        tasks.start_soon(read_then_publish, "late", go)
+        await settle()
+        await subject.publish(Order(n=0))
+        await settle()
+        await subject.publish(Order(n=1))
+        await anyio.sleep(5)
+        assert refused == [], "the other reader still ran"
+        go.set()
+        with anyio.move_on_after(60):
+            while not refused:
+                await anyio.sleep(1)
+    assert refused, "both readers wait for room that only they could make"
+
+
+@both
+async def test_false_friend_a_worker_that_will_read_soon() -> None:
+    """A publisher that once read, and a worker that is busy and will read again: a wait, no deadlock."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    done: list[int] = []
+
+    async def work() -> None:
+        async for event in subscription:
+            await anyio.sleep(20)
+            done.append(event.n)
+
+    async with group() as tasks:
+        tasks.start_soon(work)
+        await settle()
+        await subject.publish(Order(n=0))
+        await settle()
+        await subject.publish(Order(n=1))
+        assert subscription.receive_nowait().n == 1
+        for n in (2, 3, 4):
+            await subject.publish(Order(n=n))
+        await anyio.sleep(200)
+    assert done == [0, 2, 3, 4]
+
+
+@both
+async def test_false_friend_a_subscription_handed_over() -> None:
+    """A task that read once, then handed the subscription to another task, may publish into it and wait."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    fill(subject, 1)
+    taken: list[int] = [(await subscription.receive()).n]
+
+    async def work() -> None:
+        async for event in subscription:
+            taken.append(event.n)
+            await anyio.sleep(1)
+
+    async with group() as tasks:
+        tasks.start_soon(work)
+        await settle()
+        for n in range(1, 10):
+            await subject.publish(Order(n=n))
+        await anyio.sleep(20)
+    assert taken == list(range(10))
+
+
+@both
+async def test_false_friend_nobody_has_read_yet() -> None:
+    """Where nobody has read yet it is a stall, not a deadlock: the reader may still come."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    fill(subject, 1)
+    async with group() as tasks:
+        waiting = await publishing(tasks, subject, Order(n=1))
+        await anyio.sleep(60)
+        assert waiting.waits
+        assert (await subscription.receive()).n == 0
+        await settle()
+        assert waiting.result == 1
+
+
+@both
+async def test_false_friend_the_last_reader_has_ended() -> None:
+    """Where the last reader's task has ended it is a stall: another may come."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+
+    async def read_once() -> None:
+        await subscription.receive()
+
+    async with group() as tasks:
+        tasks.start_soon(read_once)
+        await settle()
+        await subject.publish(Order(n=0))
+        await settle()
+        await subject.publish(Order(n=1))
+        waiting = await publishing(tasks, subject, Order(n=2))
+        await anyio.sleep(60)
+        assert waiting.waits
+        assert (await subscription.receive()).n == 1
+        await settle()
+        assert waiting.result == 1
+
+
+@both
+async def test_false_friend_another_task_publishes_on_behalf_of_the_reader() -> None:
+    """A reader that only starts tasks which publish is not waiting itself: no deadlock."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, where=Order.n < 100, buffer=1)
+    seen: list[int] = []
+    async with anyio.create_task_group() as tasks:
+        fill(subject, 1)
+        with anyio.fail_after(10):
+            async for event in subscription:
+                seen.append(event.n)
+                if event.n < 10:
+                    tasks.start_soon(subject.publish, Order(n=event.n + 1))
+                else:
+                    break
+    assert seen == list(range(11))
+
+
+@both
+async def test_false_friend_a_publish_with_a_second_reader_that_waits_for_events() -> None:
+    """Two tasks read one subscription; one publishes into it while the other waits for events: it takes them."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    taken: list[int] = []
+
+    async def work() -> None:
+        async for event in subscription:
+            taken.append(event.n)
+
+    fill(subject, 1)
+    await subscription.receive()
+    async with group() as tasks:
+        tasks.start_soon(work)
+        await settle()
+        for n in range(10):
+            await subject.publish(Order(n=n))
+        await settle()
+    assert taken == list(range(10))
+
+
+@both
+async def test_false_friend_the_event_is_not_wanted_by_ones_own_subscription() -> None:
+    """A reader may publish what its own full subscription does not want."""
+    subject = Subject(Order, Shipped)
+    own = subject.subscribe(Order, buffer=1)
+    fill(subject, 1)
+    await own.receive()
+    await subject.publish(Order(n=1))
+    assert await subject.publish(Shipped(n=1)) == 0
+
+
+@both
+async def test_a_handler_that_publishes_into_its_own_full_buffer() -> None:
+    """An observer whose handler waits for its own buffer is refused, and everything ends."""
+    subject = Subject(Order)
+    refused: list[BaseException] = []
+
+    async def handle(order: Order) -> None:
+        if order.n == 0:
+            try:
+                await subject.publish_many([Order(n=n) for n in range(1, 5)])
+            except Deadlock as error:
+                refused.append(error)
+
+    subject.observe(handle, Order, buffer=1)
+    with anyio.fail_after(60):
+        async with subject:
+            await subject.publish(Order(n=0))
+            await settle()
+    assert len(refused) == 1
+
+
+@both
+async def test_a_handler_of_several_that_publishes_is_only_waiting() -> None:
+    """With concurrency two, one handler that waits for room is freed by the other one: no deadlock."""
+    subject = Subject(Order)
+    handled: list[int] = []
+
+    async def handle(order: Order) -> None:
+        if order.n == 0:
+            await subject.publish_many([Order(n=n) for n in range(1, 6)])
+        handled.append(order.n)
+
+    subject.observe(handle, Order, buffer=1, concurrency=2)
+    with anyio.fail_after(60):
+        async with subject:
+            await subject.publish(Order(n=0))
+            await subject.drain()
+    assert sorted(handled) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("method", ["drain", "aclose"])
+@both
+async def test_drain_and_aclose_from_inside_a_handler_are_refused(method: str) -> None:
+    """A handler that waits for all handlers waits for itself: Deadlock, for drain and for aclose."""
+    subject = Subject(Order)
+    refused: list[BaseException] = []
+
+    async def handle(order: Order) -> None:
+        try:
+            await getattr(subject, method)()
+        except Deadlock as error:
+            refused.append(error)
+
+    subject.observe(handle, Order)
+    with anyio.fail_after(60):
+        async with subject:
+            await subject.publish(Order(n=0))
+            await settle()
+    assert len(refused) == 1
+
+
+@both
+async def test_a_stall_is_logged_once_by_name_and_place(caplog: pytest.LogCaptureFixture) -> None:
+    """A subscription that holds a publisher for longer than `stall_after` is logged once, by its name and where it was made."""
+    subject = PlainSubject(Order, stall_after=5.0)
+    async with subject.subscribe(Order, buffer=1, name="the-slow-one") as subscription:
+        fill(subject, 1)
+        with caplog.at_level(logging.DEBUG):
+            async with group() as tasks:
+                for n in range(1, 4):
+                    await publishing(tasks, subject, Order(n=n))
+                await anyio.sleep(3)
+                assert stalls(caplog, "the-slow-one") == []
+                await anyio.sleep(60)
+                first = stalls(caplog, "the-slow-one")
+                assert len(first) == 1
+                assert "test_09_deadlock_is_refused.py" in first[0].getMessage()
+                assert first[0].name.startswith("evenflow")
+                assert first[0].levelno >= logging.WARNING
+                await anyio.sleep(60)
+                assert len(stalls(caplog, "the-slow-one")) == 1
+        assert subscription.statistics().waiting == 1
+
+
+@both
+async def test_a_wait_shorter_than_stall_after_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Backpressure is no news: waits below `stall_after` are not logged, however many."""
+    subject = Subject(Order, stall_after=5.0)
+    subscription = subject.subscribe(Order, buffer=1, name="busy")
+    fill(subject, 1)
+    with caplog.at_level(logging.DEBUG):
+        async with group() as tasks:
+            for n in range(1, 8):
+                waiting = await publishing(tasks, subject, Order(n=n))
+                await anyio.sleep(3)
+                await subscription.receive()
+                await settle()
+                assert waiting.ended
+    assert stalls(caplog, "busy") == []
+
+
+def stalls(caplog: pytest.LogCaptureFixture, name: str) -> list[logging.LogRecord]:
+    """The records that speak of this subscription."""
+    return [record for record in caplog.records if name in record.getMessage() and record.name.startswith("evenflow")]

@@ -1,0 +1,497 @@
+"""Section 2, observers: handlers that run from `async with` on, under supervision."""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from typing import Any
+
+import anyio
+import pytest
+
+from evenflow import ObserverFailed, Subject as PlainSubject
+
+from .kit import BigOrder, Order, Shipped, Subject, both, fill, group, numbers, settle, take_all, turn
+
+colour: ContextVar[str] = ContextVar("colour", default="none")
+
+
+@both
+async def test_an_observer_reads_its_wants_off_the_annotation() -> None:
+    """`@subject.observer`: the first argument's class says which events."""
+    subject = Subject(Order, Shipped)
+    orders: list[int] = []
+    either: list[int] = []
+
+    @subject.observer
+    async def one(order: Order) -> None:
+        orders.append(order.n)
+
+    @subject.observer
+    def two(event: BigOrder | Shipped) -> None:
+        either.append(event.n)
+
+    async with subject:
+        await subject.publish_many([Order(n=0), BigOrder(n=1), Shipped(n=2)])
+    assert orders == [0, 1]
+    assert either == [1, 2]
+
+
+@both
+async def test_the_decorator_returns_the_function() -> None:
+    """Bare and called: the function stays what it was."""
+    subject = Subject(Order)
+
+    def bare(order: Order) -> None: ...
+
+    def called(order: Order) -> None: ...
+
+    assert subject.observer(bare) is bare
+    assert subject.observer(Order, where=Order.n > 1)(called) is called
+    assert subject.observer()(called) is called
+
+
+@both
+async def test_the_called_decorator_takes_wants_and_options() -> None:
+    """Wants and a condition in the call."""
+    subject = Subject(Order, Shipped)
+    seen: list[int] = []
+
+    @subject.observer(Order, where=Order.n > 1, name="big ones")
+    def handle(order: Order) -> None:
+        seen.append(order.n)
+
+    async with subject:
+        await subject.publish_many([Order(n=0), Order(n=2), Shipped(n=3)])
+    assert seen == [2]
+
+
+@both
+async def test_observe_wants_nothing_said_means_everything_or_the_annotation() -> None:
+    """observe with explicit wants: those."""
+    subject = Subject(Order, Shipped)
+    seen: list[Any] = []
+    subject.observe(seen.append, Shipped)
+    async with subject:
+        await subject.publish_many([Order(n=0), Shipped(n=1)])
+    assert seen == [Shipped(n=1)]
+
+
+@both
+async def test_before_it_is_entered_an_observer_is_owed_nothing_and_holds_nobody() -> None:
+    """Publishing before the block neither waits for observers nor is handled later."""
+    subject = Subject(Order)
+    seen: list[int] = []
+    subject.observe(lambda order: seen.append(order.n), Order, buffer=1)
+    with anyio.fail_after(1):
+        for n in range(10):
+            assert await subject.publish(Order(n=n)) == 0
+    async with subject:
+        assert await subject.publish(Order(n=10)) == 1
+    assert seen == [10]
+
+
+@both
+async def test_one_added_later_subscribes_when_it_is_added() -> None:
+    """An observer added inside the block gets what is published from then on, from the very call."""
+    subject = Subject(Order)
+    seen: list[int] = []
+    async with subject:
+        await subject.publish(Order(n=0))
+        subject.observe(lambda order: seen.append(order.n), Order)
+        subject.publish_nowait(Order(n=1))
+    assert seen == [1]
+
+
+@both
+async def test_the_first_publish_that_only_resting_observers_wanted_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Published before the subject was entered, and only observers would have wanted it: one line of log, once."""
+    subject = PlainSubject(Order, Shipped, name="orders")
+    subject.observe(lambda order: None, Order)
+    with caplog.at_level(logging.DEBUG):
+        await subject.publish(Shipped(n=0))
+        assert ours(caplog) == []
+        await subject.publish(Order(n=0))
+        assert len(ours(caplog)) == 1
+        assert "orders" in ours(caplog)[0].getMessage()
+        for n in range(5):
+            await subject.publish(Order(n=n))
+        assert len(ours(caplog)) == 1
+
+
+@both
+async def test_nothing_is_logged_where_somebody_else_wanted_it(caplog: pytest.LogCaptureFixture) -> None:
+    """A publish that a subscription wanted is no surprise."""
+    subject = Subject(Order)
+    subject.observe(lambda order: None, Order)
+    subscription = subject.subscribe(Order)
+    with caplog.at_level(logging.DEBUG):
+        await subject.publish(Order(n=0))
+    assert ours(caplog) == []
+    assert len(take_all(subscription)) == 1
+
+
+@both
+async def test_with_concurrency_one_events_are_handled_in_order() -> None:
+    """One at a time, in order, also where handlers take different times."""
+    subject = Subject(Order)
+    running = 0
+    done: list[int] = []
+
+    async def handle(order: Order) -> None:
+        nonlocal running
+        running += 1
+        assert running == 1
+        await anyio.sleep(5 - order.n)
+        running -= 1
+        done.append(order.n)
+
+    subject.observe(handle, Order)
+    async with subject:
+        fill(subject, 5)
+    assert done == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("concurrency", [2, 4])
+@both
+async def test_concurrency_is_the_number_of_handlers_at_once(concurrency: int) -> None:
+    """As many at once as was said, no more; all are handled."""
+    subject = Subject(Order)
+    running = 0
+    most = 0
+    done: list[int] = []
+
+    async def handle(order: Order) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await anyio.sleep(1)
+        running -= 1
+        done.append(order.n)
+
+    subject.observe(handle, Order, concurrency=concurrency)
+    async with subject:
+        fill(subject, 12)
+    assert most == concurrency
+    assert sorted(done) == list(range(12))
+
+
+@both
+async def test_a_handlers_buffer_holds_the_publisher() -> None:
+    """Observers have a buffer as subscriptions do, and by default it blocks."""
+    subject = Subject(Order)
+    go = anyio.Event()
+
+    async def handle(order: Order) -> None:
+        await go.wait()
+
+    subject.observe(handle, Order, buffer=1)
+    async with subject, group() as tasks:
+        await subject.publish(Order(n=0))
+        await settle()
+        await subject.publish(Order(n=1))
+        with anyio.move_on_after(1) as scope:
+            await subject.publish(Order(n=2))
+        assert scope.cancelled_caught
+        go.set()
+        await settle()
+        assert await subject.publish(Order(n=3)) == 1
+        tasks.cancel_scope.cancel()
+
+
+@both
+async def test_overflow_and_conflate_of_an_observer() -> None:
+    """An observer's options are those of a subscription."""
+    subject = Subject(Order)
+    seen: list[int] = []
+    newest: list[int] = []
+    subject.observe(lambda order: seen.append(order.n), Order, buffer=1, overflow="drop_newest")
+    subject.observe(lambda order: newest.append(order.n), Order, conflate=Order.region)
+    async with subject:
+        fill(subject, 5)
+    assert seen == [0]
+    assert newest == [4]
+
+
+@both
+async def test_context_variables_are_those_at_the_block() -> None:
+    """Handlers see the context of `async with`, not the publisher's, and not each other's changes."""
+    subject = Subject(Order)
+    seen: list[str] = []
+
+    async def handle(order: Order) -> None:
+        seen.append(colour.get())
+
+    def sync_handle(order: Order) -> None:
+        seen.append(colour.get())
+
+    subject.observe(handle, Order)
+    subject.observe(sync_handle, Order)
+    token = colour.set("outside")
+    try:
+        async with subject:
+            colour.set("inside")
+            await subject.publish(Order(n=0))
+            subject.observe(handle, Order, name="later")
+            await subject.publish(Order(n=1))
+    finally:
+        colour.reset(token)
+    assert seen == ["outside"] * 5
+
+
+@both
+async def test_one_that_raises_goes_on_and_is_logged_and_published(caplog: pytest.LogCaptureFixture) -> None:
+    """The error is logged with its traceback and published as ObserverFailed(event, error, observer) on `failures`."""
+    subject = Subject(Order, name="orders")
+    failures = subject.failures.subscribe(ObserverFailed)
+    handled: list[int] = []
+
+    async def handle(order: Order) -> None:
+        handled.append(order.n)
+        if order.n == 1:
+            raise ZeroDivisionError("one")
+
+    watcher = subject.observe(handle, Order)
+    with caplog.at_level(logging.DEBUG):
+        async with subject:
+            fill(subject, 3)
+            await subject.drain()
+            failed = failures.receive_nowait()
+    assert handled == [0, 1, 2]
+    assert failed.event == Order(n=1)
+    assert isinstance(failed.error, ZeroDivisionError)
+    assert failed.observer is watcher or failed.observer == getattr(watcher, "name", None)
+    logged = [record for record in ours(caplog) if record.exc_info]
+    assert len(logged) == 1
+    assert logged[0].levelno == logging.ERROR
+    assert logged[0].exc_info is not None
+    assert logged[0].exc_info[0] is ZeroDivisionError
+    await failures.aclose()
+
+
+@both
+async def test_failures_never_make_a_handler_wait() -> None:
+    """A reader of `failures` that never reads holds nobody; "block" there is refused when it is written."""
+    subject = Subject(Order)
+    with pytest.raises(ValueError, match="block"):
+        subject.failures.subscribe(ObserverFailed, overflow="block")
+    unread = subject.failures.subscribe(ObserverFailed, buffer=1)
+
+    def handle(order: Order) -> None:
+        raise ZeroDivisionError
+
+    subject.observe(handle, Order)
+    with anyio.fail_after(10):
+        async with subject:
+            for n in range(20):
+                await subject.publish(Order(n=n))
+    assert unread.statistics().waiting == 1
+    await unread.aclose()
+
+
+@both
+async def test_an_observer_of_failures_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """`failures` is a subject: its observers run with the block, and what they raise is only logged."""
+    subject = Subject(Order)
+    told: list[int] = []
+
+    @subject.failures.observer
+    def on_failure(failure: ObserverFailed) -> None:
+        told.append(failure.event.n)  # type: ignore[attr-defined]
+        raise ValueError("in the failure's handler")
+
+    def handle(order: Order) -> None:
+        raise ZeroDivisionError
+
+    subject.observe(handle, Order)
+    with anyio.fail_after(10), caplog.at_level(logging.DEBUG):
+        async with subject:
+            fill(subject, 3)
+    assert told == [0, 1, 2]
+    errors = [record.exc_info[0] for record in ours(caplog) if record.exc_info]
+    assert errors.count(ZeroDivisionError) == 3
+    assert errors.count(ValueError) == 3
+
+
+@both
+async def test_detach_ends_an_observer() -> None:
+    """After detach it gets nothing more, is not counted and holds nobody; `ended` says so."""
+    subject = Subject(Order)
+    seen: list[int] = []
+
+    async def handle(order: Order) -> None:
+        seen.append(order.n)
+
+    watcher = subject.observe(handle, Order)
+    async with subject:
+        await subject.publish(Order(n=0))
+        await subject.drain()
+        watcher.detach()
+        await turn(3)
+        assert await subject.publish(Order(n=1)) == 0
+        watcher.detach()
+    assert seen == [0]
+    async with subject:
+        await subject.publish(Order(n=2))
+    assert seen == [0]
+
+
+@both
+async def test_detach_before_it_ever_ran() -> None:
+    """An observer detached before the block never runs."""
+    subject = Subject(Order)
+    seen: list[int] = []
+    subject.observe(lambda order: seen.append(order.n), Order).detach()
+    async with subject:
+        await subject.publish(Order(n=0))
+    assert seen == []
+
+
+@both
+async def test_detach_from_inside_its_own_handler() -> None:
+    """A handler that detaches itself handles this event to its end, and no other."""
+    subject = Subject(Order)
+    seen: list[int] = []
+
+    async def handle(order: Order) -> None:
+        watcher.detach()
+        await anyio.sleep(1)
+        seen.append(order.n)
+
+    watcher = subject.observe(handle, Order)
+    with anyio.fail_after(10):
+        async with subject:
+            fill(subject, 3)
+            await anyio.sleep(3)
+    assert seen in ([0], [])
+
+
+@both
+async def test_an_observer_has_statistics() -> None:
+    """statistics() of an observer tells what it handled."""
+    subject = Subject(Order)
+
+    def handle(order: Order) -> None:
+        if order.n == 1:
+            raise ZeroDivisionError
+
+    watcher = subject.observe(handle, Order, name="counter")
+    assert watcher.statistics() is not None
+    async with subject:
+        fill(subject, 3)
+        await subject.drain()
+        statistics: Any = watcher.statistics()
+    assert statistics.handled == 3
+    assert statistics.failed == 1
+    assert "counter" in repr(watcher)
+
+
+@both
+async def test_a_sync_handler_that_gives_a_coroutine_by_accident() -> None:
+    """A lambda around an async function: its coroutine is awaited, or it fails loudly; nothing is silently unawaited."""
+    subject = Subject(Order)
+    failures = subject.failures.subscribe(ObserverFailed)
+    handled: list[int] = []
+
+    async def handle(order: Order) -> None:
+        handled.append(order.n)
+
+    subject.observe(lambda order: handle(order), Order)
+    async with subject:
+        await subject.publish(Order(n=0))
+        await subject.drain()
+        failed = take_all(failures)
+    assert handled == [0] or len(failed) == 1
+    await failures.aclose()
+
+
+@both
+async def test_methods_partials_and_callable_objects_observe() -> None:
+    """Bound methods, partials and objects with an async __call__ are handlers as well."""
+    from functools import partial
+
+    subject = Subject(Order)
+    seen: list[str] = []
+
+    class Service:
+        async def on_order(self, order: Order) -> None:
+            seen.append(f"method {order.n}")
+
+        async def __call__(self, order: Order) -> None:
+            seen.append(f"call {order.n}")
+
+    async def with_more(word: str, order: Order) -> None:
+        seen.append(f"{word} {order.n}")
+
+    service = Service()
+    subject.observe(service.on_order, Order)
+    subject.observe(service, Order)
+    subject.observe(partial(with_more, "partial"), Order)
+    async with subject:
+        await subject.publish(Order(n=1))
+    assert sorted(seen) == ["call 1", "method 1", "partial 1"]
+
+
+@both
+async def test_observers_of_several_runs_see_each_run() -> None:
+    """The same observers run again when the subject is entered again."""
+    subject = Subject(Order)
+    seen: list[int] = []
+    subject.observe(lambda order: seen.append(order.n), Order)
+    for run in range(3):
+        async with subject:
+            await subject.publish(Order(n=run))
+    assert seen == [0, 1, 2]
+
+
+@both
+async def test_a_handler_cancelled_from_inside_its_own_scope_goes_on() -> None:
+    """A handler may use cancel scopes of its own; what they cancel is its own business."""
+    subject = Subject(Order)
+    seen: list[int] = []
+
+    async def handle(order: Order) -> None:
+        with anyio.move_on_after(1):
+            await anyio.sleep_forever()
+        seen.append(order.n)
+
+    subject.observe(handle, Order)
+    async with subject:
+        fill(subject, 3)
+    assert seen == [0, 1, 2]
+
+
+@both
+async def test_many_observers_each_get_everything() -> None:
+    """Fifty observers, each with its own events in order."""
+    subject = Subject(Order)
+    seen: list[list[int]] = [[] for _ in range(50)]
+
+    def keep(mine: list[int]) -> Any:
+        async def handle(order: Order) -> None:
+            await turn()
+            mine.append(order.n)
+
+        return handle
+
+    for mine in seen:
+        subject.observe(keep(mine), Order)
+    async with subject:
+        await subject.publish_many(Order(n=n) for n in range(20))
+    assert all(mine == list(range(20)) for mine in seen)
+
+
+@both
+async def test_a_publish_counts_running_observers() -> None:
+    """An observer's subscription is one among the others."""
+    subject = Subject(Order)
+    subject.observe(lambda order: None, Order)
+    plain = subject.subscribe(Order)
+    async with subject:
+        assert await subject.publish(Order(n=0)) == 2
+    assert numbers(take_all(plain)) == [0]
+
+
+def ours(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """The records of evenflow's own loggers."""
+    return [record for record in caplog.records if record.name.split(".")[0] == "evenflow"]

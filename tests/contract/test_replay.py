@@ -1,0 +1,230 @@
+"""Section 2, replay: history first, then what is live: no hole, nothing twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from .kit import Order, Shipped, Subject, Tick, balanced, both, fill, group, numbers, publishing, settle, take_all
+
+
+@both
+async def test_a_new_subscription_gets_the_last_ones_then_what_is_live() -> None:
+    """The last three kept, then live: no hole, nothing twice."""
+    subject = Subject(Order, replay=3)
+    fill(subject, 5)
+    subscription = subject.subscribe(Order)
+    fill(subject, 2, 5)
+    assert numbers(take_all(subscription)) == [2, 3, 4, 5, 6]
+
+
+@both
+async def test_a_replay_longer_than_the_buffer_arrives_whole() -> None:
+    """A hundred of history into a buffer of one: all of them, and live ones after."""
+    subject = Subject(Order, replay=100)
+    fill(subject, 100)
+    subscription = subject.subscribe(Order, buffer=1)
+    fill(subject, 1, 100)
+    assert numbers(take_all(subscription)) == list(range(101))
+    balanced(subscription)
+
+
+@pytest.mark.parametrize("overflow", ["block", "drop_oldest", "drop_newest", "disconnect"])
+@both
+async def test_the_replay_is_never_dropped(overflow: Any) -> None:
+    """Whatever overflows in the buffer, the replay is not touched."""
+    subject = Subject(Order, replay=5)
+    fill(subject, 5)
+    subscription = subject.subscribe(Order, buffer=1, overflow=overflow)
+    for n in range(5, 8):
+        try:
+            subject.publish_nowait(Order(n=n))
+        except anyio.WouldBlock:
+            assert overflow == "block"
+    assert [subscription.receive_nowait().n for _ in range(5)] == [0, 1, 2, 3, 4]
+    assert subscription.receive_nowait().n == (7 if overflow == "drop_oldest" else 5)
+
+
+@both
+async def test_the_replay_is_never_conflated() -> None:
+    """Events of the replay are neither replaced by each other nor by live ones."""
+    subject = Subject(Tick, replay=3)
+    for price in range(3):
+        await subject.publish(Tick(symbol="a", price=price))
+    subscription = subject.subscribe(Tick, conflate=Tick.symbol)
+    await subject.publish(Tick(symbol="a", price=3))
+    await subject.publish(Tick(symbol="a", price=4))
+    assert [tick.price for tick in take_all(subscription)] == [0, 1, 2, 4]
+    balanced(subscription)
+
+
+@both
+async def test_of_those_kept_it_gets_what_it_wants() -> None:
+    """The last three of all are kept; a subscription gets those of them that it wants."""
+    subject = Subject(Order, Shipped, replay=3)
+    for n in range(6):
+        await subject.publish(Order(n=n) if n % 2 else Shipped(n=n))
+    assert numbers(take_all(subject.subscribe(Order))) == [3, 5]
+    assert numbers(take_all(subject.subscribe(Order, where=Order.n > 3))) == [5]
+    assert numbers(take_all(subject.subscribe(Order, where=lambda event: event.n < 4))) == [3]
+    assert numbers(take_all(subject.subscribe())) == [3, 4, 5]
+
+
+@both
+async def test_replay_false_gets_none() -> None:
+    """`subscribe(replay=False)` gets what is live only."""
+    subject = Subject(Order, replay=3)
+    fill(subject, 3)
+    subscription = subject.subscribe(Order, replay=False)
+    fill(subject, 1, 3)
+    assert numbers(take_all(subscription)) == [3]
+
+
+@both
+async def test_replay_is_a_snapshot_of_the_call() -> None:
+    """What is published after `subscribe` changes nothing in the replay it was given."""
+    subject = Subject(Order, replay=2)
+    fill(subject, 2)
+    subscription = subject.subscribe(Order)
+    fill(subject, 10, 2)
+    assert numbers(take_all(subscription)) == list(range(12))
+
+
+@both
+async def test_what_nobody_wanted_is_kept_too() -> None:
+    """History is of what was published, whether anybody was there or not."""
+    subject = Subject(Order, replay=2)
+    assert await subject.publish(Order(n=0)) == 0
+    assert numbers(take_all(subject.subscribe(Order))) == [0]
+
+
+@both
+async def test_a_publish_that_did_not_happen_is_no_history() -> None:
+    """A waiting, cancelled or refused publish is not replayed."""
+    subject = Subject(Order, replay=5)
+    full = subject.subscribe(Order, buffer=1)
+    fill(subject, 1)
+    with pytest.raises(anyio.WouldBlock):
+        subject.publish_nowait(Order(n=1))
+    async with group() as tasks:
+        await publishing(tasks, subject, Order(n=2))
+        assert numbers(take_all(subject.subscribe(Order))) == [0]
+    assert numbers(take_all(subject.subscribe(Order))) == [0]
+    assert full.statistics().waiting == 1
+
+
+@both
+async def test_a_newcomer_during_a_waiting_publish_gets_it_once() -> None:
+    """Replay and live do not overlap: an event that was waiting at `subscribe` comes once."""
+    subject = Subject(Order, replay=5)
+    full = subject.subscribe(Order, buffer=1)
+    fill(subject, 1)
+    async with group() as tasks:
+        waiting = await publishing(tasks, subject, Order(n=1))
+        newcomer = subject.subscribe(Order)
+        await full.receive()
+        await settle()
+        assert waiting.result == 2
+        later = subject.subscribe(Order)
+    assert numbers(take_all(newcomer)) == [0, 1]
+    assert numbers(take_all(later)) == [0, 1]
+
+
+@pytest.mark.parametrize("key", [Tick.symbol, lambda tick: tick.symbol], ids=["field", "callable"])
+@both
+async def test_replay_by_gives_the_last_of_each_key(key: Any) -> None:
+    """With `replay_by` the last `replay` of each key are kept, in the order of their publishing."""
+    subject = Subject(Tick, replay=1, replay_by=key)
+    for symbol, price in (("a", 1), ("b", 1), ("a", 2), ("c", 1), ("a", 3)):
+        await subject.publish(Tick(symbol=symbol, price=price))
+    subscription = subject.subscribe(Tick)
+    assert [(tick.symbol, tick.price) for tick in take_all(subscription)] == [("b", 1), ("c", 1), ("a", 3)]
+
+
+@both
+async def test_replay_by_with_several_of_each_key() -> None:
+    """The last two of each key, in one order."""
+    subject = Subject(Tick, replay=2, replay_by=Tick.symbol)
+    for symbol, price in (("a", 1), ("b", 1), ("a", 2), ("b", 2), ("a", 3)):
+        await subject.publish(Tick(symbol=symbol, price=price))
+    subscription = subject.subscribe(Tick)
+    assert [f"{tick.symbol}{tick.price}" for tick in take_all(subscription)] == ["b1", "a2", "b2", "a3"]
+
+
+@both
+async def test_replay_keys_bounds_the_keys() -> None:
+    """More keys than `replay_keys`: those unused for longest are gone."""
+    subject = Subject(Tick, replay=1, replay_by=Tick.symbol, replay_keys=2)
+    for symbol in "abcab":
+        await subject.publish(Tick(symbol=symbol, price=1))
+    assert [tick.symbol for tick in take_all(subject.subscribe(Tick))] == ["a", "b"]
+
+
+@both
+async def test_replay_and_first_and_observers() -> None:
+    """`first` and observers get no history."""
+    subject = Subject(Order, replay=5)
+    handled: list[int] = []
+    subject.observe(lambda order: handled.append(order.n), Order)
+    async with subject:
+        await subject.publish(Order(n=0))
+        waiter = subject.first(Order)
+        subject.observe(lambda order: handled.append(order.n + 100), Order)
+        await subject.publish(Order(n=1))
+        assert (await waiter).n == 1
+    assert sorted(handled) == [0, 1, 101]
+
+
+@both
+async def test_without_replay_there_is_no_history() -> None:
+    """A subject keeps nothing where nothing was asked for."""
+    subject = Subject(Order)
+    fill(subject, 5)
+    assert take_all(subject.subscribe(Order)) == []
+
+
+@both
+async def test_entering_anew_forgets_the_history() -> None:
+    """A subject that was closed and entered again has no history."""
+    subject = Subject(Order, replay=5)
+    async with subject:
+        fill(subject, 3)
+    async with subject:
+        assert take_all(subject.subscribe(Order)) == []
+        fill(subject, 1, 3)
+        assert numbers(take_all(subject.subscribe(Order))) == [3]
+
+
+@both
+async def test_a_where_that_raises_during_replay_ends_its_own_subscription() -> None:
+    """A `where` that raises for an event of history ends its subscription with that error; the subject goes on."""
+    subject = Subject(Order, replay=3)
+    fill(subject, 3)
+    broken = None
+    try:
+        broken = subject.subscribe(Order, where=lambda event: 1 // event.n > 0)
+    except ZeroDivisionError:
+        pass  # refused when it is written is as good
+    if broken is not None:
+        with pytest.raises(ZeroDivisionError):
+            while True:
+                await broken.receive()
+    other = subject.subscribe(Order)
+    await subject.publish(Order(n=3))
+    assert numbers(take_all(other)) == [0, 1, 2, 3]
+
+
+@both
+async def test_a_replay_by_that_raises_does_not_tear_the_publish() -> None:
+    """A `replay_by` that raises is the subject's own: all have the event, or the publisher has the error and nobody."""
+    subject = Subject(Order, replay=1, replay_by=lambda event: 1 // event.n)
+    one, two = subject.subscribe(Order), subject.subscribe(Order)
+    try:
+        await subject.publish(Order(n=0))
+    except ZeroDivisionError:
+        expected: list[int] = []
+    else:
+        expected = [0]
+    assert numbers(take_all(one)) == numbers(take_all(two)) == expected

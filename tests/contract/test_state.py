@@ -1,0 +1,251 @@
+"""Section 2, State: a current value; who waits for it sees it now, and then each newest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from evenflow import State
+
+from .kit import both, group, settle, take_all
+
+
+@both
+async def test_value_set_and_update() -> None:
+    """The value now; `set` and `update` never wait."""
+    state = State(1)
+    assert state.value == 1
+    state.set(2)
+    assert state.value == 2
+    state.update(lambda value: value + 10)
+    assert state.value == 12
+
+
+@both
+async def test_a_subscription_gets_the_value_now_then_each_newest() -> None:
+    """First the value at the call, then what is set."""
+    state = State("a")
+    async with state.subscribe() as values:
+        assert await values.receive() == "a"
+        state.set("b")
+        assert await values.receive() == "b"
+
+
+@both
+async def test_a_slow_reader_skips_to_the_newest() -> None:
+    """A thousand changes between two reads: the reader gets the last."""
+    state = State(0)
+    async with state.subscribe() as values:
+        assert await values.receive() == 0
+        for value in range(1, 1_000):
+            state.set(value)
+        assert await values.receive() == 999
+        with pytest.raises(anyio.WouldBlock):
+            values.receive_nowait()
+
+
+@both
+async def test_a_reader_that_never_read_gets_the_newest_only() -> None:
+    """The value at the call is replaced too, or comes first; the newest is the last, and nothing stale after it."""
+    state = State(0)
+    async with state.subscribe() as values:
+        for value in range(1, 10):
+            state.set(value)
+        assert take_all(values) in ([9], [0, 9])
+
+
+@both
+async def test_the_same_or_an_equal_value_is_no_change() -> None:
+    """Setting what it already is wakes nobody."""
+    state: State[Any] = State([1])
+    same = state.value
+    async with state.subscribe() as values:
+        await values.receive()
+        state.set([1])
+        assert state.value is same
+        state.set(same)
+        state.update(lambda value: list(value))
+        with pytest.raises(anyio.WouldBlock):
+            values.receive_nowait()
+
+
+class Incomparable:
+    """Equality raises."""
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        raise ZeroDivisionError("no comparison")
+
+
+@both
+async def test_an_equality_that_raises_changes_nothing() -> None:
+    """If == raises, `set` raises it and nothing changed; the same object needs no comparison."""
+    first = Incomparable()
+    state: State[Any] = State(first)
+    async with state.subscribe() as values:
+        await values.receive()
+        with pytest.raises(ZeroDivisionError):
+            state.set(Incomparable())
+        assert state.value is first
+        state.set(first)
+        with pytest.raises(anyio.WouldBlock):
+            values.receive_nowait()
+
+
+@both
+async def test_an_update_that_raises_changes_nothing() -> None:
+    """What the function raises comes out; the value is as before."""
+    state = State(1)
+    with pytest.raises(ZeroDivisionError):
+        state.update(lambda value: value // 0)
+    assert state.value == 1
+
+
+@both
+async def test_nan_is_the_same_object_or_a_change() -> None:
+    """The very same nan is no change, though it is not equal to itself."""
+    nan = float("nan")
+    state = State(nan)
+    async with state.subscribe() as values:
+        await values.receive()
+        state.set(nan)
+        with pytest.raises(anyio.WouldBlock):
+            values.receive_nowait()
+
+
+@both
+async def test_wait_for_tests_the_present_value_first() -> None:
+    """Already true: it returns the value at once."""
+    state = State(5)
+    with anyio.fail_after(1):
+        assert await state.wait_for(lambda value: value > 3) == 5
+
+
+@both
+async def test_wait_for_tests_every_value_set() -> None:
+    """A value that was there for an instant only is seen: no change is skipped."""
+    state = State(0)
+    found: list[int] = []
+
+    async def wait() -> None:
+        found.append(await state.wait_for(lambda value: value == 7))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(wait)
+        await settle()
+        for value in range(1, 20):
+            state.set(value)
+    assert found == [7, 7, 7]
+
+
+@both
+async def test_a_predicate_that_raises_ends_its_own_wait() -> None:
+    """Its waiter gets the error; who sets the value, and other waiters, notice nothing."""
+    state = State(1)
+    outcomes: list[object] = []
+
+    async def broken() -> None:
+        try:
+            await state.wait_for(lambda value: 1 // (value - 2) > 100)
+        except ZeroDivisionError:
+            outcomes.append("raised")
+
+    async def fine() -> None:
+        outcomes.append(await state.wait_for(lambda value: value == 3))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(broken)
+        tasks.start_soon(fine)
+        await settle()
+        state.set(2)
+        assert state.value == 2
+        await settle()
+        state.set(3)
+    assert outcomes == ["raised", 3]
+
+
+@both
+async def test_a_cancelled_wait_leaves_nothing() -> None:
+    """A wait that timed out tests nothing any more."""
+    state = State(0)
+    asked: list[int] = []
+
+    def predicate(value: int) -> bool:
+        asked.append(value)
+        return False
+
+    with anyio.move_on_after(1):
+        await state.wait_for(predicate)
+    state.set(1)
+    assert asked == [0]
+
+
+@both
+async def test_close_ends_readers_and_waits() -> None:
+    """After close readers get what is newest, then the end; `wait_for` gets EndOfStream."""
+    state = State(0)
+    outcomes: list[object] = []
+
+    async def wait() -> None:
+        with pytest.raises(anyio.EndOfStream):
+            await state.wait_for(lambda value: value == 100)
+        outcomes.append("end")
+
+    async def read() -> None:
+        async with state.subscribe() as values:
+            outcomes.append([value async for value in values])
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await settle()
+        tasks.start_soon(read)
+        await settle()
+        state.set(1)
+        state.close()
+        state.close()
+    assert sorted(map(str, outcomes)) == sorted(["end", "[0, 1]"])
+    with anyio.fail_after(1), pytest.raises(anyio.EndOfStream):
+        await state.wait_for(lambda value: value == 100)
+
+
+@both
+async def test_after_close_the_value_can_be_read() -> None:
+    """The last value stays; setting a new one is an error, or nothing: no reader is told."""
+    state = State(1)
+    state.close()
+    assert state.value == 1
+    with pytest.raises(anyio.ClosedResourceError):
+        state.set(2)
+    assert state.value == 1
+
+
+@both
+async def test_state_can_be_made_without_a_loop_and_shows_its_value() -> None:
+    """repr shows the value and the name of the class."""
+    state = State(41)
+    assert "41" in repr(state)
+    assert "State" in repr(state)
+
+
+@both
+async def test_set_wakes_a_waiting_reader() -> None:
+    """A reader that waits gets the value that is set next."""
+    state = State(0)
+    received: list[int] = []
+
+    async def read() -> None:
+        async with state.subscribe() as values:
+            async for value in values:
+                received.append(value)
+
+    async with group() as tasks:
+        tasks.start_soon(read)
+        await settle()
+        for value in (1, 2, 3):
+            state.set(value)
+            await settle()
+    assert received == [0, 1, 2, 3]
