@@ -28,16 +28,16 @@ DELIVERIES_A_TURN = 8_192
 
 
 class Turns:
-    """Deliveries since the loop last turned; one for all subjects."""
+    """Deliveries since the loop last turned: events given to mailboxes, and events taken out of them."""
 
-    __slots__ = ("spent",)
+    __slots__ = ("given", "taken")
 
     def __init__(self) -> None:
-        self.spent = 0
+        self.given = self.taken = 0
 
     async def turn(self) -> None:
         """Let the loop turn once. A checkpoint."""
-        self.spent = 0
+        self.given = self.taken = 0
         await checkpoint()
 
 

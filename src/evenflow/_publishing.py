@@ -141,7 +141,7 @@ class Publishing(Generic[E]):
             route = self._find_route(event)
         if self._cancelled() == CANCELLED:
             await checkpoint()
-        if TURNS.spent >= DELIVERIES_A_TURN:
+        if TURNS.given >= DELIVERIES_A_TURN:
             await TURNS.turn()
             route = self._find_route(event)
         if self._dead:
@@ -201,7 +201,7 @@ class Publishing(Generic[E]):
         self._published += 1
         reached = len(everyone)
         self._deliveries += reached
-        TURNS.spent += reached
+        TURNS.given += reached
         if self._history is not None:
             self._history.add(event)
         if not reached:
@@ -227,7 +227,7 @@ class Publishing(Generic[E]):
         """Publish events that lie there already: runs of one class go to each mailbox at once."""
         total = at = 0
         while at < len(events):
-            placed = self._extend_all(events, at) if TURNS.spent < DELIVERIES_A_TURN else 0
+            placed = self._extend_all(events, at) if TURNS.given < DELIVERIES_A_TURN else 0
             if placed:
                 total += placed * len(self._routes[type(events[at])].everyone)
                 at += placed
@@ -248,7 +248,7 @@ class Publishing(Generic[E]):
             return 0
         if not everyone.keys().isdisjoint(self._careful):
             return 0
-        most = min(len(events) - at, 1 + (DELIVERIES_A_TURN - TURNS.spent) // len(everyone))
+        most = min(len(events) - at, 1 + (DELIVERIES_A_TURN - TURNS.given) // len(everyone))
         for box in everyone:
             room = box.limit - len(box.chunk)
             if room < most:
@@ -271,7 +271,7 @@ class Publishing(Generic[E]):
             self._inside = self._committing = False
         self._published += len(run)
         self._deliveries += len(run) * len(everyone)
-        TURNS.spent += len(run) * len(everyone)
+        TURNS.given += len(run) * len(everyone)
         return len(run)
 
     # ------------------------------------------------------------------ the careful way
@@ -408,7 +408,7 @@ class Publishing(Generic[E]):
             self._inside = inside
         self._published += 1
         self._deliveries += reached
-        TURNS.spent += reached
+        TURNS.given += reached
         for box in ended:
             self.detach(box, box.end or EndOfStream, discard=False)
         if self._history is not None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from weakref import ref
 
-from anyio import ClosedResourceError, EndOfStream, Event, WouldBlock
+from anyio import ClosedResourceError, EndOfStream, Semaphore, WouldBlock
 
 from ._loops import DELIVERIES_A_TURN, TURNS, current_task
 from ._mailbox import NOTHING, Gap, Mailbox
@@ -155,7 +155,7 @@ class Subscription(Stream[W_co]):
 
     async def _next(self) -> Any:
         """The next item, when the fast lane is empty."""
-        if TURNS.spent >= DELIVERIES_A_TURN:
+        if TURNS.taken >= DELIVERIES_A_TURN:
             await TURNS.turn()
         box = self._box
         turn_is_mine = not (box.woken or box.sleepers)
@@ -170,7 +170,7 @@ class Subscription(Stream[W_co]):
             turn_is_mine = True
 
     async def _next_batch(self) -> tuple[Any, ...]:
-        if TURNS.spent >= DELIVERIES_A_TURN:
+        if TURNS.taken >= DELIVERIES_A_TURN:
             await TURNS.turn()
         box = self._box
         turn_is_mine = not (box.woken or box.sleepers)
@@ -188,14 +188,15 @@ class Subscription(Stream[W_co]):
         self._subject.settle()
         self._note_reader()
         box = self._box
-        event = Event()
-        box.join_sleepers(event, first=first)
+        bell, box.bell = box.bell or Semaphore(0), None
+        box.join_sleepers(bell, first=first)
         try:
-            await event.wait()
+            await bell.acquire()
         except BaseException:
-            box.leave(event)
+            box.leave(bell)  # and never use this bell again: it may have rung
             raise
         box.woken -= 1
+        box.bell = bell
 
     def _look_at_lane(self) -> None:
         """See the mailbox's fast lane, unless this subscription is an operator's or closed."""

@@ -52,7 +52,7 @@ class Items(Source[T]):
         self.rest_of: Iterator[T] | None = None
         self.left = A_TURN
 
-    def open(self, run: Run) -> AsyncIterator[T]:
+    def open(self, run: Run) -> AsyncIterator[T]:  # noqa: ARG002  a source needs no task
         """Iterate anew; an iterator goes on."""
         self.rest_of = iter(self.items)
         return self
@@ -97,7 +97,7 @@ class AsyncItems(Source[T]):
         self.items = items
         self.iterator: AsyncIterator[T] | None = None
 
-    def open(self, run: Run) -> AsyncIterator[T]:
+    def open(self, run: Run) -> AsyncIterator[T]:  # noqa: ARG002  a source needs no task
         """Iterate anew."""
         self.iterator = aiter(self.items)
         return self.iterator
@@ -112,7 +112,7 @@ class AsyncItems(Source[T]):
         if self.iterator is None:
             raise RuntimeError(KILLED)
 
-    async def shut(self, *, final: bool) -> None:
+    async def shut(self, *, final: bool) -> None:  # noqa: ARG002  the next start has its own
         """Close the iterator, where it can be closed."""
         iterator, self.iterator = self.iterator, cast("AsyncIterator[T]", ENDED)
         await close(iterator)
@@ -213,7 +213,7 @@ class Made(Source[T]):
         if self.made is not None:
             self.made.ended()
 
-    async def shut(self, *, final: bool) -> None:
+    async def shut(self, *, final: bool) -> None:  # noqa: ARG002  the next start has its own
         """Close what the function gave: the next start has its own."""
         if self.made is not None:
             await self.made.shut(final=True)
@@ -247,12 +247,13 @@ def node_of(source: object, owner: str) -> Node[Any]:
     """
     if isinstance(source, Operators):
         return cast("Stream[Any]", source)._claim(owner)
+    given: Any = source  # a check by isinstance says nothing of what is in it
     if isinstance(source, AsyncIterator):
-        return OneShot(source)
+        return OneShot(given)
     if isinstance(source, AsyncIterable):
-        return AsyncItems(source)
+        return AsyncItems(given)
     if isinstance(source, Iterable) and not isinstance(source, BaseModel):
-        return Items(source)
+        return Items(given)
     if callable(source) and not isinstance(source, type) and not iscoroutinefunction(source):
         return Made(source)
     raise TypeError(

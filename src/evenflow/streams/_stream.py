@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from anyio import ClosedResourceError, EndOfStream, WouldBlock, create_task_group
 from anyio.abc import ObjectReceiveStream
@@ -280,5 +280,5 @@ def stream(source: Streamable[T], /) -> Stream[T]:
     an end. An operator with a task, and ``share``, read it in a task of their own, where that cannot happen.
     """
     if isinstance(source, Stream):
-        return source
+        return cast("Stream[T]", source)
     return Chain(node_of(source, "stream"))

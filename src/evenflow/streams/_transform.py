@@ -57,7 +57,7 @@ class Map(Step[U]):
 
     __slots__ = ()
 
-    def decide(self, event: Any, answer: Any) -> U | Skip:
+    def decide(self, event: Any, answer: Any) -> U | Skip:  # noqa: ARG002  the answer is all there is to it
         """Give the answer."""
         return answer  # type: ignore[no-any-return]
 
