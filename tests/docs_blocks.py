@@ -14,6 +14,7 @@ import ast
 import asyncio
 import contextlib
 import doctest
+import gc
 import inspect
 import io
 import re
@@ -96,6 +97,8 @@ class Page:
                         self._run_one(block, runner)
         finally:
             del sys.modules[self.module.__name__]
+            self.module.__dict__.clear()
+            gc.collect()  # what a page leaves open warns now, and the warning names the page's line
 
     def _run_one(self, block: Block, runner: asyncio.Runner) -> None:
         if "test" in block.info:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ PACKAGE = ROOT / "src" / "evenflow"
 EDGES = {"web", "telemetry", "asyncapi", "testing", "cli"}
 CORE = sorted(p for p in PACKAGE.rglob("*.py") if p.relative_to(PACKAGE).parts[0].removesuffix(".py") not in EDGES)
 EXTRAS = {"nats", "redis", "hiredis", "starlette", "fastapi", "opentelemetry", "psutil", "rich", "trio", "pytest"}
+NEWER = {"annotationlib"}
+"""In the standard library of a later Python than the oldest."""
 RUN_TIME = {"anyio", "pydantic", "pydantic_core", "annotated_types", "evenflow"}
 
 
@@ -31,7 +34,8 @@ def _imports(tree: ast.AST) -> set[str]:
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            found.add(node.module)
+            names = [f"{node.module}.{alias.name}" for alias in node.names if alias.name.startswith("_")]
+            found.update(names or [node.module])
         if isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
             waiting.extend(node.orelse)
         else:
@@ -50,7 +54,7 @@ def _loaded_by(statement: str) -> set[str]:
 def test_a_file_of_the_core_imports_anyio_pydantic_and_the_standard_library_alone(path: Path) -> None:
     """The core has two dependencies, and does not know which loop it runs on."""
     tops = {name.partition(".")[0] for name in _imports(ast.parse(path.read_text(encoding="utf-8")))}
-    foreign = {top for top in tops if top not in sys.stdlib_module_names} - RUN_TIME
+    foreign = {top for top in tops if top not in sys.stdlib_module_names} - RUN_TIME - NEWER
     assert not foreign, f"{_name(path)} imports {foreign}, which evenflow does not depend on"
     assert "asyncio" not in tops, f"{_name(path)} imports asyncio; the core knows anyio only"
 
@@ -82,14 +86,23 @@ def test_importing_evenflow_imports_no_event_loop() -> None:
     assert not {name for name in ours if name.partition(".")[2].partition(".")[0] in EDGES}
 
 
-def test_importing_evenflow_takes_no_more_than_30_ms_beyond_anyio_and_pydantic() -> None:
-    """Asked of the same process, the best of several: a busy machine is not a slow import."""
+def test_importing_evenflow_takes_no_more_than_30_ms_beyond_anyio_and_pydantic(tmp_path: Path) -> None:
+    """Both import most of themselves at first use, so each is used once before the clock starts.
+
+    Byte code is kept, as it is for everybody; the best of several runs counts: a busy machine is not a slow import.
+    """
     code = (
-        "import time, anyio, anyio.abc, pydantic, pydantic.main, typing, dataclasses\n"
+        "import time, anyio, anyio.abc, anyio.lowlevel, anyio.streams.memory, pydantic\n"
+        "anyio.create_task_group, anyio.Event, anyio.get_cancelled_exc_class\n"
+        "class Used(pydantic.BaseModel):\n    x: int\n"
         "start = time.process_time()\nimport evenflow\nprint(time.process_time() - start)"
     )
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
     command = [sys.executable, "-c", code]
-    runs = [subprocess.run(command, capture_output=True, text=True, check=True, timeout=50) for _ in range(7)]
+    runs = [
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=50)
+        for _ in range(6)
+    ]
     assert min(float(run.stdout) for run in runs) < 0.030
 
 
