@@ -32,7 +32,7 @@ check: $(VENV)/.dev ## ruff, the bands, two type checkers in strict mode, flake8
 	$(BIN)/mypy
 	$(BIN)/basedpyright
 	$(BIN)/basedpyright --ignoreexternal --verifytypes evenflow
-	$(BIN)/flake8 --select ASYNC --exclude tests/typing src tests examples benchmarks
+	$(BIN)/flake8 --select ASYNC1,ASYNC2 --extend-ignore ASYNC124 --exclude tests/typing src tests examples benchmarks
 
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## the long runs of every property: many minutes
