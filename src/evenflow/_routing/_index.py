@@ -1,48 +1,68 @@
-"""Who of those with a condition wants this very event."""
+"""Who of those with a condition or a callable wants this very event.
+
+Rule 1: the answer is that of ``condition(event)``, wherever it is found.
+Rule 2: a condition is looked up by what it says of fields by ``==`` and by order; what else it says is asked
+        of those that were found so. What cannot be looked up is asked one by one, last.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from evenflow._routing._tables import Table
+
 if TYPE_CHECKING:
-    from evenflow._routing._interest import Interest
+    from evenflow._routing._entries import Entry, Matches
+    from evenflow._routing._plan import Atom, Reading
 
 T = TypeVar("T")
 
 
-class Entry(Generic[T]):
-    """One target and what it wants, as the index keeps it."""
-
-    __slots__ = ("interest", "target")
-
-    def __init__(self, target: T, interest: Interest, /) -> None:
-        self.target = target
-        self.interest = interest
-
-
 class Index(Generic[T]):
-    """Entries by what they want; those that fit nowhere are asked one by one."""
+    """Entries about events of one class."""
 
-    __slots__ = ("_asked",)
+    __slots__ = ("_asked", "_tables")
 
     def __init__(self) -> None:
         self._asked: dict[Entry[T], None] = {}
+        self._tables: dict[tuple[Reading, ...], Table[T]] = {}
 
-    def __len__(self) -> int:
-        return len(self._asked)
-
-    def add(self, entry: Entry[T], /) -> None:
-        """Take an entry in."""
-        self._asked[entry] = None
-
-    def remove(self, entry: Entry[T], /) -> None:
-        """Let an entry go."""
-        self._asked.pop(entry, None)
+    def __bool__(self) -> bool:
+        return bool(self._asked or self._tables)
 
     def entries(self) -> tuple[Entry[T], ...]:
         """All of them, as they are now."""
-        return tuple(self._asked)
+        return (*self._asked, *(entry for table in self._tables.values() for entry in table.entries()))
 
-    def collect(self, event: object, found: dict[T, None], asked: dict[Entry[T], None], /) -> None:  # noqa: ARG002 -- all are left to ask so far
+    def collect(self, event: object, matches: Matches[T], /) -> None:
         """Who wants this event for certain, and who is left to ask."""
-        asked.update(self._asked)
+        for table in tuple(self._tables.values()):
+            table.collect(event, matches)
+        if self._asked:
+            matches.asked.update(self._asked)
+
+    def add(self, entry: Entry[T], atom: Atom | None, /) -> None:
+        """Take an entry in at one of its places; None among those to ask."""
+        if atom is None:
+            self._asked[entry] = None
+            return
+        table = self._tables.get(atom.readings)
+        if table is None:
+            table = self._tables[atom.readings] = Table(atom.readings)
+        table.add(entry, atom.key, atom.interval)
+
+    def remove(self, entry: Entry[T], atom: Atom | None, /) -> None:
+        """Let an entry go from one of its places; it may be gone already."""
+        if atom is None:
+            self._asked.pop(entry, None)
+            return
+        table = self._tables.get(atom.readings)
+        if table is not None:
+            table.remove(entry, atom.key, atom.interval)
+            if not table:
+                del self._tables[atom.readings]
+
+    def crowd(self, atom: Atom, /) -> int:
+        """How many would be found along with this."""
+        table = self._tables.get(atom.readings)
+        return 0 if table is None or atom.interval is None else table.crowd(atom.key, atom.interval)

@@ -141,7 +141,7 @@ def _is_async(function: object) -> bool:
     inner: Any = function
     while isinstance(inner, functools.partial):
         inner = cast("Any", inner).func
-    call: object = getattr(cast("type[Any]", type(inner)), "__call__", None)  # noqa: B004 -- to look at it, not to ask
+    call: object = getattr(type(cast("object", inner)), "__call__", None)  # noqa: B004 -- to look at it, not to ask
     return any(inspect.iscoroutinefunction(found) or inspect.isasyncgenfunction(found) for found in (inner, call))
 
 

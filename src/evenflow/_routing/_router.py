@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 from pydantic import BaseModel
 
 from evenflow._events import Event
-from evenflow._routing._index import Entry, Index
+from evenflow._routing._entries import Entry, Matches
+from evenflow._routing._index import Index
 from evenflow._routing._interest import Interest, interest_in, is_subclass
+from evenflow._routing._plan import Atom, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterator
 
 
 class Target(Protocol):
@@ -54,6 +56,15 @@ class Node(Generic[T]):
         """Whether events of this class have to be looked at one by one."""
         return bool(self.index) or (bool(self.plain) and not self.told_by_class)
 
+    def tell_routes(self) -> None:
+        """Have the classes that belong to this one look here, or no longer."""
+        choosy = self.is_choosy()
+        for route in self.routes:
+            if choosy:
+                route.choosy[self] = None
+            else:
+                route.choosy.pop(self, None)
+
 
 class Route(Generic[T]):
     """Who wants events of one class.
@@ -78,24 +89,22 @@ class Route(Generic[T]):
 
         One whose callable or whose comparison raised, or returned what must be awaited, goes to ``failures`` instead.
         """
-        found: dict[T, None] = {}
+        matches: Matches[T] = Matches()
         failed: dict[T, BaseException] = {}
-        asked: dict[Entry[T], None] = {}
         for node in tuple(self.choosy):
             if node.told_by_class:
-                node.index.collect(event, found, asked)
+                node.index.collect(event, matches)
             elif _is_one(event, node, failed):
-                found.update(node.plain)
-                node.index.collect(event, found, asked)
-        for entry in asked:
+                matches.found.update(node.plain)
+                node.index.collect(event, matches)
+        found = matches.found
+        for entry in matches.asked:
             if entry.target not in found:
                 _ask(entry, event, found, failed)
         everyone = self.everyone
         if failed:
-            failures.extend(
-                (target, failed[target]) for target in failed if target not in found and target not in everyone
-            )
-        return [target for target in found if target not in everyone]
+            failures.extend(one for one in failed.items() if one[0] not in found and one[0] not in everyone)
+        return [target for target in found if target not in everyone] if everyone else list(found)
 
     def connect(self, node: Node[T], /) -> None:
         """Take in a wanted class that this one belongs to, or may."""
@@ -113,7 +122,7 @@ class Router(Generic[T]):
         self._carried: Final = types or (Event,)
         self._nodes: dict[type, Node[T]] = {}
         self._routes: dict[type, Route[T]] = {}
-        self._entries: dict[T, tuple[Entry[T], tuple[Node[T], ...]]] = {}
+        self._entries: dict[T, Entry[T]] = {}
         self._token: Hashable = get_cache_token()
 
     def __len__(self) -> int:
@@ -125,33 +134,33 @@ class Router(Generic[T]):
 
     def add(self, target: T, interest: Interest, /) -> None:
         """From now on this target wants this."""
-        entry = Entry(target, interest)
-        nodes = tuple(self._node(cls) for cls in places(interest))
-        self._entries[target] = (entry, nodes)
-        for node in nodes:
+        entry = self._entries[target] = Entry(target, interest)
+        if wants_all(interest):
+            for cls in interest.wants or (object,):
+                _add_plain(self._node(cls), target)
+            return
+        self._plan(entry)
+        for cls, atom in _places(entry):
+            node = self._node(cls)
             was_choosy = node.is_choosy()
-            if wants_all(interest):
-                _add_plain(node, target)
-            else:
-                node.index.add(entry)
-            if not was_choosy and node.is_choosy():
-                for route in node.routes:
-                    route.choosy[node] = None
+            node.index.add(entry, atom)
+            if not was_choosy:
+                node.tell_routes()
 
     def remove(self, target: T, /) -> None:
         """From now on this target wants nothing; unknown ones are nobody's mistake."""
-        known = self._entries.pop(target, None)
-        if known is None:
+        entry = self._entries.pop(target, None)
+        if entry is None:
             return
-        entry, nodes = known
-        for node in nodes:
-            if wants_all(entry.interest):
-                _remove_plain(node, target)
-            else:
-                node.index.remove(entry)
+        if wants_all(entry.interest):
+            for cls in entry.interest.wants or (object,):
+                _remove_plain(self._node(cls), target)
+            return
+        for cls, atom in _places(entry):
+            node = self._node(cls)
+            node.index.remove(entry, atom)
             if not node.is_choosy():
-                for route in node.routes:
-                    route.choosy.pop(node, None)
+                node.tell_routes()
 
     def route(self, cls: type, /) -> Route[T]:
         """Who wants events of this class."""
@@ -172,6 +181,19 @@ class Router(Generic[T]):
                 if not node.told_by_class or is_subclass(route.cls, cls):
                     route.connect(node)
         return node
+
+    def _plan(self, entry: Entry[T]) -> None:
+        """Decide where this entry is found."""
+        condition = entry.interest.condition
+        found = None if condition is None else plan(condition, lambda atom: self._crowd(entry, atom))
+        if found is not None:
+            entry.atoms = found.atoms
+            entry.exact = found.exact and _wants_no_less(entry.interest.wants, found.atoms[0].owner)
+
+    def _crowd(self, entry: Entry[T], atom: Atom) -> int:
+        """How many would be found along with this entry there."""
+        nodes = map(self._nodes.get, narrowed(entry.interest.wants, (atom.owner,)))
+        return sum(node.index.crowd(atom) for node in nodes if node is not None)
 
     def _new_route(self, cls: type) -> Route[T]:
         route = self._routes[cls] = Route[T](cls)
@@ -194,18 +216,45 @@ def wants_all(interest: Interest, /) -> bool:
     return interest.condition is None and not interest.asks
 
 
+def _places(entry: Entry[T]) -> Iterator[tuple[type, Atom | None]]:
+    """The classes, and the places in their indexes, where an entry is found; None where it is asked one by one."""
+    wants, condition = entry.interest.wants, entry.interest.condition
+    for atom in entry.atoms:
+        for cls in narrowed(wants, (atom.owner,)):
+            yield cls, atom
+    if not entry.atoms:
+        for cls in narrowed(wants, () if condition is None else condition.owners):
+            yield cls, None
+
+
+def narrowed(wants: tuple[type, ...], owners: tuple[type, ...], /) -> tuple[type, ...]:
+    """The classes to look under: of each that is wanted and each that is spoken of, the narrower."""
+    if not wants or not owners:
+        return wants or owners or (object,)
+    return tuple(dict.fromkeys(cls if is_subclass(cls, owner) else owner for cls in wants for owner in owners))
+
+
+def _wants_no_less(wants: tuple[type, ...], owner: type) -> bool:
+    """Whether each place of this class lies within what is wanted."""
+    return all(is_subclass(cls, owner) or (is_subclass(owner, cls) and told_by_class(cls)) for cls in wants)
+
+
 def _add_plain(node: Node[T], target: T) -> None:
     node.plain[target] = None
-    if node.told_by_class:
-        for route in node.routes:
-            route.everyone[target] = None
+    if not node.told_by_class:
+        node.tell_routes()
+        return
+    for route in node.routes:
+        route.everyone[target] = None
 
 
 def _remove_plain(node: Node[T], target: T) -> None:
     node.plain.pop(target, None)
-    if node.told_by_class:
-        for route in node.routes:
-            route.everyone.pop(target, None)
+    if not node.told_by_class:
+        node.tell_routes()
+        return
+    for route in node.routes:
+        route.everyone.pop(target, None)
 
 
 def wanted(interest: Interest, event: object, target: Target, /) -> bool:
@@ -229,19 +278,7 @@ def _plain_answer(answer: object) -> bool:
     return bool(answer)
 
 
-def places(interest: Interest, /) -> tuple[type, ...]:
-    """The classes to look for this interest under: the narrowest of what is wanted and what is spoken of."""
-    owners = () if interest.condition is None else interest.condition.owners
-    if not interest.wants or not owners:
-        return interest.wants or owners or (object,)
-    found: dict[type, None] = {}
-    for cls in interest.wants:
-        for owner in owners:
-            found[cls if is_subclass(cls, owner) else owner] = None
-    return tuple(found)
-
-
-def _ask(entry: Entry[T], event: object, found: dict[T, None], failed: dict[T, BaseException]) -> None:
+def _ask(entry: Entry[T], event: object, found: dict[T, object], failed: dict[T, BaseException]) -> None:
     target = entry.target
     try:
         if wanted(entry.interest, event, target):

@@ -1,0 +1,252 @@
+"""The places of the index: by key, and within a key by span.
+
+    Table    (region, customer.country)         one for each set of fields that conditions compare by equality
+      Place    ("eu", "de")                     found by hash; those that say no more are here
+        Ranges   price                          one for each field that they compare by order as well
+          Spans    number                       one for each family of values
+            Span     100 <= price < 200         found in logarithmic time; those that say this are here
+
+A key or a span that one entry alone has holds the entry itself: most have no crowd.
+Where a value cannot be read or trusted, all who would be found by it are asked one by one.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, cast
+
+from evenflow._fields import MISSING
+from evenflow._routing._entries import Crowd, Entry, Matches
+from evenflow._routing._spans import Spans
+from evenflow._routing._values import HASHED, NO_ORDER, beside, can_be_hashed, family
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evenflow._routing._plan import Interval, Reading
+
+T = TypeVar("T")
+Reader: TypeAlias = "Callable[[object], object]"
+
+SAMPLE: Final = 64
+"""How many are counted to see how crowded a span is."""
+
+
+class Table(Generic[T]):
+    """Who is found by the values of these fields together."""
+
+    __slots__ = ("_places", "_read", "_single", "readings")
+
+    def __init__(self, readings: tuple[Reading, ...], /) -> None:
+        self.readings = readings
+        self._single = len(readings) == 1
+        self._read = _reader_of(readings)
+        self._places: dict[object, Entry[T] | Place[T]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._places)
+
+    def entries(self) -> list[Entry[T]]:
+        """All of them, as they are now."""
+        return [entry for held in self._places.values() for entry in held.entries()]
+
+    def collect(self, event: object, matches: Matches[T], /) -> None:
+        """Who is found by this event's values, or has to be asked."""
+        try:
+            key = self._read(event)
+            if key is MISSING:
+                return
+            known = type(key) in HASHED or can_be_hashed(key)
+            held = self._places.get(key) if known else None
+        except Exception:  # noqa: BLE001 -- what a user wrote; whoever it concerns meets it again when asked
+            known, held = False, None
+        if not known:
+            matches.asked.update(dict.fromkeys(self.entries()))
+        elif held is not None:
+            held.collect(event, matches)
+
+    def add(self, entry: Entry[T], key: tuple[object, ...], interval: Interval | None, /) -> None:
+        """Take an entry in."""
+        key_here = key[0] if self._single else key
+        held = self._places.get(key_here)
+        if held is None and interval is None:
+            self._places[key_here] = entry
+            return
+        if held is None or isinstance(held, Entry):
+            place = self._places[key_here] = Place()
+            if held is not None:
+                place.add(held)
+        else:
+            place = held
+        place.add_at(entry, interval)
+
+    def remove(self, entry: Entry[T], key: tuple[object, ...], interval: Interval | None, /) -> None:
+        """Let an entry go; it may be gone already."""
+        key_here = key[0] if self._single else key
+        held = self._places.get(key_here)
+        if isinstance(held, Place):
+            held.remove_at(entry, interval)
+        if held is entry or (isinstance(held, Place) and not held):
+            del self._places[key_here]
+
+    def crowd(self, key: tuple[object, ...], interval: Interval, /) -> int:
+        """How many would be found along with this."""
+        held = self._places.get(key[0] if self._single else key)
+        ranges = held.ranges.get(interval.reading) if isinstance(held, Place) else None
+        return 0 if ranges is None else ranges.crowd(interval)
+
+
+class Place(Crowd[T]):
+    """Who has one key in common."""
+
+    __slots__ = ("ranges",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ranges: dict[Reading, Ranges[T]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.exact or self.others or self.ranges)
+
+    def entries(self) -> list[Entry[T]]:
+        """All of them, as they are now."""
+        return [*super().entries(), *(entry for ranges in self.ranges.values() for entry in ranges.entries())]
+
+    def collect(self, event: object, matches: Matches[T], /) -> None:
+        """Who is here, and who of those with a span as well."""
+        super().collect(event, matches)
+        if self.ranges:
+            for ranges in tuple(self.ranges.values()):
+                ranges.collect(event, matches)
+
+    def add_at(self, entry: Entry[T], interval: Interval | None, /) -> None:
+        """Take an entry in, within a span if there is one."""
+        if interval is None:
+            self.add(entry)
+            return
+        ranges = self.ranges.get(interval.reading)
+        if ranges is None:
+            ranges = self.ranges[interval.reading] = Ranges(interval.reading)
+        ranges.add(entry, interval)
+
+    def remove_at(self, entry: Entry[T], interval: Interval | None, /) -> None:
+        """Let an entry go; it may be gone already."""
+        if interval is None:
+            self.remove(entry)
+            return
+        ranges = self.ranges.get(interval.reading)
+        if ranges is not None:
+            ranges.remove(entry, interval)
+            if not ranges:
+                del self.ranges[interval.reading]
+
+
+class Ranges(Generic[T]):
+    """Who is found by the order of one field."""
+
+    __slots__ = ("_read", "families")
+
+    def __init__(self, reading: Reading, /) -> None:
+        self._read = _reader(reading)
+        self.families: dict[str, Spans[Entry[T] | Crowd[T]]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.families)
+
+    def entries(self) -> list[Entry[T]]:
+        """All of them, as they are now."""
+        return [entry for spans in self.families.values() for span in spans.all() for entry in span.held.entries()]
+
+    def collect(self, event: object, matches: Matches[T], /) -> None:
+        """Whose span this event's value lies in."""
+        try:
+            known = self._collect(event, matches)
+        except Exception:  # noqa: BLE001 -- what a user wrote; whoever it concerns meets it again when asked
+            known = False
+        if not known:
+            matches.asked.update(dict.fromkeys(self.entries()))
+
+    def _collect(self, event: object, matches: Matches[T]) -> bool:
+        value = self._read(event)
+        if value is MISSING:
+            return True
+        name = family(value)
+        if name is None:
+            return False
+        if name is NO_ORDER or value != value:  # noqa: PLR0124 -- nan lies nowhere
+            return True
+        for beside_it in beside(name):
+            spans = self.families.get(beside_it)
+            if spans is None:
+                continue
+            for span in spans.at(value):
+                span.held.collect(event, matches)
+        return True
+
+    def add(self, entry: Entry[T], interval: Interval, /) -> None:
+        """Take an entry in."""
+        spans = self.families.get(interval.family)
+        if spans is None:
+            spans = self.families[interval.family] = Spans()
+        span = spans.find(interval.low, interval.high)
+        if span is None:
+            spans.add(interval.low, interval.high, entry)
+            return
+        if isinstance(span.held, Entry):
+            crowd = Crowd[T]()
+            crowd.add(span.held)
+            span.held = crowd
+        span.held.add(entry)
+
+    def remove(self, entry: Entry[T], interval: Interval, /) -> None:
+        """Let an entry go; it may be gone already."""
+        spans = self.families.get(interval.family)
+        span = None if spans is None else spans.find(interval.low, interval.high)
+        if spans is None or span is None:
+            return
+        held = span.held
+        if isinstance(held, Crowd):
+            held.remove(entry)
+        if held is entry or (isinstance(held, Crowd) and not held):
+            spans.remove(span)
+        if not spans:
+            del self.families[interval.family]
+
+    def crowd(self, interval: Interval, /) -> int:
+        """How many lie about this span: counted where they are few, all of them where they are many."""
+        spans = self.families.get(interval.family)
+        if spans is None:
+            return 0
+        ends = [bound[0] for bound in (interval.low, interval.high) if bound]
+        most = max(len(spans.at(end, SAMPLE)) for end in ends)
+        return most if most < SAMPLE else len(spans)
+
+
+def _reader_of(readings: tuple[Reading, ...]) -> Reader:
+    """What reads the key of an event; ``MISSING`` where any part of it is."""
+    if len(readings) == 1:
+        return _reader(readings[0])
+    readers = tuple(map(_reader, readings))
+
+    def read(event: object) -> object:
+        values = tuple([reader(event) for reader in readers])
+        return MISSING if any(value is MISSING for value in values) else values
+
+    return read
+
+
+def _reader(reading: Reading) -> Reader:
+    """What reads one value of an event; ``MISSING`` where the way to it leads through None."""
+    names, truth = reading
+    if len(names) == 1 and not truth:
+        return cast("Reader", operator.attrgetter(names[0]))
+
+    def read(event: object) -> object:
+        value: Any = event
+        for name in names:
+            if value is None:
+                return MISSING
+            value = getattr(value, name)
+        return bool(value) if truth else value
+
+    return read
