@@ -197,7 +197,7 @@ class Bench:
     def expect(self, what: str, found: Spread | float | None, *, at_most: float) -> None:
         """Judge a target: PASS where the median is at most `at_most`, FAIL otherwise or where nothing was measured."""
         value = found.median if isinstance(found, Spread) else found
-        text = "not measured" if found is None else f"{found:.3g}"
+        text = "not measured" if found is None else str(found) if isinstance(found, Spread) else f"{found:.3g}"
         judged = Expectation(what, value, text, at_most, value is not None and value <= at_most)
         self.expectations.append(judged)
         print(_report.verdict(judged), flush=True)

@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "explanation" / "performance.md"
 
-_BLOCK = re.compile(r"(<!-- bench: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- bench: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 _STEPS = {"ns": (("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)), "B": (("B", 1.0), ("KB", 1e3), ("MB", 1e6))}
 
 
