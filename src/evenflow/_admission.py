@@ -66,6 +66,13 @@ class Admission:
                 self._hold(waiter, box)
             self._grant_if_complete(waiter)
 
+    def look_again(self, box: Mailbox) -> None:
+        """A key has come to a conflated buffer: who brings the same key needs no room any more."""
+        for waiter in self.queue:
+            if not waiter.granted and box in waiter.missing and box not in waiter.blocked():
+                waiter.missing.discard(box)
+                self._grant_if_complete(waiter)
+
     def gone(self, box: Mailbox) -> None:
         """A mailbox takes no more events: nobody waits for it any longer."""
         for waiter in self.queue:

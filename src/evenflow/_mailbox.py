@@ -78,10 +78,9 @@ class Hashed:
         return self.hash
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Hashed):
-            return False
+        theirs = other.key if isinstance(other, Hashed) else other
         try:
-            return self.key is other.key or bool(self.key == other.key)
+            return self.key is theirs or bool(self.key == theirs)
         except Exception:  # noqa: BLE001 -- keys that cannot be compared are different keys
             return False
 
@@ -107,6 +106,10 @@ class Cell:
         self.key = key
         self.event = event
         self.stamp = stamp
+
+
+_OPEN: Final[set[object]] = set()
+"""The streams that are open: whatever the collector finds, it finds our own end of a subscription before them."""
 
 
 class Mailbox:
@@ -143,12 +146,12 @@ class Mailbox:
         "replaced",
         "replay",
         "reserved",
+        "rung",
         "sending",
         "sleepers",
         "stalled",
         "stamp",
         "taken",
-        "woken",
     )
 
     def __init__(
@@ -178,7 +181,8 @@ class Mailbox:
         self.marks = self.reserved = self.stamp = 0
         self.taken = self.replaced = self.evicted = self.refused = self.discarded = 0
         self.sleepers: deque[Semaphore] | tuple[()] = ()
-        self.woken = 0
+        self.rung: deque[Semaphore] | tuple[()] = ()
+        """The bells of readers that were woken and have not run yet, in the order in which they waited."""
         self.bell: Semaphore | None = None
         """What the last reader slept on, to be used again: a new one costs a microsecond."""
         self.end: BaseException | type[BaseException] | None = None
@@ -315,6 +319,7 @@ class Mailbox:
         chunk.append(item)
         if self.sending is None:
             self.sending, self.receiving = create_memory_object_stream[Any](self.capacity)
+            _OPEN.update((self.sending, self.receiving))
         self.sending.send_nowait(chunk)
         self.lying = True
         if self.sleepers:
@@ -431,7 +436,7 @@ class Mailbox:
         self.limit = self.capacity - len(chunk)
 
     def _may_hurry(self) -> bool:
-        return self.plain and self.on_take is None and not self.sleepers and not self.woken
+        return self.plain and self.on_take is None and not self.sleepers and not self.rung
 
     def _ration(self) -> bool:
         """Fill the fast lane from the slow one, where it is open again."""
@@ -480,13 +485,16 @@ class Mailbox:
     def rouse(self) -> None:
         """Wake as many readers as there are items that nobody was woken for."""
         items = self.waiting + self.marks + (self.gap is not None)
-        while self.sleepers and (self.woken < items or self.end is not None):
+        while self.sleepers and (len(self.rung) < items or self.end is not None):
             self.wake_one()
 
     def wake_one(self) -> None:
         """Wake the reader that has waited longest."""
-        self.sleepers.popleft().release()  # type: ignore[union-attr]  # it holds something
-        self.woken += 1
+        bell: Semaphore = self.sleepers.popleft()  # type: ignore[union-attr]  # it holds something
+        if not isinstance(self.rung, deque):
+            self.rung = deque()
+        self.rung.append(bell)
+        bell.release()
         if self.sleepers and self.end is None:
             self.careful.add(self)
 
@@ -495,7 +503,8 @@ class Mailbox:
         try:
             self.sleepers.remove(bell)  # type: ignore[union-attr]  # the empty tuple raises the same
         except (ValueError, AttributeError):
-            self.woken -= 1
+            if bell in self.rung:
+                self.rung.remove(bell)  # type: ignore[union-attr]  # it holds something
             self.rouse()
 
     # ------------------------------------------------------------------ the end
@@ -552,6 +561,7 @@ class Mailbox:
         if self.sending is not None and self.receiving is not None:
             self.sending.close()
             self.receiving.close()
+            _OPEN.difference_update((self.sending, self.receiving))
             self.sending = self.receiving = None
 
     # ------------------------------------------------------------------ for `drain`

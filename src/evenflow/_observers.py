@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from inspect import Parameter, isawaitable, signature
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -186,6 +187,8 @@ def wants_of_handler(handler: Callable[..., object]) -> object:
         return None
     if not isinstance(first.annotation, str):
         return first.annotation
+    while isinstance(handler, partial):
+        handler = handler.func
     function = handler if hasattr(handler, "__annotations__") else type(handler).__call__
     try:
         return get_type_hints(function)[first.name]

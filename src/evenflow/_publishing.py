@@ -377,7 +377,7 @@ class Publishing(Generic[E]):
     def _would_starve(self, draft: Draft) -> bool:
         """Whether this would drop an event whose reader was woken and has not run yet."""
         return any(
-            box.woken and box.must_drop(draft.keys.get(box))
+            box.rung and box.must_drop(draft.keys.get(box))
             for group in draft.groups()
             for box in self._among_careful(group)
         )
@@ -394,10 +394,10 @@ class Publishing(Generic[E]):
         try:
             for group in draft.groups():
                 for box in group:
+                    if box.end is not None:
+                        continue
                     if box not in careful:
                         box.add(event)
-                    elif box.end is not None:
-                        continue
                     else:
                         given_up.append(box.put(event, keys.get(box)))
                         if box.end is not None:
@@ -411,6 +411,9 @@ class Publishing(Generic[E]):
         TURNS.given += reached
         for box in ended:
             self.detach(box, box.end or EndOfStream, discard=False)
+        if self._admission.queue:
+            for box in keys:
+                self._admission.look_again(box)
         if self._history is not None:
             self._history.add(event, draft.history_key)
         if not reached:
@@ -523,7 +526,11 @@ class Publishing(Generic[E]):
             return
         inside, self._inside = self._inside, True
         try:
-            rest = box.discard(end) if discard else box.finish(end)
+            rest: list[object] = []
+            if discard:
+                rest = box.discard(end)
+            else:
+                box.finish(end)
             self._careful.discard(box)
             if self._boxes.pop(box, None) is not None:
                 del self._serials[box]
@@ -617,8 +624,8 @@ class Publishing(Generic[E]):
         self._admission = Admission(self._on_take)
         self._watchers = []
         for box in self._boxes:
-            box.sleepers = ()
-            box.woken = box.reserved = 0
+            box.sleepers = box.rung = ()
+            box.reserved = 0
             box.on_take = None
 
     def _cancelled(self) -> float:

@@ -778,7 +778,7 @@ class _Failures(Subject[ObserverFailed]):
     def _checked_overflow(self, overflow: object, *, conflated: bool) -> Overflow:
         if overflow == "block":
             raise ValueError(
-                "a subscription to failures cannot make handlers wait: use overflow='drop_oldest' (the default),"
+                "overflow='block' would make the handlers wait that failed: on failures use overflow='drop_oldest' (the default),"
                 " 'drop_newest' or 'disconnect'"
             )
         return checked_overflow(overflow or "drop_oldest", conflated=conflated)

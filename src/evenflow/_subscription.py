@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from weakref import ref
 
 from anyio import ClosedResourceError, EndOfStream, Semaphore, WouldBlock
+from anyio.lowlevel import checkpoint
 
 from ._loops import DELIVERIES_A_TURN, TURNS, current_task
 from ._mailbox import NOTHING, Gap, Mailbox
@@ -39,7 +40,7 @@ class Subscription(Stream[W_co]):
 
     def __init__(
         self,
-        subject: Publishing,
+        subject: Publishing[Any],
         box: Mailbox,
         where: Callable[[Any], bool] | None,
         key: Callable[[Any], object] | None,
@@ -142,12 +143,12 @@ class Subscription(Stream[W_co]):
     def _pull_nowait(self) -> W_co:
         box = self._box
         self._subject.check_thread()
-        if box.woken < box.waiting + box.marks + (box.gap is not None):
+        if len(box.rung) < box.waiting + box.marks + (box.gap is not None):
             item = box.take()
             self._look_at_lane()
             if item is not NOTHING:
                 return item  # type: ignore[no-any-return]
-        elif not box.woken:
+        elif not box.rung:
             self._raise_end()
         raise WouldBlock
 
@@ -158,7 +159,7 @@ class Subscription(Stream[W_co]):
         if TURNS.taken >= DELIVERIES_A_TURN:
             await TURNS.turn()
         box = self._box
-        turn_is_mine = not (box.woken or box.sleepers)
+        turn_is_mine = not (box.rung or box.sleepers)
         while True:
             if turn_is_mine:
                 item = box.take()
@@ -173,7 +174,7 @@ class Subscription(Stream[W_co]):
         if TURNS.taken >= DELIVERIES_A_TURN:
             await TURNS.turn()
         box = self._box
-        turn_is_mine = not (box.woken or box.sleepers)
+        turn_is_mine = not (box.rung or box.sleepers)
         while True:
             if turn_is_mine:
                 if batch := box.take_batch():
@@ -192,10 +193,12 @@ class Subscription(Stream[W_co]):
         box.join_sleepers(bell, first=first)
         try:
             await bell.acquire()
+            while box.rung[0] is not bell:  # trio runs those that were woken in no order
+                await checkpoint()
         except BaseException:
             box.leave(bell)  # and never use this bell again: it may have rung
             raise
-        box.woken -= 1
+        box.rung.popleft()  # type: ignore[union-attr]  # it holds this bell
         box.bell = bell
 
     def _look_at_lane(self) -> None:
@@ -245,15 +248,15 @@ class Subscription(Stream[W_co]):
             box, subject = self._box, self._subject
         except AttributeError:  # refused while it was made
             return
-        if box.end is None and not self._quiet:
+        active = box.end is None
+        subject.forget(box)  # first: a warning may be an error
+        if active and not self._quiet:
             warnings.warn(
-                f"{self!r}, made at {box.place[0]}:{box.place[1]}, was let go without being closed;"
+                f"subscription {box.name}, made at {box.place[0]}:{box.place[1]}, was let go without being closed;"
                 " use 'async with', or close it",
                 ResourceWarning,
                 stacklevel=1,
-                source=self,
             )
-        subject.forget(box)
 
     def quiet(self) -> None:
         """Say nothing if it is let go without being closed: nobody but us holds it."""
