@@ -48,11 +48,12 @@ class FieldRef(Conditional):
     comparison of two fields: do not keep them in sets or as keys.
     """
 
-    __slots__ = ("_annotation", "_path")
+    __slots__ = ("_annotation", "_members", "_path")
 
     def __init__(self, path: Path, annotation: Any, /) -> None:
         self._path = path
         self._annotation = annotation
+        self._members = _fields.members(annotation)
 
     def __getattr__(self, name: str) -> FieldRef:
         if name.startswith("_"):
@@ -104,7 +105,7 @@ class FieldRef(Conditional):
 
     def __evenflow_condition__(self) -> Condition:
         """The field by itself, where it is a bool."""
-        parts = _fields.members(self._annotation)
+        parts = self._members
         if all(part is bool for part in parts):
             return Truth(self._path)
         way = (
@@ -125,7 +126,7 @@ class FieldRef(Conditional):
             raise TypeError(f"{self} {op} {value} compares two fields, which a condition cannot; {_CALLABLE}")
         if value is None and len(self._path.names) - 1 in self._path.present:
             raise TypeError(f"{self} {op} None can never hold; ask one_of(field, None) without present()")
-        if not _fields.can_hold(self._annotation, value, ordering=op[0] in "<>"):
+        if not _fields.can_hold(self._members, value, ordering=op[0] in "<>"):
             raise TypeError(
                 f"{self} is {_fields.spoken(self._annotation)} and cannot hold {value!r} ({type(value).__name__}); "
                 f"compare it with {_fields.spoken(self._annotation)}"

@@ -62,7 +62,7 @@ def _stuck_at(task: object, stuck: set[object]) -> Mailbox | None:
         return None
     for box in waiter.missing:
         known = readers(box)
-        if known and all(reader in stuck for reader in known):
+        if known and len(known) >= box.hands and all(reader in stuck for reader in known):
             return box
     return None
 

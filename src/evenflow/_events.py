@@ -114,12 +114,21 @@ else:
                     "leave frozen=True as it is, or derive from pydantic.BaseModel"
                 )
             cls.__evenflow_name__ = cls_name if name is None else name
+            cls.__evenflow_fields__ = {}
             return cls
 
         def __getattr__(cls, name):
-            if not name.startswith("_") and cls.__dict__.get("__pydantic_fields__") and not _making.knows(cls):
-                return field_of(cls, name)
-            return super().__getattr__(name)
+            if name.startswith("_") or _making.knows(cls):
+                return super().__getattr__(name)
+            known = cls.__dict__.get("__evenflow_fields__")
+            if known is None:  # the class itself is being made
+                return super().__getattr__(name)
+            found = known.get(name)
+            if found is None:
+                found = field_of(cls, name)
+                if cls.__pydantic_complete__:
+                    known[name] = found
+            return found
 
 
 class Event(BaseModel, metaclass=EventMeta):

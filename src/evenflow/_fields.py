@@ -167,9 +167,10 @@ def annotation_behind(annotation: Any, name: str, /, *, shown: str) -> Any:
     return Union[tuple(found)] if found else Any  # noqa: UP007 -- a union of what is known only at run time
 
 
-def can_hold(annotation: Any, value: object, /, *, ordering: bool = False) -> bool:
-    """Whether a field with this annotation could ever hold the value (with ``ordering``: one of its kind)."""
-    return any(_member_can_hold(part, value, ordering=ordering) for part in members(annotation))
+def can_hold(parts: tuple[Any, ...], value: object, /, *, ordering: bool = False) -> bool:
+    """Whether a field made of these ``members`` could ever hold the value (with ``ordering``: one of its kind)."""
+    kind = type(value)
+    return kind in parts or any(_member_can_hold(part, value, ordering=ordering) for part in parts)
 
 
 def _member_can_hold(part: Any, value: object, *, ordering: bool) -> bool:

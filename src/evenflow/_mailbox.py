@@ -129,6 +129,7 @@ class Mailbox:
         "front",
         "gap",
         "gaps",
+        "hands",
         "keys",
         "limit",
         "lying",
@@ -189,6 +190,8 @@ class Mailbox:
         self.closed = False
         self.on_take: Callable[[Mailbox], None] | None = None
         self.owner: ref[Any] | None = None
+        self.hands = 0
+        """So many tasks are going to read, whether they have begun or not."""
         self.readers: tuple[ref[object], ...] = ()
         self.finish_later: tuple[BaseException | type[BaseException], bool] | None = None
         self.stalled = False

@@ -122,7 +122,7 @@ class Observer:
         self._handled = self._failed = 0
         self.in_hand.clear()
         self._subscription = self._subject.subscribe_observer(self, self._options)
-        self._running = self._concurrency
+        self._subscription.box.hands = self._running = self._concurrency
         for _ in range(self._concurrency):
             group.start_soon(self._work, self._subscription, name=f"evenflow observer {self.name}")
 

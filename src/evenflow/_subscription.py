@@ -80,8 +80,8 @@ class Subscription(Stream[W_co]):
             SlowSubscriber: it was let go for being too slow (``overflow="disconnect"``).
             RuntimeError: an operator owns this subscription, or it is used from a second live loop.
         """
-        self._note_reader()
         if ready := self._ready:
+            self._note_reader()
             return ready.popleft()  # type: ignore[no-any-return]
         self._check_owner()
         return await self._next()
@@ -98,7 +98,7 @@ class Subscription(Stream[W_co]):
         return self._pull_nowait()
 
     def __aiter__(self) -> Self:
-        self._note_reader()
+        self._ready = ()  # the first read asks, and so tells which task it is
         return self
 
     async def __anext__(self) -> W_co:
@@ -132,7 +132,6 @@ class Subscription(Stream[W_co]):
         return node
 
     def _reader(self) -> AsyncIterator[W_co]:
-        self._note_reader()
         return _OwnersReader(self, self._box)
 
     async def _pull(self) -> W_co:
@@ -156,6 +155,7 @@ class Subscription(Stream[W_co]):
 
     async def _next(self) -> Any:
         """The next item, when the fast lane is empty."""
+        self._note_reader()
         if TURNS.taken >= DELIVERIES_A_TURN:
             await TURNS.turn()
         box = self._box
@@ -171,6 +171,7 @@ class Subscription(Stream[W_co]):
             turn_is_mine = True
 
     async def _next_batch(self) -> tuple[Any, ...]:
+        self._note_reader()
         if TURNS.taken >= DELIVERIES_A_TURN:
             await TURNS.turn()
         box = self._box
@@ -187,7 +188,6 @@ class Subscription(Stream[W_co]):
     async def _sleep(self, *, first: bool) -> None:
         """Wait until this reader is woken; a cancelled reader's turn passes on."""
         self._subject.settle()
-        self._note_reader()
         box = self._box
         bell, box.bell = box.bell or Semaphore(0), None
         box.join_sleepers(bell, first=first)
@@ -319,13 +319,10 @@ class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
         Raises:
             anyio.EndOfStream, anyio.ClosedResourceError, SlowSubscriber: as for ``Subscription.receive``.
         """
-        subscription = self._subscription
-        subscription._check_owner()
-        subscription._note_reader()
-        return await subscription._next_batch()
+        self._subscription._check_owner()
+        return await self._subscription._next_batch()
 
     def __aiter__(self) -> Self:
-        self._subscription._note_reader()
         return self
 
     async def __anext__(self) -> tuple[W_co, ...]:
