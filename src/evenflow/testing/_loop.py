@@ -1,0 +1,147 @@
+"""An asyncio event loop whose clock jumps to the next thing that is due.
+
+    something is ready           run it; no time passes
+    a thread is at work          wait for it in real time, for a second at most; no virtual time passes
+    something is due later       jump there
+    nothing is due at all        Stuck: every task waits for ever
+    later than the limit         Stuck
+
+Time begins at 0 and is kept in whole nanoseconds, so that 0.1 + 0.2 and 0.3 are one instant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from typing import TYPE_CHECKING, Any
+
+from anyio.to_thread import current_default_thread_limiter
+
+from evenflow.testing._errors import Stuck
+from evenflow.testing._tasks import waiting_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from anyio import CapacityLimiter
+
+DAY = 86_400.0
+"""The default limit of a test, in virtual seconds."""
+
+PATIENCE = 1.0
+"""How many real seconds a thread may keep the clock from moving."""
+
+A_SECOND = 1_000_000_000
+"""In nanoseconds."""
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop in virtual time: what waits for time alone is done at once, in its order.
+
+    Give it to whoever makes loops: ``asyncio.Runner(loop_factory=VirtualLoop)``,
+    or as the ``loop_factory`` of anyio's ``anyio_backend`` fixture.
+
+    The clock stands still while anything is ready, and while a thread of ``anyio.to_thread`` or of
+    ``run_in_executor`` is at work, for up to a real second. Threads of one's own it does not know.
+    Sockets, pipes and subprocesses are refused: nobody can say when they would be due.
+
+    Raises:
+        Stuck: (out of ``run_until_complete``) every task waits for ever, or ``limit`` virtual seconds have passed.
+            The message names what each task waits in. The next ``limit`` seconds are for cleaning up.
+    """
+
+    def __init__(self, *, limit: float = DAY) -> None:
+        self._virtual = _Selector(self, limit)
+        super().__init__(self._virtual)
+        self._virtual.sealed = True
+        if not limit > 0:
+            self.close()
+            raise ValueError(f"limit must be a number of virtual seconds above 0, not {limit!r}")
+
+    def time(self) -> float:
+        """Return the virtual seconds since this loop was made."""
+        return self._virtual.now / A_SECOND
+
+    def run_in_executor(  # type: ignore[override]  # typeshed has a TypeVarTuple, and a Future that is awaited alike
+        self, executor: Executor | None, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """Run a function in a thread; the clock stands still until it returns."""
+        future = super().run_in_executor(executor, func, *args)
+        self._virtual.calls += 1
+        future.add_done_callback(self._virtual.returned)
+        return future
+
+    async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
+        """Wait for the threads of ``run_in_executor``; the clock stands still."""
+        self._virtual.calls += 1
+        try:
+            await super().shutdown_default_executor(*args, **kwargs)
+        finally:
+            self._virtual.calls -= 1
+
+
+class _Selector(selectors.DefaultSelector):
+    """Where an event loop waits; here it is where the clock jumps."""
+
+    def __init__(self, loop: VirtualLoop, limit: float) -> None:
+        super().__init__()
+        self.loop = loop
+        self.limit = limit
+        self.now = 0
+        """In nanoseconds."""
+        self.ends = limit * A_SECOND
+        self.sealed = False
+        """Whether the loop has registered what it needs for itself."""
+        self.calls = 0
+        """How many calls of ``run_in_executor`` have not returned."""
+        self.limiter: CapacityLimiter | None = None
+        """What counts the threads of anyio, once it is known."""
+        self.meeting: asyncio.Task[None] | None = None
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """Take the loop's own way to be woken, and nothing else."""
+        if self.sealed:
+            raise RuntimeError(
+                f"{fileobj!r} cannot be waited for in virtual time, where a socket, pipe or subprocess has no clock: "
+                "test this one in real time, or give the code a stand-in that lives in memory"
+            )
+        return super().register(fileobj, events, data)
+
+    def returned(self, _: object) -> None:
+        """Count a call that returned."""
+        self.calls -= 1
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Return what is ready, or jump to what is due in ``timeout`` seconds (None: nothing is)."""
+        woken = super().select(0)
+        if woken or timeout == 0:
+            return woken
+        if self.limiter is None:
+            self.meeting = self.loop.create_task(self._meet_the_limiter(), name="virtual time")
+            return woken
+        if self._threads_at_work() and (woken := super().select(PATIENCE if timeout is not None else None)):
+            return woken
+        self._jump(timeout)
+        return woken
+
+    async def _meet_the_limiter(self) -> None:
+        """Ask anyio who counts its threads, which only a task can."""
+        self.limiter = current_default_thread_limiter()
+
+    def _threads_at_work(self) -> bool:
+        return self.calls > 0 or (self.limiter is not None and self.limiter.borrowed_tokens > 0)
+
+    def _jump(self, seconds: float | None) -> None:
+        if seconds is None:
+            self._give_up("every task waits for something that nobody is left to do")
+        else:
+            due = self.now + max(1, round(seconds * A_SECOND))
+            if due > self.ends:
+                self.now = round(self.ends)
+                self._give_up(f"the test was not over after {self.limit:g} virtual seconds, its limit")
+            self.now = due
+
+    def _give_up(self, why: str) -> None:
+        self.ends = self.now + self.limit * A_SECOND
+        raise Stuck(f"{why}\n{waiting_tasks(self.loop)}")

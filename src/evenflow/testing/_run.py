@@ -1,0 +1,67 @@
+"""Run a program in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import anyio
+
+from evenflow.testing._errors import Stuck
+from evenflow.testing._loop import DAY, VirtualLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+T = TypeVar("T")
+
+
+def run_virtual(
+    main: Callable[[], Coroutine[Any, Any, T]],
+    /,
+    *,
+    backend: Literal["asyncio", "trio"] = "asyncio",
+    limit: float = DAY,
+) -> T:
+    """Run ``main`` on an event loop of its own, in virtual time, and return what it returns.
+
+    The clock (``anyio.current_time``, ``loop.time``, ``trio.current_time``) begins at 0 and jumps to whatever is due
+    next as soon as every task waits, so that hours pass in milliseconds, in the order in which they would.
+    For asyncio, see ``VirtualLoop``; on trio it is ``MockClock(autojump_threshold=0)``, whose clock also jumps
+    while a thread is at work.
+
+    Raises:
+        Stuck: every task waits for ever, or ``main`` takes more than ``limit`` virtual seconds.
+    """
+    if backend == "asyncio":
+        with asyncio.Runner(loop_factory=partial(VirtualLoop, limit=limit)) as runner:
+            return runner.run(main())
+    if backend == "trio":
+        return _run_on_trio(main, limit)
+    raise ValueError(f"backend must be 'asyncio' or 'trio', not {backend!r}")
+
+
+def _run_on_trio(main: Callable[[], Coroutine[Any, Any, T]], limit: float) -> T:
+    try:
+        import trio  # noqa: PLC0415  it is there for those who ask for it
+        import trio.testing  # noqa: PLC0415
+    except ImportError:
+        raise ImportError(
+            "run_virtual(backend='trio') needs trio, which evenflow does not install: pip install trio"
+        ) from None
+    if not limit > 0:
+        raise ValueError(f"limit must be a number of virtual seconds above 0, not {limit!r}")
+    return trio.run(_within, main, limit, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+async def _within(main: Callable[[], Coroutine[Any, Any, T]], limit: float) -> T:
+    """Run ``main``, and cancel it at its limit: where everything waits for ever, the clock jumps there at once."""
+    waited_in: BaseException | None = None
+    with anyio.CancelScope(deadline=anyio.current_time() + limit):
+        try:
+            return await main()
+        except anyio.get_cancelled_exc_class() as cancelled:
+            waited_in = cancelled
+            raise
+    raise Stuck(f"the program was not over after {limit:g} virtual seconds, its limit") from waited_in

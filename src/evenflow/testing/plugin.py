@@ -1,0 +1,143 @@
+"""The pytest plugin: a test in virtual time, by marker or by fixture.
+
+who runs async tests            what a marked test gets
+pytest-asyncio, either mode     its own loop, a VirtualLoop, for itself and its async fixtures
+nobody                          run_virtual
+anyio's own plugin              nothing: its loop is chosen by its fixture ``anyio_backend``
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from inspect import iscoroutinefunction, signature
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from evenflow.testing._loop import DAY, VirtualLoop
+from evenflow.testing._run import run_virtual
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+MARKER = "virtual_time"
+
+
+class VirtualTime:
+    """What the fixture ``virtual_time`` gives: the clock of the test."""
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the loop of this test began, its fixtures included."""
+        return anyio.current_time()
+
+
+@pytest.fixture
+def virtual_time(request: pytest.FixtureRequest) -> VirtualTime:
+    """Give this async test a loop of its own in virtual time, as the marker does, and its clock as value."""
+    if not iscoroutinefunction(_inner(getattr(request, "function", None))):
+        raise pytest.UsageError(
+            f"{request.node.nodeid} asks for the fixture virtual_time, which is for async tests: "
+            "write `async def`, or call evenflow.testing.run_virtual"
+        )
+    return VirtualTime()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Announce the marker."""
+    config.addinivalue_line(
+        "markers",
+        f"{MARKER}(limit={DAY:.0f}): run this async test on a loop of its own, in virtual time; "
+        "it fails after so many virtual seconds",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> None:
+    """Make a marked test a test of pytest-asyncio, which in strict mode asks for its marker."""
+    if collector.config.pluginmanager.hasplugin("asyncio") and collector.istestfunction(obj, name):
+        given = _inner(obj)
+        marks: list[pytest.Mark] = getattr(obj, "pytestmark", [])
+        names = {mark.name for mark in marks} | {mark.name for mark in collector.iter_markers()}
+        asks = MARKER in names or (callable(given) and MARKER in signature(given).parameters)
+        if asks and iscoroutinefunction(given) and not names & {"asyncio", "anyio", "trio"}:
+            pytest.mark.asyncio(loop_scope="function")(obj)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, object, object]:
+    """Have pytest-asyncio run a marked test, and its async fixtures, on a loop in virtual time."""
+    item = metafunc.definition
+    if not _asked_for(item, metafunc.fixturenames):
+        return (yield)
+    _refuse_other_runners(item)
+    limit = _limit(item)
+    plugins = metafunc.config.pluginmanager
+    if not plugins.hasplugin("asyncio"):
+        return (yield)
+    if not hasattr(metafunc.config.hook, "pytest_asyncio_loop_factories"):
+        raise pytest.UsageError(
+            "virtual_time needs pytest-asyncio 1.4 or later, which lets a plugin give a test its loop"
+        )
+    factories = _Factories(partial(VirtualLoop, limit=limit))
+    plugins.register(factories)
+    try:
+        return (yield)
+    finally:
+        plugins.unregister(factories)
+
+
+class _Factories:
+    """Answers pytest-asyncio, for as long as it looks at one test, which loop that test gets."""
+
+    def __init__(self, factory: Callable[[], VirtualLoop]) -> None:
+        self.factory = factory
+
+    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    def pytest_asyncio_loop_factories(self) -> Mapping[str, Callable[[], VirtualLoop]]:
+        """Give the one factory."""
+        return {MARKER: self.factory}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a marked test that nobody else runs."""
+    test: Any = pyfuncitem.obj
+    if not (_asked_for(pyfuncitem, pyfuncitem.fixturenames) and iscoroutinefunction(test)):
+        return None
+    arguments: dict[str, Any] = {name: pyfuncitem.funcargs[name] for name in signature(test).parameters}
+    run_virtual(partial(test, **arguments), limit=_limit(pyfuncitem))
+    return True
+
+
+def _inner(test: object) -> object:
+    """Return the function that hypothesis calls, or the test itself."""
+    return getattr(getattr(test, "hypothesis", None), "inner_test", test)
+
+
+def _asked_for(item: pytest.Item, fixtures: list[str]) -> bool:
+    return MARKER in fixtures or item.get_closest_marker(MARKER) is not None
+
+
+def _limit(item: pytest.Item) -> float:
+    """Return the limit that the closest marker gives."""
+    marker = item.get_closest_marker(MARKER)
+    if marker is None:
+        return DAY
+    limit: object = marker.kwargs.get("limit", DAY)
+    if marker.args or marker.kwargs.keys() - {"limit"} or not isinstance(limit, int | float) or not limit > 0:
+        raise pytest.UsageError(
+            f"{item.nodeid}: {MARKER} takes limit=, a number of virtual seconds above 0, "
+            f"not {marker.args} {marker.kwargs}"
+        )
+    return limit
+
+
+def _refuse_other_runners(item: pytest.Item) -> None:
+    """Say to users of anyio's plugin where its loops are chosen."""
+    if item.get_closest_marker("anyio") is not None:
+        raise pytest.UsageError(
+            f"{item.nodeid} is run by anyio's plugin, which chooses the loop by its fixture: leave {MARKER} out, "
+            "and let `anyio_backend` return ('asyncio', {'loop_factory': evenflow.testing.VirtualLoop})"
+        )

@@ -1,0 +1,54 @@
+"""What the tests of evenflow.testing share: both backends, and somebody else's project."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import subprocess
+import sys
+import textwrap
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+import evenflow
+from evenflow.testing import run_virtual
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+Backend = Literal["asyncio", "trio"]
+
+
+def both(test: Callable[..., Coroutine[Any, Any, None]]) -> Any:
+    """Run this test on asyncio and on trio, in virtual time."""
+    signature = inspect.signature(test)
+    backend = inspect.Parameter("backend", inspect.Parameter.KEYWORD_ONLY)
+
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    @functools.wraps(test)
+    def on_one_backend(*args: Any, backend: Backend, **kwargs: Any) -> None:
+        run_virtual(functools.partial(test, *args, **kwargs), backend=backend, limit=1_000)
+
+    on_one_backend.__signature__ = signature.replace(parameters=[*signature.parameters.values(), backend])  # type: ignore[attr-defined]
+    return on_one_backend
+
+
+def project(folder: Path, tests: str, *options: str, ini: str = "") -> subprocess.CompletedProcess[str]:
+    """Run pytest over a project of one test file, as somebody who has installed evenflow would."""
+    (folder / "pytest.ini").write_text(f"[pytest]\nfilterwarnings = error\n{ini}")
+    (folder / "test_theirs.py").write_text(textwrap.dedent(tests))
+    registered = any(point.value == "evenflow.testing.plugin" for point in entry_points(group="pytest11"))
+    plugin = () if registered else ("-p", "evenflow.testing.plugin")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", *plugin, *options],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(evenflow.__file__).parents[1]), "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

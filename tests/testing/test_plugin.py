@@ -1,0 +1,181 @@
+"""The pytest plugin, seen from a project that has installed evenflow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.testing.kit import project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MODES = [
+    "asyncio_mode = strict\n",
+    "asyncio_mode = auto\n",
+    "asyncio_mode = strict\nasyncio_default_test_loop_scope = session\n",
+]
+
+BY_MARKER_AND_BY_FIXTURE = """
+    import asyncio, time
+    import anyio, pytest, pytest_asyncio
+
+    @pytest_asyncio.fixture
+    async def slow():
+        await anyio.sleep(100)
+        yield asyncio.get_running_loop()
+        await anyio.sleep(100)
+
+    @pytest.mark.virtual_time
+    async def test_marker():
+        assert anyio.current_time() == 0
+        await anyio.sleep(3600)
+        assert anyio.current_time() == 3600
+
+    @pytest.mark.virtual_time
+    @pytest.mark.parametrize("n", [1, 2])
+    async def test_each_has_a_loop_of_its_own(n):
+        assert anyio.current_time() == 0
+        await anyio.sleep(n)
+
+    async def test_fixture(virtual_time):
+        await anyio.sleep(3600)
+        assert virtual_time.now == 3600
+
+    @pytest.mark.virtual_time
+    async def test_async_fixtures_are_in_the_same_loop(slow):
+        assert slow is asyncio.get_running_loop()
+        assert anyio.current_time() == 100
+
+    class TestInAClass:
+        pytestmark = pytest.mark.virtual_time
+
+        async def test_method(self):
+            await anyio.sleep(3600)
+            assert anyio.current_time() == 3600
+
+    @pytest.mark.asyncio
+    async def test_of_real_time_is_left_alone():
+        assert not type(asyncio.get_running_loop()).__name__.startswith("Virtual")
+        before = time.monotonic()
+        await anyio.sleep(0.01)
+        assert time.monotonic() - before >= 0.01
+
+    @pytest.mark.asyncio(loop_scope="module")
+    async def test_of_a_loop_for_the_module_is_left_alone():
+        assert not type(asyncio.get_running_loop()).__name__.startswith("Virtual")
+"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_marker_or_a_fixture_gives_a_test_its_own_loop_in_virtual_time(tmp_path: Path, mode: str) -> None:
+    """Under pytest-asyncio, strict or auto, a marked test and its async fixtures run in virtual time; others do not."""
+    ran = project(tmp_path, BY_MARKER_AND_BY_FIXTURE, ini=mode + "asyncio_default_fixture_loop_scope = function\n")
+    assert "8 passed" in ran.stdout, ran.stdout + ran.stderr
+
+
+def test_a_users_project_tests_a_debounce_in_five_lines(tmp_path: Path) -> None:
+    """Installed, and nothing else set up: two imports, a marker, a test of one line."""
+    ran = project(
+        tmp_path,
+        """
+        import pytest
+        from evenflow.testing import drawn, marbles
+
+        @pytest.mark.virtual_time
+        async def test_debounce():
+            assert await drawn(marbles("a-b-c------|").debounce(3)) == "-------c---|"
+        """,
+        ini="asyncio_default_fixture_loop_scope = function\n",
+    )
+    assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
+
+
+def test_it_needs_no_other_plugin(tmp_path: Path) -> None:
+    """Without pytest-asyncio a marked test is run by evenflow itself."""
+    ran = project(
+        tmp_path,
+        """
+        import anyio, pytest
+
+        @pytest.mark.virtual_time(limit=5000)
+        @pytest.mark.parametrize("seconds", [3600])
+        async def test_marker(tmp_path, seconds):
+            await anyio.sleep(seconds)
+            assert anyio.current_time() == 3600
+
+        async def test_fixture(virtual_time):
+            await anyio.sleep(3600)
+            assert virtual_time.now == 3600
+
+        def test_sync():
+            pass
+        """,
+        "-p", "no:asyncio",
+    )  # fmt: skip
+    assert "3 passed" in ran.stdout, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("body", ["await anyio.Event().wait()", "while True: await anyio.sleep(0.5)"])
+@pytest.mark.parametrize("options", [[], ["-p", "no:asyncio"]])
+def test_a_test_that_hangs_fails_and_says_where(tmp_path: Path, body: str, options: list[str]) -> None:
+    """Whether nothing is due any more or a timer ticks for ever, the test fails at its limit and names its line."""
+    ran = project(
+        tmp_path,
+        f"""
+        import anyio, pytest
+
+        @pytest.mark.virtual_time(limit=100)
+        async def test_hangs():
+            {body}
+
+        @pytest.mark.virtual_time
+        async def test_goes_on():
+            await anyio.sleep(1)
+        """,
+        *options,
+        ini="" if options else "asyncio_default_fixture_loop_scope = function\n",
+    )
+    assert "1 failed, 1 passed" in ran.stdout, ran.stdout + ran.stderr
+    assert "Stuck" in ran.stdout
+    assert "test_theirs.py:6 in test_hangs" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    "test, words",
+    [
+        (
+            "@pytest.mark.virtual_time(limit=0)\nasync def test_it(): ...",
+            "a number of virtual seconds above 0, not () {'limit': 0}",
+        ),
+        ("@pytest.mark.virtual_time(5)\nasync def test_it(): ...", "takes limit="),
+        ("def test_it(virtual_time): ...", "is for async tests"),
+        ("@pytest.mark.virtual_time\n@pytest.mark.anyio\nasync def test_it(): ...", "`anyio_backend` return"),
+    ],
+)
+def test_nonsense_is_refused(tmp_path: Path, test: str, words: str) -> None:
+    """A limit that is none, a test that is not async, a test that another plugin runs: an error that says the way out."""
+    ran = project(tmp_path, f"import pytest\n{test}\n", ini="asyncio_default_fixture_loop_scope = function\n")
+    assert ran.returncode != 0
+    assert words in ran.stdout + ran.stderr, ran.stdout + ran.stderr
+
+
+def test_hypothesis_and_virtual_time_go_together(tmp_path: Path) -> None:
+    """A property of an async function is tried many times in one test's virtual time."""
+    ran = project(
+        tmp_path,
+        """
+        import anyio, pytest
+        from hypothesis import given, strategies as st
+
+        @pytest.mark.virtual_time
+        @given(st.integers(1, 1000))
+        async def test_property(seconds):
+            before = anyio.current_time()
+            await anyio.sleep(seconds)
+            assert anyio.current_time() == before + seconds
+        """,
+        ini="asyncio_default_fixture_loop_scope = function\n",
+    )
+    assert "1 passed" in ran.stdout, ran.stdout + ran.stderr

@@ -1,0 +1,95 @@
+"""run_virtual: one program, one loop, either backend."""
+
+from __future__ import annotations
+
+import sys
+
+import anyio
+import pytest
+
+from evenflow.testing import Stuck, run_virtual
+from tests.testing.kit import Backend, both
+
+BACKENDS = ["asyncio", "trio"]
+
+
+@both
+async def test_time_begins_at_zero_and_jumps() -> None:
+    """The clock starts at 0 and shows exactly what was slept."""
+    assert anyio.current_time() == 0
+    await anyio.sleep(900)
+    assert anyio.current_time() == 900
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_it_returns_what_main_returns(backend: Backend) -> None:
+    """The result goes through."""
+
+    async def main() -> str:
+        return "done"
+
+    assert run_virtual(main, backend=backend) == "done"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_it_raises_what_main_raises(backend: Backend) -> None:
+    """An error goes through as it is, in no group."""
+
+    async def main() -> None:
+        raise LookupError("as it is")
+
+    with pytest.raises(LookupError, match="as it is"):
+        run_virtual(main, backend=backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_waiting_for_ever_is_stuck(backend: Backend) -> None:
+    """A program in which nothing can happen any more fails at once."""
+
+    async def main() -> None:
+        await anyio.Event().wait()
+
+    with pytest.raises(Stuck):
+        run_virtual(main, backend=backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_ticking_for_ever_is_stuck_at_the_limit(backend: Backend) -> None:
+    """A program that only ever sleeps again fails at its limit, which the message says."""
+
+    async def main() -> None:
+        while True:
+            await anyio.sleep(1)
+
+    with pytest.raises(Stuck, match="was not over after 50 virtual seconds"):
+        run_virtual(main, backend=backend, limit=50)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("limit", [0, -1, float("nan")])
+def test_a_limit_that_is_none_is_refused(backend: Backend, limit: float) -> None:
+    """A limit of no seconds is a mistake, not a test that fails at once."""
+
+    async def main() -> None: ...
+
+    with pytest.raises(ValueError, match="limit must be a number of virtual seconds above 0"):
+        run_virtual(main, backend=backend, limit=limit)
+
+
+def test_an_unknown_backend_is_refused() -> None:
+    """What is neither asyncio nor trio is an error that names both."""
+
+    async def main() -> None: ...
+
+    with pytest.raises(ValueError, match="'asyncio' or 'trio', not 'curio'"):
+        run_virtual(main, backend="curio")  # type: ignore[arg-type]
+
+
+def test_without_trio_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trio is not a dependency; who asks for it is told how to get it."""
+
+    async def main() -> None: ...
+
+    monkeypatch.setitem(sys.modules, "trio", None)
+    with pytest.raises(ImportError, match="pip install trio"):
+        run_virtual(main, backend="trio")
