@@ -53,6 +53,19 @@ class Admission:
             self.queue.append(waiter)
         self._wait_again(waiter, blocked)
 
+    def reserve(self, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
+        """The first to wait, where every reader is about to run: the slots that come free are its own beforehand."""
+        self.queue.append(waiter)
+        waiter.granted = True
+        for box in blocked:
+            self._hold(waiter, box)
+
+    def give_back(self, waiter: Waiter) -> None:
+        """Give up what was reserved where no slot came free."""
+        for box in [box for box in waiter.held if box.room() < 0]:
+            box.reserved -= 1
+            waiter.held.discard(box)
+
     def freed(self, box: Mailbox) -> None:
         """A slot has come free: whose is it?"""
         longest = next((w for w in self.queue if not w.granted), None)

@@ -371,6 +371,17 @@ class Mailbox:
 
     def take(self) -> Any:
         """The oldest item, or NOTHING."""
+        if self.replay or self.front or not self.plain:
+            return self._take_any()
+        if self.ready:
+            return self.ready.popleft()
+        if not self.lying:
+            return NOTHING
+        chunk = self._unload()
+        return self._take_any() if chunk is self.front else chunk.popleft()
+
+    def _take_any(self) -> Any:
+        """The oldest item, wherever it lies, or NOTHING."""
         if self.replay:
             TURNS.taken += 1
             self.taken += 1
@@ -380,9 +391,9 @@ class Mailbox:
             return gap
         if self.ready:
             return self.ready.popleft()
-        if not self.front and not self.lying:
-            return NOTHING
         if not self.front:
+            if not self.lying:
+                return NOTHING
             self._unload()
         if self.ready or self._ration():
             return self.ready.popleft()  # type: ignore[union-attr]  # it holds something
@@ -424,19 +435,22 @@ class Mailbox:
         self.lying = False
         return chunk
 
-    def _unload(self) -> None:
-        """Take the chunk out of the stream, into the lane that is in use."""
-        chunk = self._take_chunk()
+    def _unload(self) -> deque[Any]:
+        """Take the chunk out of the stream, into the lane that is in use; returns that lane."""
+        chunk: deque[Any] = self.receiving.receive_nowait()  # type: ignore[union-attr]  # something lies in it
+        self.lying = False
+        length = len(chunk)
         if self.plain:
-            self.taken += len(chunk)
-        if self._may_hurry() and len(chunk) <= RATION:
+            self.taken += length
+        if self._may_hurry() and length <= RATION:
             self.ready, self.chunk = chunk, self.ready
-            TURNS.taken += len(chunk)
+            TURNS.taken += length
         else:
             self.front, self.chunk = chunk, self.front
         if not isinstance(self.chunk, deque):
             self.chunk = deque()
-        self.limit = self.capacity - len(chunk)
+        self.limit = self.capacity - length
+        return chunk
 
     def _may_hurry(self) -> bool:
         return self.plain and self.on_take is None and not self.sleepers and not self.rung
@@ -483,7 +497,9 @@ class Mailbox:
             self.sleepers.append(bell)
         if self.lying:
             self.careful.add(self)
-        self.rouse()
+            self.rouse()
+        elif self.replay or self.front or self.ready or self.gap is not None or self.end is not None:
+            self.rouse()
 
     def rouse(self) -> None:
         """Wake as many readers as there are items that nobody was woken for."""

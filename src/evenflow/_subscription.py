@@ -163,14 +163,17 @@ class Subscription(Stream[W_co]):
         while True:
             if turn_is_mine:
                 item = box.take()
-                self._look_at_lane()
+                if self._ready is not box.ready:
+                    self._look_at_lane()
                 if item is not NOTHING:
                     return item
-                self._raise_end()
+                if box.end is not None:
+                    self._raise_end()
             await self._sleep(first=turn_is_mine)
             turn_is_mine = True
 
     async def _next_batch(self) -> tuple[Any, ...]:
+        """All that waits, once there is anything."""
         self._note_reader()
         if TURNS.taken >= DELIVERIES_A_TURN:
             await TURNS.turn()
@@ -181,13 +184,13 @@ class Subscription(Stream[W_co]):
                 if batch := box.take_batch():
                     self._look_at_lane()
                     return batch
-                self._raise_end()
+                if box.end is not None:
+                    self._raise_end()
             await self._sleep(first=turn_is_mine)
             turn_is_mine = True
 
     async def _sleep(self, *, first: bool) -> None:
         """Wait until this reader is woken; a cancelled reader's turn passes on."""
-        self._subject.settle()
         box = self._box
         bell, box.bell = box.bell or Semaphore(0), None
         box.join_sleepers(bell, first=first)
@@ -215,10 +218,14 @@ class Subscription(Stream[W_co]):
         raise end
 
     def _note_reader(self) -> None:
-        """Remember which task reads: whether a publisher that waits for it could wait for ever."""
+        """Remember which task reads: whether a publisher that waits for it could wait for ever.
+
+        A task belongs to one loop: where it is the one that read last, nothing else needs a look either.
+        """
         task = current_task()
         if task is None or (self._known is not None and self._known() is task):
             return
+        self._subject.settle()
         self._known = reader = ref(task)
         box = self._box
         if reader not in box.readers:
