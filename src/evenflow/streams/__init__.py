@@ -5,9 +5,16 @@ Layout: a file imports only from those above it.
     _node        what a chain is made of while it runs
     _link        operators on one source that run no task
     _source      where a chain begins
+    _crew        the tasks of an operator, and how they hand events to the reader
+    _sequel      operators that read one stream after another
     _transform   one event at a time
+    _limit       how many
+    _timing      in time
+    _combine     several sources
+    _flatten     streams of streams
+    _failure     failure, and starting again
     _sink        out
-    _stream      Stream: all of it in one class, and ``stream()``
+    _stream      Stream: all of it in one class; `stream`, `interval`, `timer`
 """
 
-from evenflow.streams._stream import Stream as Stream, stream as stream
+from evenflow.streams._stream import Stream as Stream, interval as interval, stream as stream, timer as timer

@@ -201,7 +201,7 @@ class Step(Link[U_co]):
                 if type(answer) is COROUTINE:
                     answer.close()
                     self.put_back(event)
-                    raise WouldBlock  # noqa: TRY301
+                    raise WouldBlock
                 result = self.decide(event, answer)
             except WouldBlock:
                 raise

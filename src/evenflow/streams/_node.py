@@ -45,7 +45,9 @@ class Node(Generic[T_co]):
 
     __slots__ = ("last", "nodes")
     tasks: ClassVar[bool] = False
-    """Whether it runs a task of its own, or may have to start a stream that does."""
+    """Whether it runs a task of its own, so that the chain must be entered."""
+    unknown: ClassVar[bool] = False
+    """Whether it starts streams that are made while it runs, and may need a task."""
 
     def __init__(self, *nodes: Node[Any]) -> None:
         self.nodes = nodes
@@ -54,6 +56,10 @@ class Node(Generic[T_co]):
     def needs_task(self) -> bool:
         """Whether this node or one above it runs a task, so that the chain must be entered."""
         return self.tasks or any(node.needs_task() for node in self.nodes)
+
+    def may_need_task(self) -> bool:
+        """Whether there must be a task group, should the chain be entered."""
+        return self.tasks or self.unknown or any(node.may_need_task() for node in self.nodes)
 
     def open(self, run: Run) -> AsyncIterator[T_co]:
         """Start with fresh state, and return what is to be read."""
@@ -64,6 +70,7 @@ class Node(Generic[T_co]):
 
         Raises:
             anyio.WouldBlock: it would, or this node cannot tell.
+            StopAsyncIteration: it has ended; a read that waits closes it.
         """
         raise WouldBlock
 
@@ -71,10 +78,14 @@ class Node(Generic[T_co]):
         """Stop; ``final`` closes what could not be started again, too. Does nothing the second time."""
         await shut_all(self.nodes, final=final)
 
+    def reading(self) -> tuple[Node[Any], ...]:
+        """Return the nodes that may be read just now."""
+        return self.nodes
+
     def interrupted(self) -> None:
         """Note that a read of this node was cancelled half-way."""
 
-    def ended(self) -> None:
+    def check_end(self) -> None:
         """Note that this node gave its end.
 
         Raises:
@@ -84,13 +95,13 @@ class Node(Generic[T_co]):
     async def over(self, error: BaseException) -> Exception | None:
         """Take note of what came out of a read instead of an event; return the error to raise in its place."""
         if not isinstance(error, Exception):
-            for node in self.nodes:
+            for node in self.reading():
                 node.interrupted()
             return None
         if isinstance(error, StopAsyncIteration):
             try:
-                for node in self.nodes:
-                    node.ended()
+                for node in self.reading():
+                    node.check_end()
             except RuntimeError as killed:
                 error = killed
         self.rest(error)  # should the closing be cancelled, the next read finds it again
@@ -162,7 +173,7 @@ class Guarded(Node[T_co]):
         self.busy = True
         try:
             if self.outcome is not None:
-                raise self.outcome  # noqa: TRY301  the same way out as for a fresh one
+                raise self.outcome
             return await self.pull()
         except BaseException as error:
             other = await self.over(error)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 from anyio.lowlevel import checkpoint
 from pydantic import BaseModel
 
-from evenflow.streams._node import ENDED, Node, Operators, begin
+from evenflow.streams._node import Node, Operators, begin
 
 if TYPE_CHECKING:
     from evenflow.streams._node import Run
@@ -90,31 +90,32 @@ class Items(Source[T]):
 class AsyncItems(Source[T]):
     """An async iterable that gives a new iterator each time."""
 
-    __slots__ = ("items", "iterator")
+    __slots__ = ("items", "iterator", "killed")
 
     def __init__(self, items: AsyncIterable[T]) -> None:
         super().__init__()
         self.items = items
         self.iterator: AsyncIterator[T] | None = None
+        self.killed = False
 
     def open(self, run: Run) -> AsyncIterator[T]:  # noqa: ARG002  a source needs no task
         """Iterate anew."""
         self.iterator = aiter(self.items)
+        self.killed = False
         return self.iterator
 
     def interrupted(self) -> None:
         """See whether the cancel has ended a generator."""
-        if is_dead(self.iterator):
-            self.iterator = None
+        self.killed = is_dead(self.iterator)
 
-    def ended(self) -> None:
+    def check_end(self) -> None:
         """Tell an end from a generator that a cancelled read had killed."""
-        if self.iterator is None:
+        if self.killed:
             raise RuntimeError(KILLED)
 
     async def shut(self, *, final: bool) -> None:  # noqa: ARG002  the next start has its own
         """Close the iterator, where it can be closed."""
-        iterator, self.iterator = self.iterator, cast("AsyncIterator[T]", ENDED)
+        iterator, self.iterator = self.iterator, None
         await close(iterator)
 
 
@@ -154,7 +155,7 @@ class OneShot(Source[T]):
         """See whether the cancel has ended a generator."""
         self.killed = is_dead(self.iterator)
 
-    def ended(self) -> None:
+    def check_end(self) -> None:
         """Tell an end from a generator that a cancelled read had killed."""
         if self.killed:
             raise RuntimeError(KILLED)
@@ -187,7 +188,7 @@ class Made(Source[T]):
     """A function that returns a source, called at each start."""
 
     __slots__ = ("function", "made")
-    tasks = False
+    unknown = True
 
     def __init__(self, function: Callable[[], object]) -> None:
         super().__init__()
@@ -208,10 +209,10 @@ class Made(Source[T]):
         if self.made is not None:
             self.made.interrupted()
 
-    def ended(self) -> None:
+    def check_end(self) -> None:
         """Pass it on."""
         if self.made is not None:
-            self.made.ended()
+            self.made.check_end()
 
     async def shut(self, *, final: bool) -> None:  # noqa: ARG002  the next start has its own
         """Close what the function gave: the next start has its own."""

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from anyio import ClosedResourceError, EndOfStream, WouldBlock, create_task_group
 from anyio.abc import ObjectReceiveStream
 
+from evenflow.streams._combine import Combine
+from evenflow.streams._failure import Failure
+from evenflow.streams._flatten import Flatten
+from evenflow.streams._limit import Limit
 from evenflow.streams._link import Tail
 from evenflow.streams._node import NOT_ENTERED, Ended, Node, Operators, Run
 from evenflow.streams._sink import Sinks
 from evenflow.streams._source import OneShot, Source, Streamable, node_of
+from evenflow.streams._timing import Interval, Timer, Timing, duration
 from evenflow.streams._transform import Transform
 
 if TYPE_CHECKING:
@@ -27,6 +32,11 @@ T_co = TypeVar("T_co", covariant=True)
 
 class Stream(
     Transform[T_co],
+    Limit[T_co],
+    Timing[T_co],
+    Combine[T_co],
+    Flatten[T_co],
+    Failure[T_co],
     Sinks[T_co],
     Operators[T_co],
     ObjectReceiveStream[T_co],
@@ -167,9 +177,9 @@ class _Begun(Node[T]):
         """Pass it on."""
         self.node.interrupted()
 
-    def ended(self) -> None:
+    def check_end(self) -> None:
         """Pass it on."""
-        self.node.ended()
+        self.node.check_end()
 
 
 class Chain(Stream[T]):
@@ -228,11 +238,16 @@ class Chain(Stream[T]):
         self._check_owner()
         if self._closed:
             raise ClosedResourceError
-        if self._group is None and self._node.needs_task():
+        if self._group is None and self._node.may_need_task():
             group = create_task_group()
             await group.__aenter__()
             self._group = group
-            self._begin()
+            try:
+                if self._node.needs_task():
+                    self._begin()
+            except BaseException as error:
+                await self.__aexit__(type(error), error, error.__traceback__)
+                raise
         return self
 
     async def __aexit__(
@@ -282,3 +297,20 @@ def stream(source: Streamable[T], /) -> Stream[T]:
     if isinstance(source, Stream):
         return cast("Stream[T]", source)
     return Chain(node_of(source, "stream"))
+
+
+def interval(seconds: float, /) -> Stream[int]:
+    """Give 0, 1, 2... one every ``seconds``, the first after as long.
+
+    Times are counted from the first read; a reader that is late gets at once what is due, and no number is left out.
+    Holds nothing, needs no task. Cancelling loses nothing.
+    """
+    return Chain(Interval(duration(seconds, "interval", zero=False)))
+
+
+def timer(seconds: float, /) -> Stream[int]:
+    """Give 0 after ``seconds``, counted from the first read, and end.
+
+    Holds nothing, needs no task. Cancelling loses nothing.
+    """
+    return Chain(Timer(duration(seconds, "timer")))
