@@ -9,6 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
+from evenflow import Subject as PlainSubject
+
 from .kit import (
     Order,
     Shipped,
@@ -403,7 +405,7 @@ async def test_a_where_that_subscribes_or_publishes_tears_nothing() -> None:
 class Owner:
     """Keeps a subscription whose `where` is its own method: a cycle that only the collector ends."""
 
-    def __init__(self, subject: Subject[Order]) -> None:
+    def __init__(self, subject: PlainSubject[Order]) -> None:
         self.subscription = subject.subscribe(Order, where=self.wants)
 
     def wants(self, event: Order) -> bool:
@@ -418,7 +420,7 @@ async def test_a_garbage_collection_in_the_middle_of_a_fan_out_tears_nothing() -
     """A collection that finds abandoned subscriptions while a publish goes round acts before or after it, never within."""
     gc.disable()
     try:
-        subject = Subject(Order)
+        subject = PlainSubject(Order)
         before = [subject.subscribe(Order, where=lambda event: event.n >= 0) for _ in range(5)]
         abandoned = [Owner(subject) for _ in range(5)]
 
@@ -437,6 +439,7 @@ async def test_a_garbage_collection_in_the_middle_of_a_fan_out_tears_nothing() -
         for subscription in [*before, collecting, *after]:
             assert numbers(take_all(subscription)) == [0, 1]
             balanced(subscription)
+            await subscription.aclose()
     finally:
         gc.enable()
 
@@ -463,7 +466,7 @@ async def test_a_garbage_collection_while_keys_are_compared_tears_nothing() -> N
     """A collection inside a key's hash or equality, with abandoned subscriptions about, tears no publish."""
     gc.disable()
     try:
-        subject = Subject(Order)
+        subject = PlainSubject(Order)
         keyed = [subject.subscribe(Order, conflate=lambda event: Littering(event.n % 2), buffer=2) for _ in range(3)]
         plain = subject.subscribe(Order)
         for n in range(6):
@@ -475,6 +478,8 @@ async def test_a_garbage_collection_while_keys_are_compared_tears_nothing() -> N
             assert numbers(take_all(subscription)) == [4, 5]
             assert subscription.statistics().replaced == 4
             balanced(subscription)
+            await subscription.aclose()
+        await plain.aclose()
     finally:
         gc.enable()
 

@@ -102,24 +102,29 @@ async def test_a_publish_in_the_same_step_does_not_overtake_one_that_waits() -> 
     """The task that takes an event and publishes at once stands behind the publish that waited."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
-    fill(subject, 1)
+    received: list[int] = []
+    go_on = anyio.Event()
 
     async def takes_and_publishes() -> None:
         subscription.receive_nowait()
         await subject.publish(Order(n=2))
 
-    async def reads(received: list[int]) -> None:
+    async def reads() -> None:
         async for event in subscription:
             received.append(event.n)
+            await go_on.wait()
 
-    received: list[int] = []
     async with group() as tasks:
+        tasks.start_soon(reads)
+        fill(subject, 1)
+        await settle()
+        fill(subject, 1)
         await publishing(tasks, subject, Order(n=1))
         tasks.start_soon(takes_and_publishes)
         await settle()
-        tasks.start_soon(reads, received)
+        go_on.set()
         await settle()
-    assert received == [1, 2]
+    assert received == [0, 1, 2]
 
 
 @both

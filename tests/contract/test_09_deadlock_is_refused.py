@@ -252,6 +252,29 @@ async def test_false_friend_the_last_reader_has_ended() -> None:
 
 
 @both
+async def test_false_friend_an_iterator_made_here_and_used_there() -> None:
+    """The task that made the iterator is not the one that reads: it may publish and wait."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=4)
+    iterator = aiter(subscription)
+    taken: list[int] = []
+
+    async def work() -> None:
+        while True:
+            taken.append((await anext(iterator)).n)
+            await anyio.sleep(1)
+
+    fill(subject, 4)
+    async with group() as tasks:
+        tasks.start_soon(work)
+        await settle()
+        for n in range(4, 10):
+            await subject.publish(Order(n=n))
+        await anyio.sleep(20)
+    assert taken == list(range(10))
+
+
+@both
 async def test_false_friend_another_task_publishes_on_behalf_of_the_reader() -> None:
     """A reader that only starts tasks which publish is not waiting itself: no deadlock."""
     subject = Subject(Order)

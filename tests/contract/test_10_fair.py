@@ -39,7 +39,7 @@ async def test_a_tight_loop_of_publish_lets_the_loop_turn(subscribers: int) -> N
         before = turns.count
         for _ in range(5 * BOUND // subscribers):
             await subject.publish(event)
-        assert turns.count - before >= 5
+        assert turns.count - before >= 3
     assert len(subscriptions) == subscribers
 
 
@@ -55,7 +55,7 @@ async def test_publish_many_lets_the_loop_turn() -> None:
         await turn(2)
         before = turns.count
         await subject.publish_many(event for _ in range(5 * BOUND))
-        assert turns.count - before >= 5
+        assert turns.count - before >= 3
     assert subscription.statistics().wanted == 5 * BOUND
 
 
@@ -64,9 +64,9 @@ async def test_publish_many_lets_the_loop_turn() -> None:
 async def test_reading_a_long_buffer_lets_the_loop_turn(way: str) -> None:
     """A reader that never has to wait lets others run after a bounded number of events."""
     subject = Subject(Order)
-    subscription = subject.subscribe(Order, buffer=3 * BOUND)
+    subscription = subject.subscribe(Order, buffer=5 * BOUND)
     event = Order(n=0)
-    for _ in range(3 * BOUND):
+    for _ in range(5 * BOUND):
         subject.publish_nowait(event)
     turns = Turns()
     async with group() as tasks:
@@ -74,13 +74,13 @@ async def test_reading_a_long_buffer_lets_the_loop_turn(way: str) -> None:
         await turn(2)
         before = turns.count
         if way == "receive":
-            for _ in range(3 * BOUND):
+            for _ in range(5 * BOUND):
                 await subscription.receive()
         else:
             count = 0
             async for _ in subscription:
                 count += 1
-                if count == 3 * BOUND:
+                if count == 5 * BOUND:
                     break
         assert turns.count - before >= 3
 
@@ -96,7 +96,7 @@ async def test_deliveries_are_counted_over_all_subjects() -> None:
         tasks.start_soon(turns)
         await turn(2)
         before = turns.count
-        for _ in range(3 * BOUND // 1_000):
+        for _ in range(5 * BOUND // 1_000):
             for subject in subjects:
                 await subject.publish(event)
         assert turns.count - before >= 3
