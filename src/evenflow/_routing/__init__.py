@@ -6,6 +6,6 @@ _index.py      who of them wants this very event
 """
 
 from evenflow._routing._interest import Interest as Interest, classes_in as classes_in
-from evenflow._routing._router import Route as Route, Router as Router, Target as Target
+from evenflow._routing._router import Route as Route, Router as Router, Target as Target, wanted as wanted
 
-__all__ = ["Interest", "Route", "Router", "Target", "classes_in"]
+__all__ = ["Interest", "Route", "Router", "Target", "classes_in", "wanted"]

@@ -39,20 +39,43 @@ class Interest:
         return f"{wanted} where a callable says so" if self.asks else wanted
 
 
-def interest_in(wants: tuple[object, ...], where: object, carried: tuple[type, ...], /) -> Interest:
-    """What a subscription wants of a subject that carries these classes.
+class Interests:
+    """What can be wanted of a subject that carries these classes. What was found to be in order is remembered."""
 
-    Raises:
-        TypeError: a want is no class that ``isinstance`` takes, or ``where`` is no condition and no plain callable.
-        ValueError: the subject never carries what is wanted, or the condition speaks of something else.
-    """
-    classes = classes_in(*wants)
-    for cls in classes:
-        _refuse_never_carried(cls, carried)
-    condition = _condition(where)
-    if condition is not None:
-        _refuse_beside_the_point(condition, classes, carried)
-    return Interest(classes, condition, where is not None and condition is None)
+    __slots__ = ("_carried", "_classes", "_spoken_of")
+
+    def __init__(self, carried: tuple[type, ...], /) -> None:
+        self._carried = carried
+        self._classes: dict[tuple[object, ...], tuple[type, ...]] = {}
+        self._spoken_of: set[tuple[tuple[type, ...], tuple[type, ...]]] = set()
+
+    def of(self, wants: tuple[object, ...], where: object, /) -> Interest:
+        """What a subscription wants.
+
+        Raises:
+            TypeError: a want is no class that ``isinstance`` takes, or ``where`` is no condition and no plain callable.
+            ValueError: the subject never carries what is wanted, or the condition speaks of something else.
+        """
+        classes = self._classes_in(wants)
+        condition = _condition(where)
+        if condition is not None and (classes, condition.owners) not in self._spoken_of:
+            _refuse_beside_the_point(condition, classes, self._carried)
+            self._spoken_of.add((classes, condition.owners))
+        return Interest(classes, condition, where is not None and condition is None)
+
+    def _classes_in(self, wants: tuple[object, ...]) -> tuple[type, ...]:
+        try:
+            known = self._classes.get(wants)
+        except TypeError:  # an annotation that cannot be hashed
+            known = None
+        if known is not None:
+            return known
+        classes = classes_in(*wants)
+        for cls in classes:
+            _refuse_never_carried(cls, self._carried)
+        if all(isinstance(want, type) for want in wants):
+            self._classes[wants] = classes
+        return classes
 
 
 def classes_in(*forms: object) -> tuple[type, ...]:

@@ -51,6 +51,14 @@ class Atom(NamedTuple):
     key: tuple[object, ...]
     interval: Interval | None
 
+    def spoken(self) -> str:
+        """The place in words: ``region and customer.country, in the order of total``."""
+        keys = " and ".join(".".join(reading.names) for reading in self.readings)
+        if self.interval is None:
+            return keys
+        order = f"the order of {'.'.join(self.interval.reading.names)}"
+        return f"{keys}, then {order}" if keys else order
+
 
 class Plan(NamedTuple):
     """Where a condition is found, and whether being found there says it all."""

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from evenflow._events import Event
 from evenflow._routing._entries import Entry, Matches
 from evenflow._routing._index import Index
-from evenflow._routing._interest import Interest, interest_in, is_subclass
+from evenflow._routing._interest import Interest, Interests, is_subclass
 from evenflow._routing._plan import Atom, plan
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Router(Generic[T]):
     """Who wants which events of a subject that carries these classes; none means any ``Event``."""
 
     def __init__(self, types: tuple[type, ...], /) -> None:
-        self._carried: Final = types or (Event,)
+        self._interests: Final = Interests(types or (Event,))
         self._nodes: dict[type, Node[T]] = {}
         self._routes: dict[type, Route[T]] = {}
         self._entries: dict[T, Entry[T]] = {}
@@ -129,8 +129,8 @@ class Router(Generic[T]):
         return len(self._entries)
 
     def interest(self, wants: tuple[object, ...], where: object, /) -> Interest:
-        """What a subscription wants, checked and taken apart; see ``interest_in`` for what is refused."""
-        return interest_in(wants, where, self._carried)
+        """What a subscription wants, checked and taken apart; see ``Interests`` for what is refused."""
+        return self._interests.of(wants, where)
 
     def add(self, target: T, interest: Interest, /) -> None:
         """From now on this target wants this."""
@@ -172,6 +172,17 @@ class Router(Generic[T]):
     def wanted(self, interest: Interest, event: object, target: T, /) -> bool:
         """The plain answer for one target, without the index; what it raises goes out."""
         return wanted(interest, event, target)
+
+    def found_by(self, target: T, /) -> str:
+        """How a publish finds this target, in words; see ``Explanation``."""
+        entry = self._entries.get(target)
+        if entry is None:
+            return "by nothing: it is not subscribed"
+        if wants_all(entry.interest):
+            return "by the class alone"
+        if not entry.atoms:
+            return "one by one: each such event is asked about"
+        return " and ".join(dict.fromkeys(f"by {atom.spoken()}" for atom in entry.atoms))
 
     def _node(self, cls: type) -> Node[T]:
         node = self._nodes.get(cls)

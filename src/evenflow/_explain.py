@@ -1,0 +1,112 @@
+"""Why a subscription would get an event, or would not, in plain words.
+
+Rule 1: the answer comes from asking again, plainly, without the index; what raises is part of the answer.
+Rule 2: a reason names what the event has, and what was wanted.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from evenflow._conditions import All, Comparison, Condition, Either, Not, OneOf, Truth
+from evenflow._routing import wanted
+
+if TYPE_CHECKING:
+    from evenflow._fields import Path
+    from evenflow._routing import Interest, Target
+
+_brief: Final = reprlib.Repr()
+_brief.maxstring = _brief.maxother = 60
+
+NOT_RUNNING: Final = "the observer is not running: the subject was not entered"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why one subscription or observer would get an event, or would not.
+
+    Attributes:
+        name: of the subscription or observer.
+        wanted: whether it would get the event.
+        reason: why, in plain words: ``region is 'us', wanted 'eu'``.
+        found_by: how a publish finds it: by which fields, by the class alone, or asked one by one.
+    """
+
+    name: str
+    wanted: bool
+    reason: str
+    found_by: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {'yes' if self.wanted else 'no'}, {self.reason} (found {self.found_by})"
+
+
+def explain(name: str, interest: Interest, event: object, target: Target, /, *, found_by: str) -> Explanation:
+    """Why this target would get this event, or would not. Its own callable is called for it."""
+    said, reason = _answer(interest, event, target)
+    return Explanation(name, said, reason, found_by)
+
+
+def _answer(interest: Interest, event: object, target: Target) -> tuple[bool, str]:
+    source = "its callable" if interest.asks else "its condition" if interest.condition else "its class"
+    try:
+        said = wanted(interest, event, target)
+        if interest.wants and not isinstance(event, interest.wants):
+            return said, f"it is {_a(type(event))}, wanted {' or '.join(cls.__name__ for cls in interest.wants)}"
+        if interest.condition is not None:
+            return said, _reason(interest.condition, event, said=said)
+    except Exception as error:  # noqa: BLE001 -- what a user wrote, and the answer to the question
+        return False, f"{source} raised {type(error).__name__}: {error}; that ends the subscription"
+    if interest.asks:
+        return said, f"its callable says {'yes' if said else 'no'}"
+    return said, f"every {' or '.join(cls.__name__ for cls in interest.wants) or 'event'} is wanted"
+
+
+def _reason(condition: Condition, event: object, *, said: bool) -> str:
+    if not isinstance(event, condition.owners):
+        owners = " or ".join(owner.__name__ for owner in condition.owners)
+        return f"it is {_a(type(event))}, and the condition speaks of {owners}"
+    return _because(condition, event, said=said)
+
+
+def _because(condition: Condition, event: object, *, said: bool) -> str:
+    """Why a condition holds or does not: of its parts, those that decide."""
+    if isinstance(condition, (All, Either)):
+        deciding = (part for part in condition.parts if part.holds(event) is said)
+        return " and ".join(dict.fromkeys(_because(part, event, said=said) for part in deciding))
+    if isinstance(condition, Not) and isinstance(condition.part, (All, Either, Not)):
+        return f"{_because(condition.part, event, said=not said)}, wanted it otherwise"
+    leaf, negated = (condition.part, True) if isinstance(condition, Not) else (condition, False)
+    if not isinstance(leaf, (Comparison, OneOf, Truth)):  # pragma: no cover -- there are no others
+        return f"{condition} {'holds' if said else 'does not hold'}"
+    wish = f"not {_wish(leaf)}" if negated else _wish(leaf)
+    return f"{_what_is(leaf.path, event)}, {'as wanted' if said else f'wanted {wish}'}"
+
+
+def _what_is(path: Path, event: object) -> str:
+    """What the event has at this path, or where the path ends before its time."""
+    if not isinstance(event, path.owner):
+        return f"it is {_a(type(event))} and has no {path}"
+    value = event
+    for position, name in enumerate(path.names):
+        if value is None:
+            return f"{'.'.join(path.names[:position])} is None"
+        value = getattr(value, name)
+    return f"{path.brief} is {_brief.repr(value)}"
+
+
+def _wish(leaf: Comparison | OneOf | Truth) -> str:
+    if isinstance(leaf, Truth):
+        return "it to be true"
+    if isinstance(leaf, OneOf):
+        return f"one of {', '.join(map(_brief.repr, leaf.values))}"
+    wish = _brief.repr(leaf.value)
+    if leaf.op == "==":
+        return wish
+    return f"anything but {wish}" if leaf.op == "!=" else f"{leaf.op} {wish}"
+
+
+def _a(cls: type) -> str:
+    return f"{'an' if cls.__name__[:1] in 'AEIOU' else 'a'} {cls.__name__}"
