@@ -22,7 +22,7 @@ from ._errors import SubjectClosed as SubjectClosed
 from ._errors import Unsupported as Unsupported
 from ._events import Event as Event
 from ._events import fields as fields
-from ._mailbox import Gap as Gap
+from ._items import Gap as Gap
 from ._mailbox import Overflow as Overflow
 from ._observers import Observer as Observer
 from ._observers import ObserverFailed as ObserverFailed

@@ -25,21 +25,21 @@ Only one of `ready` and `front` is in use, but for a chunk longer than a ration.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from anyio import create_memory_object_stream
 
 from ._errors import SlowSubscriber
+from ._items import NOTHING, Cell, Gap, wider
 from ._loops import TURNS
+from ._readers import Readers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from weakref import ref
 
-    from anyio import Semaphore
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 Overflow: TypeAlias = Literal["block", "drop_oldest", "drop_newest", "disconnect"]
@@ -49,75 +49,15 @@ RATION: Final = 1_024
 """So many events at the most go to the fast lane at once: they count as one towards a turn of the loop."""
 
 
-class Nothing:
-    """There is no item: not an event, so that None can be one."""
-
-
-NOTHING: Final = Nothing()
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Here ``count`` events were dropped, the first and the last of them at these times (UTC)."""
-
-    count: int
-    first_at: datetime
-    last_at: datetime
-
-
-class Hashed:
-    """A key whose hash was asked for once, and whose comparison raises nothing."""
-
-    __slots__ = ("hash", "key")
-
-    def __init__(self, key: object) -> None:
-        self.key = key
-        self.hash = hash(key)
-
-    def __hash__(self) -> int:
-        return self.hash
-
-    def __eq__(self, other: object) -> bool:
-        theirs = other.key if isinstance(other, Hashed) else other
-        try:
-            return self.key is theirs or bool(self.key == theirs)
-        except Exception:  # noqa: BLE001 -- keys that cannot be compared are different keys
-            return False
-
-
-_PLAIN_KEYS: Final = frozenset({str, int, bytes})
-
-
-def hashed(key: object) -> object:
-    """The key, so that a look-up runs none of its code.
-
-    Raises:
-        TypeError: it cannot be hashed; or whatever else its ``__hash__`` raises.
-    """
-    return key if type(key) in _PLAIN_KEYS else Hashed(key)
-
-
-class Cell:
-    """One event of a conflated buffer, which a later one of the same key replaces in its place."""
-
-    __slots__ = ("event", "key", "stamp")
-
-    def __init__(self, key: object, event: object, stamp: int) -> None:
-        self.key = key
-        self.event = event
-        self.stamp = stamp
-
-
 _OPEN: Final[set[object]] = set()
 """The streams that are open: whatever the collector finds, it finds our own end of a subscription before them."""
 
 
-class Mailbox:
+class Mailbox(Readers):
     """One subscription, as the publisher sees it; it does not keep the subscription alive."""
 
     __slots__ = (
         "__weakref__",
-        "bell",
         "capacity",
         "careful",
         "chunk",
@@ -129,7 +69,6 @@ class Mailbox:
         "front",
         "gap",
         "gaps",
-        "hands",
         "keys",
         "limit",
         "lying",
@@ -140,16 +79,13 @@ class Mailbox:
         "owner",
         "place",
         "plain",
-        "readers",
         "ready",
         "receiving",
         "refused",
         "replaced",
         "replay",
         "reserved",
-        "rung",
         "sending",
-        "sleepers",
         "stalled",
         "stamp",
         "taken",
@@ -164,6 +100,7 @@ class Mailbox:
         gaps: bool,
         careful: set[Mailbox],
     ) -> None:
+        super().__init__()
         self.capacity = capacity
         self.overflow: Overflow = overflow
         self.gaps = gaps
@@ -181,18 +118,10 @@ class Mailbox:
         """The chunk may grow to this length before anybody has to look again."""
         self.marks = self.reserved = self.stamp = 0
         self.taken = self.replaced = self.evicted = self.refused = self.discarded = 0
-        self.sleepers: deque[Semaphore] | tuple[()] = ()
-        self.rung: deque[Semaphore] | tuple[()] = ()
-        """The bells of readers that were woken and have not run yet, in the order in which they waited."""
-        self.bell: Semaphore | None = None
-        """What the last reader slept on, to be used again: a new one costs a microsecond."""
         self.end: BaseException | type[BaseException] | None = None
         self.closed = False
         self.on_take: Callable[[Mailbox], None] | None = None
         self.owner: ref[Any] | None = None
-        self.hands = 0
-        """So many tasks are going to read, whether they have begun or not."""
-        self.readers: tuple[ref[object], ...] = ()
         self.finish_later: tuple[BaseException | type[BaseException], bool] | None = None
         self.stalled = False
         self.name = ""
@@ -342,7 +271,7 @@ class Mailbox:
         if self.keys is not None:
             del self.keys[item.key]
         if self.gaps:
-            self.gap = _wider(self.gap)
+            self.gap = wider(self.gap)
         return item
 
     def _refuse(self) -> None:
@@ -362,9 +291,9 @@ class Mailbox:
         """Note a hole after everything that is buffered; one that is there already becomes wider."""
         lane = self.chunk or self.front
         if lane and type(lane[-1]) is Gap:
-            lane[-1] = _wider(lane[-1])
+            lane[-1] = wider(lane[-1])
         elif isinstance(lane, deque):
-            lane.append(_wider(None))
+            lane.append(wider(None))
             self.marks += 1
 
     # ------------------------------------------------------------------ taking out
@@ -487,44 +416,16 @@ class Mailbox:
 
     # ------------------------------------------------------------------ readers that wait
 
-    def join_sleepers(self, bell: Semaphore, *, first: bool) -> None:
-        """A reader goes to sleep until its ``bell`` rings; one that was woken for nothing keeps its turn."""
-        if not isinstance(self.sleepers, deque):
-            self.sleepers = deque()
-        if first:
-            self.sleepers.appendleft(bell)
-        else:
-            self.sleepers.append(bell)
+    def items(self) -> int:
+        """How many items could be taken now; without end once there is an end, so that everybody hears of it."""
+        if self.end is not None:
+            return sys.maxsize
+        return self.waiting + self.marks + (self.gap is not None)
+
+    def needs_a_look(self) -> None:
+        """From now on an event cannot simply be appended: somebody has to be woken for it."""
         if self.lying:
             self.careful.add(self)
-            self.rouse()
-        elif self.replay or self.front or self.ready or self.gap is not None or self.end is not None:
-            self.rouse()
-
-    def rouse(self) -> None:
-        """Wake as many readers as there are items that nobody was woken for."""
-        items = self.waiting + self.marks + (self.gap is not None)
-        while self.sleepers and (len(self.rung) < items or self.end is not None):
-            self.wake_one()
-
-    def wake_one(self) -> None:
-        """Wake the reader that has waited longest."""
-        bell: Semaphore = self.sleepers.popleft()  # type: ignore[union-attr]  # it holds something
-        if not isinstance(self.rung, deque):
-            self.rung = deque()
-        self.rung.append(bell)
-        bell.release()
-        if self.sleepers and self.end is None:
-            self.careful.add(self)
-
-    def leave(self, bell: Semaphore) -> None:
-        """A reader stops waiting; if it was woken already, its turn passes on."""
-        try:
-            self.sleepers.remove(bell)  # type: ignore[union-attr]  # the empty tuple raises the same
-        except (ValueError, AttributeError):
-            if bell in self.rung:
-                self.rung.remove(bell)  # type: ignore[union-attr]  # it holds something
-            self.rouse()
 
     # ------------------------------------------------------------------ the end
 
@@ -596,12 +497,6 @@ class Mailbox:
         if self.keys is not None:
             return not self.replay and all(cell.stamp > mark for cell in self.keys.values())
         return self.delivered + self.evicted >= mark
-
-
-def _wider(gap: Gap | None) -> Gap:
-    """The gap with one event more in it."""
-    now = datetime.now(UTC)
-    return Gap(1, now, now) if gap is None else Gap(gap.count + 1, gap.first_at, now)
 
 
 def _nobody(_: Mailbox) -> None:

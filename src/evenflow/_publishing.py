@@ -29,7 +29,8 @@ from ._admission import Admission, Waiter
 from ._deadlock import WAITING, readers, refuse_deadlock
 from ._errors import SubjectClosed
 from ._loops import CANCELLED, DELIVERIES_A_TURN, TURNS, Home, current_task, home_or_none
-from ._mailbox import Mailbox, hashed
+from ._items import hashed
+from ._mailbox import Mailbox
 from ._routing import Router
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from ._errors import Deadlock, SubjectClosed
 from ._events import Event as EventModel
 from ._history import History
 from ._loops import CANCELLED
-from ._mailbox import Gap, Mailbox, Overflow
+from ._items import Gap
+from ._mailbox import Mailbox, Overflow
 from ._observers import HANDLING, Observer, ObserverFailed, wants_of_handler
 from ._options import (
     BUFFER,

@@ -11,7 +11,8 @@ from anyio import ClosedResourceError, EndOfStream, Semaphore, WouldBlock
 from anyio.lowlevel import checkpoint
 
 from ._loops import DELIVERIES_A_TURN, TURNS, current_task
-from ._mailbox import NOTHING, Gap, Mailbox
+from ._items import NOTHING
+from ._mailbox import Mailbox
 from ._statistics import SubscriptionStatistics
 from .streams import Stream
 
@@ -356,6 +357,3 @@ def ledger(box: Mailbox) -> SubscriptionStatistics:
         waiting=box.waiting,
         capacity=box.capacity,
     )
-
-
-__all__ = ["Batches", "Gap", "Subscription", "ledger"]
