@@ -1,0 +1,288 @@
+"""Section 2, it lives more than once: made at import time, entered again and again, one live loop at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import anyio.from_thread
+import pytest
+import trio
+
+from evenflow import Subject, SubjectClosed
+
+from .kit import BACKENDS, Backend, Order, both, collect, numbers, run, take_all, turn
+
+shop = Subject(Order, name="shop", replay=2)
+"""A module's own subject: made at import time, with no event loop."""
+handled: list[int] = []
+
+
+@shop.observer
+async def keep(order: Order) -> None:
+    """An observer that is a module's own as well."""
+    handled.append(order.n)
+
+
+async def one_life(n: int) -> None:
+    """What a program does with its subject: enter it, subscribe, publish, leave."""
+    handled.clear()
+    async with shop:
+        assert shop.statistics().published == 0
+        async with shop.subscribe(Order) as subscription:
+            assert take_all(subscription) == []
+            assert await shop.publish(Order(n=n)) == 2
+            assert (await subscription.receive()).n == n
+            await shop.drain()
+        assert handled == [n]
+    with pytest.raises(SubjectClosed):
+        await shop.publish(Order(n=n))
+
+
+@pytest.mark.asyncio
+async def test_a_modules_subject_in_one_pytest_asyncio_test() -> None:
+    """The first of two tests, each with a loop of its own, that use one module's subject."""
+    await one_life(1)
+
+
+@pytest.mark.asyncio
+async def test_the_same_modules_subject_in_another_pytest_asyncio_test() -> None:
+    """The second of two tests, each with a loop of its own, that use one module's subject."""
+    await one_life(2)
+
+
+@pytest.mark.parametrize("backends", [("asyncio", "asyncio"), ("trio", "trio"), ("asyncio", "trio", "asyncio")])
+def test_in_two_runs_one_after_the_other(backends: tuple[Backend, ...]) -> None:
+    """Two asyncio.runs, two trio.runs, one of each: the subject lives in each of them."""
+    for n, backend in enumerate(backends):
+        if backend == "asyncio":
+            asyncio.run(one_life(n))
+        else:
+            trio.run(one_life, n)
+
+
+def test_under_two_test_clients() -> None:
+    """A web application that enters its module's subject in the lifespan, tested by two TestClients in turn."""
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with shop:
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.post("/orders")
+    async def post(order: Order) -> int:
+        waiter = shop.first(Order)
+        await shop.publish(order)
+        return (await waiter).n
+
+    for n in (1, 2):
+        handled.clear()
+        with TestClient(app) as client:
+            assert client.post("/orders", json={"n": n}).json() == n
+            assert client.post("/orders", json={"n": n + 10}).json() == n + 10
+        assert handled == [n, n + 10]
+
+
+def test_two_subjects_of_a_module_without_being_entered() -> None:
+    """Publishing and reading need no `async with`: two asyncio.runs in turn use a subject that was never entered."""
+    subject = Subject(Order)
+
+    async def use() -> None:
+        async with subject.subscribe(Order) as subscription, anyio.create_task_group() as tasks:
+            tasks.start_soon(subject.publish, Order(n=1))
+            assert (await subscription.receive()).n == 1
+
+    for _ in range(2):
+        asyncio.run(use())
+        trio.run(use)
+
+
+def test_from_two_live_loops_at_once_is_refused() -> None:
+    """The loop in which something first waited owns the subject until it ends; another live one gets RuntimeError."""
+    subject = Subject(Order)
+
+    async def wait_once() -> None:
+        async with subject.subscribe(Order) as subscription:
+            with anyio.move_on_after(0.01):
+                await subscription.receive()
+
+    with asyncio.Runner() as first:
+        first.run(wait_once())
+        with asyncio.Runner() as second, pytest.raises(RuntimeError, match="loop"):
+            second.run(wait_once())
+        first.run(wait_once())
+    with asyncio.Runner() as third:
+        third.run(wait_once())
+
+
+def test_from_two_live_loops_in_two_threads_is_refused() -> None:
+    """The same with loops that run at the same moment in two threads; the owner goes on undisturbed."""
+    subject = Subject(Order)
+    entered, tried = threading.Event(), threading.Event()
+    outcome: list[object] = []
+
+    async def owner() -> None:
+        async with subject, subject.subscribe(Order) as subscription:
+            await subject.publish(Order(n=0))
+            entered.set()
+            while not tried.is_set():
+                await anyio.sleep(0.005)
+            outcome.append(numbers(take_all(subscription)))
+
+    async def intruder() -> None:
+        await subject.publish(Order(n=1))
+
+    def own() -> None:
+        anyio.run(owner)
+
+    thread = threading.Thread(target=own)
+    thread.start()
+    try:
+        assert entered.wait(10)
+        with pytest.raises(RuntimeError):
+            anyio.run(intruder)
+        with pytest.raises(RuntimeError):
+            anyio.run(one_entering, subject)
+    finally:
+        tried.set()
+        thread.join(10)
+    assert outcome == [[0]]
+
+
+async def one_entering(subject: Subject[Any]) -> None:
+    """Enter it."""
+    async with subject:
+        pass
+
+
+@both
+async def test_entering_again_opens_it_anew() -> None:
+    """The same observers, no history, counters at zero; what was subscribed before stays ended."""
+    subject = Subject(Order, replay=5)
+    seen: list[int] = []
+    subject.observe(lambda order: seen.append(order.n), Order)
+    async with subject:
+        old = subject.subscribe(Order)
+        await subject.publish(Order(n=0))
+    async with subject:
+        statistics = subject.statistics()
+        assert statistics.published == 0
+        assert statistics.closed is False
+        async with subject.subscribe(Order) as new:
+            assert take_all(new) == []
+            assert await subject.publish(Order(n=1)) == 2
+            assert numbers(take_all(new)) == [1]
+    assert numbers(take_all(old)) == [0]
+    with pytest.raises(anyio.EndOfStream):
+        await old.receive()
+    await old.aclose()
+    assert seen == [0, 1]
+
+
+@both
+async def test_entering_after_a_close_outside_the_block() -> None:
+    """`close` and then `async with`: open again."""
+    subject = Subject(Order)
+    subject.close(ValueError("over"))
+    with pytest.raises(SubjectClosed):
+        await subject.publish(Order(n=0))
+    async with subject:
+        async with subject.subscribe(Order) as subscription:
+            assert await subject.publish(Order(n=1)) == 1
+            assert numbers(take_all(subscription)) == [1]
+
+
+@both
+async def test_a_first_entering_keeps_what_was_subscribed_before_it() -> None:
+    """Subscriptions made before the first `async with` are of this life: they get what is published in it."""
+    subject = Subject(Order)
+    async with subject.subscribe(Order) as subscription:
+        await subject.publish(Order(n=0))
+        async with subject:
+            await subject.publish(Order(n=1))
+        assert numbers(take_all(subscription)) == [0, 1]
+
+
+@both
+async def test_entering_a_subject_that_is_entered_is_refused() -> None:
+    """Two blocks at once would end each other: RuntimeError, and the first goes on."""
+    subject = Subject(Order)
+    async with subject:
+        with pytest.raises(RuntimeError):
+            async with subject:
+                pass
+        async with subject.subscribe(Order) as subscription:
+            assert await subject.publish(Order(n=0)) == 1
+            assert numbers(take_all(subscription)) == [0]
+
+
+@both
+async def test_lives_after_an_exception() -> None:
+    """A life that ended by an exception is followed by a new one."""
+    subject = Subject(Order)
+    seen: list[int] = []
+    subject.observe(lambda order: seen.append(order.n), Order)
+    for n in range(3):
+        try:
+            async with subject:
+                await subject.publish(Order(n=n))
+                await subject.drain()
+                raise ZeroDivisionError
+        except ZeroDivisionError:
+            await turn()
+    assert seen == [0, 1, 2]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_subscription_left_behind_by_a_dead_loop_holds_nobody(backend: Backend) -> None:
+    """A run ends with a full subscription still held: in the next run it neither hangs a publisher nor crashes."""
+    subject = Subject(Order)
+    held: list[Any] = []
+
+    async def first() -> None:
+        held.append(subject.subscribe(Order, buffer=1))
+        await subject.publish(Order(n=0))
+        with anyio.move_on_after(1):
+            await subject.publish(Order(n=1))
+
+    async def second() -> None:
+        held[0].close() if hasattr(held[0], "close") else await held[0].aclose()
+        with anyio.fail_after(5):
+            assert await subject.publish(Order(n=2)) == 0
+
+    run(first, backend)
+    run(second, backend)
+    held.clear()
+    collect()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_run_that_was_cut_short_leaves_the_subject_usable(backend: Backend) -> None:
+    """KeyboardInterrupt in the middle of waiting readers and publishers: the next run starts clean."""
+    subject = Subject(Order)
+
+    async def cut_short() -> None:
+        async with subject, anyio.create_task_group() as tasks:
+            subscription = subject.subscribe(Order, buffer=1)
+            async with subscription:
+                await subject.publish(Order(n=0))
+                tasks.start_soon(subject.publish, Order(n=1))
+                await turn(3)
+                raise KeyboardInterrupt
+
+    async def clean() -> None:
+        async with subject, subject.subscribe(Order) as subscription:
+            assert await subject.publish(Order(n=2)) == 1
+            assert numbers(take_all(subscription)) == [2]
+
+    with pytest.raises((KeyboardInterrupt, BaseExceptionGroup)):
+        run(cut_short, backend, real=True)
+    run(clean, backend)
