@@ -16,6 +16,7 @@ from typing import Annotated, Any, Union, cast, get_args, get_origin
 from pydantic import BaseModel
 
 from evenflow._conditions import PLAIN_BOOL, Condition, Conditional
+from evenflow._routing._classes import related
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +108,6 @@ def _classes(form: Any) -> tuple[type, ...]:
     if getattr(form, "_is_protocol", False) and not getattr(form, "_is_runtime_protocol", False):
         raise TypeError(f"{form.__name__} is a Protocol that isinstance() cannot tell; decorate it @runtime_checkable")
     return (form,)
-
-
-def related(one: type, other: type, /) -> bool:
-    """Whether an event of one class may be one of the other, as far as the classes say."""
-    return is_subclass(one, other) or is_subclass(other, one)
-
-
-def is_subclass(one: type, other: type, /) -> bool:
-    """``issubclass``, false where a class refuses to say."""
-    try:
-        return issubclass(one, other)
-    except TypeError:  # a Protocol with attributes
-        return False
 
 
 def _open_to_strangers(cls: type) -> bool:

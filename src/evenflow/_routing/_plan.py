@@ -16,7 +16,7 @@ import itertools
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from evenflow._conditions import ORDERINGS, All, Comparison, Condition, Either, OneOf, Truth
-from evenflow._routing._interest import is_subclass
+from evenflow._routing._classes import is_subclass
 from evenflow._routing._spans import BOTTOM, TOP, Bound
 from evenflow._routing._values import can_be_key, one_family
 

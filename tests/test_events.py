@@ -1,0 +1,341 @@
+"""Events: frozen pydantic models whose fields can be compared on the class."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import threading
+import warnings
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
+from unittest.mock import create_autospec
+
+import pytest
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    TypeAdapter,
+    ValidationError,
+    computed_field,
+    create_model,
+)
+
+from evenflow import Condition, Event, fields
+from evenflow._events import is_event_class, wire_name
+
+T = TypeVar("T")
+
+
+class Customer(BaseModel):
+    country: str
+    age: int = 30
+
+
+class OrderPlaced(Event, name="shop.order.placed"):
+    order_id: int
+    region: str
+    total: Decimal
+    customer: Customer
+    discount: Decimal | None = None
+
+
+class RushOrder(OrderPlaced):
+    region: str = "eu"
+    courier: str = "foot"
+
+
+class Changed(Event, Generic[T]):
+    before: T | None = None
+    after: T
+
+
+class Node(Event):
+    number: int = 0
+    next: Node | None = None
+    late: Later | None = None
+
+
+class Later(BaseModel):
+    x: int = 0
+
+
+def order(**changes: Any) -> OrderPlaced:
+    return OrderPlaced(
+        **{"order_id": 1, "region": "eu", "total": Decimal(5), "customer": Customer(country="de"), **changes}
+    )
+
+
+def test_an_event_is_frozen() -> None:
+    """One instance is handed to every subscriber: nobody can change it."""
+    with pytest.raises(ValidationError):
+        order().region = "us"  # type: ignore[misc]
+    assert {Node(number=1): 1}[Node(number=1)] == 1
+
+
+def test_an_event_that_is_not_frozen_is_refused() -> None:
+    """`frozen=False` says why it cannot be, whether as a keyword or in the settings."""
+    with pytest.raises(TypeError, match="not frozen"):
+
+        class Loose(Event, frozen=False):
+            pass
+
+    with pytest.raises(TypeError, match="handed to every subscriber"):
+
+        class Loose2(Event):
+            model_config = ConfigDict(frozen=False)
+
+
+def test_it_stays_a_pydantic_model() -> None:
+    """Validation, dumping, schema and type adapters are those of the same model without evenflow."""
+
+    class Same(BaseModel):
+        order_id: int
+        region: str
+        total: Decimal
+        customer: Customer
+        discount: Decimal | None = None
+
+    mine, theirs = OrderPlaced.model_json_schema(), Same.model_json_schema()
+    assert mine["properties"] == theirs["properties"]
+    assert mine["required"] == theirs["required"]
+    assert order().model_dump_json() == Same(**order().model_dump()).model_dump_json()
+    assert TypeAdapter(OrderPlaced).validate_json(order().model_dump_json()) == order()
+    with pytest.raises(ValidationError):
+        order(order_id="x")
+    assert order().model_copy(update={"region": "us"}).region == "us"
+    assert copy.deepcopy(order()) == order()
+
+
+def test_it_can_be_pickled() -> None:
+    """Events, conditions on them, and fields read on the class."""
+    assert pickle.loads(pickle.dumps(order())) == order()
+    condition: Any = OrderPlaced.customer.country == "de"
+    assert pickle.loads(pickle.dumps(condition)) == condition
+    assert repr(pickle.loads(pickle.dumps(OrderPlaced.total))) == "OrderPlaced.total"
+    assert repr(copy.deepcopy(OrderPlaced.total)) == "OrderPlaced.total"
+
+
+def test_aliases_computed_fields_private_attributes_and_class_variables_are_left_alone() -> None:
+    """What pydantic puts on a model works, and a field is read under its own name."""
+
+    class Rich(Event):
+        LIMIT: ClassVar[int] = 3
+        amount: int = Field(alias="Amount")
+        kind: Literal["rich"] = "rich"
+        _seen: int = PrivateAttr(default=7)
+
+        @computed_field  # type: ignore[prop-decorator]
+        @property
+        def doubled(self) -> int:
+            return self.amount * 2
+
+    event = Rich(Amount=2)  # type: ignore[call-arg]
+    assert event.model_dump(by_alias=True) == {"Amount": 2, "kind": "rich", "doubled": 4}
+    assert (event._seen, Rich.LIMIT) == (7, 3)
+    condition: Any = Rich.amount == 2
+    assert condition(event)
+    with pytest.raises(AttributeError):
+        Rich.Amount  # noqa: B018
+
+
+def test_it_can_be_autospecced() -> None:
+    """A mock of an event class has the model's methods."""
+    mock = create_autospec(OrderPlaced)
+    assert mock.model_validate is not None
+    assert create_autospec(OrderPlaced, instance=True).model_dump is not None
+
+
+def test_it_can_be_the_body_of_a_request() -> None:
+    """FastAPI takes it as a body, validates it and puts it into its own schema."""
+    fastapi = pytest.importorskip("fastapi")
+    from fastapi.testclient import TestClient
+
+    app = fastapi.FastAPI()
+
+    def place(event: OrderPlaced) -> OrderPlaced:
+        return event
+
+    place.__annotations__ = {"event": OrderPlaced, "return": OrderPlaced}
+    app.post("/orders")(place)
+    client = TestClient(app)
+    assert client.post("/orders", json=order().model_dump(mode="json")).json()["region"] == "eu"
+    assert client.post("/orders", json={}).status_code == 422
+    assert "OrderPlaced" in client.get("/openapi.json").text
+
+
+def test_a_redeclared_field_warns_of_nothing_and_keeps_its_meaning() -> None:
+    """A subclass may give a field a new default or type; one that is required stays required."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+
+        class Child(OrderPlaced):
+            order_id: int
+            total: Decimal = Decimal(1)
+
+    assert Child.model_fields["order_id"].is_required()
+    assert not Child.model_fields["total"].is_required()
+    assert RushOrder.model_fields["region"].default == "eu"
+    condition: Any = RushOrder.region == "eu"
+    assert repr(condition) == "RushOrder.region == 'eu'"
+
+
+def test_fields_can_be_compared_while_another_thread_makes_a_class() -> None:
+    """That parents' fields are out of sight while a class is made is that thread's own affair."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    class Slow:
+        def __set_name__(self, owner: type, name: str) -> None:
+            inside.set()
+            assert go_on.wait(10)
+
+    def make() -> None:
+        create_model("Made", __base__=OrderPlaced, __cls_kwargs__={}, region=(str, "x"))
+        type(Event)("Made", (OrderPlaced,), {"__annotations__": {"_slow": ClassVar[Any]}, "_slow": Slow()})
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    try:
+        assert inside.wait(10)
+        assert repr(OrderPlaced.region) == "OrderPlaced.region"
+    finally:
+        go_on.set()
+        thread.join()
+
+
+def test_fields_can_be_used_in_the_body_of_a_subclass() -> None:
+    """While the body of a class runs, its parent's fields are there."""
+
+    class Big(OrderPlaced):
+        IS_BIG: ClassVar[Any] = OrderPlaced.total > 100
+
+    assert Big.IS_BIG(order(total=Decimal(101)))
+
+
+def test_generic_events() -> None:
+    """A parametrized event is a class of its own, whose fields `fields` reads; its instances are the generic's."""
+    condition: Any = fields(Changed[Customer]).after.country == "de"
+    assert isinstance(condition, Condition)
+    assert condition(Changed[Customer](after=Customer(country="de")))
+    assert not condition(Changed[int](after=3))
+    assert repr(condition) == "fields(Changed[Customer]).after.country == 'de'"
+    assert isinstance(Changed[int](after=3), Changed)
+
+
+def test_fields_of_what_is_no_event_are_refused() -> None:
+    """`fields` takes classes of events; for others there are callables."""
+    for wrong in (Customer, int, order(), "x"):
+        with pytest.raises(TypeError, match="use a callable"):
+            fields(wrong)  # type: ignore[arg-type]
+
+
+def test_events_that_refer_to_each_other_and_to_what_comes_later() -> None:
+    """A field's type may be named before it exists; its fields are known as soon as it does."""
+    condition: Any = Node.next.next.number == 2  # type: ignore[union-attr]
+    assert condition(Node(next=Node(next=Node(number=2))))
+    assert not condition(Node())
+    assert (Node.late.x == 3)(Node(late=Later(x=3)))  # type: ignore[union-attr, operator]
+
+
+@pytest.mark.parametrize("name", ["json", "copy", "model_dump", "register", "mro", "dict", "schema", "validate"])
+def test_a_field_that_hides_an_attribute_is_refused(name: str) -> None:
+    """A field by the name of an attribute of `Event` or of its class is a TypeError that names a way out."""
+    with pytest.raises(TypeError, match=f"field '{name}' of Bad would hide .* alias=.{name}"):
+        type(Event)("Bad", (Event,), {"__annotations__": {name: int}, "__module__": __name__})
+    with pytest.raises(TypeError, match="would hide"):
+        create_model("Bad", __base__=OrderPlaced, **{name: (int, 1)})
+
+
+def test_an_unknown_class_keyword_is_refused() -> None:
+    """A misspelled `name=` is a TypeError that says what was meant; pydantic's own settings are taken."""
+    with pytest.raises(TypeError, match="'nmae'; did you mean 'name'"):
+
+        class Misspelled(Event, nmae="x"):
+            pass
+
+    with pytest.raises(TypeError, match="does not know the keyword 'colour'"):
+
+        class Unknown(Event, colour="red"):
+            pass
+
+    class Titled(Event, title="A title", name="titled"):
+        pass
+
+    assert Titled.model_json_schema()["title"] == "A title"
+
+
+def test_keywords_of_a_users_own_base_are_taken() -> None:
+    """A parent whose `__init_subclass__` takes a keyword gets it."""
+
+    class Topical(Event):
+        TOPIC: ClassVar[str] = ""
+
+        def __init_subclass__(cls, *, topic: str = "", **rest: Any) -> None:
+            super().__init_subclass__(**rest)
+            cls.TOPIC = topic
+
+    class Weather(Topical, topic="weather"):
+        pass
+
+    assert Weather.TOPIC == "weather"
+
+
+def test_the_wire_name_is_the_class_name_or_what_was_given_and_is_not_inherited() -> None:
+    """`name=` is for one class; its subclasses have names of their own, and so have other classes."""
+    assert wire_name(OrderPlaced) == "shop.order.placed"
+    assert wire_name(RushOrder) == "RushOrder"
+    assert wire_name(Changed[int]) == "Changed[int]"
+    assert wire_name(Customer) == "Customer"
+
+
+@pytest.mark.parametrize("name", ["", "  ", 3, b"x"])
+def test_a_wire_name_is_a_text(name: Any) -> None:
+    """An empty name, or one that is no text, is refused."""
+    with pytest.raises(TypeError, match="must be a text"):
+
+        class Bad(Event, name=name):
+            pass
+
+
+def test_a_misspelled_field_is_an_attribute_error_that_helps() -> None:
+    """The message says what may have been meant, or what there is."""
+    with pytest.raises(AttributeError, match="no field 'regoin'; did you mean 'region'"):
+        OrderPlaced.regoin  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match="it has order_id, region, total, customer, discount"):
+        OrderPlaced.zzz  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match="Customer has no field 'contry'; did you mean 'country'"):
+        OrderPlaced.customer.contry  # type: ignore[attr-defined]  # noqa: B018
+    assert not hasattr(OrderPlaced, "__nothing__")
+    assert not hasattr(OrderPlaced, "_nothing")
+    assert not hasattr(Event, "anything")
+
+
+def test_two_classes_with_one_wire_name_may_live_side_by_side() -> None:
+    """In memory names do not clash."""
+
+    class A(Event, name="same"):
+        pass
+
+    class B(Event, name="same"):
+        pass
+
+    assert wire_name(A) == wire_name(B)
+
+
+def test_is_event_class() -> None:
+    """Classes derived from `Event`, and nothing else."""
+    assert is_event_class(OrderPlaced)
+    assert is_event_class(Changed[int])
+    assert not is_event_class(Customer)
+    assert not is_event_class(order())
+
+
+def test_annotated_fields_and_constraints() -> None:
+    """Metadata of a field stands in nobody's way."""
+
+    class Limited(Event):
+        amount: Annotated[int, Field(gt=0, lt=10)] = 1
+
+    condition: Any = Limited.amount == 99
+    assert not condition(Limited())
