@@ -86,6 +86,7 @@ class Mailbox(Readers):
         "replay",
         "reserved",
         "sending",
+        "serial",
         "stalled",
         "stamp",
         "taken",
@@ -116,7 +117,7 @@ class Mailbox(Readers):
         self.lying = False
         self.limit = capacity
         """The chunk may grow to this length before anybody has to look again."""
-        self.marks = self.reserved = self.stamp = 0
+        self.marks = self.reserved = self.stamp = self.serial = 0
         self.taken = self.replaced = self.evicted = self.refused = self.discarded = 0
         self.end: BaseException | type[BaseException] | None = None
         self.closed = False

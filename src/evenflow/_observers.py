@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from anyio import ClosedResourceError, get_cancelled_exc_class
 
-from ._loops import CANCELLED
 from ._statistics import ObserverStatistics
 from ._subscription import Subscription, ledger
 
@@ -73,7 +72,7 @@ class Observer:
 
     @property
     def ended(self) -> bool:
-        """Whether it will handle nothing more, as things stand: it was detached, or its subject is closed or failed it."""
+        """Whether it will handle nothing more, as things stand: it was detached, or its subscription has ended."""
         subscription = self._subscription
         if self._running:
             return False
@@ -197,8 +196,3 @@ def wants_of_handler(handler: Callable[..., object]) -> object:
             f"the annotation {first.annotation!r} of {handler!r} cannot be read ({error}); name what it wants instead:"
             " @subject.observer(OrderPlaced)"
         ) from error
-
-
-def is_cancelled_now(cancelled_at: float) -> bool:
-    """Whether the present scope is cancelled."""
-    return cancelled_at == CANCELLED

@@ -14,35 +14,28 @@ A destructor that runs during a commit only leaves a note (`forget`), and a publ
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Iterable
 from inspect import iscoroutine
-from itertools import count, takewhile
-from threading import get_ident
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
-from anyio import ClosedResourceError, EndOfStream, WouldBlock
+from anyio import EndOfStream, WouldBlock
 from anyio.lowlevel import checkpoint
 
-from ._admission import Admission, Waiter
+from ._admission import Waiter
 from ._deadlock import WAITING, readers, refuse_deadlock
-from ._errors import SubjectClosed
-from ._loops import CANCELLED, DELIVERIES_A_TURN, TURNS, Home, current_task, home_or_none
 from ._items import hashed
-from ._mailbox import Mailbox
-from ._routing import Router
+from ._loops import CANCELLED, DELIVERIES_A_TURN, TURNS, current_task
+from ._roster import Roster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from ._history import History
-    from ._mailbox import Overflow
+    from ._mailbox import Mailbox
     from ._routing import Interest, Route
 
 E = TypeVar("E")
 _log = logging.getLogger("evenflow.subject")
-_numbers = count(1)
 
 TICK = 0.5
 """Seconds after which a publish that waits looks again: for a deadlock, a stall, a subscription let go elsewhere."""
@@ -69,56 +62,8 @@ class Draft:
         return (self.route.everyone, self.chosen) if self.chosen else (self.route.everyone,)
 
 
-class Publishing(Generic[E]):
-    """A subject without its face: mailboxes, the router, and the way of an event through them."""
-
-    def __init__(self, types: tuple[type, ...], name: str | None, stall_after: float) -> None:
-        self._types = types
-        self._name = name or f"subject-{next(_numbers)}"
-        self._stall_after = stall_after
-        self._history: History | None = None
-        self._keyed = False
-        """Whether what is kept is kept by key."""
-        self._dead: deque[Mailbox] = deque()
-        """Mailboxes whose subscription was let go where nothing could be done about it."""
-        self._home: Home | None = None
-        self._cancelled_at: Callable[[], float] = anyio.current_effective_deadline
-        self._inside = False
-        """Our own tables are being worked on: a destructor only leaves a note."""
-        self._committing = False
-        """An event is being given to everybody: nothing else happens."""
-        self._closed = False
-        self._end: BaseException | type[BaseException] | None = None
-        self._life = 0
-        self._begin()
-
-    def _begin(self) -> None:
-        """Begin a life: nobody subscribed, nothing published."""
-        self._life += 1
-        self._router: Router[Mailbox] = Router(self._types)
-        self._routes: dict[type, Route[Mailbox]] = {}
-        """The routes of the classes seen so far; empty once the subject is closed."""
-        self._boxes: dict[Mailbox, Interest] = {}
-        """The active subscriptions, in the order in which they came."""
-        self._serials: dict[Mailbox, int] = {}
-        self._serial = 0
-        self._careful: set[Mailbox] = set()
-        self._admission = Admission(self._on_take)
-        self._watchers: list[Callable[[Mailbox | None], None]] = []
-        self._published = 0
-        self._deliveries = 0
-        self._closed = False
-        self._end = None
-
-    @property
-    def name(self) -> str:
-        """The name it was given, or one that was made up."""
-        return self._name
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether it takes no more events."""
-        return self._closed
+class Publishing(Roster, Generic[E]):
+    """A subject without its face: the way of an event to the mailboxes of those who want it."""
 
     # ------------------------------------------------------------------ publishing
 
@@ -254,7 +199,7 @@ class Publishing(Generic[E]):
             room = box.limit - len(box.chunk)
             if room < most:
                 most = room
-        if most < 2:
+        if most <= 1:
             return 0
         stop = at + 1
         while stop < at + most and type(events[stop]) is kind:
@@ -324,7 +269,7 @@ class Publishing(Generic[E]):
             inside, self._inside = self._inside, True
             try:
                 seen, draft.seen = draft.seen, self._serial
-                new = list(takewhile(lambda box: self._serials[box] > seen, reversed(self._boxes)))  # noqa: B023 -- used at once
+                new = list(takewhile(lambda box: box.serial > seen, reversed(self._boxes)))  # noqa: B023 -- used at once
                 for box in reversed(new):
                     interest = self._boxes.get(box)
                     if interest is None or box in draft.route.everyone or box in draft.chosen:
@@ -389,23 +334,11 @@ class Publishing(Generic[E]):
         """Give the event to all that want it, in one instant."""
         if draft.claim is not None:
             draft.claim()
-        event, keys, careful = draft.event, draft.keys, self._careful
-        reached = 0
         given_up: list[object] = []
         ended: list[Mailbox] = []
         inside, self._inside, self._committing = self._inside, True, True
         try:
-            for group in draft.groups():
-                for box in group:
-                    if box.end is not None:
-                        continue
-                    if box not in careful:
-                        box.add(event)
-                    else:
-                        given_up.append(box.put(event, keys.get(box)))
-                        if box.end is not None:
-                            ended.append(box)
-                    reached += 1
+            reached = self._give_to_all(draft, given_up, ended)
         finally:
             self._committing = False
             self._inside = inside
@@ -414,13 +347,30 @@ class Publishing(Generic[E]):
         TURNS.given += reached
         for box in ended:
             self.detach(box, box.end or EndOfStream, discard=False)
-        if self._admission.queue:
-            for box in keys:
+        if draft.keys and self._admission.queue:
+            for box in draft.keys:
                 self._admission.look_again(box)
         if self._history is not None:
-            self._history.add(event, draft.history_key)
+            self._history.add(draft.event, draft.history_key)
         if not reached:
-            self._on_unwanted(event)
+            self._on_unwanted(draft.event)
+        return reached
+
+    def _give_to_all(self, draft: Draft, given_up: list[object], ended: list[Mailbox]) -> int:
+        """Give the event to each; what gave way for it is kept until the end, so that no destructor runs before."""
+        event, keys, careful = draft.event, draft.keys, self._careful
+        reached = 0
+        for group in draft.groups():
+            for box in group:
+                if box.end is not None:
+                    continue
+                reached += 1
+                if box not in careful:
+                    box.add(event)
+                    continue
+                given_up.append(box.put(event, keys.get(box)))
+                if box.end is not None:  # it was disconnected; its mailbox can still be emptied
+                    ended.append(box)
         return reached
 
     # ------------------------------------------------------------------ waiting for room
@@ -514,144 +464,6 @@ class Publishing(Generic[E]):
         if not self._watchers and not self._admission.misses(box):
             box.on_take = None
 
-    # ------------------------------------------------------------------ coming and going
-
-    def new_box(self, *, capacity: int, overflow: Overflow, conflated: bool, gaps: bool) -> Mailbox:
-        """A mailbox of this subject, not yet active."""
-        return Mailbox(capacity=capacity, overflow=overflow, conflated=conflated, gaps=gaps, careful=self._careful)
-
-    def add_box(self, box: Mailbox, interest: Interest) -> None:
-        """A subscription begins."""
-        inside, self._inside = self._inside, True
-        try:
-            self._serial += 1
-            self._serials[box] = self._serial
-            self._boxes[box] = interest
-            self._router.add(box, interest)
-        finally:
-            self._inside = inside
-
-    def detach(self, box: Mailbox, end: BaseException | type[BaseException], *, discard: bool = True) -> None:
-        """End a subscription; what is buffered is discarded, or can still be read."""
-        self.check_thread()
-        self._let_go(box, end, discard=discard)
-
-    def _let_go(self, box: Mailbox, end: BaseException | type[BaseException], *, discard: bool) -> None:
-        if self._committing:  # a destructor's doing: after the commit
-            box.finish_later = (end, discard)
-            self._dead.append(box)
-            return
-        inside, self._inside = self._inside, True
-        try:
-            rest: list[object] = []
-            if discard:
-                rest = box.discard(end)
-            else:
-                box.finish(end)
-            self._careful.discard(box)
-            if self._boxes.pop(box, None) is not None:
-                del self._serials[box]
-                self._router.remove(box)
-            self._admission.gone(box)
-            for watcher in tuple(self._watchers):
-                watcher(box)
-        finally:
-            self._inside = inside
-        del rest  # only now may the events' own destructors run
-
-    def close(self, error: BaseException | None = None) -> None:
-        """Take no more events; what is buffered is still delivered, then comes the end, or ``error``."""
-        self.check_thread()
-        if error is not None and not isinstance(error, BaseException):
-            raise TypeError(f"close takes an exception for those who read, or nothing, not {error!r}")
-        if self._closed:
-            return
-        inside, self._inside = self._inside, True
-        try:
-            self._closed = True
-            self._end = error
-            self._routes = {}
-            for box in tuple(self._boxes):
-                box.finish(error or EndOfStream)
-            for waiter in self._admission.queue:
-                waiter.wake.set()
-            for watcher in tuple(self._watchers):
-                watcher(None)
-        finally:
-            self._inside = inside
-
-    def forget(self, box: Mailbox) -> None:
-        """A subscription was let go by its last reference, perhaps in another thread or during a commit."""
-        home = self._home
-        if self._inside or (home is not None and home.thread != get_ident()):
-            self._dead.append(box)
-        else:
-            self._let_go(box, ClosedResourceError, discard=True)
-
-    def _bury(self) -> None:
-        """Detach those that were let go where nothing could be done about it."""
-        while self._dead and not self._inside:
-            box = self._dead.popleft()
-            end, discard = box.finish_later or (ClosedResourceError, True)
-            self._let_go(box, end, discard=discard)
-
-    def wants_of(self, box: Mailbox) -> str:
-        """What a subscription wants, in words."""
-        interest = self._boxes.get(box)
-        return "nothing more" if interest is None else str(interest)
-
-    # ------------------------------------------------------------------ where we are
-
-    def settle(self) -> None:
-        """Belong to the running loop from now on, unless another live one owns this subject."""
-        home = self._home
-        if home is not None and home.is_here():
-            return
-        self.check_thread()
-        if self._home is None:
-            self._home = home = Home()
-            self._cancelled_at = home.cancelled_at
-
-    def check_thread(self) -> None:
-        """Refuse a call from a foreign thread, or from a second live loop.
-
-        Raises:
-            RuntimeError: the message names the way out.
-        """
-        home = self._home
-        if home is None or home.is_here():
-            return
-        if home.has_ended():
-            self._leave_home()
-            return
-        if home.thread != get_ident():
-            raise RuntimeError(
-                f"{self._name} belongs to an event loop in another thread; from here only publish_from_thread may be used"
-            )
-        if home_or_none() is not None:
-            raise RuntimeError(
-                f"{self._name} belongs to another event loop that has not ended;"
-                " make a subject for each loop, or end that one first"
-            )
-
-    def _leave_home(self) -> None:
-        """The loop has ended: whoever waited there waits no more."""
-        self._home = None
-        self._cancelled_at = anyio.current_effective_deadline
-        self._admission = Admission(self._on_take)
-        self._watchers = []
-        for box in self._boxes:
-            box.sleepers = box.rung = ()
-            box.reserved = 0
-            box.on_take = None
-
-    def _cancelled(self) -> float:
-        try:
-            return self._cancelled_at()
-        except RuntimeError:  # another library runs now
-            self._cancelled_at = anyio.current_effective_deadline
-            return self._cancelled_at()
-
     # ------------------------------------------------------------------ refusing
 
     def _find_route(self, event: Any) -> Route[Mailbox]:
@@ -664,15 +476,6 @@ class Publishing(Generic[E]):
             self._check_type(event)
             route = self._routes[kind] = self._router.route(kind)
         return route
-
-    def check_open(self, life: int | None = None) -> None:
-        """Refuse to go on with a subject that was closed, or entered anew since.
-
-        Raises:
-            SubjectClosed: it takes no more events.
-        """
-        if self._closed or (life is not None and life != self._life):
-            raise SubjectClosed(f"{self._name} is closed: it takes no more events; enter it again to open it anew")
 
     def _check_type(self, event: object) -> None:
         """Refuse what is none of the subject's classes."""

@@ -77,4 +77,3 @@ class Readers:
             if bell in self.rung:
                 self.rung.remove(bell)  # type: ignore[union-attr]  # it holds something
             self.rouse()
-

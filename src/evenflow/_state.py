@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from anyio import EndOfStream
 
-from ._mailbox import Mailbox
 from ._publishing import Publishing
 from ._routing import Interest
 from ._subscription import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ._mailbox import Mailbox
 
 V = TypeVar("V")
 
@@ -70,7 +71,7 @@ class State(Generic[V]):
 
     def subscribe(self) -> Subscription[V]:
         """The value now, then each newest; a reader that is slow skips to the newest."""
-        subscription, box = self._open(_EVERYTHING, None, sys._getframe(1))  # noqa: SLF001 -- the only way to say where it was made
+        subscription, box = self._open(None, sys._getframe(1))
         box.put(self._value, "value")
         if self._closed:
             box.finish(EndOfStream)
@@ -89,7 +90,7 @@ class State(Generic[V]):
         """
         if predicate(self._value):
             return self._value
-        subscription, box = self._open(_WHAT_HOLDS, predicate, sys._getframe(0))  # noqa: SLF001 -- as above
+        subscription, box = self._open(predicate, sys._getframe(0))
         async with subscription:
             if self._closed:
                 box.finish(EndOfStream)
@@ -98,11 +99,11 @@ class State(Generic[V]):
             return await subscription.receive()
 
     def close(self) -> None:
-        """No more changes: what was not read can still be read, then comes the end; late subscribers get the value first."""
+        """No more changes: what was not read can still be read, then comes the end; so too for late subscribers."""
         self._closed = True
         self._changes.close()
 
-    def _open(self, interest: Interest, where: Any, frame: Any) -> tuple[Subscription[V], Mailbox]:
+    def _open(self, where: Any, frame: Any) -> tuple[Subscription[V], Mailbox]:
         self._changes.check_thread()
         conflated = where is None
         box = self._changes.new_box(

@@ -6,24 +6,22 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast, overload
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, overload
 
-from anyio import EndOfStream, Event, create_task_group
+from anyio import EndOfStream, Event
 
-from ._errors import Deadlock, SubjectClosed
+from ._errors import SubjectClosed
 from ._events import Event as EventModel
+from ._explain import NOT_RUNNING, Explanation, explain
 from ._history import History
-from ._loops import CANCELLED
-from ._items import Gap
-from ._mailbox import Mailbox, Overflow
-from ._observers import HANDLING, Observer, ObserverFailed, wants_of_handler
+from ._observers import Observer, ObserverFailed
+from ._observing import Observing
 from ._options import (
     BUFFER,
     REPLAY_KEYS,
     STALL_AFTER,
     Key,
-    ObserveOptions,
     SubjectOptions,
     SubscribeOptions,
     Where,
@@ -34,17 +32,19 @@ from ._options import (
     checked_seconds,
     whole,
 )
-from ._publishing import Publishing
 from ._routing import Interest, classes_in
 from ._statistics import SubjectStatistics
 from ._subscription import Subscription, ledger
 from ._threads import publish_from_thread
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from contextvars import Context
 
     from anyio.abc import TaskGroup
-    from typing_extensions import Self, TypeForm, Unpack
+    from typing_extensions import TypeForm, Unpack
+
+    from ._items import Gap
+    from ._mailbox import Mailbox, Overflow
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -74,10 +74,11 @@ class Source(Protocol[E_co]):
         ...
 
 
-class Subject(Publishing[E], Generic[E]):
+class Subject(Observing[E], Generic[E]):
     """Pushes events to subscribers that know nothing of each other, each at its own pace.
 
-    ``Subject(OrderPlaced, OrderShipped)`` carries events of these classes and their subclasses; ``Subject()`` any ``Event``.
+    ``Subject(OrderPlaced, OrderShipped)`` carries events of these classes and their subclasses, ``Subject()`` any
+    ``Event``.
     It can be made at import time, without an event loop, and used as it is; entered with ``async with`` it also runs
     its observers, and can be published to from other threads.
     It belongs to the loop in which something first waits on it, until that loop ends.
@@ -146,25 +147,22 @@ class Subject(Publishing[E], Generic[E]):
         whole(replay_keys, "replay_keys", 1)
         key = checked_key(replay_by, "replay_by")
         if key is not None and not replay:
-            raise ValueError("replay_by says of which events to keep the last replay=, which is 0; give replay=1 or more")
+            raise ValueError(
+                "replay_by says of which events to keep the last replay=, which is 0; give replay=1 or more"
+            )
         super().__init__(classes_in(*types), checked_name(name), checked_seconds(stall_after, "stall_after"))
         self._replay = (replay, key, replay_keys)
         self._history = History(*self._replay) if replay else None
         self._keyed = key is not None
-        self._observers: dict[Observer, None] = {}
         self._failures: _Failures | None = None
-        self._group: TaskGroup | None = None
-        self._context: Context | None = None
-        self._all_ended: Event | None = None
-        self._ever_entered = False
-        self._observers_of_this_life: list[Observer] = []
-        self._told_of_observers = False
         self._subscribed = 0
 
     # ------------------------------------------------------------------ subscribing
 
     @overload
-    def subscribe(self, /, *, gaps: Literal[False] = False, **options: Unpack[SubscribeOptions[E]]) -> Subscription[E]: ...
+    def subscribe(
+        self, /, *, gaps: Literal[False] = False, **options: Unpack[SubscribeOptions[E]]
+    ) -> Subscription[E]: ...
     @overload
     def subscribe(self, /, *, gaps: bool, **options: Unpack[SubscribeOptions[E]]) -> Subscription[E | Gap]: ...
     @overload
@@ -261,8 +259,8 @@ class Subject(Publishing[E], Generic[E]):
     ) -> Subscription[Any]:
         """Subscribe from this call on, entered or not.
 
-        Gets every event that is one of the classes in ``wants`` (all, where none is named) and for which ``where`` holds,
-        in the order in which they are published, in a buffer of its own of ``buffer`` events.
+        Gets every event that is one of the classes in ``wants`` (all, where none is named) and for which ``where``
+        holds, in the order in which they are published, in a buffer of its own of ``buffer`` events.
 
         Args:
             where: a condition on fields, or a quick plain callable, which runs in the publisher's task.
@@ -279,7 +277,7 @@ class Subject(Publishing[E], Generic[E]):
             RuntimeError: called from another thread.
         """
         interest = self._router.interest(wants, where)
-        return self._subscribe(interest, where, buffer, overflow, conflate, replay, gaps, name, sys._getframe(1))  # noqa: SLF001 -- the only way to say where it was made
+        return self._subscribe(interest, where, buffer, overflow, conflate, replay, gaps, name, sys._getframe(1))
 
     def _subscribe(
         self,
@@ -314,8 +312,10 @@ class Subject(Publishing[E], Generic[E]):
             self.add_box(box, interest)
         return subscription
 
-    def _checked_overflow(self, overflow: object, *, conflated: bool) -> Overflow:
-        return checked_overflow(overflow, conflated=conflated)
+    def _begin_anew(self) -> None:
+        super()._begin_anew()
+        if self._history is not None:
+            self._history = History(*self._replay)
 
     def _replay_to(self, box: Mailbox, interest: Interest) -> None:
         assert self._history is not None
@@ -356,118 +356,10 @@ class Subject(Publishing[E], Generic[E]):
             anyio.EndOfStream: the subject was closed without one.
         """
         interest = self._router.interest(wants, where)
-        frame = sys._getframe(1)  # noqa: SLF001 -- the only way to say where it was made
+        frame = sys._getframe(1)
         subscription = self._subscribe(interest, where, 1, "drop_newest", None, False, False, None, frame)
         subscription.quiet()
         return _first(subscription)
-
-    # ------------------------------------------------------------------ observers
-
-    @overload
-    def observe(
-        self, handler: Callable[[E], object], /, **options: Unpack[ObserveOptions[E]]
-    ) -> Observer: ...
-    @overload
-    def observe(
-        self, handler: Callable[[W], object], a: TypeForm[W], /, *wants: TypeForm[W], **options: Unpack[ObserveOptions[W]]
-    ) -> Observer: ...
-    @overload
-    def observe(
-        self, handler: Callable[[W], object], /, **options: Unpack[ObserveOptions[W]]
-    ) -> Observer: ...
-    def observe(
-        self,
-        handler: Callable[[Any], object],
-        /,
-        *wants: Any,
-        where: Where[Any] = None,
-        buffer: int = BUFFER,
-        overflow: Overflow | None = None,
-        conflate: Key[Any] | None = None,
-        concurrency: int = 1,
-        name: str | None = None,
-    ) -> Observer:
-        """Have ``handler`` called for each event that is wanted, while the subject is entered.
-
-        Wants are read off the handler's annotation where none are named; a handler without one wants everything.
-        Async handlers are awaited; sync ones run in the loop and must not block.
-        With ``concurrency=1`` events are handled in order; with more, so many at the same time.
-        A handler that raises stops nobody: the error is logged, and published on ``failures``.
-
-        Raises:
-            TypeError, ValueError: an argument makes no sense, or nothing could ever be wanted.
-        """
-        self.check_thread()
-        annotated = wants_of_handler(handler)
-        if not wants and annotated not in (None, Any, object):
-            wants = (annotated,)
-        interest = self._router.interest(wants, where)
-        whole(concurrency, "concurrency", 1)
-        checked_buffer(buffer)
-        self._checked_overflow(overflow, conflated=conflate is not None)
-        checked_key(conflate, "conflate")
-        shown = checked_name(name) or getattr(handler, "__qualname__", None) or repr(handler)
-        options = {"where": where, "buffer": buffer, "overflow": overflow, "conflate": conflate}
-        observer = Observer(self, handler, interest, options, concurrency=concurrency, name=shown)
-        self._observers[observer] = None
-        if self._group is not None and not self._closed:
-            self._start(observer)
-        return observer
-
-    @overload
-    def observer(
-        self, a: TypeForm[T1], /, **options: Unpack[ObserveOptions[T1]]
-    ) -> Callable[[H], H]: ...
-    @overload
-    def observer(
-        self, a: TypeForm[T1], b: TypeForm[T2], /, **options: Unpack[ObserveOptions[T1 | T2]]
-    ) -> Callable[[H], H]: ...
-    @overload
-    def observer(
-        self, a: TypeForm[T1], b: TypeForm[T2], c: TypeForm[T3], /, **options: Unpack[ObserveOptions[T1 | T2 | T3]]
-    ) -> Callable[[H], H]: ...
-    @overload
-    def observer(self, /, **options: Unpack[ObserveOptions[E]]) -> Callable[[H], H]: ...
-    @overload
-    def observer(self, handler: H, /) -> H: ...
-    def observer(self, *wants: Any, **options: Any) -> Any:
-        """``observe`` as a decorator, bare or called; returns the function.
-
-        Raises:
-            TypeError: bare, and the function's parameter is not annotated with what it wants; else as ``observe``.
-        """
-        if len(wants) == 1 and not options and callable(wants[0]) and not _is_want(wants[0]):
-            return self._observe_annotated(wants[0], ())
-        return lambda handler: self._observe_annotated(handler, wants, **options)
-
-    def _observe_annotated(self, handler: Any, wants: tuple[Any, ...], **options: Any) -> Any:
-        annotated = wants_of_handler(handler)
-        if not wants and annotated is None:
-            raise TypeError(
-                f"{getattr(handler, '__qualname__', handler)} does not say which events it wants: annotate its parameter"
-                " (order: OrderPlaced), or name them: @subject.observer(OrderPlaced)"
-            )
-        if wants and annotated is not None:
-            self._refuse_other_annotation(handler, wants, annotated)
-        self.observe(handler, *wants, **options)
-        return handler
-
-    def _refuse_other_annotation(self, handler: Any, wants: tuple[Any, ...], annotated: Any) -> None:
-        try:
-            takes = classes_in(annotated)
-        except TypeError:  # not a class that can be looked at: a type variable, Any
-            return
-        for want in classes_in(*wants):
-            if not issubclass(want, takes):
-                raise TypeError(
-                    f"{getattr(handler, '__qualname__', handler)} takes {' | '.join(c.__name__ for c in takes)},"
-                    f" and {want.__name__} is none; name what it takes, or annotate what it gets"
-                )
-
-    def remove_observer(self, observer: Observer) -> None:
-        """An observer was detached."""
-        self.check_thread()
-        self._observers.pop(observer, None)
 
     @property
     def failures(self) -> Subject[ObserverFailed]:
@@ -481,11 +373,6 @@ class Subject(Publishing[E], Generic[E]):
             if self._group is not None:
                 self._failures.enter_with(self._group, self._context)
         return self._failures
-
-    def report_failure(self, failed: ObserverFailed) -> None:
-        """A handler raised."""
-        if self._failures is not None and not self._failures.is_closed:
-            self._failures.publish_nowait(failed)
 
     # ------------------------------------------------------------------ other threads
 
@@ -512,13 +399,9 @@ class Subject(Publishing[E], Generic[E]):
             raise SubjectClosed(f"{self._name} is closed: it takes no more events; enter it again to open it anew")
         if self._group is None or home is None:
             raise RuntimeError(
-                f"{self._name} was not entered, so there is no loop to publish in; use 'async with' on it in its loop first"
+                f"{self._name} was not entered, so there is no loop to publish in; use 'async with' on it in its loop"
             )
         return publish_from_thread(self, home, event, timeout)
-
-    def task_group(self) -> TaskGroup | None:
-        """Where the subject's own tasks run, while it is entered and open."""
-        return None if self._closed else self._group
 
     # ------------------------------------------------------------------ waiting for others
 
@@ -564,116 +447,6 @@ class Subject(Publishing[E], Generic[E]):
             if watcher in self._watchers:
                 self._watchers.remove(watcher)
 
-    def event_handled(self) -> None:
-        """An observer has handled an event."""
-        for watcher in tuple(self._watchers):
-            watcher(None)
-
-    def _refuse_inside(self, what: str) -> None:
-        if any(subject is self for subject in HANDLING.get()):
-            raise Deadlock(
-                f"{what} of {self._name} was called from inside one of its own handlers, and would wait for that very"
-                " handler; call it from outside",
-                path=(self._name,),
-            )
-
-    def is_cancelled(self) -> bool:
-        """Whether the present scope is cancelled."""
-        return self._cancelled() == CANCELLED
-
-    # ------------------------------------------------------------------ closing
-
-    def close(self, error: BaseException | None = None) -> None:
-        """Take no more events; what is buffered is still delivered, then comes the end, or ``error``.
-
-        Publishers that wait get ``SubjectClosed``. The second time it does nothing. Waits for nothing.
-
-        Raises:
-            RuntimeError: called from another thread.
-        """
-        super().close(error)
-        if self._failures is not None and self._all_ended is None:
-            self._failures.close()
-
-    async def aclose(self) -> None:
-        """Close, then wait for the observers to handle what they are owed.
-
-        Bounded by the caller's scope alone; cancelling it leaves the subject closed.
-
-        Raises:
-            Deadlock: called from inside one of this subject's own handlers.
-        """
-        self._refuse_inside("aclose")
-        self.close()
-        await self._observers_ended()
-
-    async def _observers_ended(self) -> None:
-        if self._all_ended is not None and any(observer.running for observer in self._observers_of_this_life):
-            self.settle()
-            await self._all_ended.wait()
-
-    def observer_ended(self) -> None:
-        """The last task of an observer has ended."""
-        if self._closed and self._all_ended is not None:
-            if not any(observer.running for observer in self._observers_of_this_life):
-                self._all_ended.set()
-        self.event_handled()
-
-    # ------------------------------------------------------------------ entering
-
-    async def __aenter__(self) -> Self:
-        self._refuse_entered()
-        self.settle()
-        if self._closed:
-            self._begin_anew()
-        group = create_task_group()
-        await group.__aenter__()
-        self._ever_entered = True
-        self._told_of_observers = False
-        self.enter_with(group, copy_context())
-        return self
-
-    def _refuse_entered(self) -> None:
-        self.check_thread()
-        if self._group is not None:
-            raise RuntimeError(
-                f"{self._name} is entered already, and lives once at a time; leave it first, or make a subject for each"
-            )
-
-    def _leave_home(self) -> None:
-        super()._leave_home()
-        if self._group is not None:  # its loop has ended under it
-            self._group = None
-            self._closed = True
-            self._routes = {}
-
-    def _begin_anew(self) -> None:
-        """Live once more: the same observers, no history, counters at zero."""
-        self._begin()
-        if self._history is not None:
-            self._history = History(*self._replay)
-        if self._failures is not None:
-            self._failures._begin()  # noqa: SLF001 -- our own kind
-
-    def enter_with(self, group: TaskGroup, context: Context | None) -> None:
-        """Run the observers in this group, with these context variables."""
-        self._group = group
-        self._context = context
-        self._all_ended = Event()
-        self._observers_of_this_life = []
-        for observer in tuple(self._observers):
-            self._start(observer)
-        if self._failures is not None:
-            self._failures.enter_with(group, context)
-
-    def _start(self, observer: Observer) -> None:
-        assert self._group is not None
-        self._observers_of_this_life.append(observer)
-        if self._context is None:
-            observer.start(self._group)
-        else:
-            self._context.copy().run(observer.start, self._group)
-
     def subscribe_observer(self, observer: Observer, options: dict[str, Any]) -> Subscription[Any]:
         """The subscription that an observer reads."""
         return self._subscribe(
@@ -685,39 +458,12 @@ class Subject(Publishing[E], Generic[E]):
             False,
             False,
             f"{self._name}/{observer.name}",
-            sys._getframe(0),  # noqa: SLF001 -- as in subscribe
+            sys._getframe(0),
         )
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        group, failures = self._group, self._failures
-        assert group is not None
-        self.close()
-        try:
-            if exc is None:
-                await self._observers_ended()
-            if self._failures is not None:
-                self._failures.close()
-        except BaseException:
-            group.cancel_scope.cancel()
-            raise
-        finally:
-            if exc is not None:
-                group.cancel_scope.cancel()
-            try:
-                await group.__aexit__(None, None, None)
-            finally:
-                self._group = self._context = self._all_ended = None
-                if failures is not None:
-                    failures.leave()
 
     # ------------------------------------------------------------------ what it says of itself
 
-    def explain(self, event: E, /) -> tuple[Any, ...]:
+    def explain(self, event: E, /) -> tuple[Explanation, ...]:
         """Why each subscription and observer would, or would not, get this event; nobody gets it.
 
         Raises:
@@ -725,7 +471,20 @@ class Subject(Publishing[E], Generic[E]):
         """
         self.check_thread()
         self._check_type(event)
-        raise NotImplementedError
+        explanations = [
+            explain(box.name, interest, event, box, found_by=self._router.found_by(box))
+            for box, interest in tuple(self._boxes.items())
+        ]
+        explanations += [
+            replace(
+                explain(observer.name, observer.interest, event, observer, found_by="not asked"),
+                wanted=False,
+                reason=NOT_RUNNING,
+            )
+            for observer in self._observers
+            if not observer.running
+        ]
+        return tuple(explanations)
 
     def statistics(self) -> SubjectStatistics:
         """Plain numbers, as they are now.
@@ -759,19 +518,6 @@ class Subject(Publishing[E], Generic[E]):
                 f"{self._name} takes {names}, not {event!r}, which is a {type(event).__name__}; nobody got it"
             )
 
-    def _on_unwanted(self, event: Any) -> None:
-        if self._group is not None or not self._observers or self._told_of_observers:
-            return
-        wanting = [o for o in self._observers if self._router.wanted(o.interest, event, cast("Mailbox", o))]
-        if wanting:
-            self._told_of_observers = True
-            _log.warning(
-                "%s: %s was wanted only by observers that do not run (%s); enter the subject with 'async with' to run them",
-                self._name,
-                type(event).__name__,
-                ", ".join(observer.name for observer in wanting),
-            )
-
 
 class _Failures(Subject[ObserverFailed]):
     """What observers raised: never waits, and is entered and closed with the subject it belongs to."""
@@ -779,8 +525,8 @@ class _Failures(Subject[ObserverFailed]):
     def _checked_overflow(self, overflow: object, *, conflated: bool) -> Overflow:
         if overflow == "block":
             raise ValueError(
-                "overflow='block' would make the handlers wait that failed: on failures use overflow='drop_oldest' (the default),"
-                " 'drop_newest' or 'disconnect'"
+                "overflow='block' would make the handlers wait that failed: on failures use overflow='drop_oldest'"
+                " (the default), 'drop_newest' or 'disconnect'"
             )
         return checked_overflow(overflow or "drop_oldest", conflated=conflated)
 
@@ -791,16 +537,7 @@ class _Failures(Subject[ObserverFailed]):
         self.settle()
         super().enter_with(group, context)
 
-    def leave(self) -> None:
-        """The subject it belongs to was left."""
-        self._group = self._context = self._all_ended = None
-
 
 async def _first(subscription: Subscription[W]) -> W:
     async with subscription:
         return await subscription.receive()
-
-
-def _is_want(thing: Any) -> bool:
-    """Whether an argument of ``observer`` names events, and is not the function that is decorated."""
-    return isinstance(thing, type) or not hasattr(thing, "__call__") or hasattr(thing, "__origin__")  # noqa: B004 -- to look at it, not to ask

@@ -10,18 +10,17 @@ from weakref import ref
 from anyio import ClosedResourceError, EndOfStream, Semaphore, WouldBlock
 from anyio.lowlevel import checkpoint
 
-from ._loops import DELIVERIES_A_TURN, TURNS, current_task
 from ._items import NOTHING
-from ._mailbox import Mailbox
+from ._loops import DELIVERIES_A_TURN, TURNS, current_task
 from ._statistics import SubscriptionStatistics
 from .streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+    from typing import Self
 
-    from typing_extensions import Self
-
+    from ._mailbox import Mailbox
     from ._publishing import Publishing
     from .streams._node import Node
 

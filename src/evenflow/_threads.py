@@ -8,15 +8,18 @@ Rule 3: the thread never hangs on a loop that has ended: it looks every half sec
 from __future__ import annotations
 
 import threading
+from collections import deque
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from anyio import CancelScope, WouldBlock
+from anyio import CancelScope, Semaphore, WouldBlock
 
 from ._errors import SubjectClosed
 
 if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
     from ._loops import Home
     from ._subject import Subject
 
@@ -24,7 +27,7 @@ LOOK: Final = 0.5
 """Seconds after which a waiting thread looks whether the loop still lives."""
 
 
-class _Withdrawn(Exception):  # noqa: N818 -- nobody but this file sees it
+class _Withdrawn(Exception):
     """The thread no longer waits."""
 
 
@@ -91,12 +94,16 @@ def publish_from_thread(subject: Subject[Any], home: Home, event: Any, timeout: 
         home.call_soon(partial(_begin, subject, request))
     except RuntimeError:
         raise closed from None
-    while not request.done.wait(LOOK if until is None or not request.patient else min(LOOK, max(0.0, until - monotonic()))):
+    while not request.done.wait(
+        LOOK if until is None or not request.patient else min(LOOK, max(0.0, until - monotonic()))
+    ):
         if home.has_ended() and not request.done.is_set():
             raise closed
         if until is not None and request.patient and monotonic() >= until and request.withdraw():
             _call_off(home, request)
-            raise TimeoutError(f"{subject.name} had no room for {type(event).__name__} within {timeout} s; nobody got it")
+            raise TimeoutError(
+                f"{subject.name} had no room for {type(event).__name__} within {timeout} s; nobody got it"
+            )
     return request.result()
 
 
@@ -123,11 +130,42 @@ def _begin(subject: Subject[Any], request: Request) -> None:
 
 
 def _begin_to_wait(subject: Subject[Any], request: Request) -> None:
-    group = subject.task_group()
-    if group is None:
-        request.fail(SubjectClosed(f"{subject.name} is closed"))
+    courier = subject.courier
+    if courier is None:
+        request.fail(SubjectClosed(f"{subject.name} is closed: it takes no more events"))
     else:
-        group.start_soon(_publish, subject, request, name=f"evenflow publish_from_thread {subject.name}")
+        courier.carry(request)
+
+
+class Courier:
+    """A task of an entered subject, which starts a task for each event from a thread that has to wait for room.
+
+    It is there from the start because a callback of the loop, where a thread's wish arrives, cannot start a task.
+    """
+
+    def __init__(self, subject: Subject[Any], group: TaskGroup) -> None:
+        self._subject = subject
+        self._group = group
+        self._requests: deque[Request] = deque()
+        self._bell = Semaphore(0)
+        self._scope = CancelScope()
+
+    def carry(self, request: Request) -> None:
+        """In the loop, from a callback: a request that has to wait."""
+        self._requests.append(request)
+        self._bell.release()
+
+    def stop(self) -> None:
+        """No more requests come."""
+        self._scope.cancel()
+
+    async def run(self) -> None:
+        """Start a task for each request, until it is stopped."""
+        name = f"evenflow publish_from_thread {self._subject.name}"
+        with self._scope:
+            while True:
+                await self._bell.acquire()
+                self._group.start_soon(_publish, self._subject, self._requests.popleft(), name=name)
 
 
 async def _publish(subject: Subject[Any], request: Request) -> None:

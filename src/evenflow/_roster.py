@@ -1,0 +1,230 @@
+"""The subscriptions of a subject: coming, going, and the loop that all of it belongs to.
+
+A subscription is a mailbox here; nothing here keeps the subscription itself, its `where` or its `conflate` alive.
+A destructor may run at any moment: while our own tables are worked on (`_inside`), it only leaves a note.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import count
+from threading import get_ident
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import ClosedResourceError, EndOfStream
+
+from ._admission import Admission
+from ._errors import SubjectClosed
+from ._loops import Home, home_or_none
+from ._mailbox import Mailbox
+from ._routing import Router
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._history import History
+    from ._mailbox import Overflow
+    from ._routing import Interest, Route
+
+_numbers = count(1)
+
+
+class Roster:
+    """Who is subscribed, for one life of a subject after another."""
+
+    def __init__(self, types: tuple[type, ...], name: str | None, stall_after: float) -> None:
+        self._types = types
+        self._name = name or f"subject-{next(_numbers)}"
+        self._stall_after = stall_after
+        self._history: History | None = None
+        self._keyed = False
+        """Whether what is kept is kept by key."""
+        self._dead: deque[Mailbox] = deque()
+        """Mailboxes whose subscription was let go where nothing could be done about it."""
+        self._home: Home | None = None
+        self._cancelled_at: Callable[[], float] = anyio.current_effective_deadline
+        self._inside = False
+        """Our own tables are being worked on: a destructor only leaves a note."""
+        self._committing = False
+        """An event is being given to everybody: nothing else happens."""
+        self._closed = False
+        self._end: BaseException | type[BaseException] | None = None
+        self._life = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin a life: nobody subscribed, nothing published."""
+        self._life += 1
+        self._router: Router[Mailbox] = Router(self._types)
+        self._routes: dict[type, Route[Mailbox]] = {}
+        """The routes of the classes seen so far; empty once the subject is closed."""
+        self._boxes: dict[Mailbox, Interest] = {}
+        """The active subscriptions, in the order in which they came."""
+        self._serial = 0
+        """The number of the last one that came."""
+        self._careful: set[Mailbox] = set()
+        self._admission = Admission(self._on_take)
+        self._watchers: list[Callable[[Mailbox | None], None]] = []
+        self._published = 0
+        self._deliveries = 0
+        self._closed = False
+        self._end = None
+
+    @property
+    def name(self) -> str:
+        """The name it was given, or one that was made up."""
+        return self._name
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it takes no more events."""
+        return self._closed
+
+    def add_box(self, box: Mailbox, interest: Interest) -> None:
+        """A subscription begins."""
+        inside, self._inside = self._inside, True
+        try:
+            self._serial += 1
+            box.serial = self._serial
+            self._boxes[box] = interest
+            self._router.add(box, interest)
+        finally:
+            self._inside = inside
+
+    def new_box(self, *, capacity: int, overflow: Overflow, conflated: bool, gaps: bool) -> Mailbox:
+        """A mailbox of this subject, not yet active."""
+        return Mailbox(capacity=capacity, overflow=overflow, conflated=conflated, gaps=gaps, careful=self._careful)
+
+    def detach(self, box: Mailbox, end: BaseException | type[BaseException], *, discard: bool = True) -> None:
+        """End a subscription; what is buffered is discarded, or can still be read."""
+        self.check_thread()
+        self._let_go(box, end, discard=discard)
+
+    def _let_go(self, box: Mailbox, end: BaseException | type[BaseException], *, discard: bool) -> None:
+        if self._committing:  # a destructor's doing: after the commit
+            box.finish_later = (end, discard)
+            self._dead.append(box)
+            return
+        inside, self._inside = self._inside, True
+        try:
+            rest: list[object] = []
+            if discard:
+                rest = box.discard(end)
+            else:
+                box.finish(end)
+            self._careful.discard(box)
+            if self._boxes.pop(box, None) is not None:
+                self._router.remove(box)
+            self._admission.gone(box)
+            for watcher in tuple(self._watchers):
+                watcher(box)
+        finally:
+            self._inside = inside
+        del rest  # only now may the events' own destructors run
+
+    def forget(self, box: Mailbox) -> None:
+        """A subscription was let go by its last reference, perhaps in another thread or during a commit."""
+        home = self._home
+        if self._inside or (home is not None and home.thread != get_ident()):
+            self._dead.append(box)
+        else:
+            self._let_go(box, ClosedResourceError, discard=True)
+
+    def _bury(self) -> None:
+        """Detach those that were let go where nothing could be done about it."""
+        while self._dead and not self._inside:
+            box = self._dead.popleft()
+            end, discard = box.finish_later or (ClosedResourceError, True)
+            self._let_go(box, end, discard=discard)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Take no more events; what is buffered is still delivered, then comes the end, or ``error``."""
+        self.check_thread()
+        if error is not None and not isinstance(error, BaseException):
+            raise TypeError(f"close takes an exception for those who read, or nothing, not {error!r}")
+        if self._closed:
+            return
+        inside, self._inside = self._inside, True
+        try:
+            self._closed = True
+            self._end = error
+            self._routes = {}
+            for box in tuple(self._boxes):
+                box.finish(error or EndOfStream)
+            for waiter in self._admission.queue:
+                waiter.wake.set()
+            for watcher in tuple(self._watchers):
+                watcher(None)
+        finally:
+            self._inside = inside
+
+    def check_open(self, life: int | None = None) -> None:
+        """Refuse to go on with a subject that was closed, or entered anew since.
+
+        Raises:
+            SubjectClosed: it takes no more events.
+        """
+        if self._closed or (life is not None and life != self._life):
+            raise SubjectClosed(f"{self._name} is closed: it takes no more events; enter it again to open it anew")
+
+    def wants_of(self, box: Mailbox) -> str:
+        """What a subscription wants, in words."""
+        interest = self._boxes.get(box)
+        return "nothing more" if interest is None else str(interest)
+
+    # ------------------------------------------------------------------ where we are
+
+    def settle(self) -> None:
+        """Belong to the running loop from now on, unless another live one owns this subject."""
+        home = self._home
+        if home is not None and home.is_here():
+            return
+        self.check_thread()
+        if self._home is None:
+            self._home = home = Home()
+            self._cancelled_at = home.cancelled_at
+
+    def check_thread(self) -> None:
+        """Refuse a call from a foreign thread, or from a second live loop.
+
+        Raises:
+            RuntimeError: the message names the way out.
+        """
+        home = self._home
+        if home is None or home.is_here():
+            return
+        if home.has_ended():
+            self._leave_home()
+            return
+        if home.thread != get_ident():
+            raise RuntimeError(
+                f"{self._name} belongs to an event loop in another thread; from here use only publish_from_thread"
+            )
+        if home_or_none() is not None:
+            raise RuntimeError(
+                f"{self._name} belongs to another event loop that has not ended;"
+                " make a subject for each loop, or end that one first"
+            )
+
+    def _leave_home(self) -> None:
+        """The loop has ended: whoever waited there waits no more."""
+        self._home = None
+        self._cancelled_at = anyio.current_effective_deadline
+        self._admission = Admission(self._on_take)
+        self._watchers = []
+        for box in self._boxes:
+            box.sleepers = box.rung = ()
+            box.reserved = 0
+            box.on_take = None
+
+    def _cancelled(self) -> float:
+        try:
+            return self._cancelled_at()
+        except RuntimeError:  # another library runs now
+            self._cancelled_at = anyio.current_effective_deadline
+            return self._cancelled_at()
+
+    def _on_take(self, box: Mailbox) -> None:
+        """A reader has taken an event from a mailbox that somebody waits for."""
+        raise NotImplementedError
