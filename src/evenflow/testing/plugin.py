@@ -1,4 +1,4 @@
-"""The pytest plugin: a test in virtual time, by marker or by fixture.
+"""The pytest plugin: a test in virtual time, by marker or by fixture; a recorder; drawings one above the other.
 
 who runs async tests            what a marked test gets
 pytest-asyncio, either mode     its own loop, a VirtualLoop, for itself and its async fixtures
@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from evenflow.testing._assertions import difference
 from evenflow.testing._loop import DAY, VirtualLoop
+from evenflow.testing._marbles import Drawing
+from evenflow.testing._recorder import SubjectRecorder, subject_recorder as make_recorder
 from evenflow.testing._run import run_virtual
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
 MARKER = "virtual_time"
 
@@ -42,6 +45,29 @@ def virtual_time(request: pytest.FixtureRequest) -> VirtualTime:
             "write `async def`, or call evenflow.testing.run_virtual"
         )
     return VirtualTime()
+
+
+@pytest.fixture(name="subject_recorder")
+def recorders() -> Iterator[Callable[..., SubjectRecorder[Any]]]:
+    """Give ``evenflow.testing.subject_recorder``, whose recorders stop when the test ends."""
+    made: list[SubjectRecorder[Any]] = []
+
+    def subject_recorder(*args: Any, **options: Any) -> SubjectRecorder[Any]:
+        made.append(make_recorder(*args, **options))
+        return made[-1]
+
+    yield subject_recorder
+    for recorder in made:
+        recorder.close()
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Show two drawings that should be the same one above the other."""
+    if op == "==" and isinstance(left, Drawing) and isinstance(right, str):
+        return ["the stream is not as drawn", *difference(left, right)]
+    if op == "==" and isinstance(right, Drawing) and isinstance(left, str):
+        return ["the stream is not as drawn", *difference(right, left)]
+    return None
 
 
 def pytest_configure(config: pytest.Config) -> None:

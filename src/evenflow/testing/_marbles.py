@@ -1,0 +1,143 @@
+"""Marbles: a stream made of a drawing, and a drawing made of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import anyio
+
+from evenflow.streams import stream
+from evenflow.testing._diagram import Diagram, Names, draw, parse
+from evenflow.testing._record import Recording, record
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from evenflow.streams import Stream
+
+T = TypeVar("T")
+
+
+class MarbleError(Exception):
+    """The error that ``#`` stands for, where no other is given."""
+
+
+@overload
+def marbles(drawing: str, /, *, tick: float = 1.0, error: Exception | None = None) -> Stream[str]: ...
+@overload
+def marbles(drawing: str, /, *, tick: float = 1.0, error: Exception | None = None, **values: T) -> Stream[T]: ...
+def marbles(drawing: str, /, *, tick: float = 1.0, error: Exception | None = None, **values: Any) -> Stream[Any]:
+    """Make a stream of a drawing: ``marbles("-a--b|", a=1, b=2)`` gives each event when it is drawn.
+
+    Each character is a tick of ``tick`` seconds, the first at the moment when the stream starts:
+    ``-`` nothing, ``(ab)`` several in one tick, ``|`` the end, ``#`` the error; with neither it goes on for ever.
+    Spaces are for lining drawings up. Any other character is an event: the value of that name, or, where no values are
+    given at all, the character itself.
+    An event whose time has come waits until it is read: a slow reader gets it late, and loses none.
+    Each start of the stream (``repeat``, ``retry``) begins the drawing anew. Holds back nothing, needs no task.
+
+    Raises:
+        ValueError: it is not a drawing; or there are values, but not for every character.
+    """
+    diagram = parse(drawing).valued(values)
+    check_tick(tick)
+    return stream(partial(_Marbles, diagram, tick, error))
+
+
+def check_tick(tick: float) -> None:
+    """Refuse a tick that is no time."""
+    if not tick > 0:
+        raise ValueError(f"tick must be a number of seconds above 0, not {tick!r}")
+
+
+class _Marbles(AsyncIterator[Any]):
+    """One start of a marble drawing. A cancelled read loses nothing: what was not given is still to come."""
+
+    def __init__(self, diagram: Diagram, tick: float, error: Exception | None) -> None:
+        self.diagram = diagram
+        self.tick = tick
+        self.error = error
+        self.given = 0
+        self.closed = False
+        self.start = anyio.current_time()
+
+    async def __anext__(self) -> Any:
+        if self.given < len(self.diagram.events) and not self.closed:
+            tick, event = self.diagram.events[self.given]
+            await self._wait_for(tick)
+            self.given += 1
+            return event
+        await self._wait_for(0 if self.closed else self.diagram.end)
+        if self.diagram.failed and not self.closed:
+            raise self.error or MarbleError("#")
+        raise StopAsyncIteration
+
+    async def _wait_for(self, tick: int | None) -> None:
+        if tick is None:
+            await anyio.sleep_forever()
+        else:
+            await anyio.sleep_until(self.start + tick * self.tick)
+
+    def receive_nowait(self) -> Any:
+        """Give an event whose time has come."""
+        if self.given < len(self.diagram.events) and not self.closed:
+            tick, event = self.diagram.events[self.given]
+            if self.start + tick * self.tick <= anyio.current_time():
+                self.given += 1
+                return event
+        raise anyio.WouldBlock
+
+    async def aclose(self) -> None:
+        """Give no more."""
+        self.closed = True
+
+
+class Drawing(str):
+    """A drawing of what a stream did: a ``str``, with what stands behind it.
+
+    Attributes:
+        legend: the letters that were found for values without a name, with those values.
+        error: what ``#`` stands for.
+    """
+
+    __slots__ = ("error", "legend")
+
+    def __new__(cls, text: str, legend: tuple[tuple[str, Any], ...] = (), error: Exception | None = None) -> Self:
+        """Make a drawing of its text."""
+        drawing = super().__new__(cls, text)
+        drawing.legend = legend
+        drawing.error = error
+        return drawing
+
+    legend: tuple[tuple[str, Any], ...]
+    error: Exception | None
+
+
+async def drawn(stream: Stream[Any], /, *, tick: float = 1.0, ticks: int | None = None, **values: Any) -> Drawing:
+    """Run a stream to its end, and draw what it did.
+
+    ::
+
+        assert await drawn(stream) == "--a--(bc)|"
+
+    The language is that of ``marbles``: a character for each ``tick`` seconds. With ``ticks``, watch for so many only.
+    A value is drawn by its name (``x=("a", "b")``), or as it is printed, if that is one character that names no other.
+    Anything else gets a capital letter; ``legend`` says which, and so does pytest, where the comparison fails.
+    Closes the stream.
+
+    Raises:
+        ValueError: something happened between two ticks.
+    """
+    check_tick(tick)
+    if ticks is not None and ticks < 1:
+        raise ValueError(f"ticks must be at least 1, not {ticks!r}")
+    recording: Recording[Any] = await record(stream, until=None if ticks is None else ticks * tick)
+    return drawing_of(recording, Names(values), tick, ticks)
+
+
+def drawing_of(recording: Recording[Any], names: Names, tick: float, ticks: int | None) -> Drawing:
+    """Draw a recording."""
+    text = draw(recording.diagram(names, tick, ticks))
+    return Drawing(text, tuple(names.lent), recording.error)

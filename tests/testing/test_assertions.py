@@ -1,0 +1,118 @@
+"""Assertions: both drawings one above the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from evenflow.testing import assert_drawn, marbles
+from tests.testing.kit import both, project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@both
+async def test_a_stream_that_does_what_is_drawn_passes() -> None:
+    """The same events at the same ticks with the same end; spaces mean nothing, nor do brackets around one."""
+    await assert_drawn(marbles("-a--(bc)|"), "-a--(bc)|")
+    await assert_drawn(marbles("-a--b|"), "- a -- (b) |")
+    await assert_drawn(marbles("-a#"), "-a#")
+    await assert_drawn(marbles("-a--b|", a=10, b=20), "-x--y|", x=10, y=20)
+    await assert_drawn(marbles("-a", tick=0.1), "-a---", tick=0.1)
+
+
+@both
+async def test_a_drawing_without_an_end_is_compared_as_far_as_it_goes() -> None:
+    """What comes later is not looked at."""
+    await assert_drawn(marbles("-a--b|"), "-a-")
+
+
+@pytest.mark.parametrize(
+    "actual, expected, shown",
+    [
+        (
+            "-a---b|",
+            "-a--b-|",
+            ["  expected  -a--b-|", "  drawn     -a---b|", "                ^"],
+        ),
+        (
+            "-(ab)-c|",
+            "-a-c|",
+            ["  expected  -a   -c|", "  drawn     -(ab)-c|", "             ^"],
+        ),
+        (
+            "-a-#",
+            "-a-|",
+            ["  expected  -a-|", "  drawn     -a-#", "               ^", "  # = MarbleError('#')"],
+        ),
+        (
+            "-a-",
+            "-a|",
+            ["  expected  -a|", "  drawn     -a---------------------", "              ^"],
+        ),
+        (
+            "|",
+            "--|",
+            ["  expected  --|", "  drawn     |", "            ^"],
+        ),
+    ],
+)
+def test_where_they_differ_both_are_shown(actual: str, expected: str, shown: list[str]) -> None:
+    """One above the other, the same column the same time, with a mark at the first difference."""
+
+    @both
+    async def test() -> None:
+        with pytest.raises(AssertionError) as failed:
+            await assert_drawn(marbles(actual), expected)
+        assert str(failed.value).splitlines() == ["the stream is not as drawn", *shown]
+
+    for backend in ("asyncio", "trio"):
+        test(backend=backend)
+
+
+@both
+async def test_letters_are_explained() -> None:
+    """What a letter stands for is said, for names that were given and for letters that were lent."""
+    with pytest.raises(AssertionError) as failed:
+        await assert_drawn(marbles("-a-b|", a="long", b="longer"), "-x-A|", x="long")
+    assert str(failed.value).splitlines()[1:] == [
+        "  expected  -x-A|",
+        "  drawn     -x-B|",
+        "               ^",
+        "  x = 'long'",
+        "  B = 'longer'",
+    ]
+
+
+@both
+async def test_what_is_no_drawing_is_refused() -> None:
+    """A mistake in the expected drawing is a mistake, not a difference."""
+    with pytest.raises(ValueError, match="not a marble diagram"):
+        await assert_drawn(marbles("a|"), "(a|")
+    with pytest.raises(ValueError, match="named by the one character"):
+        await assert_drawn(marbles("a|"), "a|", xy=1)
+
+
+def test_pytest_shows_a_comparison_so_too(tmp_path: Path) -> None:
+    """`assert await drawn(...) == "..."`, either way round, shows both drawings one above the other."""
+    ran = project(
+        tmp_path,
+        """
+        import pytest
+        from evenflow.testing import drawn, marbles
+
+        @pytest.mark.virtual_time
+        async def test_left():
+            assert await drawn(marbles("-a---b|")) == "-a--b-|"
+
+        @pytest.mark.virtual_time
+        async def test_right():
+            assert "-a-not a drawing(" == await drawn(marbles("-a-b|", a=100, b=200))
+        """,
+        ini="asyncio_default_fixture_loop_scope = function\n",
+    )
+    assert "2 failed" in ran.stdout, ran.stdout + ran.stderr
+    assert "expected  -a--b-|\nE           drawn     -a---b|\nE                         ^\n" in ran.stdout, ran.stdout
+    assert "A = 100" in ran.stdout

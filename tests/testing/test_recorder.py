@@ -1,0 +1,168 @@
+"""subject_recorder: what was published while a piece of code ran."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from evenflow import Event, Subject
+from evenflow.testing import subject_recorder
+from tests.testing.kit import both, project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Placed(Event):
+    """An order was placed."""
+
+    n: int
+
+
+class Shipped(Event):
+    """An order was sent."""
+
+    n: int
+
+
+@both
+async def test_it_has_all_that_was_published_since() -> None:
+    """From its call on, in order, whatever was published, and nothing from before."""
+    orders = Subject(Placed, Shipped)
+    await orders.publish(Placed(n=0))
+    with subject_recorder(orders) as recorder:
+        await orders.publish(Placed(n=1))
+        assert recorder.events == (Placed(n=1),)
+        orders.publish_nowait(Shipped(n=1))
+        assert recorder.events == (Placed(n=1), Shipped(n=1))
+
+
+@both
+async def test_it_can_want_less() -> None:
+    """Classes and a condition choose, as with any subscription."""
+    orders = Subject(Placed, Shipped)
+    with subject_recorder(orders, Placed, where=Placed.n > 1) as recorder:
+        await orders.publish_many([Placed(n=1), Shipped(n=2), Placed(n=3)])
+        assert recorder.events == (Placed(n=3),)
+
+
+@both
+async def test_it_stops_at_the_end_of_its_block_and_keeps_what_it_has() -> None:
+    """After the block nothing is added and nothing is lost, looked at before or not."""
+    orders = Subject(Placed)
+    async with subject_recorder(orders) as recorder:
+        await orders.publish(Placed(n=1))
+    assert await orders.publish(Placed(n=2)) == 0
+    assert recorder.events == (Placed(n=1),)
+
+
+@both
+async def test_the_end_of_the_subject_leaves_the_recording() -> None:
+    """What a subject ends with is no failure of the recorder, and can be looked at."""
+    orders = Subject(Placed, replay=5)
+    await orders.publish(Placed(n=0))
+    with subject_recorder(orders) as recorder:
+        await orders.publish(Placed(n=1))
+        assert recorder.error is None
+        orders.close(gone := LookupError("gone"))
+        assert recorder.events == (Placed(n=1),)
+        assert recorder.error is gone
+        with pytest.raises(LookupError, match="gone"):
+            await recorder.wait_for(2)
+
+
+@both
+async def test_a_condition_that_raises_is_not_passed_over() -> None:
+    """A `where` that raises ends the recording, and the next look at it raises that."""
+    orders = Subject(Placed)
+    with subject_recorder(orders, where=lambda event: 1 / event.n > 0) as recorder:
+        await orders.publish_many([Placed(n=1), Placed(n=0), Placed(n=2)])
+        with pytest.raises(ZeroDivisionError):
+            assert recorder.events
+
+
+@both
+async def test_it_can_forget() -> None:
+    """After `clear` only what comes later counts."""
+    orders = Subject(Placed)
+    with subject_recorder(orders) as recorder:
+        await orders.publish(Placed(n=1))
+        recorder.clear()
+        await orders.publish(Placed(n=2))
+        assert recorder.events == (Placed(n=2),)
+
+
+@both
+async def test_one_can_wait_for_so_many() -> None:
+    """`wait_for` returns as soon as there are so many, those seen before included."""
+    orders = Subject(Placed)
+
+    async def producer() -> None:
+        for n in range(5):
+            await anyio.sleep(1)
+            await orders.publish(Placed(n=n))
+
+    with subject_recorder(orders) as recorder:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(producer)
+            assert len(await recorder.wait_for(2)) == 2
+            assert anyio.current_time() == 2
+            with anyio.move_on_after(0.5):
+                await recorder.wait_for(5)
+            assert [event.n for event in await recorder.wait_for(5)] == [0, 1, 2, 3, 4]
+            assert anyio.current_time() == 5
+
+
+@both
+async def test_waiting_for_more_than_there_will_be_fails() -> None:
+    """A subject that ends before that is a failed test, and the message shows what there was."""
+    orders = Subject(Placed)
+    with subject_recorder(orders) as recorder:
+        await orders.publish(Placed(n=1))
+        orders.close()
+        with pytest.raises(AssertionError, match=r"ended after 1 of 2 events: \[Placed\(n=1\)\]"):
+            await recorder.wait_for(2)
+
+
+@both
+async def test_it_never_holds_a_publisher() -> None:
+    """Where more comes than it takes, the publisher goes on, and the recorder says that it lost count."""
+    orders = Subject(Placed)
+    with subject_recorder(orders, buffer=2) as recorder:
+        await orders.publish_many([Placed(n=1), Placed(n=2), Placed(n=3)])
+        with pytest.raises(OverflowError, match="lost count after 2 events: give it a larger buffer="):
+            assert recorder.events
+        with pytest.raises(OverflowError):
+            await recorder.wait_for(3)
+
+
+def test_as_a_fixture_it_ends_with_the_test(tmp_path: Path) -> None:
+    """The plugin's fixture gives recorders that nobody needs to close."""
+    ran = project(
+        tmp_path,
+        """
+        import pytest
+        from evenflow import Event, Subject
+
+        class Placed(Event):
+            n: int
+
+        orders = Subject(Placed)
+
+        @pytest.mark.virtual_time
+        @pytest.mark.parametrize("n", [1, 2])
+        async def test_orders(subject_recorder, n):
+            placed = subject_recorder(orders, Placed)
+            assert await orders.publish(Placed(n=n)) == 1
+            assert placed.events == (Placed(n=n),)
+
+        def test_sync(subject_recorder):
+            placed = subject_recorder(orders)
+            orders.publish_nowait(Placed(n=3))
+            assert placed.events == (Placed(n=3),)
+        """,
+        ini="asyncio_default_fixture_loop_scope = function\n",
+    )
+    assert "3 passed" in ran.stdout, ran.stdout + ran.stderr
