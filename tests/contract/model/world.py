@@ -1,0 +1,496 @@
+"""A subject beside a simple model of it: every step is done to both, and they must agree.
+
+A publish happens in one instant with no await after it (guarantee 1), and so does a receive. So the task that publishes
+applies the event to the model when its `publish` returns, and the task that reads when its `receive` returns: the model
+changes at exactly the moments at which the subject changes, whatever the loop did in between.
+
+The model of one subscription is a list: events, and gaps. What it must give next is its head; nothing else is right.
+
+After `settle` (everybody has run until they wait) nobody may wait without a reason:
+    a reader            only where the model's list is empty and the subscription has not ended
+    the oldest publish  only where a full "block" subscription wants its event
+    another publish     as well where the slots that are free are kept for those before it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Literal
+
+import anyio
+import anyio.lowlevel
+
+from evenflow import Event, Gap, SlowSubscriber, Subject, SubjectClosed, Subscription
+
+KEYS = "abc"
+
+
+class Ping(Event):
+    """An event with a key."""
+
+    n: int
+    key: str
+
+
+class LoudPing(Ping):
+    """A subclass."""
+
+
+class Pong(Event):
+    """An unrelated event with a key."""
+
+    n: int
+    key: str
+
+
+KINDS: tuple[type[Any], ...] = (Ping, LoudPing, Pong)
+WANTS: tuple[tuple[tuple[type[Any], ...], Any, Callable[[Any], bool]], ...] = (
+    ((), None, lambda event: True),
+    ((Ping,), None, lambda event: isinstance(event, Ping)),
+    ((LoudPing, Pong), None, lambda event: isinstance(event, (LoudPing, Pong))),
+    ((), Ping.key == "a", lambda event: isinstance(event, Ping) and event.key == "a"),
+    ((Pong,), lambda event: event.n % 2 == 0, lambda event: isinstance(event, Pong) and event.n % 2 == 0),
+    ((), (Ping.n > 10) | (Pong.key == "b"), lambda e: e.n > 10 if isinstance(e, Ping) else e.key == "b"),
+)
+"""What a subscription asks for, and what it means."""
+
+Overflow = Literal["block", "drop_oldest", "drop_newest", "disconnect"]
+
+
+class Hole:
+    """A gap in the model."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+
+class ModelSubscription:
+    """What one subscription must do, in twenty lines a policy."""
+
+    def __init__(self, wants: int, buffer: int, overflow: Overflow, *, conflate: bool, gaps: bool) -> None:
+        self.wants = WANTS[wants][2]
+        self.buffer = buffer
+        self.overflow = overflow
+        self.conflate = conflate
+        self.gaps = gaps
+        self.replay: list[Any] = []
+        self.items: list[Any] = []
+        self.wanted = self.delivered = self.replaced = self.dropped = self.discarded = 0
+        self.active = True
+        self.end: type[BaseException] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Events not delivered."""
+        return len(self.replay) + self.buffered
+
+    @property
+    def buffered(self) -> int:
+        """Events in the buffer."""
+        return sum(not isinstance(item, Hole) for item in self.items)
+
+    def room(self, event: Any) -> int:
+        """How many slots are free for this event; a key that is there needs none."""
+        if self.overflow != "block" or (self.conflate and self._same_key(event) is not None):
+            return 1_000
+        return self.buffer - self.buffered
+
+    def commit(self, event: Any) -> None:
+        """The event happens."""
+        self.wanted += 1
+        place = self._same_key(event) if self.conflate else None
+        if place is not None:
+            self.items[place] = event
+            self.replaced += 1
+        elif self.buffered < self.buffer:
+            self.items.append(event)
+        elif self.overflow == "drop_oldest":
+            oldest = next(at for at, item in enumerate(self.items) if not isinstance(item, Hole))
+            self._lose(oldest)
+            self.items.append(event)
+        else:
+            assert self.overflow != "block", "placed beyond the bound"
+            self._lose(None)
+            if self.overflow == "disconnect":
+                self.active = False
+                self.end = SlowSubscriber
+
+    def _same_key(self, event: Any) -> int | None:
+        for at, item in enumerate(self.items):
+            if not isinstance(item, Hole) and item.key == event.key:
+                return at
+        return None
+
+    def _lose(self, at: int | None) -> None:
+        """Drop what is at this place, or what has just come (None), and leave a hole there."""
+        self.dropped += 1
+        if at is None:
+            self.items.append(Hole(1))
+            at = len(self.items) - 1
+        else:
+            self.items[at] = Hole(1)
+        if not self.gaps:
+            del self.items[at]
+            return
+        merged: list[Any] = []
+        for item in self.items:
+            if isinstance(item, Hole) and merged and isinstance(merged[-1], Hole):
+                merged[-1] = Hole(merged[-1].count + item.count)
+            else:
+                merged.append(item)
+        self.items = merged
+
+    def take(self, got: Any) -> None:
+        """A reader was given this: it must be what is next."""
+        lane = self.replay or self.items
+        assert lane, f"{got!r} came from nowhere"
+        expected = lane.pop(0)
+        if isinstance(expected, Hole):
+            assert isinstance(got, Gap), f"{got!r} where a gap of {expected.count} belongs"
+            assert got.count == expected.count
+        else:
+            assert got is expected, f"{got!r}, not {expected!r}"
+            self.delivered += 1
+
+    def close(self) -> None:
+        """Closed by its owner: what is left is discarded."""
+        if self.active or self.end is not anyio.ClosedResourceError:
+            self.discarded += self.waiting
+            self.replay.clear()
+            self.items.clear()
+            self.active = False
+            self.end = anyio.ClosedResourceError
+
+    def ended(self) -> bool:
+        """Nothing will come any more."""
+        return self.end is not None and not self.replay and not self.items
+
+
+class Pair:
+    """A subscription, its model, and the readers that wait on it."""
+
+    def __init__(self, real: Subscription[Any], model: ModelSubscription) -> None:
+        self.real = real
+        self.model = model
+        self.readers: list[Task] = []
+        self.iterator: Any = aiter(real)
+        self.batches: Any = aiter(real.batches())
+
+    def agree(self) -> None:
+        """The ledgers are the same, the sum holds, the bound holds."""
+        real, model = self.real.statistics(), self.model
+        ledger = (model.wanted, model.delivered, model.replaced, model.dropped, model.discarded, model.waiting)
+        assert ledger == (real.wanted, real.delivered, real.replaced, real.dropped, real.discarded, real.waiting)
+        assert real.wanted == real.delivered + real.replaced + real.dropped + real.discarded + real.waiting
+        assert real.waiting - len(model.replay) <= real.capacity
+
+
+class Task:
+    """Something under way: a reader or a publish, that can be cancelled."""
+
+    def __init__(self) -> None:
+        self.scope = anyio.CancelScope()
+        self.begun = False
+        self.ended = False
+        self.cancelled = False
+        self.surely_waits = False
+
+    @property
+    def waits(self) -> bool:
+        """It has begun and not ended."""
+        return self.begun and not self.ended
+
+
+class Publish(Task):
+    """A publish under way."""
+
+    def __init__(self, event: Any) -> None:
+        super().__init__()
+        self.event = event
+
+
+Spawn = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
+
+
+class World:
+    """The subject, the model, and what is under way. `spawn` starts a task."""
+
+    def __init__(self, replay: int, spawn: Spawn) -> None:
+        self.subject: Subject[Any] = Subject(Ping, Pong, replay=replay)
+        self.replay = replay
+        self.spawn = spawn
+        self.pairs: list[Pair] = []
+        self.publishes: list[Publish] = []
+        self.history: list[Any] = []
+        self.closed = False
+        self.failures: list[BaseException] = []
+        self.counter = 0
+
+    # -- the instant of a publish, as the model sees it
+
+    def wanting(self, event: Any) -> list[Pair]:
+        """Who wants it now."""
+        return [pair for pair in self.pairs if pair.model.active and pair.model.wants(event)]
+
+    def commit(self, event: Any, count: int) -> None:
+        """A publish has just returned: everybody who wants it has it, in this instant."""
+        wanting = self.wanting(event)
+        assert count == len(wanting), f"{count} wanted {event!r}, not {len(wanting)}"
+        for pair in wanting:
+            assert pair.model.room(event) > 0, "placed in a full buffer"
+            pair.model.commit(event)
+        if self.replay:
+            self.history = [*self.history, event][-self.replay :]
+
+    def event(self, kind: int, key: int) -> Any:
+        """A new event."""
+        self.counter += 1
+        return KINDS[kind](n=self.counter, key=KEYS[key])
+
+    # -- steps
+
+    async def subscribe(self, wants: int, buffer: int, overflow: Overflow, conflate: bool, gaps: bool) -> None:  # noqa: FBT001
+        """A subscription comes."""
+        if len(self.pairs) >= 8:
+            return
+        types, where, _ = WANTS[wants]
+        key: Any = (lambda event: event.key) if conflate else None
+        real: Any = self.subject.subscribe(
+            *types, where=where, buffer=buffer, overflow=overflow, conflate=key, gaps=gaps
+        )
+        model = ModelSubscription(wants, buffer, overflow, conflate=conflate, gaps=gaps)
+        model.replay = [event for event in self.history if model.wants(event)]
+        model.wanted = len(model.replay)
+        if self.closed:
+            model.active = False
+            model.end = anyio.EndOfStream
+        self.pairs.append(Pair(real, model))
+
+    async def publish(self, kind: int, key: int) -> None:
+        """A publish begins, in its own task."""
+        task = Publish(self.event(kind, key))
+        self.publishes.append(task)
+
+        async def run() -> None:
+            task.begun = True
+            with task.scope:
+                try:
+                    count = await self.subject.publish(task.event)
+                except SubjectClosed:
+                    assert self.closed
+                else:
+                    self.commit(task.event, count)
+            task.ended = True
+
+        self.guarded(run)
+
+    async def publish_many(self, kind: int, key: int, count: int) -> None:
+        """Several in one call; drawn one by one, so that the model sees each of them happen."""
+        task = Publish(None)
+
+        def drawn() -> Any:
+            for _ in range(count):
+                if task.event is not None:
+                    self.commit(task.event, len(self.wanting(task.event)))
+                task.event = self.event(kind, key)
+                yield task.event
+
+        async def run() -> None:
+            task.begun = True
+            with task.scope:
+                try:
+                    await self.subject.publish_many(drawn())
+                except SubjectClosed:
+                    assert self.closed
+                else:
+                    self.commit(task.event, len(self.wanting(task.event)))
+            task.ended = True
+
+        self.publishes.append(task)
+        self.guarded(run)
+
+    async def publish_nowait(self, kind: int, key: int) -> None:
+        """Now or not at all; and nobody who waits is overtaken."""
+        event = self.event(kind, key)
+        wanting = self.wanting(event)
+        waiting = [task for task in self.publishes if task.waits and task.event is not None]
+        try:
+            count = self.subject.publish_nowait(event)
+        except SubjectClosed:
+            assert self.closed
+        except anyio.WouldBlock:
+            reasons = [
+                pair
+                for pair in wanting
+                if pair.model.room(event) <= sum(pair in self.wanting(task.event) for task in waiting)
+            ]
+            assert reasons, "WouldBlock, though everybody has room"
+        else:
+            longest = next((task for task in waiting if task.surely_waits and not task.cancelled), None)
+            if longest is not None:
+                for pair in wanting:
+                    if pair.model.overflow == "block" and pair in self.wanting(longest.event):
+                        kept = 0 if pair.model.room(longest.event) > 999 else 1
+                        assert pair.model.room(event) > kept, "overtook a publish that has waited longest"
+            self.commit(event, count)
+
+    async def receive(self, which: int, way: int) -> None:
+        """A reader comes: it takes one item (or one batch) and ends."""
+        pair = self.pick(which)
+        if pair is None or len(pair.readers) >= 4:
+            return
+        task = Task()
+        pair.readers.append(task)
+
+        async def run() -> None:
+            task.begun = True
+            with task.scope:
+                try:
+                    if way == 0:
+                        pair.model.take(await pair.real.receive())
+                    elif way == 1:
+                        pair.model.take(await anext(pair.iterator))
+                    else:
+                        batch = await anext(pair.batches)
+                        assert batch
+                        assert sum(not isinstance(item, Gap) for item in batch) <= pair.model.buffer
+                        for item in batch:
+                            pair.model.take(item)
+                except (anyio.EndOfStream, StopAsyncIteration):
+                    assert pair.model.ended()
+                    assert pair.model.end is anyio.EndOfStream
+                except (anyio.ClosedResourceError, SlowSubscriber) as error:
+                    assert pair.model.ended(), f"{error!r}, though {pair.model.items} is left"
+                    assert isinstance(error, pair.model.end or ())
+            task.ended = True
+            pair.readers.remove(task)
+
+        self.guarded(run)
+
+    async def receive_nowait(self, which: int) -> None:
+        """Take what is there, or hear that there is nothing."""
+        pair = self.pick(which)
+        if pair is None:
+            return
+        try:
+            got = pair.real.receive_nowait()
+        except anyio.WouldBlock:
+            left = len(pair.model.replay) + len(pair.model.items)
+            assert left <= len(pair.readers), "WouldBlock, though there is something for nobody else"
+        except (anyio.EndOfStream, anyio.ClosedResourceError, SlowSubscriber) as error:
+            assert pair.model.ended()
+            assert isinstance(error, pair.model.end or ())
+        else:
+            pair.model.take(got)
+
+    async def cancel_publish(self, which: int) -> None:
+        """One publish is cancelled, wherever it is."""
+        waiting = [task for task in self.publishes if not task.ended]
+        if waiting:
+            task = waiting[which % len(waiting)]
+            task.cancelled = True
+            task.scope.cancel()
+
+    async def cancel_reader(self, which: int) -> None:
+        """One reader is cancelled, wherever it is."""
+        readers = [task for pair in self.pairs for task in pair.readers]
+        if readers:
+            readers[which % len(readers)].scope.cancel()
+
+    async def close_subscription(self, which: int) -> None:
+        """A subscription goes."""
+        pair = self.pick(which)
+        if pair is not None:
+            await pair.real.aclose()
+            pair.model.close()
+            pair.agree()
+            if not pair.readers:
+                self.pairs.remove(pair)
+
+    async def close(self) -> None:
+        """The subject is closed."""
+        self.subject.close()
+        self.closed = True
+        for pair in self.pairs:
+            if pair.model.active:
+                pair.model.active = False
+                pair.model.end = anyio.EndOfStream
+
+    async def turn(self, times: int) -> None:
+        """A delay: the loop turns a few times, and whoever is ready runs."""
+        for _ in range(times):
+            await anyio.lowlevel.checkpoint()
+
+    async def settle(self) -> None:
+        """Everybody runs until they wait; then nobody waits without a reason."""
+        await anyio.wait_all_tasks_blocked()
+        self.check()
+        waiting = [task for task in self.publishes if task.waits]
+        for place, task in enumerate(waiting):
+            task.surely_waits = True
+            assert not self.closed, "a publish waits at a closed subject"
+            before = waiting[:place]
+            reasons = [
+                pair
+                for pair in self.wanting(task.event)
+                if pair.model.room(task.event) <= sum(pair in self.wanting(one.event) for one in before)
+            ]
+            assert reasons, f"{task.event!r} waits, though everybody who wants it has room"
+        for pair in self.pairs:
+            if pair.readers:
+                assert not (pair.model.replay or pair.model.items), "a reader waits, though there is something"
+                assert pair.model.end is None, "a reader waits, though it has ended"
+
+    async def finish(self) -> None:
+        """The end: close, read everything, and find every event accounted for."""
+        await self.settle()
+        await self.close()
+        await self.settle()
+        assert not [task for task in self.publishes if not task.ended]
+        for pair in list(self.pairs):
+            while not pair.model.ended():
+                with anyio.fail_after(10):
+                    pair.model.take(await pair.real.receive())
+            await pair.real.aclose()
+            pair.model.close()
+            pair.agree()
+        assert self.subject.statistics().subscriptions == ()
+        assert self.subject.statistics().waiting_publishers == 0
+
+    # -- help
+
+    def pick(self, which: int) -> Pair | None:
+        """One of the subscriptions."""
+        return self.pairs[which % len(self.pairs)] if self.pairs else None
+
+    def guarded(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Start a task whose failure is this world's."""
+
+        async def guard() -> None:
+            try:
+                await run()
+            except Exception as error:
+                self.failures.append(error)
+
+        self.spawn(guard)
+
+    def check(self) -> None:
+        """Raise what a task raised; compare all ledgers."""
+        self.check_failures()
+        for pair in self.pairs:
+            pair.agree()
+        self.publishes = [task for task in self.publishes if not task.ended]
+
+    def check_failures(self) -> None:
+        """Raise what a task raised."""
+        if self.failures:
+            raise self.failures[0]
+
+    def let_go(self) -> None:
+        """Close what is left after a failure, so that it is the only one."""
+        for pair in self.pairs:
+            try:
+                pair.real.aclose().send(None)
+            except StopIteration:
+                pass
+        self.pairs.clear()
