@@ -54,6 +54,9 @@ WANTS: tuple[tuple[tuple[type[Any], ...], Any, Callable[[Any], bool]], ...] = (
 )
 """What a subscription asks for, and what it means."""
 
+FREE = 1_000
+"""Room enough: where it does not matter how much is there."""
+
 Overflow = Literal["block", "drop_oldest", "drop_newest", "disconnect"]
 
 
@@ -92,7 +95,7 @@ class ModelSubscription:
     def room(self, event: Any) -> int:
         """How many slots are free for this event; a key that is there needs none."""
         if self.overflow != "block" or (self.conflate and self._same_key(event) is not None):
-            return 1_000
+            return FREE
         return self.buffer - self.buffered
 
     def commit(self, event: Any) -> None:
@@ -193,7 +196,8 @@ class Task:
         self.begun = False
         self.ended = False
         self.cancelled = False
-        self.surely_waits = False
+        self.full: list[Pair] = []
+        """Where it was seen to need a slot while it was the one that had waited longest: the next one there is kept."""
 
     @property
     def waits(self) -> bool:
@@ -326,12 +330,10 @@ class World:
             ]
             assert reasons, "WouldBlock, though everybody has room"
         else:
-            longest = next((task for task in waiting if task.surely_waits and not task.cancelled), None)
-            if longest is not None:
-                for pair in wanting:
-                    if pair.model.overflow == "block" and pair in self.wanting(longest.event):
-                        kept = 0 if pair.model.room(longest.event) > 999 else 1
-                        assert pair.model.room(event) > kept, "overtook a publish that has waited longest"
+            longest = next((task for task in waiting if not task.cancelled), None)
+            for pair in longest.full if longest is not None else ():
+                if pair in wanting and pair.model.room(longest.event) < FREE:
+                    assert pair.model.room(event) > 1, "overtook the publish that has waited longest"
             self.commit(event, count)
 
     async def receive(self, which: int, way: int) -> None:
@@ -427,7 +429,6 @@ class World:
         self.check()
         waiting = [task for task in self.publishes if task.waits]
         for place, task in enumerate(waiting):
-            task.surely_waits = True
             assert not self.closed, "a publish waits at a closed subject"
             before = waiting[:place]
             reasons = [
@@ -436,6 +437,8 @@ class World:
                 if pair.model.room(task.event) <= sum(pair in self.wanting(one.event) for one in before)
             ]
             assert reasons, f"{task.event!r} waits, though everybody who wants it has room"
+            if place == 0:
+                task.full += [pair for pair in reasons if pair not in task.full]
         for pair in self.pairs:
             if pair.readers:
                 assert not (pair.model.replay or pair.model.items), "a reader waits, though there is something"
