@@ -27,12 +27,12 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 from anyio import create_memory_object_stream
 
 from ._errors import SlowSubscriber
-from ._items import NOTHING, Cell, Gap, wider
+from ._items import EMPTY, NOTHING, Cell, Gap, wider
 from ._loops import TURNS
 from ._readers import Readers
 
@@ -51,6 +51,18 @@ RATION: Final = 1_024
 
 _OPEN: Final[set[object]] = set()
 """The streams that are open: whatever the collector finds, it finds our own end of a subscription before them."""
+
+
+class Owner(Protocol):
+    """A subscription, as its mailbox knows it: it has what the user gave."""
+
+    def where(self, event: Any, /) -> bool:
+        """Whether it wants the event."""
+        ...
+
+    def key(self, event: Any, /) -> object:
+        """The event's key."""
+        ...
 
 
 class Mailbox(Readers):
@@ -109,10 +121,10 @@ class Mailbox(Readers):
         self.careful = careful
         """The mailboxes of one subject that an event cannot simply be appended to."""
         self.keys: dict[object, Cell] | None = {} if conflated else None
-        self.chunk: deque[Any] | tuple[()] = ()
-        self.ready: deque[Any] | tuple[()] = ()
-        self.front: deque[Any] | tuple[()] = ()
-        self.replay: deque[Any] | tuple[()] = ()
+        self.chunk: deque[Any] = EMPTY
+        self.ready: deque[Any] = EMPTY
+        self.front: deque[Any] = EMPTY
+        self.replay: deque[Any] = EMPTY
         self.gap: Gap | None = None
         self.lying = False
         self.limit = capacity
@@ -122,7 +134,7 @@ class Mailbox(Readers):
         self.end: BaseException | type[BaseException] | None = None
         self.closed = False
         self.on_take: Callable[[Mailbox], None] | None = None
-        self.owner: ref[Any] | None = None
+        self.owner: ref[Owner] | None = None
         self.finish_later: tuple[BaseException | type[BaseException], bool] | None = None
         self.stalled = False
         self.name = ""
@@ -136,12 +148,12 @@ class Mailbox(Readers):
 
     def ask(self, event: object, /) -> bool:
         """Call the subscription's own ``where``; a subscription that is gone wants nothing."""
-        owner = self.owner and self.owner()
+        owner = None if self.owner is None else self.owner()
         return False if owner is None else owner.where(event)
 
     def key(self, event: object, /) -> object:
         """The event's key where events are conflated; what it raises is the subscription's end."""
-        owner = self.owner and self.owner()
+        owner = None if self.owner is None else self.owner()
         return None if owner is None else owner.key(event)
 
     # ------------------------------------------------------------------ the ledger
@@ -193,7 +205,7 @@ class Mailbox(Readers):
         if not self.lying:
             self._lay(event)
         else:
-            self.chunk.append(event)  # type: ignore[union-attr]  # what lies is a deque
+            self.chunk.append(event)
             if self.sleepers:
                 self.wake_one()
         if len(self.chunk) >= self.limit:
@@ -206,7 +218,7 @@ class Mailbox(Readers):
 
     def extend(self, events: tuple[Any, ...]) -> None:
         """Append several events to a chunk that lies in the stream already, where there is room for all."""
-        self.chunk.extend(events)  # type: ignore[union-attr]  # what lies is a deque
+        self.chunk.extend(events)
         if len(self.chunk) >= self.limit:
             self.fill()
 
@@ -247,7 +259,7 @@ class Mailbox(Readers):
     def _lay(self, item: Any) -> None:
         """Put the first item of a chunk into the stream, and wake whoever waits for one."""
         chunk = self.chunk
-        if not isinstance(chunk, deque):
+        if chunk is EMPTY:
             chunk = self.chunk = deque()
         chunk.append(item)
         if self.sending is None:
@@ -293,7 +305,7 @@ class Mailbox(Readers):
         lane = self.chunk or self.front
         if lane and type(lane[-1]) is Gap:
             lane[-1] = wider(lane[-1])
-        elif isinstance(lane, deque):
+        else:
             lane.append(wider(None))
             self.marks += 1
 
@@ -326,7 +338,7 @@ class Mailbox(Readers):
                 return NOTHING
             self._unload()
         if self.ready or self._ration():
-            return self.ready.popleft()  # type: ignore[union-attr]  # it holds something
+            return self.ready.popleft()
         return self._take_slowly()
 
     def take_batch(self) -> tuple[Any, ...]:
@@ -352,7 +364,7 @@ class Mailbox(Readers):
         self.on_take = on_take
         if self.ready:
             if self.front:
-                self.front.extendleft(reversed(self.ready))  # type: ignore[union-attr]  # a deque: it holds something
+                self.front.extendleft(reversed(self.ready))
                 self.ready.clear()
             else:
                 # the very deque that the reader looks at must be empty
@@ -367,7 +379,7 @@ class Mailbox(Readers):
 
     def _unload(self) -> deque[Any]:
         """Take the chunk out of the stream, into the lane that is in use; returns that lane."""
-        chunk: deque[Any] = self.receiving.receive_nowait()  # type: ignore[union-attr]  # something lies in it
+        chunk: deque[Any] = self.receiving.receive_nowait()  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess] -- something lies in it
         self.lying = False
         length = len(chunk)
         if self.plain:
@@ -377,7 +389,7 @@ class Mailbox(Readers):
             TURNS.taken += length
         else:
             self.front, self.chunk = chunk, self.front
-        if not isinstance(self.chunk, deque):
+        if self.chunk is EMPTY:
             self.chunk = deque()
         self.limit = self.capacity - length
         return chunk
@@ -390,7 +402,7 @@ class Mailbox(Readers):
         if not self.front or not self._may_hurry():
             return False
         if len(self.front) <= RATION:
-            self.ready, self.front = self.front, ()
+            self.ready, self.front = self.front, EMPTY
         else:
             self.ready = deque(self.front.popleft() for _ in range(RATION))
         TURNS.taken += len(self.ready)
@@ -398,7 +410,7 @@ class Mailbox(Readers):
 
     def _take_slowly(self) -> Any:
         TURNS.taken += 1
-        item: Any = self.front.popleft()  # type: ignore[union-attr]  # it holds something
+        item: Any = self.front.popleft()
         if self.plain:
             return self._tell(item)
         if type(item) is Gap:
@@ -442,10 +454,10 @@ class Mailbox(Readers):
                 self.taken += len(chunk)
             if self.front or self.ready:
                 self.slow_down_or_keep()
-                self.front.extend(chunk)  # type: ignore[union-attr]  # a deque
+                self.front.extend(chunk)
             else:
                 self.front = chunk
-            self.chunk = ()
+            self.chunk = EMPTY
         self._close_stream()
         self.rouse()
 
@@ -454,8 +466,8 @@ class Mailbox(Readers):
         told = self.on_take
         self.slow_down(_nobody)
         self.on_take = told
-        if not isinstance(self.front, deque):
-            self.front = deque(self.front)
+        if self.front is EMPTY:
+            self.front = deque()
 
     def discard(self, end: BaseException | type[BaseException]) -> list[object]:
         """The subscription was closed: everything that waits is discarded, and returned to be let go."""
@@ -470,7 +482,7 @@ class Mailbox(Readers):
         for lane in (self.replay, self.ready, self.front):
             if lane:
                 lane.clear()
-        self.replay = ()
+        self.replay = EMPTY
         self.gap = None
         self.marks = 0
         if self.keys:

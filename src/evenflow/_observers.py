@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from ._observing import Observing
     from ._routing import Interest
-    from ._subject import Subject
 
 _log = logging.getLogger("evenflow.observers")
 
@@ -47,7 +47,7 @@ class Observer:
 
     def __init__(
         self,
-        subject: Subject[Any],
+        subject: Observing[Any],
         handler: Callable[[Any], object],
         interest: Interest,
         options: dict[str, Any],

@@ -47,6 +47,7 @@ E = TypeVar("E")
 T1 = TypeVar("T1")
 T2 = TypeVar("T2")
 T3 = TypeVar("T3")
+T4 = TypeVar("T4")
 W = TypeVar("W")
 H = TypeVar("H", bound=Callable[..., object])
 _log = logging.getLogger("evenflow.subject")
@@ -74,12 +75,37 @@ class Observing(Publishing[E], Generic[E]):
     def observe(self, handler: Callable[[E], object], /, **options: Unpack[ObserveOptions[E]]) -> Observer: ...
     @overload
     def observe(
+        self, handler: Callable[[T1], object], a: TypeForm[T1], /, **options: Unpack[ObserveOptions[T1]]
+    ) -> Observer: ...
+    @overload
+    def observe(
         self,
-        handler: Callable[[W], object],
-        a: TypeForm[W],
+        handler: Callable[[T1 | T2], object],
+        a: TypeForm[T1],
+        b: TypeForm[T2],
         /,
-        *wants: TypeForm[W],
-        **options: Unpack[ObserveOptions[W]],
+        **options: Unpack[ObserveOptions[T1 | T2]],
+    ) -> Observer: ...
+    @overload
+    def observe(
+        self,
+        handler: Callable[[T1 | T2 | T3], object],
+        a: TypeForm[T1],
+        b: TypeForm[T2],
+        c: TypeForm[T3],
+        /,
+        **options: Unpack[ObserveOptions[T1 | T2 | T3]],
+    ) -> Observer: ...
+    @overload
+    def observe(
+        self,
+        handler: Callable[[T1 | T2 | T3 | T4], object],
+        a: TypeForm[T1],
+        b: TypeForm[T2],
+        c: TypeForm[T3],
+        d: TypeForm[T4],
+        /,
+        **options: Unpack[ObserveOptions[T1 | T2 | T3 | T4]],
     ) -> Observer: ...
     @overload
     def observe(self, handler: Callable[[W], object], /, **options: Unpack[ObserveOptions[W]]) -> Observer: ...
@@ -133,6 +159,16 @@ class Observing(Publishing[E], Generic[E]):
         self, a: TypeForm[T1], b: TypeForm[T2], c: TypeForm[T3], /, **options: Unpack[ObserveOptions[T1 | T2 | T3]]
     ) -> Callable[[H], H]: ...
     @overload
+    def observer(
+        self,
+        a: TypeForm[T1],
+        b: TypeForm[T2],
+        c: TypeForm[T3],
+        d: TypeForm[T4],
+        /,
+        **options: Unpack[ObserveOptions[T1 | T2 | T3 | T4]],
+    ) -> Callable[[H], H]: ...
+    @overload
     def observer(self, /, **options: Unpack[ObserveOptions[E]]) -> Callable[[H], H]: ...
     @overload
     def observer(self, handler: H, /) -> H: ...
@@ -144,7 +180,11 @@ class Observing(Publishing[E], Generic[E]):
         """
         if len(wants) == 1 and not options and callable(wants[0]) and not _is_want(wants[0]):
             return self._observe_annotated(wants[0], ())
-        return lambda handler: self._observe_annotated(handler, wants, **options)
+
+        def observed(handler: H) -> H:
+            return cast("H", self._observe_annotated(handler, wants, **options))
+
+        return observed
 
     def _observe_annotated(self, handler: Any, wants: tuple[Any, ...], **options: Any) -> Any:
         annotated = wants_of_handler(handler)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 from inspect import iscoroutine
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import anyio
 from anyio import EndOfStream, WouldBlock
@@ -137,7 +137,7 @@ class Publishing(Roster, Generic[E]):
             for box in everyone:
                 chunk = box.chunk
                 if chunk:
-                    chunk.append(event)  # type: ignore[union-attr]  # what holds something is a deque
+                    chunk.append(event)
                     if len(chunk) >= box.limit:
                         box.fill()
                 else:
@@ -184,7 +184,7 @@ class Publishing(Roster, Generic[E]):
 
     def _extend_all(self, events: tuple[Any, ...], at: int) -> int:
         """Place as many events from ``at`` on as can go to everyone at once; returns how many, perhaps none."""
-        kind = type(events[at])
+        kind: type[Any] = type(events[at])
         route = self._routes.get(kind)
         if route is None or route.choosy or self._inside or self._dead or self._history is not None:
             return 0
@@ -307,7 +307,7 @@ class Publishing(Roster, Generic[E]):
     def _among_careful(self, group: Iterable[Mailbox]) -> list[Mailbox]:
         """Those of a group that need a look; the cost follows the smaller of the two."""
         careful = self._careful
-        if isinstance(group, dict) and len(careful) < len(group):
+        if isinstance(group, dict) and len(careful) < len(cast("dict[Mailbox, None]", group)):
             return [box for box in careful if box in group]
         return [box for box in group if box in careful]
 
@@ -470,7 +470,7 @@ class Publishing(Roster, Generic[E]):
         """The route of an event's class, when this subject may be used here and takes such events."""
         self.check_thread()
         self.check_open()
-        kind = type(event)
+        kind: type[Any] = type(event)
         route = self._routes.get(kind)
         if route is None:
             self._check_type(event)

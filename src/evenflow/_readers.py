@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from ._items import EMPTY
+
 if TYPE_CHECKING:
     from weakref import ref
 
@@ -22,9 +24,9 @@ class Readers:
     __slots__ = ("bell", "hands", "readers", "rung", "sleepers")
 
     def __init__(self) -> None:
-        self.sleepers: deque[Semaphore] | tuple[()] = ()
+        self.sleepers: deque[Semaphore] = EMPTY
         """The bells of readers that wait."""
-        self.rung: deque[Semaphore] | tuple[()] = ()
+        self.rung: deque[Semaphore] = EMPTY
         """The bells of readers that were woken and have not run yet, in the order in which they waited."""
         self.bell: Semaphore | None = None
         """What the last reader slept on, to be used again: a new one costs a microsecond."""
@@ -43,7 +45,7 @@ class Readers:
 
     def join_sleepers(self, bell: Semaphore, *, first: bool) -> None:
         """A reader goes to sleep until its ``bell`` rings; one that was woken for nothing keeps its turn."""
-        if not isinstance(self.sleepers, deque):
+        if self.sleepers is EMPTY:
             self.sleepers = deque()
         if first:
             self.sleepers.appendleft(bell)
@@ -61,8 +63,8 @@ class Readers:
 
     def wake_one(self) -> None:
         """Wake the reader that has waited longest."""
-        bell: Semaphore = self.sleepers.popleft()  # type: ignore[union-attr]  # it holds something
-        if not isinstance(self.rung, deque):
+        bell = self.sleepers.popleft()
+        if self.rung is EMPTY:
             self.rung = deque()
         self.rung.append(bell)
         bell.release()
@@ -71,9 +73,9 @@ class Readers:
 
     def leave(self, bell: Semaphore) -> None:
         """A reader stops waiting; if it was woken already, its turn passes on."""
-        try:
-            self.sleepers.remove(bell)  # type: ignore[union-attr]  # the empty tuple raises the same
-        except (ValueError, AttributeError):
-            if bell in self.rung:
-                self.rung.remove(bell)  # type: ignore[union-attr]  # it holds something
-            self.rouse()
+        if bell in self.sleepers:
+            self.sleepers.remove(bell)
+            return
+        if bell in self.rung:
+            self.rung.remove(bell)
+        self.rouse()

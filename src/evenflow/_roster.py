@@ -16,6 +16,7 @@ from anyio import ClosedResourceError, EndOfStream
 
 from ._admission import Admission
 from ._errors import SubjectClosed
+from ._items import EMPTY
 from ._loops import Home, home_or_none
 from ._mailbox import Mailbox
 from ._routing import Router
@@ -66,8 +67,8 @@ class Roster:
         self._careful: set[Mailbox] = set()
         self._admission = Admission(self._on_take)
         self._watchers: list[Callable[[Mailbox | None], None]] = []
-        self._published = 0
-        self._deliveries = 0
+        self._published: int = 0
+        self._deliveries: int = 0
         self._closed = False
         self._end = None
 
@@ -214,7 +215,7 @@ class Roster:
         self._admission = Admission(self._on_take)
         self._watchers = []
         for box in self._boxes:
-            box.sleepers = box.rung = ()
+            box.sleepers = box.rung = EMPTY
             box.reserved = 0
             box.on_take = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, overload
@@ -154,7 +154,6 @@ class Subject(Observing[E], Generic[E]):
         self._replay = (replay, key, replay_keys)
         self._history = History(*self._replay) if replay else None
         self._keyed = key is not None
-        self._failures: _Failures | None = None
         self._subscribed = 0
 
     # ------------------------------------------------------------------ subscribing
@@ -368,10 +367,11 @@ class Subject(Observing[E], Generic[E]):
         It never makes a handler wait: its subscriptions drop the oldest by default, and ``"block"`` is refused.
         What its own observers raise is only logged.
         """
-        if self._failures is None:
-            self._failures = _Failures(ObserverFailed, name=f"{self._name}.failures")
+        if not isinstance(self._failures, _Failures):
+            self._failures = failures = _Failures(ObserverFailed, name=f"{self._name}.failures")
             if self._group is not None:
-                self._failures.enter_with(self._group, self._context)
+                failures.enter_with(self._group, self._context)
+            return failures
         return self._failures
 
     # ------------------------------------------------------------------ other threads
@@ -428,7 +428,7 @@ class Subject(Observing[E], Generic[E]):
                 await changed()
 
     @asynccontextmanager
-    async def _watching(self) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    async def _watching(self) -> AsyncGenerator[Callable[[], Awaitable[None]], None]:
         """Be told of every take and every handled event."""
         event = Event()
 

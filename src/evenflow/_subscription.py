@@ -10,12 +10,13 @@ from weakref import ref
 from anyio import ClosedResourceError, EndOfStream, Semaphore, WouldBlock
 from anyio.lowlevel import checkpoint
 
-from ._items import NOTHING
+from ._items import EMPTY, NOTHING
 from ._loops import DELIVERIES_A_TURN, TURNS, current_task
 from ._statistics import SubscriptionStatistics
 from .streams import Stream
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
@@ -50,7 +51,7 @@ class Subscription(Stream[W_co]):
         self._box = box
         self._where = where
         self._key = key
-        self._ready: Any = ()
+        self._ready: deque[W_co] = EMPTY
         """The fast lane of the mailbox, or () where a reader must ask."""
         self._known: ref[object] | None = None
         """The task that read last."""
@@ -82,7 +83,7 @@ class Subscription(Stream[W_co]):
         """
         if ready := self._ready:
             self._note_reader()
-            return ready.popleft()  # type: ignore[no-any-return]
+            return ready.popleft()
         self._check_owner()
         return await self._next()
 
@@ -98,12 +99,12 @@ class Subscription(Stream[W_co]):
         return self._pull_nowait()
 
     def __aiter__(self) -> Self:
-        self._ready = ()  # the first read asks, and so tells which task it is
+        self._ready = EMPTY  # the first read asks, and so tells which task it is
         return self
 
     async def __anext__(self) -> W_co:
         if ready := self._ready:
-            return ready.popleft()  # type: ignore[no-any-return]
+            return ready.popleft()
         self._check_owner()
         try:
             return await self._next()
@@ -128,15 +129,16 @@ class Subscription(Stream[W_co]):
 
     def _claim(self, owner: str, /) -> Node[W_co]:
         node = super()._claim(owner)
-        self._ready = ()
+        self._ready = EMPTY
         return node
 
     def _reader(self) -> AsyncIterator[W_co]:
         return _OwnersReader(self, self._box)
 
     async def _pull(self) -> W_co:
-        if ready := self._box.ready:
-            return ready.popleft()  # type: ignore[no-any-return]
+        ready: deque[W_co] = self._box.ready
+        if ready:
+            return ready.popleft()
         return await self._next()
 
     def _pull_nowait(self) -> W_co:
@@ -146,14 +148,14 @@ class Subscription(Stream[W_co]):
             item = box.take()
             self._look_at_lane()
             if item is not NOTHING:
-                return item  # type: ignore[no-any-return]
+                return item  # type: ignore[no-any-return]  # as above
         elif not box.rung:
             self._raise_end()
         raise WouldBlock
 
     # ------------------------------------------------------------------ the slow path
 
-    async def _next(self) -> Any:
+    async def _next(self) -> W_co:
         """The next item, when the fast lane is empty."""
         self._note_reader()
         if TURNS.taken >= DELIVERIES_A_TURN:
@@ -166,7 +168,7 @@ class Subscription(Stream[W_co]):
                 if self._ready is not box.ready:
                     self._look_at_lane()
                 if item is not NOTHING:
-                    return item
+                    return item  # type: ignore[no-any-return]  # a mailbox does not know the type of its events
                 if box.end is not None:
                     self._raise_end()
             await self._sleep(first=turn_is_mine)
@@ -201,12 +203,12 @@ class Subscription(Stream[W_co]):
         except BaseException:
             box.leave(bell)  # and never use this bell again: it may have rung
             raise
-        box.rung.popleft()  # type: ignore[union-attr]  # it holds this bell
+        box.rung.popleft()
         box.bell = bell
 
     def _look_at_lane(self) -> None:
         """See the mailbox's fast lane, unless this subscription is an operator's or closed."""
-        self._ready = () if self._owner is not None else self._box.ready
+        self._ready = EMPTY if self._owner is not None else self._box.ready
 
     def _raise_end(self) -> None:
         """Raise what the subscription ended with, if it has ended."""
@@ -236,7 +238,7 @@ class Subscription(Stream[W_co]):
     def close(self) -> None:
         """Detach from the subject; what is buffered is discarded, readers that wait get ``ClosedResourceError``."""
         self._subject.detach(self._box, ClosedResourceError)
-        self._ready = ()
+        self._ready = EMPTY
 
     async def aclose(self) -> None:
         """Close; waits for nothing."""
@@ -301,8 +303,9 @@ class _OwnersReader(AsyncIterator[W_co]):
         self._box = box
 
     async def __anext__(self) -> W_co:
-        if ready := self._box.ready:
-            return ready.popleft()  # type: ignore[no-any-return]
+        ready: deque[W_co] = self._box.ready
+        if ready:
+            return ready.popleft()
         try:
             return await self._subscription._next()
         except EndOfStream:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from ._loops import Home
-    from ._subject import Subject
+    from ._observing import Observing
 
 LOOK: Final = 0.5
 """Seconds after which a waiting thread looks whether the loop still lives."""
@@ -85,7 +85,7 @@ class Request:
             self.scope.cancel()
 
 
-def publish_from_thread(subject: Subject[Any], home: Home, event: Any, timeout: float | None) -> int:
+def publish_from_thread(subject: Observing[Any], home: Home, event: Any, timeout: float | None) -> int:
     """Publish in the subject's loop, and wait here until that is done."""
     request = Request(event, patient=timeout != 0)
     until = None if timeout is None else monotonic() + timeout
@@ -114,7 +114,7 @@ def _call_off(home: Home, request: Request) -> None:
         pass  # the loop has ended, and the wait with it
 
 
-def _begin(subject: Subject[Any], request: Request) -> None:
+def _begin(subject: Observing[Any], request: Request) -> None:
     """In the loop, from a callback: publish at once, or begin to wait for room. Raises nothing."""
     try:
         request.succeed(subject.publish_claimed_nowait(request.event, request.claim))
@@ -129,7 +129,7 @@ def _begin(subject: Subject[Any], request: Request) -> None:
         request.fail(error)
 
 
-def _begin_to_wait(subject: Subject[Any], request: Request) -> None:
+def _begin_to_wait(subject: Observing[Any], request: Request) -> None:
     courier = subject.courier
     if courier is None:
         request.fail(SubjectClosed(f"{subject.name} is closed: it takes no more events"))
@@ -143,7 +143,7 @@ class Courier:
     It is there from the start because a callback of the loop, where a thread's wish arrives, cannot start a task.
     """
 
-    def __init__(self, subject: Subject[Any], group: TaskGroup) -> None:
+    def __init__(self, subject: Observing[Any], group: TaskGroup) -> None:
         self._subject = subject
         self._group = group
         self._requests: deque[Request] = deque()
@@ -168,7 +168,7 @@ class Courier:
                 self._group.start_soon(_publish, self._subject, self._requests.popleft(), name=name)
 
 
-async def _publish(subject: Subject[Any], request: Request) -> None:
+async def _publish(subject: Observing[Any], request: Request) -> None:
     """In the loop, as a task of the subject's: wait for room."""
     error: BaseException = SubjectClosed(f"{subject.name} was left while this publish waited; nobody got the event")
     try:
