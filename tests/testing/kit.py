@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import textwrap
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,16 +36,26 @@ def both(test: Callable[..., Coroutine[Any, Any, None]]) -> Any:
     return on_one_backend
 
 
-def project(folder: Path, tests: str, *options: str, ini: str = "") -> subprocess.CompletedProcess[str]:
-    """Run pytest over a project of one test file, as somebody who has installed evenflow would."""
+FUNCTION_SCOPE = "asyncio_default_fixture_loop_scope = function\n"
+"""What pytest-asyncio warns about, where it is not set."""
+
+
+def project(
+    folder: Path, tests: str, *, plugins: tuple[str, ...] | None = ("asyncio", "evenflow"), ini: str = FUNCTION_SCOPE
+) -> subprocess.CompletedProcess[str]:
+    """Run pytest over a project of one test file, as somebody who has installed evenflow would.
+
+    `plugins` names those that are loaded, for speed; None: all that are installed.
+    """
     (folder / "pytest.ini").write_text(f"[pytest]\nfilterwarnings = error\n{ini}")
     (folder / "test_theirs.py").write_text(textwrap.dedent(tests))
-    registered = any(point.value == "evenflow.testing.plugin" for point in entry_points(group="pytest11"))
-    plugin = () if registered else ("-p", "evenflow.testing.plugin")
+    environment = {**os.environ, "PYTHONPATH": str(Path(evenflow.__file__).parents[1]), "PYTEST_ADDOPTS": ""}
+    if plugins is not None:
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", *plugin, *options],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *(f"-p{name}" for name in plugins or ())],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(evenflow.__file__).parents[1]), "PYTEST_ADDOPTS": ""},
+        env=environment,
         capture_output=True,
         text=True,
         timeout=60,

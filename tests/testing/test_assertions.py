@@ -111,7 +111,6 @@ def test_pytest_shows_a_comparison_so_too(tmp_path: Path) -> None:
         async def test_right():
             assert "-a-not a drawing(" == await drawn(marbles("-a-b|", a=100, b=200))
         """,
-        ini="asyncio_default_fixture_loop_scope = function\n",
     )
     assert "2 failed" in ran.stdout, ran.stdout + ran.stderr
     assert "expected  -a--b-|\nE           drawn     -a---b|\nE                         ^\n" in ran.stdout, ran.stdout

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.testing.kit import project
+from tests.testing.kit import FUNCTION_SCOPE, project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,7 @@ BY_MARKER_AND_BY_FIXTURE = """
 @pytest.mark.parametrize("mode", MODES)
 def test_a_marker_or_a_fixture_gives_a_test_its_own_loop_in_virtual_time(tmp_path: Path, mode: str) -> None:
     """Under pytest-asyncio, strict or auto, a marked test and its async fixtures run in virtual time; others do not."""
-    ran = project(tmp_path, BY_MARKER_AND_BY_FIXTURE, ini=mode + "asyncio_default_fixture_loop_scope = function\n")
+    ran = project(tmp_path, BY_MARKER_AND_BY_FIXTURE, ini=FUNCTION_SCOPE + mode)
     assert "8 passed" in ran.stdout, ran.stdout + ran.stderr
 
 
@@ -87,7 +87,7 @@ def test_a_users_project_tests_a_debounce_in_five_lines(tmp_path: Path) -> None:
         async def test_debounce():
             assert await drawn(marbles("a-b-c------|").debounce(3)) == "-------c---|"
         """,
-        ini="asyncio_default_fixture_loop_scope = function\n",
+        plugins=None,
     )
     assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
 
@@ -112,34 +112,40 @@ def test_it_needs_no_other_plugin(tmp_path: Path) -> None:
         def test_sync():
             pass
         """,
-        "-p", "no:asyncio",
-    )  # fmt: skip
+        plugins=("evenflow",),
+        ini="",
+    )
     assert "3 passed" in ran.stdout, ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize("body", ["await anyio.Event().wait()", "while True: await anyio.sleep(0.5)"])
-@pytest.mark.parametrize("options", [[], ["-p", "no:asyncio"]])
-def test_a_test_that_hangs_fails_and_says_where(tmp_path: Path, body: str, options: list[str]) -> None:
+@pytest.mark.parametrize("plugins", [("evenflow",), ("asyncio", "evenflow")])
+def test_a_test_that_hangs_fails_and_says_where(tmp_path: Path, plugins: tuple[str, ...]) -> None:
     """Whether nothing is due any more or a timer ticks for ever, the test fails at its limit and names its line."""
     ran = project(
         tmp_path,
-        f"""
+        """
         import anyio, pytest
 
         @pytest.mark.virtual_time(limit=100)
-        async def test_hangs():
-            {body}
+        async def test_waits():
+            await anyio.Event().wait()
+
+        @pytest.mark.virtual_time(limit=100)
+        async def test_ticks():
+            while True:
+                await anyio.sleep(0.5)
 
         @pytest.mark.virtual_time
         async def test_goes_on():
             await anyio.sleep(1)
         """,
-        *options,
-        ini="" if options else "asyncio_default_fixture_loop_scope = function\n",
+        plugins=plugins,
+        ini=FUNCTION_SCOPE if "asyncio" in plugins else "",
     )
-    assert "1 failed, 1 passed" in ran.stdout, ran.stdout + ran.stderr
+    assert "2 failed, 1 passed" in ran.stdout, ran.stdout + ran.stderr
     assert "Stuck" in ran.stdout
-    assert "test_theirs.py:6 in test_hangs" in ran.stdout
+    assert "test_theirs.py:6 in test_waits" in ran.stdout
+    assert "test_theirs.py:11 in test_ticks" in ran.stdout
 
 
 @pytest.mark.parametrize(
@@ -156,7 +162,7 @@ def test_a_test_that_hangs_fails_and_says_where(tmp_path: Path, body: str, optio
 )
 def test_nonsense_is_refused(tmp_path: Path, test: str, words: str) -> None:
     """A limit that is none, a test that is not async, a test that another plugin runs: an error that says the way out."""
-    ran = project(tmp_path, f"import pytest\n{test}\n", ini="asyncio_default_fixture_loop_scope = function\n")
+    ran = project(tmp_path, f"import pytest\n{test}\n", plugins=("asyncio", "anyio", "evenflow"))
     assert ran.returncode != 0
     assert words in ran.stdout + ran.stderr, ran.stdout + ran.stderr
 
@@ -176,6 +182,6 @@ def test_hypothesis_and_virtual_time_go_together(tmp_path: Path) -> None:
             await anyio.sleep(seconds)
             assert anyio.current_time() == before + seconds
         """,
-        ini="asyncio_default_fixture_loop_scope = function\n",
+        plugins=("hypothesispytest", "asyncio", "evenflow"),
     )
     assert "1 passed" in ran.stdout, ran.stdout + ran.stderr

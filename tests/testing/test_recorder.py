@@ -163,6 +163,5 @@ def test_as_a_fixture_it_ends_with_the_test(tmp_path: Path) -> None:
             orders.publish_nowait(Placed(n=3))
             assert placed.events == (Placed(n=3),)
         """,
-        ini="asyncio_default_fixture_loop_scope = function\n",
     )
     assert "3 passed" in ran.stdout, ran.stdout + ran.stderr
