@@ -36,6 +36,8 @@ _OPERATORS: Final[dict[str, Callable[[Any, Any], object]]] = {
 }
 ORDERINGS: Final = frozenset({"<", "<=", ">", ">="})
 
+_READABLE: Final = 200
+
 _Key: TypeAlias = tuple[object, ...]
 
 
@@ -120,6 +122,12 @@ class Same:
             return hash(type(self.value))
 
 
+def _shown(value: object) -> str:
+    """A value as it would be written, unless that is too long to read."""
+    text = repr(value)
+    return text if len(text) <= _READABLE else f"{text[: _READABLE // 2]}...{text[-_READABLE // 2 :]}"
+
+
 class Comparison(Condition):
     """A field against a value."""
 
@@ -146,7 +154,7 @@ class Comparison(Condition):
             return False
 
     def shown(self, *, within: bool) -> str:
-        text = f"{self.path} {self.op} {self.value!r}"
+        text = f"{self.path} {self.op} {_shown(self.value)}"
         return f"({text})" if within else text
 
 
@@ -168,7 +176,7 @@ class OneOf(Condition):
         return found is not MISSING and any(found == value for value in self.values)
 
     def shown(self, *, within: bool) -> str:  # noqa: ARG002 -- a call needs no brackets
-        return f"one_of({self.path}, {', '.join(map(repr, self.values))})"
+        return f"one_of({self.path}, {', '.join(map(_shown, self.values))})"
 
 
 class Truth(Condition):

@@ -50,7 +50,7 @@ def explain(name: str, interest: Interest, event: object, target: Target, /, *, 
 
 
 def _answer(interest: Interest, event: object, target: Target) -> tuple[bool, str]:
-    source = "its callable" if interest.asks else "its condition" if interest.condition else "its class"
+    source = "its condition" if interest.condition is not None else "its callable" if interest.asks else "its class"
     try:
         said = wanted(interest, event, target)
         if interest.wants and not isinstance(event, interest.wants):

@@ -75,6 +75,7 @@ anything = st.sampled_from(values.VALUES)
 
 @st.composite
 def inners(draw: st.DrawFn, depth: int = 2) -> Inner | None:
+    """What lies within an event, or None."""
     if depth == 0 or draw(st.integers(0, 3)) == 0:
         return None
     return Inner.model_construct(x=draw(anything), n=draw(st.integers(0, 2)), deeper=draw(inners(depth - 1)))
@@ -82,6 +83,7 @@ def inners(draw: st.DrawFn, depth: int = 2) -> Inner | None:
 
 @st.composite
 def events(draw: st.DrawFn, classes: tuple[type[Event], ...]) -> Event:
+    """An event of one of these classes; where its fields allow anything, they hold anything."""
     cls = draw(st.sampled_from(classes))
     given_values: dict[str, Any] = {}
     for name, info in cls.model_fields.items():
@@ -94,6 +96,7 @@ def events(draw: st.DrawFn, classes: tuple[type[Event], ...]) -> Event:
 
 @st.composite
 def leaves(draw: st.DrawFn, classes: tuple[type[Event], ...]) -> Condition | None:
+    """One comparison; None where it is refused when it is written."""
     cls: Any = draw(st.sampled_from(classes))
     name = draw(st.sampled_from(sorted(cls.model_fields)))
     field = getattr(cls, name)
@@ -123,6 +126,7 @@ def leaves(draw: st.DrawFn, classes: tuple[type[Event], ...]) -> Condition | Non
 
 
 def conditions(classes: tuple[type[Event], ...]) -> st.SearchStrategy[Condition]:
+    """Comparisons, joined."""
     leaf = leaves(classes).filter(lambda condition: condition is not None)
     return st.recursive(
         leaf,
@@ -153,13 +157,15 @@ class Raising(Exception):
 
 
 def plain(router: Router[Target], interest: Interest, event: Event, target: Target) -> Any:
+    """The answer without the index, or the class of what it raises."""
     try:
         return router.wanted(interest, event, target)
-    except Exception as error:  # noqa: BLE001 -- whatever it is, it is the answer
+    except Exception as error:  # whatever it is, it is the answer
         return type(error)
 
 
 def compare(router: Router[Target], alive: dict[Target, Interest], event: Event) -> None:
+    """Publish, as far as finding goes, and hold it against the plain answers."""
     route = router.route(type(event))
     failures: list[tuple[Target, BaseException]] = []
     found = route.find(event, failures)
@@ -214,6 +220,7 @@ def test_the_index_answers_as_plain_evaluation(data: st.DataObject) -> None:
 def subscribe(
     data: st.DataObject, router: Router[Target], alive: dict[Target, Interest], classes: tuple[type[Event], ...]
 ) -> None:
+    """Let somebody in who wants something."""
     wants = data.draw(st.lists(st.sampled_from([*classes, Event]), max_size=2, unique=True))
     kind = data.draw(st.sampled_from(["condition"] * 6 + ["callable", "nothing"]))
     target = Target(data.draw(st.sampled_from([True, False, Raising])))

@@ -111,7 +111,7 @@ NUMBERS = [
 ]  # fmt: skip
 TEXTS = ["", "a", "b", "A", "blue", "x" * 5000, Kind.A, Kind.B, Loose("a"), Plain("a"), b"a", b"b", bytearray(b"a")]
 TIMES = [
-    date(2026, 1, 1), date(2026, 6, 1), datetime(2026, 1, 1), datetime(2026, 6, 1, 12),
+    date(2026, 1, 1), date(2026, 6, 1), datetime(2026, 1, 1), datetime(2026, 6, 1, 12),  # noqa: DTZ001 -- no zone, on purpose
     datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))),
     datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN), datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN, fold=1),
     datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 0, tzinfo=UTC),

@@ -10,6 +10,7 @@ Other classes may turn out to be an ABC (by ``register``, at any time) or a Prot
 
 from __future__ import annotations
 
+import inspect
 from abc import ABCMeta
 from typing import Final, Protocol
 
@@ -30,6 +31,11 @@ def is_subclass(one: type, other: type, /) -> bool:
 def related(one: type, other: type, /) -> bool:
     """Whether an event of one class may be one of the other, as far as the classes say."""
     return is_subclass(one, other) or is_subclass(other, one)
+
+
+def open_to_strangers(cls: type, /) -> bool:
+    """Whether an event of a class that does not derive from this one may turn out to be one."""
+    return inspect.isabstract(cls) or type(cls).__instancecheck__ not in _PLAIN
 
 
 def always_one(cls: type, wanted: type, /) -> bool:

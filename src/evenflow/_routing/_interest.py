@@ -9,14 +9,11 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from abc import ABCMeta
 from dataclasses import dataclass
 from typing import Annotated, Any, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel
-
 from evenflow._conditions import PLAIN_BOOL, Condition, Conditional
-from evenflow._routing._classes import related
+from evenflow._routing._classes import open_to_strangers, related
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +107,8 @@ def _classes(form: Any) -> tuple[type, ...]:
     return (form,)
 
 
-def _open_to_strangers(cls: type) -> bool:
-    """Protocols and abstract classes: any class may turn out to be one."""
-    if getattr(cls, "_is_protocol", False) or inspect.isabstract(cls):
-        return True
-    return isinstance(cls, ABCMeta) and not issubclass(cls, BaseModel)
-
-
 def _refuse_never_carried(cls: type, carried: tuple[type, ...]) -> None:
-    if _open_to_strangers(cls) or any(related(cls, known) for known in carried):
+    if open_to_strangers(cls) or any(related(cls, known) for known in carried):
         return
     names = ", ".join(known.__name__ for known in carried)
     raise ValueError(
@@ -159,7 +149,7 @@ def _is_async(function: object) -> bool:
 def _refuse_beside_the_point(condition: Condition, classes: tuple[type, ...], carried: tuple[type, ...]) -> None:
     owners = condition.owners
     for cls in classes:
-        if not _open_to_strangers(cls) and not any(related(cls, owner) for owner in owners):
+        if not open_to_strangers(cls) and not any(related(cls, owner) for owner in owners):
             raise ValueError(
                 f"the condition {condition} says nothing of {cls.__name__}, so no {cls.__name__} would ever come; "
                 f"say what is wanted of it, joined by |, or subscribe to it apart"

@@ -1,0 +1,125 @@
+"""Why a subscription would get an event, or would not, in plain words."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from evenflow import Event, one_of, present
+from evenflow._explain import Explanation, explain
+from evenflow._routing import Router
+
+
+class Customer(BaseModel):
+    country: str = "de"
+
+
+class Order(Event):
+    region: str = "us"
+    total: Decimal = Decimal(50)
+    paid: bool = False
+    discount: int | None = None
+    customer: Customer | None = None
+    note: Any = ""
+
+
+class Invoice(Event):
+    number: int = 0
+
+
+class Target:
+    def __init__(self, where: Any) -> None:
+        self.where = where
+
+    def ask(self, event: object, /) -> object:
+        return self.where(event)
+
+
+class Broken:
+    def __eq__(self, other: object) -> bool:
+        raise ZeroDivisionError("no")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+REASONS: list[tuple[Any, Any, Event, bool, str]] = [
+    ((Order,), Order.region == "eu", Order(), False, "region is 'us', wanted 'eu'"),
+    ((Order,), Order.region == "us", Order(), True, "region is 'us', as wanted"),
+    ((Order,), Order.region != "us", Order(), False, "region is 'us', wanted anything but 'us'"),
+    ((Order,), Order.total > 100, Order(), False, "total is Decimal('50'), wanted > 100"),
+    ((Order,), one_of(Order.region, "a", "b"), Order(), False, "region is 'us', wanted one of 'a', 'b'"),
+    ((Order,), Order.paid, Order(), False, "paid is False, wanted it to be true"),
+    ((Order,), ~(Order.region == "us"), Order(), False, "region is 'us', wanted not 'us'"),
+    ((Order,), present(Order.discount) > 5, Order(), False, "discount is None, wanted > 5"),
+    ((Order,), present(Order.customer).country == "de", Order(), False, "customer is None, wanted 'de'"),
+    (
+        (Order,),
+        (Order.region == "eu") & (Order.total > 100) & (Order.total < 900),
+        Order(),
+        False,
+        "region is 'us', wanted 'eu' and total is Decimal('50'), wanted > 100",
+    ),
+    ((Order,), (Order.region == "eu") | (Order.total > 10), Order(), True, "total is Decimal('50'), as wanted"),
+    (
+        (Order,),
+        ~((Order.region == "us") & (Order.total > 10)),
+        Order(),
+        False,
+        "region is 'us', as wanted and total is Decimal('50'), as wanted, wanted it otherwise",
+    ),
+    ((Order,), None, Invoice(), False, "it is an Invoice, wanted Order"),
+    ((Order,), None, Order(), True, "every Order is wanted"),
+    ((), None, Order(), True, "every event is wanted"),
+    ((), Order.region == "eu", Invoice(), False, "it is an Invoice, and the condition speaks of Order"),
+    (
+        (),
+        (Order.region == "eu") | (Invoice.number == 1),
+        Invoice(),
+        False,
+        "it is an Invoice and has no Order.region, wanted 'eu' and number is 0, wanted 1",
+    ),
+    ((), lambda event: True, Order(), True, "its callable says yes"),
+    ((), lambda event: False, Order(), False, "its callable says no"),
+    (
+        (),
+        lambda event: 1 / 0,
+        Order(),
+        False,
+        "its callable raised ZeroDivisionError: division by zero; that ends the subscription",
+    ),
+    (
+        (),
+        Order.note == 1,
+        Order(note=Broken()),
+        False,
+        "its condition raised ZeroDivisionError: no; that ends the subscription",
+    ),
+]
+
+
+@pytest.mark.parametrize("wants, where, event, wanted, reason", REASONS, ids=[reason for *_, reason in REASONS])
+def test_the_reason_names_what_is_and_what_was_wanted(
+    wants: Any, where: Any, event: Event, wanted: bool, reason: str
+) -> None:
+    """Of several parts, those that decide; what a user's code raises is a reason too."""
+    router: Router[Target] = Router(())
+    target, interest = Target(where), router.interest(wants, where)
+    router.add(target, interest)
+    told = explain("mail", interest, event, target, found_by=router.found_by(target))
+    assert told == Explanation("mail", wanted, reason, router.found_by(target))
+
+
+def test_a_huge_value_is_shortened() -> None:
+    """A reason can be read in a log."""
+    router: Router[Target] = Router(())
+    interest = router.interest((), Order.region == "x" * 10_000)
+    assert len(explain("x", interest, Order(region="y" * 10_000), Target(None), found_by="").reason) < 200
+
+
+def test_an_explanation_is_a_sentence() -> None:
+    """Printed, it says all four things."""
+    said = Explanation("mail", False, "region is 'us', wanted 'eu'", "by region")
+    assert str(said) == "mail: no, region is 'us', wanted 'eu' (found by region)"
