@@ -73,6 +73,15 @@ def test_a_file_of_the_core_opens_with_what_it_is_for(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("test_*.py")), ids=lambda path: path.name)
+def test_a_test_is_a_sentence(path: Path) -> None:
+    """Every test says in its docstring what holds, in words that end as a sentence does."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            sentence = ast.get_docstring(node) or ""
+            assert sentence.rstrip().endswith((".", "!", "?")), f"{path.name}:{node.lineno} {node.name}"
+
+
 def test_importing_evenflow_imports_no_extra() -> None:
     """Who installs two dependencies gets a package that works with two; who has more pays nothing for it."""
     loaded = {name.partition(".")[0] for name in _loaded_by("import evenflow")}
