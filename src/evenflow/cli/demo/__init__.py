@@ -1,0 +1,84 @@
+"""`evenflow demo`: what this machine is doing, as events, to subscribers that could not differ more in pace.
+
+    _events      what is published: the words
+    _machine     what psutil says, made into them
+    _publishers  who publishes, and how long each was made to wait
+    _readers     the alarm, the archive, the analyst: each as slow as its work is
+    _screen      the live table, or plain lines where there is no terminal
+    _ledger      where every event went, and whether the sums hold
+    _run         all of it together, from the first event to the ledger
+
+Here are its name and its options, which need nothing installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, _SubParsersAction
+
+RATE = 50.0
+SECONDS = 10.0
+FASTEST = 1_000.0
+
+DESCRIPTION = """\
+Publish what this machine is really doing (processor, memory, disk, network, processes) through one subject,
+to a live table, an alarm, an archive on disk and a slow analyst, and show at the end where every event went.
+Ctrl-C ends it early, with the ledger. The exit code is 1 if a sum does not hold, or if no buffer was ever full.
+"""
+
+
+def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
+    """Tell the command line of this command and its options."""
+    parser = commands.add_parser("demo", help="what this machine is doing, as events", description=DESCRIPTION)
+    parser.add_argument(
+        "--seconds", type=_seconds, default=SECONDS, help=f"how long (default {SECONDS:g}; inf: until Ctrl-C)"
+    )
+    parser.add_argument("--rate", type=_rate, default=RATE, help=f"samples a second (default {RATE:g})")
+    parser.add_argument(
+        "--out",
+        type=_out,
+        metavar="FILE",
+        help="keep the archive: JSON lines are added to this file (default: a temporary file, removed at the end)",
+    )
+    parser.set_defaults(command=_command)
+
+
+def _command(options: argparse.Namespace) -> int:
+    from ._run import run  # noqa: PLC0415 -- needs the extra `cli`, which is not needed to say what there is
+
+    return run(seconds=options.seconds, rate=options.rate, out=options.out)
+
+
+def _seconds(given: str) -> float:
+    return _positive(given, "seconds")
+
+
+def _rate(given: str) -> float:
+    rate = _positive(given, "samples a second")
+    if rate > FASTEST:
+        raise argparse.ArgumentTypeError(f"must be at most {FASTEST:g} samples a second, not {given}")
+    return rate
+
+
+def _positive(given: str, what: str) -> float:
+    try:
+        number = float(given)
+    except ValueError:
+        number = math.nan
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f"must be a number of {what} above 0, not {given!r}")
+    return number
+
+
+def _out(given: str) -> Path:
+    path = Path(given)
+    if path.exists() and not path.is_file():
+        raise argparse.ArgumentTypeError(f"must be a file, or the name of a new one; {given} is neither")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path.parent}; make it first")
+    return path

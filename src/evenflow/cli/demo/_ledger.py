@@ -1,0 +1,87 @@
+"""Where every event went, and whether the sums hold. Numbers in, sentences out: nothing here is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evenflow import SubscriptionStatistics
+
+    from ._publishers import Books
+
+
+@dataclass(frozen=True)
+class Row:
+    """One subscription: what it does when its buffer is full, and its numbers."""
+
+    rule: str
+    of: SubscriptionStatistics
+
+    @property
+    def name(self) -> str:
+        """Its own, without the subject's."""
+        return self.of.name.rpartition("/")[2]
+
+    @property
+    def accounted_for(self) -> int:
+        """The events whose place is known."""
+        of = self.of
+        return of.delivered + of.replaced + of.dropped + of.discarded + of.waiting
+
+    @property
+    def holds(self) -> bool:
+        """Whether that is every event it wanted."""
+        return self.accounted_for == self.of.wanted
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All the numbers of a run, from three sides: subscriptions, publishers, and what readers found."""
+
+    rows: Sequence[Row]
+    publishers: Sequence[Books]
+    missed: int
+    """Events in the gaps that the analyst was shown."""
+    dropped: int
+    """Events that its subscription says were dropped."""
+    lines: int
+    """Lines that were found in the archive's file."""
+    taken: int
+    """Events that its subscription says were delivered."""
+
+    @property
+    def wanted(self) -> int:
+        """What the subscriptions say they wanted, added up."""
+        return sum(row.of.wanted for row in self.rows)
+
+    @property
+    def returned(self) -> int:
+        """What `publish` returned, added up."""
+        return sum(books.wanted for books in self.publishers)
+
+    @property
+    def waits(self) -> int:
+        """Publishes that had to wait for room."""
+        return sum(books.waits for books in self.publishers)
+
+    def mistakes(self) -> list[str]:
+        """A sentence for each sum that does not hold."""
+        found = [
+            f"{row.name} wanted {row.of.wanted:,}, and {row.accounted_for:,} are accounted for"
+            for row in self.rows
+            if not row.holds
+        ]
+        if self.wanted != self.returned:
+            found.append(f"publish returned {self.returned:,} in all, and {self.wanted:,} were wanted")
+        if self.lines != self.taken:
+            found.append(f"the archive was given {self.taken:,}, and its file has {self.lines:,} lines more")
+        if self.missed != self.dropped:
+            found.append(f"the analyst was told of {self.missed:,} missed events, and {self.dropped:,} were dropped")
+        return found
+
+    def was_full(self) -> bool:
+        """Whether any buffer was ever full, so that a publisher waited or an event was given up."""
+        return bool(self.waits or any(row.of.dropped for row in self.rows))

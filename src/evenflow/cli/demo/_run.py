@@ -1,0 +1,177 @@
+"""The demo: one subject, two publishers, five readers, and the ledger at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anyio import CancelScope, Event, create_task_group, move_on_after, to_thread
+from rich.console import Console
+
+from evenflow import Subject
+
+from ._events import CoreLoad, MemoryUse, Noticed, Reading
+from ._ledger import Ledger, Row
+from ._machine import Meters, Processes
+from ._publishers import Books, sample, watch
+from ._readers import Alarm, Analyst, Archive, Census, Notes
+from ._screen import Scene, keep_showing, print_ledger, screen_for
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import FrameType
+
+    from evenflow import Gap, Observer, Subscription
+
+TOO_HIGH = 90.0
+"""Percent at which the alarm rings."""
+ARCHIVE_BUFFER = 4
+"""Events that may wait for the disk before publishers have to: a machine says more than that in one sample."""
+ANALYST_BUFFER = 8
+PLAIN_WIDTH = 120
+"""Characters on a line where no terminal says how many there are."""
+
+
+def run(*, seconds: float, rate: float, out: Path | None) -> int:
+    """Run the demo and print its ledger.
+
+    Returns:
+        0; 1 where a sum does not hold, nothing was ever full, or the archive could not be written.
+    """
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PLAIN_WIDTH)
+    if out is not None:
+        return asyncio.run(Demo(console, seconds, rate, out).run())
+    with tempfile.TemporaryDirectory(prefix="evenflow-") as folder:
+        return asyncio.run(Demo(console, seconds, rate, Path(folder) / "archive.jsonl").run())
+
+
+@dataclass(frozen=True)
+class Readers:
+    """Everyone who gets events, in the order in which they are shown."""
+
+    table: Subscription[Reading]
+    archive: Subscription[Noticed]
+    analyst: Subscription[Noticed | Gap]
+    alarm: Observer
+    census: Observer
+
+    def rows(self) -> list[Row]:
+        """The numbers of each, as they are now."""
+        observers = [observer.statistics().subscription for observer in (self.alarm, self.census)]
+        return [
+            Row("the newer replaces", self.table.statistics()),
+            Row("publishers wait", self.archive.statistics()),
+            Row("the oldest is dropped", self.analyst.statistics()),
+            *(Row("publishers wait", ledger) for ledger in observers if ledger is not None),
+        ]
+
+
+class Demo:
+    """One run."""
+
+    def __init__(self, console: Console, seconds: float, rate: float, out: Path) -> None:
+        self._console = console
+        self._seconds = seconds
+        self._rate = rate
+        self._notes = Notes()
+        self._archive = Archive(out)
+        self._analyst = Analyst(self._notes)
+        self._publishers = (Books("sampler"), Books("watcher"))
+        self._machine: Subject[Noticed] = Subject(Noticed, name="machine")
+
+    async def run(self) -> int:
+        """Publish and read until the time is up or somebody stops it; then say where every event went."""
+        meters = await to_thread.run_sync(Meters)
+        processes = await to_thread.run_sync(Processes)
+        sources = len(await to_thread.run_sync(meters.read))
+        readers = self._subscribe(sources)
+        screen = screen_for(self._console, Scene(self._seconds, self._notes, self._publishers, readers.rows))
+        over = Event()
+        with screen.entered():
+            async with create_task_group() as reading:
+                reading.start_soon(keep_showing, readers.table, screen, over)
+                reading.start_soon(self._archive.keep, readers.archive)
+                reading.start_soon(self._analyst.study, readers.analyst)
+                async with self._machine:  # observers run from here to here
+                    await self._publish(meters, processes)
+                over.set()  # the subject is closed now: each reader takes what it has left, and ends
+        return self._conclude(readers)
+
+    def _subscribe(self, sources: int) -> Readers:
+        machine = self._machine
+        too_high = (CoreLoad.percent >= TOO_HIGH) | (MemoryUse.percent >= TOO_HIGH)
+        alarm = Alarm(self._notes)
+        census = Census(self._notes)
+        return Readers(
+            table=machine.subscribe(Reading, conflate=Reading.source, buffer=sources, name="table"),
+            archive=machine.subscribe(Noticed, buffer=ARCHIVE_BUFFER, name="archive"),
+            analyst=machine.subscribe(
+                Noticed, buffer=ANALYST_BUFFER, overflow="drop_oldest", gaps=True, name="analyst"
+            ),
+            alarm=machine.observe(alarm.ring, where=too_high, name="alarm"),
+            census=machine.observe(census.count, name="census"),
+        )
+
+    async def _publish(self, meters: Meters, processes: Processes) -> None:
+        sampler, watcher = self._publishers
+        with move_on_after(self._seconds) as time_is_up, stopped_by_a_signal(time_is_up):
+            async with create_task_group() as publishing:
+                publishing.start_soon(sample, self._machine, meters, sampler, self._rate)
+                publishing.start_soon(watch, self._machine, processes, watcher, self._rate)
+
+    def _conclude(self, readers: Readers) -> int:
+        archive, analyst = readers.archive.statistics(), readers.analyst.statistics()
+        ledger = Ledger(
+            rows=readers.rows(),
+            publishers=self._publishers,
+            missed=self._analyst.missed,
+            dropped=analyst.dropped,
+            lines=self._archive.lines_on_disk(),
+            taken=archive.delivered,
+        )
+        print_ledger(self._console, ledger)
+        if self._archive.failed is not None:
+            return self._bad(f"The archive stopped: {self._archive.failed}. Everybody else went on.")
+        if mistakes := ledger.mistakes():
+            return self._bad(*(f"A sum does not hold: {mistake}." for mistake in mistakes))
+        if not ledger.was_full():
+            return self._bad("Every sum holds, but no buffer was ever full, so little was shown: run it for longer.")
+        self._say("Every sum holds.", "bold green")
+        return 0
+
+    def _bad(self, *sentences: str) -> int:
+        for sentence in sentences:
+            self._say(sentence, "bold red")
+        return 1
+
+    def _say(self, text: str, style: str) -> None:
+        self._console.print(f"  {text}", style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def stopped_by_a_signal(scope: CancelScope) -> Generator[None]:
+    """Ctrl-C, or SIGTERM, cancels the scope; a second one is not held back."""
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        give_back()
+        loop.call_soon_threadsafe(scope.cancel)
+
+    def give_back() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        give_back()

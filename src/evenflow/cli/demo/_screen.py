@@ -1,0 +1,283 @@
+"""What is seen: a live table on a terminal, plain lines elsewhere; fed by one subscription, conflated by source."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from anyio import EndOfStream, Event, move_on_after
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from ._events import CoreLoad, DiskFlow, LoadAverage, MemoryUse, NetFlow, ProcessCount, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rich.console import Console, RenderableType
+
+    from evenflow import Subscription
+
+    from ._ledger import Ledger, Row
+    from ._publishers import Books
+    from ._readers import Notes
+
+FRAMES = 8
+"""Pictures a second on a terminal; without one, one line a second."""
+CELL = 38
+"""Characters for one source."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What there is to show, read anew for each picture."""
+
+    seconds: float
+    notes: Notes
+    publishers: Sequence[Books]
+    rows: Callable[[], list[Row]]
+
+
+class Screen(Protocol):
+    """Shows the latest readings, now and then."""
+
+    pause: float
+
+    def entered(self) -> AbstractContextManager[object]:
+        """Take the terminal, and give it back."""
+        ...
+
+    def show(self, latest: Mapping[str, Reading]) -> None:
+        """Draw them."""
+        ...
+
+
+def screen_for(console: Console, scene: Scene) -> Screen:
+    """A live table where somebody can see it move, else lines."""
+    return LiveScreen(console, scene) if console.is_terminal else PlainScreen(console, scene)
+
+
+async def keep_showing(readings: Subscription[Reading], screen: Screen, over: Event) -> None:
+    """Show the latest of each source, a picture at a time, until the end; once it is over, without a pause."""
+    latest: dict[str, Reading] = {}
+    async with readings:
+        while True:
+            with move_on_after(screen.pause):  # an eye's own pace: what comes meanwhile replaces what is not yet seen
+                await over.wait()
+            try:
+                batch = await readings.batches().receive()
+            except EndOfStream:
+                return
+            latest.update((reading.source, reading) for reading in batch)
+            screen.show(latest)
+
+
+class PlainScreen:
+    """A few lines a second, for a log or a pipe."""
+
+    pause = 1.0
+
+    def __init__(self, console: Console, scene: Scene) -> None:
+        self._console = console
+        self._scene = scene
+        self._started = time.monotonic()
+        self._said: dict[str, object] = {}
+
+    def entered(self) -> AbstractContextManager[object]:
+        """Nothing to take."""
+        return nullcontext()
+
+    def show(self, latest: Mapping[str, Reading]) -> None:
+        """One line of readings, and one for each that has something new to say."""
+        at = f"{time.monotonic() - self._started:5.1f} s"
+        self._print(f"{at}  table    {', '.join(self._readings(latest))}")
+        for who, note in sorted(self._scene.notes.last.items()):
+            if self._said.get(who) is not note:
+                self._said[who] = note
+                self._print(f"{at}  {who:8} {note.text}")
+        waits = sum(books.waits for books in self._scene.publishers)
+        if waits:
+            waited = sum(books.waited for books in self._scene.publishers)
+            self._print(f"{at}  archive  full {times(waits)} so far; publishers waited for it {waited:.2f} s in all")
+
+    def _readings(self, latest: Mapping[str, Reading]) -> list[str]:
+        cores = [reading.percent for reading in latest.values() if isinstance(reading, CoreLoad)]
+        busy = [f"{len(cores)} cores {sum(cores) / len(cores):.0f} % busy"] if cores else []
+        return busy + [f"{source} {plain(reading)}" for source, reading in latest.items() if _is_worth_a_word(reading)]
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _is_worth_a_word(reading: Reading) -> bool:
+    match reading:
+        case DiskFlow():
+            return reading.read + reading.written > 0
+        case NetFlow():
+            return reading.received + reading.sent > 0
+        case _:
+            return not isinstance(reading, CoreLoad)
+
+
+class LiveScreen:
+    """One picture, drawn again in place."""
+
+    pause = 1 / FRAMES
+
+    def __init__(self, console: Console, scene: Scene) -> None:
+        self._console = console
+        self._scene = scene
+        self._started = time.monotonic()
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._bar = bars_for(console)
+
+    def entered(self) -> AbstractContextManager[object]:
+        """The picture goes when it is over; the ledger takes its place."""
+        return self._live
+
+    def show(self, latest: Mapping[str, Reading]) -> None:
+        """Draw it."""
+        self._live.update(self._picture(latest), refresh=True)
+
+    def _picture(self, latest: Mapping[str, Reading]) -> RenderableType:
+        rows = self._scene.rows()
+        notes = self._scene.notes.last
+        below = len(rows) + len(self._scene.publishers) + len(notes) + 10
+        return Group(
+            self._head(),
+            self._readings(latest, max(self._console.height - below, 2)),
+            ledger_table(rows, fill=self._bar),
+            Text(),
+            *(Text(f"  {publisher_line(books)}", style="dim") for books in self._scene.publishers),
+            Text(),
+            *(
+                Text.assemble((f"  {who:9}", "bold"), (f"{note.at:%H:%M:%S}  ", "dim"), note.text)
+                for who, note in sorted(notes.items())
+            ),
+        )
+
+    def _head(self) -> Text:
+        ran = time.monotonic() - self._started
+        whole = "" if self._scene.seconds == float("inf") else f" of {self._scene.seconds:g}"
+        return Text.assemble(
+            ("  evenflow demo", "bold"), f"   this machine as events   {ran:.1f}{whole} s   ", ("Ctrl-C ends it", "dim")
+        )
+
+    def _readings(self, latest: Mapping[str, Reading], height: int) -> RenderableType:
+        columns = max(1, (self._console.width - 2) // (CELL + 2))
+        cells = [self._cell(reading) for reading in latest.values()]
+        room = columns * height
+        if len(cells) > room:
+            cells[room - 1 :] = [Text(f"and {len(cells) - room + 1} more", style="dim")]
+        grid = Table.grid(padding=(0, 2))
+        for _ in range(columns):
+            grid.add_column(width=CELL, no_wrap=True)
+        lines = -(-len(cells) // columns)
+        for number in range(lines):
+            grid.add_row(*cells[number::lines])
+        return Group(Text(), grid, Text())
+
+    def _cell(self, reading: Reading) -> Text:
+        name = f"  {reading.source:12.12} "
+        if isinstance(reading, CoreLoad | MemoryUse):
+            bar = self._bar(reading.percent / 100, 12)
+            style = "red" if reading.percent >= 90 else "yellow" if reading.percent >= 60 else "green"  # noqa: PLR2004 -- a matter of taste
+            return Text.assemble(name, (bar, style), f" {plain(reading):>8}")
+        return Text.assemble(name, (plain(reading), "cyan"))
+
+
+def plain(reading: Reading) -> str:  # noqa: PLR0911 -- a line for each class of readings
+    """A reading in a few characters."""
+    match reading:
+        case CoreLoad():
+            return f"{reading.percent:.0f} %"
+        case MemoryUse():
+            return f"{reading.percent:.0f} % of {size(reading.total)}"
+        case LoadAverage():
+            return f"{reading.tasks:.2f}"
+        case ProcessCount():
+            return f"{reading.processes}"
+        case DiskFlow():
+            return f"{size(reading.read)}/s read, {size(reading.written)}/s written"
+        case NetFlow():
+            return f"{size(reading.received)}/s in, {size(reading.sent)}/s out"
+        case _:
+            return ""
+
+
+def size(amount: float) -> str:
+    """Bytes, with the unit in which they are a short number."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 999.5:  # noqa: PLR2004 -- would be 1000
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 10 else f"{amount:.1f} {unit}"  # noqa: PLR2004
+        amount /= 1_000
+    return f"{amount:.1f} TB"
+
+
+def bars_for(console: Console) -> Callable[[float, int], str]:
+    """Draws a bar of a part of a whole, in characters that this terminal has."""
+    full, empty = ("━", "╌") if console.encoding.startswith("utf") else ("#", "-")
+
+    def bar(part: float, width: int) -> str:
+        lit = min(width, round(part * width + (0.4 if part > 0 else 0)))
+        return full * lit + empty * (width - lit)
+
+    return bar
+
+
+# ---------------------------------------------------------------------- the ledger
+
+
+def ledger_table(rows: Sequence[Row], *, fill: Callable[[float, int], str] | None = None) -> Table:
+    """A row for each subscription; with ``fill``, how full its buffer is now."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 2), show_edge=False, header_style="bold")
+    table.add_column("subscription", no_wrap=True)
+    table.add_column("when it is full", no_wrap=True)
+    if fill is not None:
+        table.add_column("buffer", no_wrap=True)
+    for name in ("wanted", "delivered", "replaced", "dropped", "discarded", "waiting"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        of = row.of
+        buffer = [] if fill is None else [f"{fill(min(of.waiting / of.capacity, 1), 6)} {of.waiting}/{of.capacity}"]
+        numbers = (of.delivered, of.replaced, of.dropped, of.discarded, of.waiting)
+        shown = [f"[bold]{of.wanted:,}[/]", *(f"{number:,}" if number else "[dim]0[/]" for number in numbers)]
+        table.add_row(escape(row.name), row.rule, *buffer, *shown)
+    return table
+
+
+def times(number: int) -> str:
+    """How often, in words."""
+    return "once" if number == 1 else f"{number:,} times"
+
+
+def publisher_line(books: Books) -> str:
+    """What one publisher did."""
+    waited = f"had to wait {times(books.waits)}, {books.waited:.2f} s in all" if books.waits else "never had to wait"
+    return f"{books.name:9}{books.published:,} events in {books.rounds:,} rounds, {waited}"
+
+
+def print_ledger(console: Console, ledger: Ledger) -> None:
+    """Where every event went, then the sums."""
+    console.print()
+    console.print(ledger_table(ledger.rows))
+    console.print()
+    for books in ledger.publishers:
+        console.print(f"  {publisher_line(books)}", markup=False, highlight=False)
+    console.print()
+    console.print(
+        f"  what publish returned, added up   {ledger.returned:>9,}\n"
+        f"  what subscriptions wanted         {ledger.wanted:>9,}\n"
+        f"  lines found in the archive        {ledger.lines:>9,}    of {ledger.taken:,} delivered to it\n"
+        f"  events missing in the gaps        {ledger.missed:>9,}    of {ledger.dropped:,} dropped",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print()
