@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import os
 import warnings
 from decimal import Decimal
@@ -14,9 +15,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings, strategies as st
 from pydantic import BaseModel, ConfigDict, create_model
 
-from evenflow._comparable import one_of, present
-from evenflow._conditions import Condition
-from evenflow._events import Event
+from evenflow import Condition, Event, one_of, present, when
 from evenflow._routing import Interest, Router
 from tests.fuzz import values
 
@@ -66,78 +65,90 @@ def classes_of(shape: Shape) -> tuple[type[Event], ...]:
     return tuple(made)
 
 
-fields = st.lists(
+# Every strategy is made once: what is drawn are recipes, which a class is only then found for.
+field_lists = st.lists(
     st.tuples(st.sampled_from(sorted(FIELDS)), st.integers(0, 3)), min_size=1, max_size=4, unique_by=lambda f: f[0]
 ).map(tuple)
-shapes = st.lists(st.tuples(st.integers(-1, 2), fields), min_size=1, max_size=4).map(tuple)
-anything = st.sampled_from(values.VALUES)
+shapes = st.lists(st.tuples(st.integers(-1, 2), field_lists), min_size=1, max_size=4).map(tuple)
+anything = st.integers(0, len(values.VALUES) - 1).map(values.VALUES.__getitem__)  # some cannot be hashed
+number = st.integers(0, 11)
+inners = st.recursive(
+    st.none(),
+    lambda deeper: st.builds(Inner.model_construct, x=anything, n=st.integers(0, 2), deeper=deeper),
+    max_leaves=2,
+)
+EventRecipe = tuple[int, list[tuple[Any, int]], Any]
+event_recipes = st.tuples(number, st.lists(st.tuples(anything, number), min_size=4, max_size=4), inners)
+SIGNS: dict[str, Any] = {
+    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+forms = st.sampled_from(["==", "==", "==", "!=", "<", "<=", ">", ">=", "<", ">=", "one_of", "truth"])
+leaves = st.tuples(
+    st.just("leaf"), number, number, number, st.integers(0, 4), forms, st.lists(anything, min_size=1, max_size=4)
+)
+condition_recipes = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.tuples(st.sampled_from("&&|"), inner, inner),
+        st.tuples(st.just("~"), inner),
+    ),
+    max_leaves=5,
+)
+steps = st.one_of(
+    st.tuples(st.just("subscribe"), st.lists(number, max_size=2), st.integers(0, 7), condition_recipes, number),
+    st.tuples(st.just("subscribe"), st.lists(number, max_size=2), st.integers(0, 7), condition_recipes, number),
+    st.tuples(st.just("close"), number),
+    st.tuples(st.just("publish"), event_recipes),
+)
+programs = st.tuples(shapes, st.lists(steps, min_size=3, max_size=14), st.lists(event_recipes, min_size=3, max_size=3))
 
 
-@st.composite
-def inners(draw: st.DrawFn, depth: int = 2) -> Inner | None:
-    """What lies within an event, or None."""
-    if depth == 0 or draw(st.integers(0, 3)) == 0:
-        return None
-    return Inner.model_construct(x=draw(anything), n=draw(st.integers(0, 2)), deeper=draw(inners(depth - 1)))
-
-
-@st.composite
-def events(draw: st.DrawFn, classes: tuple[type[Event], ...]) -> Event:
+def event_of(recipe: EventRecipe, classes: tuple[type[Event], ...]) -> Event:
     """An event of one of these classes; where its fields allow anything, they hold anything."""
-    cls = draw(st.sampled_from(classes))
-    given_values: dict[str, Any] = {}
+    which, given_values, inner = recipe
+    cls = classes[which % len(classes)]
+    supply = iter(given_values)
+    held: dict[str, Any] = {}
     for name, info in cls.model_fields.items():
         if name == "sub":
-            given_values[name] = draw(inners())
-        else:
-            given_values[name] = draw(st.sampled_from(TYPED[info.annotation]) if info.annotation in TYPED else anything)
-    return cls.model_construct(**given_values)
+            held[name] = inner
+            continue
+        value, choice = next(supply)
+        allowed = TYPED.get(info.annotation)
+        held[name] = value if allowed is None else allowed[choice % len(allowed)]
+    return cls.model_construct(**held)
 
 
-@st.composite
-def leaves(draw: st.DrawFn, classes: tuple[type[Event], ...]) -> Condition | None:
-    """One comparison; None where it is refused when it is written."""
-    cls: Any = draw(st.sampled_from(classes))
-    name = draw(st.sampled_from(sorted(cls.model_fields)))
+def leaf_of(recipe: Any, classes: tuple[type[Event], ...]) -> Condition:
+    """One comparison; what is refused when it is written raises."""
+    _, which, name_number, step, presence, form, found = recipe
+    cls: Any = classes[which % len(classes)]
+    names = sorted(cls.model_fields)
+    name = names[name_number % len(names)]
     field = getattr(cls, name)
     if name == "sub":
-        steps = draw(st.sampled_from([("x",), ("n",), ("deeper", "x"), ("deeper", "n")]))
-        for step in steps:
-            field = getattr(field, step)
-    if draw(st.integers(0, 4)) == 0:
+        for below in (("x",), ("n",), ("deeper", "x"), ("deeper", "n"))[step % 4]:
+            field = getattr(field, below)
+    if presence == 0:
         field = present(field)
-    form = draw(st.sampled_from(["==", "==", "==", "!=", "<", "<=", ">", ">=", "<", ">=", "one_of", "truth"]))
-    try:
-        if form == "one_of":
-            return one_of(field, *draw(st.lists(anything, min_size=1, max_size=4)))
-        if form == "truth":
-            return field.__evenflow_condition__()
-        value = draw(anything)
-        return {
-            "==": lambda: field == value,
-            "!=": lambda: field != value,
-            "<": lambda: field < value,
-            "<=": lambda: field <= value,
-            ">": lambda: field > value,
-            ">=": lambda: field >= value,
-        }[form]()
-    except (TypeError, ZeroDivisionError, ArithmeticError):  # refused when it is written
-        return None
+    if form == "truth":
+        return when(field)
+    for value in (*found, 1, "a"):  # the first that the field can hold
+        try:
+            return one_of(field, value, *found) if form == "one_of" else when(SIGNS[form](field, value))
+        except TypeError:
+            found = []
+    raise TypeError("nothing fits")
 
 
-def conditions(classes: tuple[type[Event], ...]) -> st.SearchStrategy[Condition]:
-    """Comparisons, joined."""
-    leaf = leaves(classes).filter(lambda condition: condition is not None)
-    return st.recursive(
-        leaf,
-        lambda inner: st.one_of(
-            st.tuples(inner, inner).map(lambda two: two[0] & two[1]),
-            st.tuples(inner, inner).map(lambda two: two[0] & two[1]),
-            st.tuples(inner, inner).map(lambda two: two[0] | two[1]),
-            inner.map(lambda one: ~one),
-        ),
-        max_leaves=5,
-    )
+def condition_of(recipe: Any, classes: tuple[type[Event], ...]) -> Condition:
+    """Comparisons, joined; what is refused when it is written raises."""
+    if recipe[0] == "leaf":
+        return leaf_of(recipe, classes)
+    parts = [condition_of(part, classes) for part in recipe[1:]]
+    if recipe[0] == "~":
+        return ~parts[0]
+    return parts[0] & parts[1] if recipe[0] == "&" else parts[0] | parts[1]
 
 
 class Target:
@@ -191,45 +202,43 @@ def compare(router: Router[Target], alive: dict[Target, Interest], event: Event)
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
-@given(st.data())
-def test_the_index_answers_as_plain_evaluation(data: st.DataObject) -> None:
+@given(programs)
+def test_the_index_answers_as_plain_evaluation(program: Any) -> None:
     """Whatever is published, whoever comes and goes: the index finds those for whom ``condition(event)`` is true."""
-    classes = classes_of(data.draw(shapes))
+    shape, steps_drawn, last_events = program
+    classes = classes_of(shape)
     router: Router[Target] = Router(())
     alive: dict[Target, Interest] = {}
-    for _ in range(data.draw(st.integers(2, 12))):
-        step = data.draw(st.sampled_from(["subscribe", "subscribe", "close", "publish"]))
-        if step == "close" and alive:
-            target = data.draw(st.sampled_from(list(alive)))
+    for step in steps_drawn:
+        if step[0] == "publish":
+            compare(router, alive, event_of(step[1], classes))
+        elif step[0] == "subscribe":
+            subscribe(step, router, alive, classes)
+        elif alive:
+            target = list(alive)[step[1] % len(alive)]
             router.remove(target)
             del alive[target]
-        elif step == "publish":
-            compare(router, alive, data.draw(events(classes)))
-        else:
-            subscribe(data, router, alive, classes)
-    for _ in range(3):
-        compare(router, alive, data.draw(events(classes)))
-    for target in list(alive):
+    for recipe in last_events:
+        compare(router, alive, event_of(recipe, classes))
+    for target in alive:
         router.remove(target)
-        del alive[target]
     for cls in classes:
         assert not router.route(cls).choosy
         assert not router.route(cls).everyone
 
 
 def subscribe(
-    data: st.DataObject, router: Router[Target], alive: dict[Target, Interest], classes: tuple[type[Event], ...]
+    step: Any, router: Router[Target], alive: dict[Target, Interest], classes: tuple[type[Event], ...]
 ) -> None:
-    """Let somebody in who wants something."""
-    wants = data.draw(st.lists(st.sampled_from([*classes, Event]), max_size=2, unique=True))
-    kind = data.draw(st.sampled_from(["condition"] * 6 + ["callable", "nothing"]))
-    target = Target(data.draw(st.sampled_from([True, False, Raising])))
-    where: Any = {"callable": lambda _: True, "nothing": None}.get(kind)
-    if kind == "condition":
-        where = data.draw(conditions(classes))
+    """Let somebody in who wants something, unless what it wants is refused."""
+    _, wanted, kind, recipe, answer = step
+    choices = [*classes, Event]
+    wants = tuple(dict.fromkeys(choices[which % len(choices)] for which in wanted))
+    target = Target([True, False, Raising][answer % 3])
     try:
-        interest = router.interest(tuple(wants), where)
-    except ValueError:  # a wanted class of which the condition says nothing
+        where: Any = None if kind == 0 else (lambda _: True) if kind == 1 else condition_of(recipe, classes)
+        interest = router.interest(wants, where)
+    except (TypeError, ValueError, ArithmeticError):  # refused when it is written
         return
     router.add(target, interest)
     alive[target] = interest
