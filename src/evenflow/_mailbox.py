@@ -77,7 +77,6 @@ class Mailbox(Readers):
         "discarded",
         "end",
         "evicted",
-        "finish_later",
         "front",
         "gap",
         "gaps",
@@ -135,7 +134,6 @@ class Mailbox(Readers):
         self.closed = False
         self.on_take: Callable[[Mailbox], None] | None = None
         self.owner: ref[Owner] | None = None
-        self.finish_later: tuple[BaseException | type[BaseException], bool] | None = None
         self.stalled = False
         self.name = ""
         self.place: tuple[str, int] = ("", 0)

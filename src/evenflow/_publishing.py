@@ -90,8 +90,8 @@ class Publishing(Roster, Generic[E]):
         if TURNS.given >= DELIVERIES_A_TURN:
             await TURNS.turn()
             route = self._find_route(event)
-        if self._dead:
-            self._bury()
+        if self._notes:
+            self._do_notes()
         everyone = route.everyone
         if route.choosy or self._keyed or self._inside or not everyone.keys().isdisjoint(self._careful):
             return await self._publish_carefully(event, route)
@@ -108,8 +108,8 @@ class Publishing(Roster, Generic[E]):
         route = self._find_route(event)
         if self._committing:
             raise WouldBlock  # a destructor's doing, in the middle of a commit
-        if self._dead:
-            self._bury()
+        if self._notes:
+            self._do_notes()
         return self._place(self._ask(event, route))
 
     async def publish_many(self, events: Iterable[E], /) -> int:
@@ -150,6 +150,8 @@ class Publishing(Roster, Generic[E]):
         TURNS.given += reached
         if self._history is not None:
             self._history.add(event)
+        if self._notes:
+            self._do_notes()
         if not reached:
             self._on_unwanted(event)
 
@@ -182,11 +184,11 @@ class Publishing(Roster, Generic[E]):
                 at += 1
         return total
 
-    def _extend_all(self, events: tuple[Any, ...], at: int) -> int:
+    def _extend_all(self, events: tuple[object, ...], at: int) -> int:
         """Place as many events from ``at`` on as can go to everyone at once; returns how many, perhaps none."""
-        kind: type[Any] = type(events[at])
+        kind = type(events[at])
         route = self._routes.get(kind)
-        if route is None or route.choosy or self._inside or self._dead or self._history is not None:
+        if route is None or route.choosy or self._inside or self._notes or self._history is not None:
             return 0
         everyone = route.everyone
         home = self._home
@@ -347,6 +349,8 @@ class Publishing(Roster, Generic[E]):
         TURNS.given += reached
         for box in ended:
             self.detach(box, box.end or EndOfStream, discard=False)
+        if self._notes:
+            self._do_notes()
         if draft.keys and self._admission.queue:
             for box in draft.keys:
                 self._admission.look_again(box)
@@ -430,7 +434,7 @@ class Publishing(Roster, Generic[E]):
             with anyio.move_on_after(TICK):
                 await wake.wait()
             if not wake.is_set():
-                self._bury()
+                self._do_notes()
                 refuse_deadlock(task)
                 if anyio.current_time() - since >= self._stall_after:
                     self._log_stall(waiter, logged)
@@ -466,11 +470,11 @@ class Publishing(Roster, Generic[E]):
 
     # ------------------------------------------------------------------ refusing
 
-    def _find_route(self, event: Any) -> Route[Mailbox]:
+    def _find_route(self, event: object) -> Route[Mailbox]:
         """The route of an event's class, when this subject may be used here and takes such events."""
         self.check_thread()
         self.check_open()
-        kind: type[Any] = type(event)
+        kind = type(event)
         route = self._routes.get(kind)
         if route is None:
             self._check_type(event)

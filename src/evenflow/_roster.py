@@ -7,6 +7,7 @@ A destructor may run at any moment: while our own tables are worked on (`_inside
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from itertools import count
 from threading import get_ident
 from typing import TYPE_CHECKING
@@ -41,12 +42,12 @@ class Roster:
         self._history: History | None = None
         self._keyed = False
         """Whether what is kept is kept by key."""
-        self._dead: deque[Mailbox] = deque()
-        """Mailboxes whose subscription was let go where nothing could be done about it."""
+        self._notes: deque[Callable[[], None]] = deque()
+        """What a destructor, or another thread, could not do at once."""
         self._home: Home | None = None
         self._cancelled_at: Callable[[], float] = anyio.current_effective_deadline
         self._inside = False
-        """Our own tables are being worked on: a destructor only leaves a note."""
+        """Our own tables are being worked on: a destructor only leaves a note (`_notes`)."""
         self._committing = False
         """An event is being given to everybody: nothing else happens."""
         self._closed = False
@@ -84,6 +85,11 @@ class Roster:
 
     def add_box(self, box: Mailbox, interest: Interest) -> None:
         """A subscription begins."""
+        if self._committing:  # a destructor's doing, in the middle of a commit: after it
+            self._notes.append(partial(self.add_box, box, interest))
+            return
+        if box.end is not None:
+            return
         inside, self._inside = self._inside, True
         try:
             self._serial += 1
@@ -103,9 +109,8 @@ class Roster:
         self._let_go(box, end, discard=discard)
 
     def _let_go(self, box: Mailbox, end: BaseException | type[BaseException], *, discard: bool) -> None:
-        if self._committing:  # a destructor's doing: after the commit
-            box.finish_later = (end, discard)
-            self._dead.append(box)
+        if self._committing:
+            self._notes.append(partial(self._let_go, box, end, discard=discard))
             return
         inside, self._inside = self._inside, True
         try:
@@ -128,22 +133,23 @@ class Roster:
         """A subscription was let go by its last reference, perhaps in another thread or during a commit."""
         home = self._home
         if self._inside or (home is not None and home.thread != get_ident()):
-            self._dead.append(box)
+            self._notes.append(partial(self._let_go, box, ClosedResourceError, discard=True))
         else:
             self._let_go(box, ClosedResourceError, discard=True)
 
-    def _bury(self) -> None:
-        """Detach those that were let go where nothing could be done about it."""
-        while self._dead and not self._inside:
-            box = self._dead.popleft()
-            end, discard = box.finish_later or (ClosedResourceError, True)
-            self._let_go(box, end, discard=discard)
+    def _do_notes(self) -> None:
+        """Do what could not be done at once."""
+        while self._notes and not self._inside:
+            self._notes.popleft()()
 
     def close(self, error: BaseException | None = None) -> None:
         """Take no more events; what is buffered is still delivered, then comes the end, or ``error``."""
         self.check_thread()
         if error is not None and not isinstance(error, BaseException):
             raise TypeError(f"close takes an exception for those who read, or nothing, not {error!r}")
+        if self._committing:
+            self._notes.append(partial(self.close, error))
+            return
         if self._closed:
             return
         inside, self._inside = self._inside, True

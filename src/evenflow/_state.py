@@ -58,6 +58,7 @@ class State(Generic[V]):
             SubjectClosed: the state was closed.
             RuntimeError: called from another thread.
         """
+        self._changes.check_thread()
         self._changes.check_open()
         if value is self._value or bool(value == self._value):
             return
