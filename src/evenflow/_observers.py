@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from anyio import ClosedResourceError, get_cancelled_exc_class
 
+from ._routing import wanted
 from ._statistics import ObserverStatistics
 from ._subscription import Subscription, ledger
 
@@ -114,6 +115,13 @@ class Observer:
         """Call what was given as ``where``, for an event that nobody wanted while this did not run."""
         return bool(self._options["where"](event))
 
+    def would_want(self, event: Any, /) -> bool:
+        """Whether it would have wanted the event, had it run; a ``where`` that raises wants nothing here."""
+        try:
+            return wanted(self.interest, event, self)
+        except Exception:  # noqa: BLE001 -- the event has been published: nobody is there to hear of it
+            return False
+
     # ------------------------------------------------------------------ running
 
     def start(self, group: TaskGroup) -> None:
@@ -175,13 +183,14 @@ def wants_of_handler(handler: Callable[..., object]) -> object:
     if not callable(handler):
         raise TypeError(f"an observer is a function that takes an event, not {handler!r}")
     try:
-        parameters = list(signature(handler).parameters.values())
+        taken = signature(handler)
     except (TypeError, ValueError):  # some builtins do not say
         return None
-    positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.VAR_POSITIONAL)
-    if not parameters or parameters[0].kind not in positional:
-        raise TypeError(f"{handler!r} takes no event; an observer is called with one positional argument")
-    first = parameters[0]
+    try:
+        taken.bind(None)
+    except TypeError as error:
+        raise TypeError(f"{handler!r} cannot be called with one event, as an observer is: {error}") from None
+    first = next(iter(taken.parameters.values()))
     if first.annotation is Parameter.empty:
         return None
     if not isinstance(first.annotation, str):

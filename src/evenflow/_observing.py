@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
     from typing_extensions import TypeForm, Unpack
 
-    from ._mailbox import Mailbox, Overflow
+    from ._mailbox import Overflow
     from ._subscription import Subscription
 
 E = TypeVar("E")
@@ -201,14 +201,15 @@ class Observing(Publishing[E], Generic[E]):
     def _refuse_other_annotation(self, handler: Any, wants: tuple[Any, ...], annotated: Any) -> None:
         try:
             takes = classes_in(annotated)
-        except TypeError:  # not a class that can be looked at: a type variable, Any
+            issubclass(object, takes)
+        except TypeError:  # not a class that can be asked: a type variable, Any, a Protocol with attributes
             return
-        for want in classes_in(*wants):
-            if not issubclass(want, takes):
-                raise TypeError(
-                    f"{getattr(handler, '__qualname__', handler)} takes {' | '.join(c.__name__ for c in takes)},"
-                    f" and {want.__name__} is none; name what it takes, or annotate what it gets"
-                )
+        strangers = [want.__name__ for want in classes_in(*wants) if not issubclass(want, takes)]
+        if strangers:
+            raise TypeError(
+                f"{getattr(handler, '__qualname__', handler)} takes {' | '.join(c.__name__ for c in takes)},"
+                f" and {', '.join(strangers)} is none; name what it takes, or annotate what it gets"
+            )
 
     def _start(self, observer: Observer) -> None:
         assert self._group is not None
@@ -254,7 +255,7 @@ class Observing(Publishing[E], Generic[E]):
     def _on_unwanted(self, event: Any) -> None:
         if self._group is not None or not self._observers or self._told_of_observers:
             return
-        wanting = [o for o in self._observers if self._router.wanted(o.interest, event, cast("Mailbox", o))]
+        wanting = [observer for observer in self._observers if observer.would_want(event)]
         if wanting:
             self._told_of_observers = True
             _log.warning(
