@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Callable
 from typing import Any
 
 import anyio
 import pytest
 
-from evenflow import Subject as PlainSubject
+from evenflow import Subject as PlainSubject, SubjectClosed
 
 from .kit import (
     Order,
@@ -442,6 +443,67 @@ async def test_a_garbage_collection_in_the_middle_of_a_fan_out_tears_nothing() -
             await subscription.aclose()
     finally:
         gc.enable()
+
+
+class Meddler:
+    """Garbage, a cycle, whose destructor uses the subject: the collector may run it in the middle of a publish."""
+
+    def __init__(self, meddle: Callable[[], object]) -> None:
+        self.meddle = meddle
+        self.me = self
+
+    def __del__(self) -> None:
+        try:
+            self.meddle()
+        except Exception:  # it may be refused; what it may not is tear a publish
+            pass
+
+
+MEDDLING: dict[str, Callable[[Any, list[Any]], object]] = {
+    "subscribes": lambda subject, kept: kept.append(subject.subscribe(Order)),
+    "closes the subject": lambda subject, kept: subject.close(),
+    "publishes": lambda subject, kept: subject.publish_nowait(Order(n=100)),
+    "closes a subscription": lambda subject, kept: kept[-1].close(),
+    "reads": lambda subject, kept: kept[-1].receive_nowait(),
+}
+
+
+@pytest.mark.parametrize("what", MEDDLING)
+@pytest.mark.parametrize("way", ["publish", "nowait", "many", "choosy"])
+@both
+async def test_a_destructor_that_meddles_in_the_middle_of_a_fan_out_acts_before_or_after_it(what: str, way: str) -> None:
+    """Whatever a destructor does while an event is given to everybody: all of them have it, in one order, or none."""
+    where = Order.n >= 0 if way == "choosy" else None
+    threshold = gc.get_threshold()
+    outcomes: set[str] = set()
+    for after in range(1, 60, 2):
+        subject = PlainSubject(Order)
+        readers = [subject.subscribe(Order, where=where) for _ in range(10)]
+        kept: list[Any] = [subject.subscribe(Order, where=where)]
+        event = Order(n=1)
+        gc.disable()
+        meddled: list[int] = []
+        Meddler(lambda subject=subject, kept=kept, meddled=meddled: (meddled.append(1), MEDDLING[what](subject, kept)))
+        gc.set_threshold(gc.get_count()[0] + after, 1_000, 1_000)  # that many things are made, then it collects
+        gc.enable()
+        try:
+            if way == "nowait":
+                subject.publish_nowait(event)
+            elif way == "many":
+                await subject.publish_many([event, event])
+            else:
+                await subject.publish(event)
+        except (SubjectClosed, anyio.WouldBlock):
+            pass
+        finally:
+            outcomes.add("within" if meddled else "not within")
+            gc.set_threshold(*threshold)
+        had = [[n for n in numbers(take_all(reader)) if n != 100] for reader in readers]
+        assert had in ([[]] * 10, [[1]] * 10, [[1, 1]] * 10), f"torn: {had}"
+        for reader in [*readers, *kept]:
+            balanced(reader)
+            await reader.aclose()
+    assert "within" in outcomes
 
 
 class Littering:

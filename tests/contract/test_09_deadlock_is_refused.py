@@ -386,6 +386,31 @@ async def test_drain_and_aclose_from_inside_a_handler_are_refused(method: str) -
     assert len(refused) == 1
 
 
+@pytest.mark.parametrize("method", ["drain", "aclose"])
+@both
+async def test_false_friend_a_task_that_a_handler_started_may_drain(method: str) -> None:
+    """A handler that has another task wait for the handlers does not wait itself: no deadlock."""
+    subject = Subject(Order)
+    drained: list[str] = []
+
+    async def wait() -> None:
+        await getattr(subject, method)()
+        drained.append(method)
+
+    async with anyio.create_task_group() as outside:
+
+        async def handle(order: Order) -> None:
+            outside.start_soon(wait)
+            await anyio.sleep(1)
+
+        subject.observe(handle, Order)
+        with anyio.fail_after(60):
+            async with subject:
+                await subject.publish(Order(n=0))
+                await anyio.sleep(10)
+    assert drained == [method]
+
+
 @both
 async def test_a_stall_is_logged_once_by_name_and_place(caplog: pytest.LogCaptureFixture) -> None:
     """A subscription that holds a publisher for longer than `stall_after` is logged once, by its name and where it was made."""

@@ -264,6 +264,28 @@ def test_a_subscription_left_behind_by_a_dead_loop_holds_nobody(backend: Backend
     collect()
 
 
+def test_a_loop_that_ended_inside_the_block() -> None:
+    """The loop is closed before the block was left (a crashed server): the subject lives again in the next one."""
+    subject = Subject(Order)
+    seen: list[int] = []
+    subject.observe(lambda order: seen.append(order.n), Order)
+
+    async def enter() -> None:
+        await subject.__aenter__()
+        await subject.publish(Order(n=0))
+        await turn(3)
+
+    async def live() -> None:
+        async with subject, subject.subscribe(Order) as subscription:
+            assert await subject.publish(Order(n=1)) == 2
+            assert numbers(take_all(subscription)) == [1]
+
+    with asyncio.Runner() as runner:
+        runner.run(enter())
+    asyncio.run(live())
+    assert seen == [0, 1]
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_run_that_was_cut_short_leaves_the_subject_usable(backend: Backend) -> None:
     """KeyboardInterrupt in the middle of waiting readers and publishers: the next run starts clean."""

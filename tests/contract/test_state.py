@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import anyio
@@ -182,6 +183,52 @@ async def test_a_cancelled_wait_leaves_nothing() -> None:
         await state.wait_for(predicate)
     state.set(1)
     assert asked == [0]
+
+
+@both
+async def test_set_from_another_thread_is_refused_and_changes_nothing() -> None:
+    """A state belongs to its loop: RuntimeError in the thread, the value is as before."""
+    state = State(0)
+    async with state.subscribe() as values:
+        await values.receive()
+        with anyio.move_on_after(1):
+            await values.receive()
+        caught: list[BaseException] = []
+
+        def intrude() -> None:
+            try:
+                state.set(1)
+            except RuntimeError as error:
+                caught.append(error)
+
+        thread = threading.Thread(target=intrude)
+        thread.start()
+        thread.join(10)
+        assert len(caught) == 1
+        assert state.value == 0
+        with pytest.raises(anyio.WouldBlock):
+            values.receive_nowait()
+
+
+@both
+async def test_a_predicate_that_sets_the_value_leaves_no_stale_one() -> None:
+    """A predicate that sets the value while it is tested: what readers have last is the value."""
+    state = State(0)
+    async with state.subscribe() as values:
+        await values.receive()
+
+        def predicate(value: int) -> bool:
+            if value == 1:
+                state.set(2)
+            return False
+
+        async with group() as tasks:
+            tasks.start_soon(state.wait_for, predicate)
+            await settle()
+            state.set(1)
+            await settle()
+        assert state.value == 2
+        assert take_all(values)[-1] == 2
 
 
 @both

@@ -152,6 +152,33 @@ async def test_a_burst_is_shared_among_the_waiting_readers_in_their_order() -> N
     assert sorted(had) == [(0, 0), (1, 1), (2, 2)]
 
 
+@pytest.mark.parametrize("way", ["a list", "a generator", "one by one"])
+@both
+async def test_a_burst_of_publish_many_wakes_as_many_readers_as_it_has_events(way: str) -> None:
+    """Three readers wait, three events come in one call: none of the readers is left waiting."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order)
+    had: list[int] = []
+
+    async def read_one() -> None:
+        event = await subscription.receive()
+        had.append(event.n)
+
+    events = [Order(n=n) for n in range(3)]
+    async with group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(read_one)
+        await settle()
+        if way == "one by one":
+            for event in events:
+                await subject.publish(event)
+        else:
+            await subject.publish_many(events if way == "a list" else iter(events))
+        await settle()
+        assert sorted(had) == [0, 1, 2]
+    assert take_all(subscription) == []
+
+
 @both
 async def test_a_cancelled_readers_turn_passes_on() -> None:
     """The reader that waited longest is cancelled before an event comes: the next one gets it."""

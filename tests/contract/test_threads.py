@@ -178,6 +178,26 @@ async def test_a_timeout_while_the_loop_is_busy_is_all_or_none() -> None:
 
 
 @both_real
+async def test_a_timeout_while_the_loop_is_busy_leaves_no_publisher_in_the_line() -> None:
+    """The thread has given up before the loop heard of it, and the buffer is full: nothing goes on waiting for it."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    async with subject:
+        await subject.publish(Order(n=0))
+        caller = Caller(lambda: subject.publish_from_thread(Order(n=1), timeout=0.05))
+        deadline = time.monotonic() + 5
+        while caller.runs and time.monotonic() < deadline:
+            time.sleep(0.01)
+        await caller.ended()
+        assert isinstance(caller.error, TimeoutError)
+        for _ in range(10):
+            await anyio.lowlevel.checkpoint()
+        assert subject.statistics().waiting_publishers == 0
+        assert numbers(take_all(subscription)) == [0]
+        assert subject.publish_nowait(Order(n=2)) == 1
+
+
+@both_real
 async def test_a_timeout_race_is_decided_once() -> None:
     """A reader makes room just as timeouts fire: a call that returned was delivered, one that raised was not."""
     subject = Subject(Order)
