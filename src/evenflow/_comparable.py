@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-from evenflow import _fields
-from evenflow._conditions import Comparison, Condition, Conditional, OneOf, Truth, operand
-from evenflow._fields import Path
+from . import _fields
+from ._conditions import Comparison, Condition, Conditional, OneOf, Truth, operand
+from ._fields import Path
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,7 @@ from abc import ABC, abstractmethod
 from decimal import InvalidOperation
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from evenflow._fields import MISSING, Path
+from ._fields import MISSING, Path
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from evenflow._comparable import FieldsOf, field_of
+from ._comparable import FieldsOf, field_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

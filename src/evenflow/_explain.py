@@ -10,12 +10,12 @@ import reprlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from evenflow._conditions import All, Comparison, Condition, Either, Not, OneOf, Truth
-from evenflow._routing import wanted
+from ._conditions import All, Comparison, Condition, Either, Not, OneOf, Truth
+from ._routing import wanted
 
 if TYPE_CHECKING:
-    from evenflow._fields import Path
-    from evenflow._routing import Interest, Target
+    from ._fields import Path
+    from ._routing import Interest, Target
 
 _brief: Final = reprlib.Repr()
 _brief.maxstring = _brief.maxother = 60

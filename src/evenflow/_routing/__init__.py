@@ -12,8 +12,8 @@ _routes.py     who wants events of one class
 _router.py     classes of events, and who wants events of each
 """
 
-from evenflow._routing._interest import Interest as Interest, classes_in as classes_in
-from evenflow._routing._router import Router as Router
-from evenflow._routing._routes import Route as Route, Target as Target, wanted as wanted
+from ._interest import Interest as Interest, classes_in as classes_in
+from ._router import Router as Router
+from ._routes import Route as Route, Target as Target, wanted as wanted
 
 __all__ = ["Interest", "Route", "Router", "Target", "classes_in", "wanted"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from evenflow._routing._interest import Interest
-    from evenflow._routing._plan import Atom
+    from ._interest import Interest
+    from ._plan import Atom
 
 T = TypeVar("T")
 

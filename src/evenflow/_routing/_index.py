@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from evenflow._routing._tables import Table
+from ._tables import Table
 
 if TYPE_CHECKING:
-    from evenflow._routing._entries import Entry, Matches
-    from evenflow._routing._plan import Atom, Reading
+    from ._entries import Entry, Matches
+    from ._plan import Atom, Reading
 
 T = TypeVar("T")
 

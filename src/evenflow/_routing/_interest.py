@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 from evenflow._conditions import PLAIN_BOOL, Condition, Conditional
-from evenflow._routing._classes import open_to_strangers, related
+
+from ._classes import open_to_strangers, related
 
 
 @dataclass(frozen=True, slots=True)

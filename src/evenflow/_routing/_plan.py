@@ -16,9 +16,10 @@ import itertools
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from evenflow._conditions import ORDERINGS, All, Comparison, Condition, Either, OneOf, Truth
-from evenflow._routing._classes import is_subclass
-from evenflow._routing._spans import BOTTOM, TOP, Bound
-from evenflow._routing._values import can_be_key, one_family
+
+from ._classes import is_subclass
+from ._spans import BOTTOM, TOP, Bound
+from ._values import can_be_key, one_family
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

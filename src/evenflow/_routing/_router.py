@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Generic
 
 from evenflow._events import Event
-from evenflow._routing._classes import always_one, is_subclass
-from evenflow._routing._entries import Entry
-from evenflow._routing._interest import Interest, Interests
-from evenflow._routing._plan import Atom, plan
-from evenflow._routing._routes import Node, Route, T, wanted
+
+from ._classes import always_one, is_subclass
+from ._entries import Entry
+from ._interest import Interest, Interests
+from ._plan import Atom, plan
+from ._routes import Node, Route, T, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,12 +14,12 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from evenflow._routing._classes import always_one, never_one
-from evenflow._routing._entries import Entry, Matches
-from evenflow._routing._index import Index
+from ._classes import always_one, never_one
+from ._entries import Entry, Matches
+from ._index import Index
 
 if TYPE_CHECKING:
-    from evenflow._routing._interest import Interest
+    from ._interest import Interest
 
 
 class Target(Protocol):

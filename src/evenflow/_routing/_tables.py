@@ -16,14 +16,15 @@ import operator
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from evenflow._fields import MISSING
-from evenflow._routing._entries import Crowd, Entry, Matches
-from evenflow._routing._spans import Spans
-from evenflow._routing._values import HASHED, NO_ORDER, beside, can_be_hashed, family
+
+from ._entries import Crowd, Entry, Matches
+from ._spans import Spans
+from ._values import HASHED, NO_ORDER, beside, can_be_hashed, family
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from evenflow._routing._plan import Interval, Reading
+    from ._plan import Interval, Reading
 
 T = TypeVar("T")
 Reader: TypeAlias = "Callable[[object], object]"
