@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -26,14 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] not in EXTRA:
+        name = (missing.name or "").partition(".")[0]
+        if name not in EXTRA:
             raise
-        return _refuse(f"{missing.name} is not installed; install what the commands need: pip install 'evenflow[cli]'")
+        return _refuse(f"{name} is not installed; install what the commands need: pip install 'evenflow[cli]'")
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # who read what we print has gone: `evenflow demo | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
 
 
 def _refuse(why: str) -> int:

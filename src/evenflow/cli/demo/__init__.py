@@ -6,6 +6,7 @@
     _readers     the alarm, the archive, the analyst: each as slow as its work is
     _screen      the live table, or plain lines where there is no terminal
     _ledger      where every event went, and whether the sums hold
+    _report      that in words
     _run         all of it together, from the first event to the ledger
 
 Here are its name and its options, which need nothing installed.

@@ -102,10 +102,14 @@ class Archive:
             async with subscription:
                 with self.path.open("ab") as file:
                     async for batch in subscription.batches():
-                        await to_thread.run_sync(write, file, batch)
+                        await to_thread.run_sync(append, file, batch)
                         self.written += len(batch)
         except OSError as error:
             self.failed = error
+
+    def line(self) -> str:
+        """What it did."""
+        return f"archive  {self.written:,} events written, each safe on the disk before later ones were taken"
 
     def lines_on_disk(self) -> int:
         """Read back how many lines this run has added."""
@@ -114,14 +118,14 @@ class Archive:
             return sum(1 for _ in file)
 
 
-def write(file: BinaryIO, batch: tuple[Noticed, ...]) -> None:
+def append(file: BinaryIO, batch: tuple[Noticed, ...]) -> None:
     """Add a line for each event, and return when the disk has them all."""
-    file.write(b"".join(line(event) for event in batch))
+    file.write(b"".join(as_line(event) for event in batch))
     file.flush()
     os.fsync(file.fileno())
 
 
-def line(event: Noticed) -> bytes:
+def as_line(event: Noticed) -> bytes:
     """An event as JSON, with the name of its class, on a line."""
     return f'{{"event":"{type(event).__name__}",{event.model_dump_json()[1:]}\n'.encode()
 
@@ -154,6 +158,12 @@ class Analyst:
                 else:
                     await self._study_event(item)
 
+    def line(self) -> str:
+        """What it did."""
+        pace = f", {1_000 * self.seconds / self.weighed:.1f} ms each" if self.weighed else ""
+        news = f"; the biggest news: {self.news[1].source}, {self.news[0]} bytes" if self.news else ""
+        return f"analyst  {self.weighed:,} events weighed{pace}, {self.missed:,} missed in {self.gaps:,} gaps{news}"
+
     def _note_gap(self, gap: Gap) -> None:
         self.gaps += 1
         self.missed += gap.count
@@ -162,10 +172,10 @@ class Analyst:
 
     async def _study_event(self, event: Noticed) -> None:
         started = time.monotonic()
-        added = await to_thread.run_sync(weigh, tuple(self._record), line(event))
+        added = await to_thread.run_sync(weigh, tuple(self._record), as_line(event))
         self.seconds += time.monotonic() - started
         self.weighed += 1
-        self._record.append(line(event))
+        self._record.append(as_line(event))
         if len(self._record) > 1 and (self.news is None or added > self.news[0]):
             self.news = (added, event)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anyio import CancelScope, Event, create_task_group, move_on_after, to_thread
-from rich.console import Console
 
 from evenflow import Subject
 
@@ -20,7 +19,8 @@ from ._ledger import Ledger, Row
 from ._machine import Meters, Processes
 from ._publishers import Books, sample, watch
 from ._readers import Alarm, Analyst, Archive, Census, Notes
-from ._screen import Scene, keep_showing, print_ledger, screen_for
+from ._report import print_ledger, publisher_line, summary
+from ._screen import NobodyReads, Output, Scene, keep_showing, screen_for
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -33,8 +33,6 @@ TOO_HIGH = 90.0
 ARCHIVE_BUFFER = 4
 """Events that may wait for the disk before publishers have to: a machine says more than that in one sample."""
 ANALYST_BUFFER = 8
-PLAIN_WIDTH = 120
-"""Characters on a line where no terminal says how many there are."""
 
 
 def run(*, seconds: float, rate: float, out: Path | None) -> int:
@@ -43,13 +41,14 @@ def run(*, seconds: float, rate: float, out: Path | None) -> int:
     Returns:
         0; 1 where a sum does not hold, nothing was ever full, or the archive could not be written.
     """
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=PLAIN_WIDTH)
-    if out is not None:
-        return asyncio.run(Demo(console, seconds, rate, out).run())
+    code = 1
     with tempfile.TemporaryDirectory(prefix="evenflow-") as folder:
-        return asyncio.run(Demo(console, seconds, rate, Path(folder) / "archive.jsonl").run())
+        demo = Demo(Output(), seconds, rate, out or Path(folder) / "archive.jsonl")
+        try:
+            code = asyncio.run(demo.run())
+        except* NobodyReads:
+            pass  # there is nobody to tell
+    return code
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,9 @@ class Readers:
         """The numbers of each, as they are now."""
         observers = [observer.statistics().subscription for observer in (self.alarm, self.census)]
         return [
-            Row("the newer replaces", self.table.statistics()),
+            Row("newer replaces", self.table.statistics()),
             Row("publishers wait", self.archive.statistics()),
-            Row("the oldest is dropped", self.analyst.statistics()),
+            Row("oldest dropped", self.analyst.statistics()),
             *(Row("publishers wait", ledger) for ledger in observers if ledger is not None),
         ]
 
@@ -76,7 +75,7 @@ class Readers:
 class Demo:
     """One run."""
 
-    def __init__(self, console: Console, seconds: float, rate: float, out: Path) -> None:
+    def __init__(self, console: Output, seconds: float, rate: float, out: Path) -> None:
         self._console = console
         self._seconds = seconds
         self._rate = rate
@@ -136,14 +135,15 @@ class Demo:
             lines=self._archive.lines_on_disk(),
             taken=archive.delivered,
         )
-        print_ledger(self._console, ledger)
+        said = [*map(publisher_line, self._publishers), self._archive.line(), self._analyst.line()]
+        print_ledger(self._console, ledger, said)
         if self._archive.failed is not None:
             return self._bad(f"The archive stopped: {self._archive.failed}. Everybody else went on.")
         if mistakes := ledger.mistakes():
             return self._bad(*(f"A sum does not hold: {mistake}." for mistake in mistakes))
         if not ledger.was_full():
             return self._bad("Every sum holds, but no buffer was ever full, so little was shown: run it for longer.")
-        self._say("Every sum holds.", "bold green")
+        self._say(f"Every sum holds. {summary(ledger)}", "bold green")
         return 0
 
     def _bad(self, *sentences: str) -> int:
@@ -152,7 +152,8 @@ class Demo:
         return 1
 
     def _say(self, text: str, style: str) -> None:
-        self._console.print(f"  {text}", style=style, markup=False, highlight=False, soft_wrap=True)
+        soft = not self._console.is_terminal
+        self._console.print(f"  {text}", style=style, markup=False, highlight=False, soft_wrap=soft)
 
 
 @contextmanager

@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
+import math
+import os
+import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from anyio import EndOfStream, Event, move_on_after
-from rich.box import SIMPLE_HEAD
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from ._events import CoreLoad, DiskFlow, LoadAverage, MemoryUse, NetFlow, ProcessCount, Reading
+from ._report import ledger_table, publisher_line, times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
 
     from evenflow import Subscription
 
-    from ._ledger import Ledger, Row
+    from ._ledger import Row
     from ._publishers import Books
     from ._readers import Notes
 
 FRAMES = 8
 """Pictures a second on a terminal; without one, one line a second."""
 CELL = 38
-"""Characters for one source."""
+"""Characters for one source, at the least."""
+PLAIN_WIDTH = 120
+"""Characters on a line where no terminal says how many there are."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,25 @@ class Scene:
     notes: Notes
     publishers: Sequence[Books]
     rows: Callable[[], list[Row]]
+
+
+class NobodyReads(Exception):
+    """Who read what is printed has gone: `evenflow demo | head`."""
+
+
+class Output(Console):
+    """Where the demo prints: a terminal, or a pipe or file with lines of a fixed width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        if not self.is_terminal:
+            self.width = PLAIN_WIDTH
+
+    def on_broken_pipe(self) -> None:
+        """End the demo; rich would end the interpreter from inside a task."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered goes there
+        raise NobodyReads
 
 
 class Screen(Protocol):
@@ -108,8 +131,10 @@ class PlainScreen:
 
     def _readings(self, latest: Mapping[str, Reading]) -> list[str]:
         cores = [reading.percent for reading in latest.values() if isinstance(reading, CoreLoad)]
-        busy = [f"{len(cores)} cores {sum(cores) / len(cores):.0f} % busy"] if cores else []
-        return busy + [f"{source} {plain(reading)}" for source, reading in latest.items() if _is_worth_a_word(reading)]
+        busy = [f"{len(cores)} core{'s'[: len(cores) > 1]} {sum(cores) / len(cores):.0f} % busy"] if cores else []
+        return busy + [
+            f"{source} {plain(reading).lstrip()}" for source, reading in latest.items() if _is_worth_a_word(reading)
+        ]
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -152,9 +177,9 @@ class LiveScreen:
         return Group(
             self._head(),
             self._readings(latest, max(self._console.height - below, 2)),
-            ledger_table(rows, fill=self._bar),
+            ledger_table(rows, self._console.width, fill=self._bar),
             Text(),
-            *(Text(f"  {publisher_line(books)}", style="dim") for books in self._scene.publishers),
+            *(Text(f"  {publisher_line(books)}") for books in self._scene.publishers),
             Text(),
             *(
                 Text.assemble((f"  {who:9}", "bold"), (f"{note.at:%H:%M:%S}  ", "dim"), note.text)
@@ -170,14 +195,14 @@ class LiveScreen:
         )
 
     def _readings(self, latest: Mapping[str, Reading], height: int) -> RenderableType:
-        columns = max(1, (self._console.width - 2) // (CELL + 2))
+        columns = max(1, self._console.width // (CELL + 2))
         cells = [self._cell(reading) for reading in latest.values()]
         room = columns * height
         if len(cells) > room:
             cells[room - 1 :] = [Text(f"and {len(cells) - room + 1} more", style="dim")]
-        grid = Table.grid(padding=(0, 2))
+        grid = Table.grid(padding=(0, 2, 0, 0))
         for _ in range(columns):
-            grid.add_column(width=CELL, no_wrap=True)
+            grid.add_column(width=self._console.width // columns - 2, no_wrap=True)
         lines = -(-len(cells) // columns)
         for number in range(lines):
             grid.add_row(*cells[number::lines])
@@ -186,9 +211,9 @@ class LiveScreen:
     def _cell(self, reading: Reading) -> Text:
         name = f"  {reading.source:12.12} "
         if isinstance(reading, CoreLoad | MemoryUse):
-            bar = self._bar(reading.percent / 100, 12)
+            bar = self._bar(reading.percent / 100, 8)
             style = "red" if reading.percent >= 90 else "yellow" if reading.percent >= 60 else "green"  # noqa: PLR2004 -- a matter of taste
-            return Text.assemble(name, (bar, style), f" {plain(reading):>8}")
+            return Text.assemble(name, (bar, style), f" {plain(reading)}")
         return Text.assemble(name, (plain(reading), "cyan"))
 
 
@@ -196,17 +221,17 @@ def plain(reading: Reading) -> str:  # noqa: PLR0911 -- a line for each class of
     """A reading in a few characters."""
     match reading:
         case CoreLoad():
-            return f"{reading.percent:.0f} %"
+            return f"{reading.percent:3.0f} %"
         case MemoryUse():
-            return f"{reading.percent:.0f} % of {size(reading.total)}"
+            return f"{reading.percent:3.0f} % of {size(reading.total)}"
         case LoadAverage():
             return f"{reading.tasks:.2f}"
         case ProcessCount():
             return f"{reading.processes}"
         case DiskFlow():
-            return f"{size(reading.read)}/s read, {size(reading.written)}/s written"
+            return f"r {size(reading.read)}/s  w {size(reading.written)}/s"
         case NetFlow():
-            return f"{size(reading.received)}/s in, {size(reading.sent)}/s out"
+            return f"in {size(reading.received)}/s  out {size(reading.sent)}/s"
         case _:
             return ""
 
@@ -225,59 +250,7 @@ def bars_for(console: Console) -> Callable[[float, int], str]:
     full, empty = ("━", "╌") if console.encoding.startswith("utf") else ("#", "-")
 
     def bar(part: float, width: int) -> str:
-        lit = min(width, round(part * width + (0.4 if part > 0 else 0)))
+        lit = min(width, math.ceil(part * width))
         return full * lit + empty * (width - lit)
 
     return bar
-
-
-# ---------------------------------------------------------------------- the ledger
-
-
-def ledger_table(rows: Sequence[Row], *, fill: Callable[[float, int], str] | None = None) -> Table:
-    """A row for each subscription; with ``fill``, how full its buffer is now."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 2), show_edge=False, header_style="bold")
-    table.add_column("subscription", no_wrap=True)
-    table.add_column("when it is full", no_wrap=True)
-    if fill is not None:
-        table.add_column("buffer", no_wrap=True)
-    for name in ("wanted", "delivered", "replaced", "dropped", "discarded", "waiting"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
-        of = row.of
-        buffer = [] if fill is None else [f"{fill(min(of.waiting / of.capacity, 1), 6)} {of.waiting}/{of.capacity}"]
-        numbers = (of.delivered, of.replaced, of.dropped, of.discarded, of.waiting)
-        shown = [f"[bold]{of.wanted:,}[/]", *(f"{number:,}" if number else "[dim]0[/]" for number in numbers)]
-        table.add_row(escape(row.name), row.rule, *buffer, *shown)
-    return table
-
-
-def times(number: int) -> str:
-    """How often, in words."""
-    return "once" if number == 1 else f"{number:,} times"
-
-
-def publisher_line(books: Books) -> str:
-    """What one publisher did."""
-    waited = f"had to wait {times(books.waits)}, {books.waited:.2f} s in all" if books.waits else "never had to wait"
-    return f"{books.name:9}{books.published:,} events in {books.rounds:,} rounds, {waited}"
-
-
-def print_ledger(console: Console, ledger: Ledger) -> None:
-    """Where every event went, then the sums."""
-    console.print()
-    console.print(ledger_table(ledger.rows))
-    console.print()
-    for books in ledger.publishers:
-        console.print(f"  {publisher_line(books)}", markup=False, highlight=False)
-    console.print()
-    console.print(
-        f"  what publish returned, added up   {ledger.returned:>9,}\n"
-        f"  what subscriptions wanted         {ledger.wanted:>9,}\n"
-        f"  lines found in the archive        {ledger.lines:>9,}    of {ledger.taken:,} delivered to it\n"
-        f"  events missing in the gaps        {ledger.missed:>9,}    of {ledger.dropped:,} dropped",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
-    console.print()

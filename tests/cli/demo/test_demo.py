@@ -1,0 +1,218 @@
+"""The demo as a user runs it: another process, with and without a terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+DEMO = [sys.executable, "-m", "evenflow.cli", "demo"]
+ON_A_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
+"""Makes the terminal its own, so that Ctrl-C reaches it, and becomes the demo."""
+ROW = re.compile(r"^  (?P<name>\w+) .*?(?P<numbers>(\s+[\d,]+){6})$", re.MULTILINE)
+
+
+def run(*options: str, tampered: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the demo without a terminal; ``tampered`` is run first, to break it."""
+    script = f"import sys\n{tampered}\nfrom evenflow.cli import main\nsys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", script, "demo", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+
+
+def ledger(said: str) -> dict[str, list[int]]:
+    """The rows of the ledger that was printed: wanted, delivered, replaced, dropped, discarded, waiting."""
+    return {
+        row["name"]: [int(number.replace(",", "")) for number in row["numbers"].split()] for row in ROW.finditer(said)
+    }
+
+
+def number_after(words: str, said: str) -> int:
+    found = re.search(rf"{words} +([\d,]+)", said)
+    assert found is not None, said
+    return int(found[1].replace(",", ""))
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """A run of two seconds without a terminal, and its archive."""
+    out = tmp_path_factory.mktemp("demo") / "archive.jsonl"
+    out.write_text("an older line\n")
+    return run("--seconds", "2", "--out", str(out)), out
+
+
+Plain = tuple[subprocess.CompletedProcess[str], Path]
+
+
+def test_a_run_makes_a_publisher_wait_replaces_and_shows_a_gap(plain: Plain) -> None:
+    """The demo shows what it is for: the archive holds publishers up, the table is conflated, the analyst misses some."""
+    done, _ = plain
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"had to wait (once|[\d,]+ times)", done.stdout)
+    assert re.search(r"analyst  Gap\(count=\d+\) since", done.stdout)
+    rows = ledger(done.stdout)
+    assert list(rows) == ["table", "archive", "analyst", "alarm", "census"]
+    assert rows["table"][2] > 0
+    assert rows["analyst"][3] > 0
+    assert rows["archive"][1] == rows["archive"][0] > 0
+    assert "Every sum holds." in done.stdout
+
+
+def test_the_printed_sums_can_be_added_up_by_hand(plain: Plain) -> None:
+    """Each row adds up, and all that was wanted is what the publishers were told."""
+    said = plain[0].stdout
+    rows = ledger(said)
+    for name, (wanted, *places) in rows.items():
+        assert wanted == sum(places), name
+    assert number_after("what publish returned, added up", said) == sum(row[0] for row in rows.values())
+    assert number_after("events missing in the gaps", said) == rows["analyst"][3]
+
+
+def test_the_archive_holds_a_json_line_for_each_event_after_what_was_there(plain: Plain) -> None:
+    """`--out` adds to a file, and what the ledger calls delivered can be counted there."""
+    done, out = plain
+    older, *lines = out.read_text().splitlines()
+    assert older == "an older line"
+    events = [json.loads(line) for line in lines]
+    assert len(events) == ledger(done.stdout)["archive"][1]
+    assert {"CoreLoad", "MemoryUse", "ProcessCount"} <= {event["event"] for event in events}
+    assert all(0 <= event["percent"] <= 100 for event in events if event["event"] == "CoreLoad")
+
+
+def test_without_a_terminal_it_prints_plain_lines(plain: Plain) -> None:
+    """No colours and no moving about in a log; and nothing on the other channel."""
+    done, _ = plain
+    assert "\x1b" not in done.stdout
+    assert "\r" not in done.stdout
+    assert re.search(r"^  1\.\d s  table    \d+ cores? \d+ % busy, memory", done.stdout, re.MULTILINE)
+    assert done.stderr == ""
+
+
+def test_a_sum_that_does_not_hold_is_said_and_is_exit_code_1() -> None:
+    """The check is a check: books that are wrong by one are found out."""
+    done = run(
+        "--seconds",
+        "0.2",
+        tampered=(
+            "from evenflow.cli.demo._publishers import Books\n"
+            "enter = Books.enter\n"
+            "Books.enter = lambda self, wanted: enter(self, wanted + (self.published == 0))"
+        ),
+    )
+    assert done.returncode == 1
+    assert re.search(r"A sum does not hold: publish returned [\d,]+ in all, and [\d,]+ were wanted\.", done.stdout)
+
+
+def test_a_run_in_which_nothing_was_ever_full_is_exit_code_1() -> None:
+    """A demo of backpressure without any has shown nothing, and does not say that all is well."""
+    done = run(
+        "--seconds",
+        "0.2",
+        tampered=(
+            "from evenflow.cli.demo import _run\n"
+            "_run.ARCHIVE_BUFFER = _run.ANALYST_BUFFER = 100_000"
+        ),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "no buffer was ever full" in done.stdout
+
+
+def test_an_archive_that_the_disk_refuses_ends_alone_and_is_exit_code_1(tmp_path: Path) -> None:
+    """The disk is full: that is said, and everybody else goes on to the end."""
+    done = run(
+        "--seconds",
+        "1.5",
+        "--out",
+        str(tmp_path / "archive.jsonl"),
+        tampered="import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1_024, 1_024))",
+    )
+    assert done.returncode == 1
+    assert "The archive stopped: [Errno 27]" in done.stdout
+    rows = ledger(done.stdout)
+    assert rows["analyst"][0] > rows["archive"][0] > 0
+    assert done.stderr == ""
+
+
+def test_it_ends_when_nobody_reads_what_it_prints() -> None:
+    """`evenflow demo | head -1` ends, and leaves no traceback behind."""
+    with subprocess.Popen(
+        [*DEMO, "--seconds", "inf"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert "table" in process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=30) == 1
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_the_ledger(number: signal.Signals) -> None:
+    """Ctrl-C, or the end of a container, is an end like any other: readers take what they have left, and the sums hold."""
+    with subprocess.Popen([*DEMO, "--seconds", "inf"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(number)
+        said = first + process.stdout.read()
+    assert process.returncode == 0, said
+    assert "Every sum holds." in said
+    assert "Traceback" not in said
+
+
+def test_on_a_terminal_it_draws_in_place_and_ctrl_c_gives_the_terminal_back_with_the_ledger() -> None:
+    """A user sees one picture that moves, presses Ctrl-C, and is left with the ledger and a cursor."""
+    with a_terminal() as (master, slave):
+        command = [sys.executable, "-c", ON_A_TERMINAL, *DEMO, "--seconds", "inf"]
+        environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "110", "LINES": "34"}
+        with subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, env=environment
+        ) as process:
+            os.close(slave)
+            seen = read_until(master, "Gap(count=")
+            os.write(master, b"\x03")
+            seen += read_until(master, None)
+    assert process.returncode == 0, seen
+    assert "Ctrl-C ends it" in seen
+    assert "newer replaces" in seen
+    assert seen.count("\x1b[?25l") == seen.count("\x1b[?25h") == 1, "the cursor was hidden, and is back"
+    after = seen[seen.index("\x1b[?25h") :]
+    assert "what publish returned" in after
+    assert "Every sum holds." in after
+    assert "Traceback" not in seen
+
+
+@contextmanager
+def a_terminal() -> Iterator[tuple[int, int]]:
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 34, 110, 0, 0))
+    try:
+        yield master, slave
+    finally:
+        os.close(master)
+
+
+def read_until(master: int, words: str | None) -> str:
+    """What the terminal was sent, up to these words, or to the end."""
+    seen = b""
+    while words is None or words.encode() not in seen:
+        try:
+            more = os.read(master, 65_536)
+        except OSError:  # how Linux says that nobody holds the other end any more
+            more = b""
+        if not more:
+            assert words is None, seen.decode()
+            break
+        seen += more
+    return seen.decode()

@@ -1,0 +1,71 @@
+"""The command line itself: what it refuses, and how."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from evenflow.cli import main
+
+
+@pytest.mark.parametrize(
+    "given, says",
+    [
+        ([], "required: COMMAND"),
+        (["dmeo"], "invalid choice"),
+        (["demo", "--seconds", "0"], "a number of seconds above 0, not '0'"),
+        (["demo", "--seconds", "-3"], "a number of seconds above 0, not '-3'"),
+        (["demo", "--seconds", "nan"], "a number of seconds above 0, not 'nan'"),
+        (["demo", "--seconds", "soon"], "a number of seconds above 0, not 'soon'"),
+        (["demo", "--rate", "0"], "a number of samples a second above 0, not '0'"),
+        (["demo", "--rate", "inf"], "at most 1000 samples a second, not inf"),
+        (["demo", "--out", "."], "must be a file, or the name of a new one; . is neither"),
+        (["demo", "--out", "nowhere/archive.jsonl"], "there is no folder nowhere; make it first"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_the_way_out(
+    given: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistake on the command line is said in a sentence, before anything has begun."""
+    with pytest.raises(SystemExit) as refused:
+        main(given)
+    assert refused.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["psutil", "rich"])
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who installed evenflow without its extras is told which one this command needs, and sees no traceback."""
+    for name in list(sys.modules):
+        if name.partition(".")[0] == missing or name.startswith("evenflow.cli.demo."):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    assert main(["demo", "--seconds", "1"]) == 2
+    assert capsys.readouterr().err == (
+        f"evenflow: {missing} is not installed; install what the commands need: pip install 'evenflow[cli]'\n"
+    )
+
+
+def test_the_command_line_and_its_help_need_no_extra() -> None:
+    """What there is can be asked without installing anything for it."""
+    script = (
+        "import sys; sys.modules.update(psutil=None, rich=None)\n"
+        "from evenflow.cli import main\n"
+        "main(['demo', '--help'])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--seconds" in done.stdout
+    assert "--rate" in done.stdout
+    assert "--out" in done.stdout
+
+
+def test_python_m_finds_it() -> None:
+    """Where the script is not on the path, the module is."""
+    done = subprocess.run([sys.executable, "-m", "evenflow.cli", "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "demo" in done.stdout
