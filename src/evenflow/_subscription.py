@@ -257,6 +257,8 @@ class Subscription(Stream[W_co]):
             box, subject = self._box, self._subject
         except AttributeError:  # refused while it was made
             return
+        if box.closed:
+            return
         active = box.end is None
         subject.forget(box)  # first: a warning may be an error
         if active and not self._quiet:

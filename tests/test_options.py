@@ -1,0 +1,62 @@
+"""The options of a subscription: what may be said, and what is refused with the way out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evenflow import Event
+from evenflow._options import checked_buffer, checked_key, checked_name, checked_overflow, checked_seconds, whole
+
+
+class Tick(Event):
+    """A price."""
+
+    symbol: str
+
+
+async def later(_: Any) -> str:
+    """Not a key."""
+    return ""
+
+
+@pytest.mark.parametrize(
+    "check,value,error,says",
+    [
+        (checked_buffer, 0, ValueError, "at least 1, not 0"),
+        (checked_buffer, True, TypeError, "not True"),
+        (checked_buffer, "64", TypeError, "'64'"),
+        (checked_buffer, 1.0, TypeError, "whole number"),
+        (lambda value: checked_overflow(value, conflated=False), "blok", ValueError, "'drop_oldest'"),
+        (lambda value: checked_seconds(value, "stall_after"), 0, ValueError, "math.inf"),
+        (lambda value: checked_seconds(value, "stall_after"), float("nan"), ValueError, "more than 0"),
+        (lambda value: checked_seconds(value, "stall_after"), "5", TypeError, "seconds"),
+        (checked_name, 7, TypeError, "str"),
+        (lambda value: checked_key(value, "conflate"), "symbol", TypeError, "Tick.symbol"),
+        (lambda value: checked_key(value, "conflate"), later, TypeError, "async"),
+        (lambda value: whole(value, "replay", 0), -1, ValueError, "replay must be at least 0"),
+    ],
+)
+def test_nonsense_is_refused_with_the_value_and_the_way_out(check: Any, value: object, error: type, says: str) -> None:
+    """Each says what was given, and what was expected."""
+    with pytest.raises(error) as caught:
+        check(value)
+    assert says in str(caught.value)
+
+
+def test_conflating_drops_the_oldest_by_default_and_everything_else_blocks() -> None:
+    """An overflow that is named is taken as it is."""
+    assert checked_overflow(None, conflated=True) == "drop_oldest"
+    assert checked_overflow(None, conflated=False) == "block"
+    assert checked_overflow("disconnect", conflated=True) == "disconnect"
+
+
+def test_a_key_is_a_field_or_a_callable() -> None:
+    """Both read it off an event."""
+    tick = Tick(symbol="abc")
+    for key in (Tick.symbol, lambda event: event.symbol):
+        read = checked_key(key, "conflate")
+        assert read is not None
+        assert read(tick) == "abc"
+    assert checked_key(None, "conflate") is None

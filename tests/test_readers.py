@@ -1,0 +1,112 @@
+"""Whose turn it is to read: without an event loop, with bells that only note that they were rung."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evenflow._readers import Readers
+
+
+class Bell:
+    """What a reader sleeps on."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.rung = False
+
+    def release(self) -> None:
+        """Wake the reader."""
+        self.rung = True
+
+
+class Box(Readers):
+    """A mailbox of which only the number of items matters."""
+
+    __slots__ = ("looked", "there")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there = 0
+        self.looked = 0
+
+    def items(self) -> int:
+        """How many items there are."""
+        return self.there
+
+    def needs_a_look(self) -> None:
+        """Count."""
+        self.looked += 1
+
+
+def asleep(box: Box, *names: str, first: bool = False) -> list[Any]:
+    """Readers that go to sleep, one after another."""
+    bells: list[Any] = [Bell(name) for name in names]
+    for bell in bells:
+        box.join_sleepers(bell, first=first)
+    return bells
+
+
+def names_of(bells: Any) -> list[str]:
+    """The names on some bells."""
+    return [bell.name for bell in bells]
+
+
+def test_readers_are_woken_in_the_order_in_which_they_waited_one_an_item() -> None:
+    """Two items wake two of three."""
+    box = Box()
+    asleep(box, "one", "two", "three")
+    box.there = 2
+    box.rouse()
+    assert names_of(box.rung) == ["one", "two"]
+    assert names_of(box.sleepers) == ["three"]
+
+
+def test_a_reader_that_comes_while_others_were_woken_waits_behind_them() -> None:
+    """It is woken at once only if there is an item that nobody was woken for."""
+    box = Box()
+    asleep(box, "one")
+    box.there = 1
+    box.rouse()
+    (late,) = asleep(box, "late")
+    assert not late.rung
+    box.there = 2
+    box.rouse()
+    assert names_of(box.rung) == ["one", "late"]
+
+
+def test_a_reader_woken_for_nothing_keeps_its_turn() -> None:
+    """It goes back to the front."""
+    box = Box()
+    asleep(box, "other")
+    asleep(box, "again", first=True)
+    assert names_of(box.sleepers) == ["again", "other"]
+
+
+def test_a_cancelled_reader_that_was_woken_passes_its_turn_on() -> None:
+    """The next one is woken for the item."""
+    box = Box()
+    one, two = asleep(box, "one", "two")
+    box.there = 1
+    box.rouse()
+    box.leave(one)
+    assert two.rung
+    assert names_of(box.rung) == ["two"]
+
+
+def test_a_cancelled_reader_that_was_not_woken_just_leaves() -> None:
+    """Nobody is woken for it."""
+    box = Box()
+    one, two = asleep(box, "one", "two")
+    box.leave(one)
+    assert names_of(box.sleepers) == ["two"]
+    assert not two.rung
+
+
+@pytest.mark.parametrize("sleepers", [1, 3])
+def test_who_goes_to_sleep_beside_a_chunk_makes_it_need_a_look(sleepers: int) -> None:
+    """An event that simply joins the chunk would wake nobody."""
+    box = Box()
+    asleep(box, *map(str, range(sleepers)))
+    assert box.looked >= sleepers
