@@ -1,0 +1,65 @@
+"""What type checkers know of evenflow.testing: a stream of a drawing has the type of its values."""
+
+from typing import assert_type
+
+from evenflow import Event, Subject
+from evenflow.streams import Stream
+from evenflow.testing import (
+    Drawing,
+    Recording,
+    SubjectRecorder,
+    VirtualLoop,
+    assert_drawn,
+    drawn,
+    marbles,
+    record,
+    run_virtual,
+    subject_recorder,
+)
+
+
+class Placed(Event):
+    n: int
+
+
+class Shipped(Event):
+    n: int
+
+
+async def streams() -> None:
+    assert_type(marbles("-a-b|"), Stream[str])
+    assert_type(marbles("-a-b|", tick=0.1, error=ValueError()), Stream[str])
+    assert_type(marbles("-a-b|", a=1, b=2), Stream[int])
+    assert_type(marbles("-a-b|", tick=0.1, a=Placed(n=1)), Stream[Placed])
+    assert_type(marbles("-a-b|").map(len), Stream[int])
+    recording = await record(marbles("-a-b|", a=1, b=2))
+    assert_type(recording, Recording[int])
+    assert_type(recording.events, tuple[tuple[float, int], ...])
+    assert_type(recording.values, list[int])
+    assert_type(await drawn(marbles("a|"), ticks=5, x=3), Drawing)
+    await assert_drawn(marbles("a|"), "x|", x="a")
+    marbles(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    await assert_drawn(marbles("a|"), 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def main() -> int:
+    return 1
+
+
+def virtual() -> None:
+    assert_type(run_virtual(main), int)
+    assert_type(run_virtual(main, backend="trio", limit=60), int)
+    run_virtual(main, backend="curio")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(VirtualLoop(limit=5).time(), float)
+
+
+async def recorders(orders: Subject[Placed | Shipped]) -> None:
+    assert_type(subject_recorder(orders), SubjectRecorder[Placed | Shipped])
+    assert_type(subject_recorder(orders, Placed), SubjectRecorder[Placed])
+    assert_type(subject_recorder(orders, Placed, where=Placed.n > 1).events, tuple[Placed, ...])
+    assert_type(subject_recorder(orders, Placed, Shipped), SubjectRecorder[Placed | Shipped])
+    assert_type(subject_recorder(orders, where=lambda event: event.n > 1), SubjectRecorder[Placed | Shipped])
+    with subject_recorder(orders, Placed) as recorder:
+        assert_type(recorder, SubjectRecorder[Placed])
+        assert_type(await recorder.wait_for(3), tuple[Placed, ...])
+        assert_type(recorder.error, Exception | None)
