@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from evenflow import Subject as PlainSubject, SubjectClosed
+from evenflow import Subject as PlainSubject, SubjectClosed, when
 
 from .kit import (
     Order,
@@ -164,19 +164,24 @@ async def test_readers_that_made_room_meanwhile_drop_nothing() -> None:
     assert numbers(take_all(dropping)) == [1]
 
 
+@pytest.mark.parametrize(
+    "where", [None, Order.n == 1, ~when(Order.n == 0), lambda order: order.n == 1], ids=["all", "found", "asked", "callable"]
+)
 @both
-async def test_a_newcomer_gets_the_event_of_a_publish_that_waits() -> None:
-    """A subscription made while a publish waits is active when it happens, and gets the event."""
+async def test_a_newcomer_gets_the_event_of_a_publish_that_waits(where: Any) -> None:
+    """A subscription made while a publish waits is active when it happens, and gets the event if it wants it."""
     subject = Subject(Order)
     full = subject.subscribe(Order, buffer=1)
     fill(subject, 1)
     async with group() as tasks:
         waiting = await publishing(tasks, subject, Order(n=1))
-        newcomer = subject.subscribe(Order)
+        newcomer = subject.subscribe(Order, where=where)
+        unwanting = subject.subscribe(Order, where=Order.n == 5)
         await full.receive()
         await settle()
         assert waiting.result == 2
     assert numbers(take_all(newcomer)) == [1]
+    assert take_all(unwanting) == []
 
 
 @both

@@ -119,7 +119,7 @@ async def test_publish_many_from_an_iterable_that_raises_keeps_what_went_before(
 FOREIGN: list[Any] = [Shipped(n=1), "order", None, 1, Order, object()]
 
 
-@pytest.mark.parametrize("event", FOREIGN, ids=repr)
+@pytest.mark.parametrize("event", FOREIGN, ids=["event", "str", "None", "int", "class", "object"])
 @pytest.mark.parametrize("way", ["publish", "publish_nowait", "publish_many"])
 @both
 async def test_a_foreign_event_is_a_type_error_that_says_what_is_what(event: Any, way: str) -> None:
