@@ -14,6 +14,7 @@ ASYNC_IGNORED += ASYNC106 # `from anyio import X` is how the core imports
 ASYNC_IGNORED += ASYNC110 # a loop of checkpoints is how a test lets others run, a tick at a time
 ASYNC_IGNORED += ASYNC123 # an error goes out as it is, in no group (contract)
 ASYNC_IGNORED += ASYNC124 # a handler may be async without awaiting
+CHECKED := src tests/typing $(wildcard examples)
 comma := ,
 space := $(subst ,, )
 
@@ -33,15 +34,22 @@ demo: $(VENV)/.run ## ten seconds of the main job: what this machine is doing, a
 test: $(VENV)/.dev ## the whole suite
 	$(BIN)/python -m pytest $(TESTS)
 
-.PHONY: check
-check: $(VENV)/.dev ## ruff, the bands, two type checkers in strict mode, flake8-async
+.PHONY: check check-style check-bands check-mypy check-basedpyright check-complete check-async
+check: check-style check-bands check-mypy check-basedpyright check-complete check-async ## ruff, the bands, two strict type checkers, flake8-async; with -k all of them
+check-style: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+check-bands: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/mypy
-	$(BIN)/basedpyright
+check-mypy: $(VENV)/.dev
+	$(BIN)/mypy $(CHECKED)
+check-basedpyright: $(VENV)/.dev
+	$(BIN)/basedpyright --pythonpath $(BIN)/python $(CHECKED)
+check-complete: $(VENV)/.dev # every public name has a type that both checkers know: 100 %
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/basedpyright --ignoreexternal --verifytypes evenflow
-	$(BIN)/flake8 --select ASYNC1,ASYNC2 --extend-ignore $(subst $(space),$(comma),$(strip $(ASYNC_IGNORED))) --exclude tests/typing $(wildcard src tests examples benchmarks)
+check-async: $(VENV)/.dev
+	$(BIN)/flake8 --select ASYNC1,ASYNC2 --extend-ignore $(subst $(space),$(comma),$(strip $(ASYNC_IGNORED))) \
+		--exclude tests/typing $(wildcard src tests examples benchmarks)
 
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## the long runs of every property: many minutes
