@@ -177,7 +177,7 @@ class Paced(Tasked[T_co]):
 
     async def shut(self, *, final: bool) -> None:
         """End the task, and wake a reader that waits for it."""
-        if self.ended is None:
+        if self.crew is not None and self.ended is None:
             self.ended = ClosedResourceError()
             self.bell.ring()
         await super().shut(final=final)
@@ -347,7 +347,8 @@ class Delay(Tasked[T]):
 
     async def shut(self, *, final: bool) -> None:
         """End the task, and wake a reader that waits for it."""
-        self.finish(ClosedResourceError())
+        if self.crew is not None:
+            self.finish(ClosedResourceError())
         await super().shut(final=final)
 
 

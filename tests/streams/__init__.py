@@ -1,0 +1,1 @@
+"""Tests of evenflow.streams, a file for each of its files."""

@@ -1,0 +1,446 @@
+"""The rules that every operator keeps, asked of every operator: a new one without an entry in the table fails.
+
+All of it runs in virtual time, on asyncio and on trio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from types import AsyncGeneratorType, GeneratorType
+from typing import Any, Literal
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from evenflow.streams import Stream, stream
+from evenflow.streams._node import Node, Operators
+from evenflow.testing import run_virtual
+
+from .probes import OPERATORS, Bench, Boom, Operator
+
+Backend = Literal["asyncio", "trio"]
+
+every_operator = pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.name)
+both_loops = pytest.mark.parametrize("backend", ["asyncio", "trio"])
+
+SINKS = {"for_each", "to_list", "reduce", "count", "any", "all", "first", "last", "publish_to"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def only_what_is_new() -> Iterator[None]:
+    """Looking for what is left alive need not look at all that was there before."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def public(cls: type) -> set[str]:
+    return {name for name in vars(cls) if not name.startswith("_")}
+
+
+def families() -> list[type]:
+    return [cls for cls in Stream.__mro__ if issubclass(cls, Operators) and cls not in (Stream, Operators)]
+
+
+def test_every_operator_is_in_the_table() -> None:
+    """An operator that nobody has put to these rules does not pass."""
+    named = {operator.name.partition("(")[0] for operator in OPERATORS}
+    assert named | SINKS == set().union(*map(public, families()))
+
+
+@pytest.mark.parametrize("family", families(), ids=lambda cls: cls.__name__)
+def test_every_docstring_says_what_is_held_back_and_whether_a_task_runs(family: type) -> None:
+    """Each operator says what it holds, whether it needs a task, and what a cancel does."""
+    for name in public(family) - SINKS:
+        text = " ".join((getattr(family, name).__doc__ or "").split())
+        assert "Holds" in text, name
+        assert " task" in text, name
+        assert "ancel" in text, name
+
+
+async def read(chain: Stream[Any], most: int | None = None) -> list[Any]:
+    out: list[Any] = []
+    while most is None or len(out) < most:
+        try:
+            out.append(await chain.receive())
+        except anyio.EndOfStream:
+            break
+    return out
+
+
+def same(operator: Operator, got: Any, expected: Any) -> bool:
+    return list(got) == list(expected) if operator.ordered else Counter(got) == Counter(expected)
+
+
+def everything_alive() -> Counter[str]:
+    """Count the nodes, streams, generators and tasks there are."""
+    gc.collect()
+    kinds = Counter(map(type, gc.get_objects()))
+    return Counter({kind.__name__: count for kind, count in kinds.items() if issubclass(kind, LASTING)})
+
+
+LASTING = (Node, Stream, asyncio.Task, AsyncGeneratorType, GeneratorType)
+
+
+@pytest.mark.parametrize("operator", [o for o in OPERATORS if o.needs(10) < 10**6], ids=lambda operator: operator.name)
+@both_loops
+def test_a_reader_who_takes_ten_makes_the_source_give_ten(operator: Operator, backend: Backend) -> None:
+    """Backpressure goes up: of a million the source is asked for ten, and what the docstring allows."""
+
+    async def main() -> None:
+        bench = Bench(10**6, every=1.0 if operator.paced else 0.0)
+        async with operator.make(bench.source(), bench) as chain:
+            assert len(await read(chain, 10)) == 10
+            for _ in range(50):
+                await checkpoint()
+            assert bench.probes[0].asked <= operator.needs(10) + operator.ahead
+        assert bench.all_closed()
+
+    run_virtual(main, backend=backend)
+
+
+def chains_of_three() -> list[tuple[Operator, ...]]:
+    """Fifty chains drawn once and for all; the last is in them, too."""
+    fit = [o for o in OPERATORS if not o.paced and o.ahead < 1_000 and o.needs(10) < 10**6]
+    draw = random.Random(4)
+    return [tuple(draw.sample(fit, 3)) for _ in range(50)]
+
+
+@pytest.mark.parametrize("three", chains_of_three(), ids=lambda three: " ".join(o.name for o in three))
+def test_chains_of_three_pass_backpressure_up(three: tuple[Operator, ...]) -> None:
+    """What each may hold adds up; nothing more is asked for."""
+
+    async def main() -> None:
+        bench = Bench(10**6)
+        chain, allowed = bench.source(), 10
+        for operator in three:
+            chain = operator.make(chain.enumerate().map(number), bench)
+        for operator in reversed(three):
+            allowed = operator.needs(allowed) + operator.ahead
+        async with chain:
+            assert len(await read(chain, 10)) == 10
+            for _ in range(50):
+                await checkpoint()
+            assert bench.probes[0].asked <= allowed
+        assert bench.all_closed()
+
+    run_virtual(main)
+
+
+def number(numbered: tuple[int, Any]) -> int:
+    """Number the events anew, whatever the operator before made of them."""
+    return numbered[0]
+
+
+async def cancelled_at_random(chain: Stream[Any], cancels: int, draw: random.Random) -> tuple[list[Any], int]:
+    """Read to the end, cancelling reads at random awaits and random times; return what came, and the cancels that hit."""
+    out: list[Any] = []
+    hits = 0
+    while True:
+        with anyio.CancelScope() as scope:
+            if hits < cancels:
+                if draw.random() < 0.5:
+                    scope.deadline = anyio.current_time() + draw.choice((0.0, 0.01, 0.3, 0.7))
+                    await read_one(chain, out)
+                else:
+                    async with anyio.create_task_group() as group:
+                        group.start_soon(cancel_after, draw.randrange(6), scope)
+                        await read_one(chain, out)
+                        group.cancel_scope.cancel()
+            else:
+                await read_one(chain, out)
+            if out and out[-1] is END:
+                return out[:-1], hits
+        hits += scope.cancelled_caught
+
+
+END = object()
+
+
+async def read_one(chain: Stream[Any], out: list[Any]) -> None:
+    try:
+        out.append(await chain.receive())
+    except anyio.EndOfStream:
+        out.append(END)
+
+
+async def cancel_after(turns: int, scope: anyio.CancelScope) -> None:
+    for _ in range(turns):
+        await checkpoint()
+    scope.cancel()
+
+
+@every_operator
+@both_loops
+def test_cancelling_at_random_awaits_loses_nothing(operator: Operator, backend: Backend) -> None:
+    """A thousand cancelled reads later, what came is what comes without any; and nothing is left behind."""
+    before = everything_alive()
+    draw = random.Random(operator.name)
+
+    async def undisturbed() -> list[Any]:
+        bench = Bench(400, every=1.0)
+        async with operator.make(bench.source(), bench) as chain:
+            return await read(chain)
+
+    async def disturbed() -> None:
+        bench = Bench(400, every=1.0)
+        async with operator.make(bench.source(), bench) as chain:
+            got, hits = await cancelled_at_random(chain, 1_000, draw)
+        assert same(operator, got, expected)
+        assert hits >= min(300, len(expected))
+        assert bench.all_closed()
+
+    expected = run_virtual(undisturbed, backend=backend, limit=1e8)
+    run_virtual(disturbed, backend=backend, limit=1e8)
+    assert everything_alive() - before == Counter()
+
+
+@every_operator
+def test_a_task_cancelled_by_asyncio_loses_nothing(operator: Operator) -> None:
+    """``task.cancel()`` knows no scopes, and hits at any await; what came is what comes without."""
+    draw = random.Random(operator.name)
+
+    async def undisturbed() -> list[Any]:
+        bench = Bench(100, every=1.0)
+        async with operator.make(bench.source(), bench) as chain:
+            return await read(chain)
+
+    async def disturbed() -> None:
+        bench = Bench(100, every=1.0)
+        out: list[Any] = []
+        async with operator.make(bench.source(), bench) as chain:
+            while END not in out:
+                reading = asyncio.ensure_future(read_one(chain, out))
+                if draw.random() < 0.6:
+                    for _ in range(draw.randrange(8)):
+                        await asyncio.sleep(0)
+                    if draw.random() < 0.5:
+                        await asyncio.sleep(draw.random())
+                    reading.cancel()
+                await asyncio.wait([reading])
+                if not reading.cancelled():
+                    reading.result()
+        assert same(operator, out[:-1], expected)
+
+    expected = run_virtual(undisturbed, limit=1e8)
+    run_virtual(disturbed, limit=1e8)
+
+
+@every_operator
+@both_loops
+def test_an_error_comes_as_it_is_after_what_came_before(operator: Operator, backend: Backend) -> None:
+    """The reader gets what came, then the very error, in no group; then the end; and everything is closed."""
+    boom = Boom("no more")
+
+    async def main() -> None:
+        bench = Bench(3, every=1.0, error=boom)
+        out: list[Any] = []
+        async with operator.make(bench.source(), bench) as chain:
+            try:
+                async for event in chain:
+                    out.append(event)
+            except Boom as error:
+                assert error is boom
+                assert not operator.swallows
+            else:
+                assert operator.swallows
+            assert same(operator, out, operator.before_error)
+            with pytest.raises(anyio.EndOfStream):
+                await chain.receive()
+            assert bench.all_closed()
+
+    run_virtual(main, backend=backend)
+
+
+async def by_the_end(chain: Stream[Any]) -> None:
+    async with chain:
+        await read(chain)
+
+
+async def by_leaving(chain: Stream[Any]) -> None:
+    async with chain:
+        async for _ in chain:
+            break
+
+
+async def by_a_body_that_raises(chain: Stream[Any]) -> None:
+    boom = Boom("of the body")
+    with pytest.raises(Boom) as raised:
+        async with chain:
+            await chain.receive()
+            raise boom
+    assert raised.value is boom
+
+
+async def by_a_cancel(chain: Stream[Any]) -> None:
+    with anyio.move_on_after(0.5) as scope:
+        async with chain:
+            await read(chain)
+            await anyio.sleep_forever()
+    assert scope.cancelled_caught
+
+
+async def by_a_cancel_while_idle(chain: Stream[Any]) -> None:
+    with anyio.move_on_after(1) as scope:
+        async with chain:
+            await anyio.sleep_forever()
+    assert scope.cancelled_caught
+
+
+async def by_never_reading(chain: Stream[Any]) -> None:
+    async with chain:
+        pass
+
+
+async def by_never_entering(chain: Stream[Any]) -> None:
+    await chain.aclose()
+
+
+async def by_closing_inside(chain: Stream[Any]) -> None:
+    async with chain:
+        await chain.receive()
+        await chain.aclose()
+        with pytest.raises(anyio.ClosedResourceError):
+            await chain.receive()
+
+
+async def by_a_sink(chain: Stream[Any]) -> None:
+    await chain.to_list()
+
+
+async def by_a_sink_that_stops(chain: Stream[Any]) -> None:
+    await chain.first()
+
+
+WAYS_OUT: tuple[Callable[[Stream[Any]], Coroutine[Any, Any, None]], ...] = (
+    by_the_end,
+    by_leaving,
+    by_a_body_that_raises,
+    by_a_cancel,
+    by_a_cancel_while_idle,
+    by_never_reading,
+    by_never_entering,
+    by_closing_inside,
+    by_a_sink,
+    by_a_sink_that_stops,
+)
+
+
+@every_operator
+@both_loops
+def test_every_way_out_closes_every_source(operator: Operator, backend: Backend) -> None:
+    """The end, ``break``, an error, a cancel, never entered: all sources are closed, nothing is left running or alive."""
+    before = everything_alive()
+
+    async def main() -> None:
+        for leave in WAYS_OUT:
+            bench = Bench(3, every=1.0)
+            await leave(operator.make(bench.source(), bench))
+            assert (leave, [probe.closed > 0 for probe in bench.probes]) == (leave, [True] * len(bench.probes))
+            assert tasks() == 1
+
+    run_virtual(main, backend=backend, limit=1e8)
+    assert everything_alive() - before == Counter()
+
+
+def tasks() -> int:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        import trio
+
+        nursery = trio.lowlevel.current_task().parent_nursery
+        return len(nursery.child_tasks) if nursery else 1
+
+
+@every_operator
+def test_an_operator_owns_its_source(operator: Operator) -> None:
+    """A second operator on it, and reading it, are errors that name the way out."""
+
+    async def main() -> None:
+        bench = Bench(3)
+        source = bench.source()
+        chain = operator.make(source, bench)
+        with pytest.raises(RuntimeError, match="share"):
+            source.map(str)
+        with pytest.raises(RuntimeError, match="share"):
+            await source.receive()
+        with pytest.raises(RuntimeError, match="share"):
+            async for _ in source:
+                pass
+        with pytest.raises(RuntimeError, match="share"):
+            async with source:
+                pass
+        await chain.aclose()
+
+    run_virtual(main)
+
+
+@every_operator
+def test_a_chain_that_needs_a_task_must_be_entered(operator: Operator) -> None:
+    """Read without ``async with`` it raises, and says so; without a task it is simply read."""
+
+    async def main() -> None:
+        bench = Bench(3, every=1.0)
+        chain = operator.make(bench.source(), bench)
+        if operator.tasks:
+            with pytest.raises(RuntimeError, match="async with"):
+                await chain.receive()
+            with pytest.raises(RuntimeError, match="async with"):
+                async for _ in chain:
+                    pass
+        else:
+            await chain.receive()
+        await chain.aclose()
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("operator", [o for o in OPERATORS if not o.paced], ids=lambda operator: operator.name)
+def test_two_readers_never_share_an_event(operator: Operator) -> None:
+    """Reading a chain from two tasks is refused, or each event goes to one of them."""
+
+    async def main() -> None:
+        bench = Bench(5)
+        out: list[Any] = []
+
+        async def reader(chain: Stream[Any]) -> None:
+            try:
+                out.extend(await read(chain))
+            except anyio.BusyResourceError:
+                pass
+
+        async with operator.make(bench.source(), bench) as chain, anyio.create_task_group() as group:
+            group.start_soon(reader, chain)
+            group.start_soon(reader, chain)
+        bench = Bench(5)
+        async with operator.make(bench.source(), bench) as chain:
+            assert Counter(out) == Counter(await read(chain))
+
+    run_virtual(main)
+
+
+async def endless() -> AsyncIterator[int]:
+    number = 0
+    while True:
+        yield number
+        number += 1
+
+
+def test_an_async_generator_is_read_like_any_source() -> None:
+    """A generator that never waits gives what it is asked for, and is closed."""
+
+    async def main() -> None:
+        generator = endless()
+        async with stream(generator).map(lambda x: x + 1) as chain:
+            assert await read(chain, 3) == [1, 2, 3]
+        with pytest.raises(StopAsyncIteration):
+            await anext(generator)
+
+    run_virtual(main)
