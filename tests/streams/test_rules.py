@@ -176,24 +176,32 @@ async def cancel_after(turns: int, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-@every_operator
+def beats() -> list[Any]:
+    """Each operator with a source that gives one event a second, and, where no clock matters, one that is never late."""
+    slow = [pytest.param(operator, 1.0, id=f"{operator.name}-slow") for operator in OPERATORS]
+    timed = {"combine_latest", "zip_latest"}
+    fast = [o for o in OPERATORS if not o.paced and o.name not in timed]
+    return slow + [pytest.param(operator, 0.0, id=f"{operator.name}-fast") for operator in fast]
+
+
+@pytest.mark.parametrize("operator, every", beats())
 @both_loops
-def test_cancelling_at_random_awaits_loses_nothing(operator: Operator, backend: Backend) -> None:
+def test_cancelling_at_random_awaits_loses_nothing(operator: Operator, every: float, backend: Backend) -> None:
     """A thousand cancelled reads later, what came is what comes without any; and nothing is left behind."""
     before = everything_alive()
     draw = random.Random(operator.name)
 
     async def undisturbed() -> list[Any]:
-        bench = Bench(400, every=1.0)
+        bench = Bench(400, every=every)
         async with operator.make(bench.source(), bench) as chain:
             return await read(chain)
 
     async def disturbed() -> None:
-        bench = Bench(400, every=1.0)
+        bench = Bench(400, every=every)
         async with operator.make(bench.source(), bench) as chain:
             got, hits = await cancelled_at_random(chain, 1_000, draw)
         assert same(operator, got, expected)
-        assert hits >= min(300, len(expected))
+        assert hits == 1_000 or not every
         assert bench.all_closed()
 
     expected = run_virtual(undisturbed, backend=backend, limit=1e8)
