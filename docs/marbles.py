@@ -83,7 +83,7 @@ CASES: dict[str, Case] = {
     "zip": Case("left.zip(right)", {"left": "-a--b-----c-|", "right": "---x--y--z---|"}),
     "zip_latest": Case("left.zip_latest(right)", {"left": "-a-b--c----d-|", "right": "----x-y-z-w---|"}),
     "combine_latest": Case("left.combine_latest(right)", {"left": "-a----b---c-|", "right": "---x----y---|"}),
-    "with_latest_from": Case("left.with_latest_from(right)", {"left": "-a---b--c-d-|", "right": "---x----y---|"}),
+    "with_latest_from": Case("left.with_latest_from(right)", {"left": "-a---b--c-d-|", "right": "---x---y----|"}),
     "race": Case("left.race(right)", {"left": "---a--b-c-|", "right": "-x---y----z|"}),
     # streams of streams
     "flat_map": Case("source.flat_map(inner)", {"source": "-a--b-----|", 'inner("a")': "a-a-a-a|"}),
