@@ -1,0 +1,58 @@
+"""An example in a process of its own, as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+
+
+class Service:
+    """A service that runs, and says where."""
+
+    def __init__(self, process: subprocess.Popen[str], announced: str) -> None:
+        self.process = process
+        self.said = ""
+        self.port = self._find_port(announced)
+
+    def _find_port(self, announced: str) -> int:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said += line
+            if found := re.search(announced, line):
+                return int(found[1])
+        raise AssertionError(f"it ended before it listened:\n{self.said}")
+
+    def terminate(self) -> float:
+        """Send SIGTERM, and return the seconds it took to end."""
+        assert self.process.stdout is not None
+        started = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.said += self.process.stdout.read()
+        self.process.wait(timeout=30)
+        return time.monotonic() - started
+
+
+@contextmanager
+def running(*command: str, announced: str, **environment: str) -> Iterator[Service]:
+    """Run a command until it is terminated; ``announced`` finds the port in what it prints. Killed at the end, if need be."""
+    with subprocess.Popen(
+        [sys.executable, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONWARNINGS": "error", **environment},
+    ) as process:
+        try:
+            yield Service(process, announced)
+        finally:
+            process.kill()
