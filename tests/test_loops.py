@@ -97,7 +97,7 @@ def test_the_current_task_is_the_librarys_own() -> None:
 
     async def in_trio() -> None:
         assert current_task() is trio.lowlevel.current_task()
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as nursery:  # noqa: ASYNC112 -- a task that ends is what this is about
             nursery.start_soon(child, name="small")
         assert task_name(ended[0]) == "small"
         assert task_has_ended(ended[0])

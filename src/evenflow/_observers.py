@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from anyio import ClosedResourceError, get_cancelled_exc_class
 
+from ._loops import current_task
 from ._routing import wanted
 from ._statistics import ObserverStatistics
 from ._subscription import Subscription, ledger
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("evenflow.observers")
 
-HANDLING: ContextVar[tuple[object, ...]] = ContextVar("HANDLING", default=())
-"""The subjects in whose handlers the present code runs."""
+HANDLING: ContextVar[tuple[tuple[object, object], ...]] = ContextVar("HANDLING", default=())
+"""The subjects in whose handlers the present code runs, each with the task that handles.
+
+A task that a handler starts inherits this, but is another task: it may wait for the handler.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,7 @@ class Observer:
             group.start_soon(self._work, self._subscription, name=f"evenflow observer {self.name}")
 
     async def _work(self, subscription: Subscription[Any]) -> None:
-        HANDLING.set((*HANDLING.get(), self._subject))
+        HANDLING.set((*HANDLING.get(), (self._subject, current_task())))
         try:
             async for event in subscription:
                 await self._handle(event)
@@ -157,7 +161,7 @@ class Observer:
                 await result
         except Exception as error:  # noqa: BLE001 -- rule 2
             self._fail(event, error)
-        except get_cancelled_exc_class() as error:
+        except get_cancelled_exc_class() as error:  # noqa: ASYNC103 -- one that is not this task's own is a failure like others
             if self._subject.is_cancelled():
                 raise
             stray = RuntimeError(f"the handler of {self.name} let a cancellation out that was not its own")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from anyio import Event, create_task_group
 
 from ._errors import Deadlock
-from ._loops import CANCELLED
+from ._loops import CANCELLED, current_task
 from ._observers import HANDLING, Observer, ObserverFailed, wants_of_handler
 from ._options import (
     BUFFER,
@@ -245,7 +245,8 @@ class Observing(Publishing[E], Generic[E]):
         return self._cancelled() == CANCELLED
 
     def _refuse_inside(self, what: str) -> None:
-        if any(subject is self for subject in HANDLING.get()):
+        task = current_task()
+        if any(subject is self and handling is task for subject, handling in HANDLING.get()):
             raise Deadlock(
                 f"{what} of {self._name} was called from inside one of its own handlers, and would wait for that very"
                 " handler; call it from outside",

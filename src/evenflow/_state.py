@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from anyio import EndOfStream
@@ -43,6 +44,8 @@ class State(Generic[V]):
         self._changes = Publishing[Any]((object,), name or "state", 5.0)
         self._subscribed = 0
         self._closed = False
+        self._untold: deque[V] = deque()
+        """Values that nobody has been told of yet: set by a predicate, while it was asked about the one before."""
 
     @property
     def value(self) -> V:
@@ -63,7 +66,18 @@ class State(Generic[V]):
         if value is self._value or bool(value == self._value):
             return
         self._value = value
-        self._changes.publish_nowait(value)
+        self._untold.append(value)
+        if len(self._untold) == 1:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell everybody of each value, in the order in which they were set."""
+        try:
+            while self._untold:
+                self._changes.publish_nowait(self._untold[0])
+                self._untold.popleft()
+        finally:
+            self._untold.clear()
 
     def update(self, fn: Callable[[V], V], /) -> V:
         """Set the value to ``fn(value)``, and return it."""

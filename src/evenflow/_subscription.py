@@ -237,6 +237,7 @@ class Subscription(Stream[W_co]):
 
     def close(self) -> None:
         """Detach from the subject; what is buffered is discarded, readers that wait get ``ClosedResourceError``."""
+        self._quiet = True
         self._subject.detach(self._box, ClosedResourceError)
         self._ready = EMPTY
 

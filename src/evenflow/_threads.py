@@ -63,6 +63,11 @@ class Request:
             self._state = "withdrawn"
             return True
 
+    @property
+    def is_withdrawn(self) -> bool:
+        """In the loop: whether the thread has given up."""
+        return self._state == "withdrawn"
+
     def succeed(self, count: int) -> None:
         """In the loop: the event was published."""
         self._count = count
@@ -116,6 +121,8 @@ def _call_off(home: Home, request: Request) -> None:
 
 def _begin(subject: Observing[Any], request: Request) -> None:
     """In the loop, from a callback: publish at once, or begin to wait for room. Raises nothing."""
+    if request.is_withdrawn:
+        return
     try:
         request.succeed(subject.publish_claimed_nowait(request.event, request.claim))
     except WouldBlock:
@@ -170,6 +177,8 @@ class Courier:
 
 async def _publish(subject: Observing[Any], request: Request) -> None:
     """In the loop, as a task of the subject's: wait for room."""
+    if request.is_withdrawn:
+        return
     error: BaseException = SubjectClosed(f"{subject.name} was left while this publish waited; nobody got the event")
     try:
         with CancelScope() as request.scope:
