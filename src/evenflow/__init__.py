@@ -25,6 +25,7 @@ from ._events import Event as Event, fields as fields
 from ._items import Gap as Gap
 from ._mailbox import Overflow as Overflow
 from ._observers import Observer as Observer, ObserverFailed as ObserverFailed
+from ._share import share as share
 from ._state import State as State
 from ._statistics import (
     ObserverStatistics as ObserverStatistics,
@@ -33,4 +34,4 @@ from ._statistics import (
 )
 from ._subject import Publisher as Publisher, Source as Source, Subject as Subject
 from ._subscription import Subscription as Subscription
-from .streams import Stream as Stream
+from .streams import Stream as Stream, interval as interval, stream as stream, timer as timer

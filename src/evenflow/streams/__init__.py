@@ -17,4 +17,17 @@ Layout: a file imports only from those above it.
     _stream      Stream: all of it in one class; `stream`, `interval`, `timer`
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from evenflow.streams._stream import Stream as Stream, interval as interval, stream as stream, timer as timer
+
+if TYPE_CHECKING:
+    from evenflow._share import share as share
+else:
+
+    def __getattr__(name: str) -> object:
+        """Give `share`, which stands on subjects, and so outside this band, from here as well."""
+        if name == "share":
+            return import_module("evenflow._share").share
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -261,12 +261,12 @@ class Chain(Stream[T]):
         try:
             await self.aclose()
         except BaseException as closing:
-            await _leave(group, closing)
+            await leave(group, closing)
             raise
-        await _leave(group, error)
+        await leave(group, error)
 
 
-async def _leave(group: TaskGroup, error: BaseException | None) -> None:
+async def leave(group: TaskGroup, error: BaseException | None) -> None:
     """Leave a task group whose tasks raise nothing, without its wrapping up ``error``."""
     try:
         if error is None:
