@@ -225,7 +225,9 @@ async def test_a_cancelled_publish_hands_the_line_to_the_next() -> None:
 async def test_a_publish_that_needs_many_slow_subscriptions_does_not_starve() -> None:
     """Against publishers that keep every buffer full, one that needs all of them happens after at most one read of each."""
     subject = Subject(Order, Shipped, Tick)
-    slow = [subject.subscribe(Tick, Order, where=lambda event, n=n: getattr(event, "n", n) == n, buffer=1) for n in range(5)]
+    slow = [
+        subject.subscribe(Tick, Order, where=lambda event, n=n: getattr(event, "n", n) == n, buffer=1) for n in range(5)
+    ]
     both_kinds = subject.subscribe(Tick, buffer=100)
 
     async def keeps_full(n: int) -> None:

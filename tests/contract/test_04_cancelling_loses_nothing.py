@@ -87,17 +87,18 @@ async def test_a_cancelled_scope_in_the_tick_of_a_delivery_loses_nothing(way: st
     subscription = subject.subscribe(Order, buffer=8)
     read = once(subscription, way)
     came: list[int] = []
+
+    async def reader(scope: anyio.CancelScope, ended: anyio.Event) -> None:
+        with scope:
+            came.extend(await read())
+        ended.set()
+
     async with group() as tasks:
         for n in range(1_000):
             scope = anyio.CancelScope()
             ended = anyio.Event()
 
-            async def reader(scope: anyio.CancelScope = scope, ended: anyio.Event = ended) -> None:
-                with scope:
-                    came.extend(await read())
-                ended.set()
-
-            tasks.start_soon(reader)
+            tasks.start_soon(reader, scope, ended)
             await turn(2)
             subject.publish_nowait(Order(n=n))
             scope.cancel()

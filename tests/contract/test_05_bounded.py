@@ -133,9 +133,7 @@ async def test_an_event_that_was_delivered_is_no_longer_held(way: str) -> None:
     elif way == "nowait":
         event = subscription.receive_nowait()
     elif way == "for":
-        event = None
-        async for event in subscription:
-            break
+        event = await anext(aiter(subscription))
     else:
         event = await anext(aiter(subscription.batches()))
     del event

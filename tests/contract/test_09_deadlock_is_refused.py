@@ -8,8 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from evenflow import Deadlock, EvenflowError
-from evenflow import Subject as PlainSubject
+from evenflow import Deadlock, EvenflowError, Subject as PlainSubject
 
 from .kit import Order, Shipped, Subject, both, fill, group, numbers, publishing, settle, take_all
 

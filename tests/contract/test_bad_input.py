@@ -107,7 +107,7 @@ def test_an_observer_without_annotation_says_how_to_name_what_it_wants() -> None
     """`@subject.observer` on a function that says nothing: TypeError with the function's name and the way out."""
     subject = Subject(Order)
 
-    def silent(order):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def silent(order):  # type: ignore[no-untyped-def]
         """Says nothing of its event."""
 
     refused(lambda: subject.observer(silent), TypeError, "silent")
@@ -119,7 +119,7 @@ def test_an_observer_annotated_with_nonsense() -> None:
 
     def of_another(event: Shipped) -> None: ...
 
-    def of_no_class(event: "list[int]") -> None: ...
+    def of_no_class(event: list[int]) -> None: ...
 
     for handler in (of_another, of_no_class):
         refused(lambda handler=handler: subject.observer(handler), (TypeError, ValueError))
@@ -188,7 +188,7 @@ async def test_a_conflate_to_an_unhashable_key_ends_that_subscription_alone() ->
 def define(body: str) -> dict[str, Any]:
     """Run a class statement as a user would write it."""
     scope: dict[str, Any] = {"Event": Event, "Order": Order}
-    exec(body, scope)  # noqa: S102 - the class statement is what is tested
+    exec(body, scope)
     return scope
 
 

@@ -214,7 +214,9 @@ NONSENSE: list[Any] = [
     pytest.param((), {"where": "n > 1"}, TypeError, id="a string as where"),
     pytest.param((), {"where": async_where}, TypeError, id="an async function"),
     pytest.param((), {"where": AsyncCallable()}, TypeError, id="an async callable object"),
-    pytest.param((Shipped,), {"where": lambda: Order.n > 1}, (TypeError, ValueError), id="a condition on another class"),
+    pytest.param(
+        (Shipped,), {"where": lambda: Order.n > 1}, (TypeError, ValueError), id="a condition on another class"
+    ),
     pytest.param(
         (Order, Shipped), {"where": lambda: Order.n > 1}, (TypeError, ValueError), id="a want no part speaks of"
     ),

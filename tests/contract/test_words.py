@@ -38,7 +38,9 @@ def test_every_error_has_one_base() -> None:
     assert not issubclass(SlowSubscriber, anyio.EndOfStream)
 
 
-@pytest.mark.parametrize("error", [SlowSubscriber("slow", missed=3), Deadlock("round", path=("a", "b")), SubjectClosed("x")])
+@pytest.mark.parametrize(
+    "error", [SlowSubscriber("slow", missed=3), Deadlock("round", path=("a", "b")), SubjectClosed("x")]
+)
 def test_errors_survive_pickle_with_their_facts(error: EvenflowError) -> None:
     """The facts are attributes, and they travel."""
     again = pickle.loads(pickle.dumps(error))

@@ -36,7 +36,7 @@ subscriptions = {
     "wants": st.integers(0, len(WANTS) - 1),
     "buffer": st.integers(1, 3),
     "overflow": st.sampled_from(["block", "block", "block", "drop_oldest", "drop_newest", "disconnect"]),
-    "conflate": st.booleans() | st.just(False),  # noqa: FBT003 - twice as often
+    "conflate": st.booleans() | st.just(False),
     "gaps": st.booleans(),
 }
 

@@ -253,7 +253,7 @@ class World:
 
     # -- steps
 
-    async def subscribe(self, wants: int, buffer: int, overflow: Overflow, conflate: bool, gaps: bool) -> None:  # noqa: FBT001
+    async def subscribe(self, wants: int, buffer: int, overflow: Overflow, conflate: bool, gaps: bool) -> None:
         """A subscription comes."""
         if len(self.pairs) >= 8:
             return
