@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from evenflow import Event, one_of, present, when
 from evenflow._routing import Router
 from evenflow._routing._plan import MANY, plan
-from evenflow._routing._spans import BOTTOM, TOP, Span, Spans
+from evenflow._routing._spans import ABOVE, BELOW, BOTTOM, TOP, Bound, Span, Spans
 from evenflow._routing._values import can_be_hashed, can_be_key, family, one_family
 
 NAN = float("nan")
@@ -121,11 +121,10 @@ def asked(condition: Any, events: list[Tick], *, others: int) -> int:
     count = 0
     for event in events:
         for node in route.choosy:
-            from evenflow._routing._entries import Matches
-
-            matches: Matches[Target] = Matches()
-            node.index.collect(event, matches)
-            count += len(matches.asked) + len(matches.found)
+            found: dict[Target, object] = {}
+            to_ask: dict[Any, None] = {}
+            node.index.collect(event, found, to_ask)
+            count += len(to_ask) + len(found)
     return count
 
 
@@ -261,9 +260,16 @@ def test_bounds_of_one_family() -> None:
     assert one_family(None, None) is None
 
 
-def bound(spans: Span[Any]) -> tuple[Any, Any]:
+def bound(span: Span[Any]) -> tuple[Any, Any]:
     """What a span says."""
-    return spans.low, spans.high
+    return (span.low, span.low_open), (span.high, span.high_open)
+
+
+def lies_in(point: float, span: Span[Any]) -> bool:
+    """Said the long way."""
+    after = span.low is BELOW or point > span.low or (point == span.low and not span.low_open)
+    before = span.high is ABOVE or point < span.high or (point == span.high and not span.high_open)
+    return after and before
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -274,8 +280,8 @@ def test_spans_against_a_list(seed: int) -> None:
     alive: list[Span[int]] = []
     for _ in range(300):
         if draw.random() < 0.6 or not alive:
-            low = BOTTOM if draw.random() < 0.1 else (draw.randrange(30), draw.randrange(2))
-            high = TOP if draw.random() < 0.1 else (draw.randrange(30), -draw.randrange(2))
+            low = BOTTOM if draw.random() < 0.1 else Bound(draw.randrange(30), draw.random() < 0.5)
+            high = TOP if draw.random() < 0.1 else Bound(draw.randrange(30), draw.random() < 0.5)
             there = spans.find(low, high)
             assert (there is None) is ((low, high) not in map(bound, alive))
             if there is None:
@@ -283,7 +289,7 @@ def test_spans_against_a_list(seed: int) -> None:
         else:
             spans.remove(alive.pop(draw.randrange(len(alive))))
         point = draw.choice([draw.randrange(-1, 31), draw.random() * 30])
-        expected = {id(span) for span in alive if span.low <= (point, 0) <= span.high}
+        expected = {id(span) for span in alive if lies_in(point, span)}
         assert {id(span) for span in spans.at(point)} == expected
         assert len(spans) == len(alive) == len(spans.all())
 
@@ -292,7 +298,7 @@ def test_spans_stay_level() -> None:
     """Added in order, the tree is no list: finding one looks at few."""
     spans: Spans[int] = Spans()
     for number in range(4096):
-        spans.add((number, 0), (number, 0), number)
+        spans.add(Bound(number), Bound(number), number)
 
     def depth(span: Span[int] | None) -> int:
         level, deepest = [span], 0

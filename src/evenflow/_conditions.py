@@ -17,7 +17,6 @@ Rule 4: nonsense is refused when it is written, with the way out.
 from __future__ import annotations
 
 import operator
-from abc import ABC, abstractmethod
 from decimal import InvalidOperation
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -41,7 +40,7 @@ _READABLE: Final = 200
 _Key: TypeAlias = tuple[object, ...]
 
 
-class Condition(ABC):
+class Condition:
     """What a subscriber says of the events it wants: ``OrderPlaced.total > 100``.
 
     Call it to ask (``condition(event)``), join it with ``&``, ``|`` and ``~``, print, compare and hash it.
@@ -60,13 +59,13 @@ class Condition(ABC):
         """Whether it holds for this event."""
         return isinstance(event, self.owners) and self.holds(event)
 
-    @abstractmethod
     def holds(self, event: object, /) -> bool:
         """Whether it holds, within a larger condition whose classes have been seen to."""
+        raise NotImplementedError
 
-    @abstractmethod
     def shown(self, *, within: bool) -> str:
         """Its text; ``within`` another condition, with the brackets it needs there."""
+        raise NotImplementedError
 
     def __and__(self, other: Condition | int, /) -> Condition:
         return All(self, operand(other, "&"))
@@ -259,18 +258,18 @@ class Not(Condition):
         return f"~{self.part.shown(within=True)}"
 
 
-class Conditional(ABC):
+class Conditional:
     """What can stand for a condition without being one: a bool field."""
 
     __slots__ = ()
 
-    @abstractmethod
     def __evenflow_condition__(self) -> Condition:
         """The condition it stands for.
 
         Raises:
             TypeError: it stands for none.
         """
+        raise NotImplementedError
 
 
 def operand(value: object, sign: str, /) -> Condition:

@@ -1,4 +1,8 @@
-"""What the index holds at its places: one entry, or a crowd of them."""
+"""What the index holds at its places: one entry, or a crowd of them.
+
+Asked about an event, each says who is here: ``found`` are the targets that want it for certain, as keys;
+``asked`` the entries whose condition or callable is still to be asked.
+"""
 
 from __future__ import annotations
 
@@ -31,27 +35,18 @@ class Entry(Generic[T]):
         """This one, as if it were a crowd."""
         return (self,)
 
-    def collect(self, event: object, matches: Matches[T], /) -> None:  # noqa: ARG002 -- as if it were a crowd
+    def collect(
+        self,
+        event: object,  # noqa: ARG002 -- as if it were a crowd
+        found: dict[T, object],
+        asked: dict[Entry[T], None],
+        /,
+    ) -> None:
         """Say that this one is here."""
         if self.exact:
-            matches.found[self.target] = None
+            found[self.target] = None
         else:
-            matches.asked[self] = None
-
-
-class Matches(Generic[T]):
-    """What is known of one event so far.
-
-    Attributes:
-        found: the targets that want it for certain, as keys.
-        asked: the entries whose condition or callable is still to be asked.
-    """
-
-    __slots__ = ("asked", "found")
-
-    def __init__(self) -> None:
-        self.found: dict[T, object] = {}
-        self.asked: dict[Entry[T], None] = {}
+            asked[self] = None
 
 
 class Crowd(Generic[T]):
@@ -70,10 +65,16 @@ class Crowd(Generic[T]):
         """All of them, as they are now."""
         return [*self.exact.values(), *self.others]
 
-    def collect(self, event: object, matches: Matches[T], /) -> None:  # noqa: ARG002 -- a place may look closer
+    def collect(
+        self,
+        event: object,  # noqa: ARG002 -- a place may look closer
+        found: dict[T, object],
+        asked: dict[Entry[T], None],
+        /,
+    ) -> None:
         """Say who is here."""
-        matches.found.update(self.exact)
-        matches.asked.update(self.others)
+        found.update(self.exact)
+        asked.update(self.others)
 
     def add(self, entry: Entry[T], /) -> None:
         """Take an entry in; twice is once."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from ._tables import Table
 
 if TYPE_CHECKING:
-    from ._entries import Entry, Matches
+    from ._entries import Entry
     from ._plan import Atom, Reading
 
 T = TypeVar("T")
@@ -34,12 +34,12 @@ class Index(Generic[T]):
         """All of them, as they are now."""
         return (*self._asked, *(entry for table in self._tables.values() for entry in table.entries()))
 
-    def collect(self, event: object, matches: Matches[T], /) -> None:
+    def collect(self, event: object, found: dict[T, object], asked: dict[Entry[T], None], /) -> None:
         """Who wants this event for certain, and who is left to ask."""
         for table in tuple(self._tables.values()):
-            table.collect(event, matches)
+            table.collect(event, found, asked)
         if self._asked:
-            matches.asked.update(self._asked)
+            asked.update(self._asked)
 
     def add(self, entry: Entry[T], atom: Atom | None, /) -> None:
         """Take an entry in at one of its places; None among those to ask."""

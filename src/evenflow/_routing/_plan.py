@@ -163,6 +163,11 @@ def _interval(reading: Reading, low: Comparison | None, high: Comparison | None)
     if common is None:
         return None
     family, lowest, highest = common
-    start: Bound = (lowest, int(low.op == ">")) if low is not None else BOTTOM
-    end: Bound = (highest, -int(high.op == "<")) if high is not None else TOP
-    return Interval(reading, family, start, end) if start <= end else None
+    start = BOTTOM if low is None else Bound(lowest, low.op == ">")
+    end = TOP if high is None else Bound(highest, high.op == "<")
+    return Interval(reading, family, start, end) if _has_room(start, end) else None
+
+
+def _has_room(low: Bound, high: Bound) -> bool:
+    """Whether any value may lie between."""
+    return bool(low.value < high.value or (low.value == high.value and not low.is_open and not high.is_open))

@@ -15,10 +15,10 @@ import inspect
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ._classes import always_one, never_one
-from ._entries import Entry, Matches
 from ._index import Index
 
 if TYPE_CHECKING:
+    from ._entries import Entry
     from ._interest import Interest
 
 
@@ -57,16 +57,16 @@ class Route(Generic[T]):
 
         One whose callable or whose comparison raised, or returned what must be awaited, goes to ``failures`` instead.
         """
-        matches: Matches[T] = Matches()
+        found: dict[T, object] = {}
+        asked: dict[Entry[T], None] = {}
         failed: dict[T, BaseException] = {}
         for node, ask_event in tuple(self.choosy.items()):
             if not ask_event:
-                node.index.collect(event, matches)
+                node.index.collect(event, found, asked)
             elif _is_one(event, node, failed):
-                matches.found.update(node.plain)
-                node.index.collect(event, matches)
-        found = matches.found
-        for entry in matches.asked:
+                found.update(node.plain)
+                node.index.collect(event, found, asked)
+        for entry in asked:
             if entry.target not in found:
                 _ask(entry, event, found, failed)
         everyone = self.everyone

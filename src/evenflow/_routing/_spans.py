@@ -4,77 +4,101 @@ A search tree by lower bound, in which each node knows the highest upper bound b
 priorities (a treap): adding costs the logarithm of how many there are, removing usually less, and finding the
 logarithm for each way down that ends in a match. Nothing here is ever rebuilt.
 
-A bound is a pair that Python orders: its value, and a number that says on which side of the value it lies.
+A bound is a value, and whether the value itself lies outside; a side without bound is ``BELOW`` or ``ABOVE`` all.
 
-    low   >= v  (v, 0)    > v  (v, 1)     none  ()
-    high  <= v  (v, 0)    < v  (v, -1)    none  TOP
-    a point      (x, 0): in the span if low <= point <= high
+    low   >= v  (v, False)    > v  (v, True)    none  (BELOW, False)
+    high  <= v  (v, False)    < v  (v, True)    none  (ABOVE, False)
 """
 
 from __future__ import annotations
 
 import random
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-Bound: TypeAlias = tuple[Any, ...]
 H = TypeVar("H")
 
 _priority: Final = random.Random(20).random  # noqa: S311 -- keeps trees level; a user's own seed stays as it is
 
 
-class _Top(tuple[Any, ...]):
-    """Higher than every other bound."""
+class _Below:
+    """Lower than every value."""
+
+    __slots__ = ()
+
+    def __lt__(self, other: object, /) -> bool:
+        return self is not other
+
+    def __gt__(self, other: object, /) -> bool:
+        return False
+
+
+class _Above:
+    """Higher than every value."""
 
     __slots__ = ()
 
     def __lt__(self, other: object, /) -> bool:
         return False
 
-    def __le__(self, other: object, /) -> bool:
-        return self is other
-
     def __gt__(self, other: object, /) -> bool:
         return self is not other
 
-    def __ge__(self, other: object, /) -> bool:
-        return True
 
-    def __eq__(self, other: object, /) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
+BELOW: Final[Any] = _Below()
+ABOVE: Final[Any] = _Above()
 
 
-BOTTOM: Final[Bound] = ()
-TOP: Final[Bound] = _Top()
+class Bound(NamedTuple):
+    """Where an interval begins or ends."""
+
+    value: Any
+    is_open: bool = False
+
+
+BOTTOM: Final = Bound(BELOW)
+TOP: Final = Bound(ABOVE)
 
 
 class Span(Generic[H]):
     """One interval, and what is held for it."""
 
-    __slots__ = ("held", "high", "highest", "left", "low", "parent", "priority", "right")
+    __slots__ = (
+        *("held", "high", "high_open", "highest", "highest_open"),
+        *("left", "low", "low_open", "parent", "priority", "right"),
+    )
 
     def __init__(self, low: Bound, high: Bound, held: H, /) -> None:
-        self.low = low
-        self.high = high
-        self.highest = high
+        self.low, self.low_open = low
+        self.high, self.high_open = self.highest, self.highest_open = high
         self.held = held
         self.priority = _priority()
         self.left: Span[H] | None = None
         self.right: Span[H] | None = None
         self.parent: Span[H] | None = None
 
+    def lies_before(self, low: Bound, high: Bound, /) -> bool:
+        """Whether a span with these bounds belongs to the right of this one."""
+        if self.low < low[0]:
+            return True
+        if low[0] < self.low:
+            return False
+        if self.low_open != low[1]:
+            return low[1]
+        return _ends_before(self.high, self.high_open, *high)
+
+    def raise_to(self, high: Any, is_open: bool, /) -> None:
+        """Know that a span below this one ends there."""
+        if _ends_before(self.highest, self.highest_open, high, is_open):
+            self.highest, self.highest_open = high, is_open
+
     def look_below(self) -> bool:
-        """Work out ``highest`` from the children; whether it changed."""
-        highest = self.high
-        if self.left is not None and highest < self.left.highest:
-            highest = self.left.highest
-        if self.right is not None and highest < self.right.highest:
-            highest = self.right.highest
-        changed = highest is not self.highest
-        self.highest = highest
-        return changed
+        """Work out from the children where the last span below this one ends; whether that changed."""
+        before, was_open = self.highest, self.highest_open
+        self.highest, self.highest_open = self.high, self.high_open
+        for child in (self.left, self.right):
+            if child is not None:
+                self.raise_to(child.highest, child.highest_open)
+        return self.highest is not before or self.highest_open != was_open
 
 
 class Spans(Generic[H]):
@@ -91,15 +115,15 @@ class Spans(Generic[H]):
 
     def find(self, low: Bound, high: Bound, /) -> Span[H] | None:
         """The span with exactly these bounds."""
+        last: Span[H] | None = None
         node = self._root
-        while node is not None:
-            if low < node.low or (not node.low < low and high < node.high):
-                node = node.left
-            elif node.low < low or node.high < high:
+        value = low.value
+        while node is not None:  # whether the last one that does not lie before is the same is seen at the end
+            if node.low < value or (not value < node.low and node.lies_before(low, high)):
                 node = node.right
             else:
-                return node
-        return None
+                last, node = node, node.left
+        return None if last is None or Span(low, high, None).lies_before(*_bounds(last)) else last
 
     def add(self, low: Bound, high: Bound, held: H, /) -> Span[H]:
         """Take in a span whose bounds are not here yet."""
@@ -107,11 +131,12 @@ class Spans(Generic[H]):
         above: Span[H] | None = None
         node = self._root
         left = False
+        value = low.value
         while node is not None and node.priority >= new.priority:
-            if node.highest < high:
-                node.highest = high
+            if not high.value < node.highest:
+                node.raise_to(*high)
             above = node
-            left = _is_before(new, node)
+            left = value < node.low or (not node.low < value and not node.lies_before(low, high))
             node = node.left if left else node.right
         _split(node, new)
         self._hang(new, above, left=left)
@@ -127,22 +152,24 @@ class Spans(Generic[H]):
         while above is not None and above.look_below():
             above = above.parent
 
-    def at(self, value: object, /, most: float = float("inf")) -> list[Span[H]]:
+    def at(self, value: Any, /, most: float = float("inf")) -> list[Span[H]]:
         """The spans in which this value lies, in no order; at most so many."""
-        point: Bound = (value, 0)
         found: list[Span[H]] = []
-        waiting = [self._root] if self._root is not None and point <= self._root.highest else []
+        waiting = [] if self._root is None else [self._root]
         while waiting and len(found) < most:
             node = waiting.pop()
-            below = node.left
-            if below is not None and point <= below.highest:
-                waiting.append(below)
-            if node.low <= point:
-                if point <= node.high:
+            highest = node.highest
+            if not (value < highest or (value == highest and not node.highest_open)):
+                continue  # all below it end before
+            if node.left is not None:
+                waiting.append(node.left)
+            low = node.low
+            if low < value or (low == value and not node.low_open):
+                high = node.high
+                if value < high or (value == high and not node.high_open):
                     found.append(node)
-                below = node.right
-                if below is not None and point <= below.highest:
-                    waiting.append(below)
+                if node.right is not None:
+                    waiting.append(node.right)
         return found
 
     def all(self) -> list[Span[H]]:
@@ -157,59 +184,37 @@ class Spans(Generic[H]):
         return found
 
     def _hang(self, node: Span[H] | None, above: Span[H] | None, *, left: bool) -> None:
-        if node is not None:
-            node.parent = above
         if above is None:
             self._root = node
-        elif left:
-            above.left = node
-        else:
-            above.right = node
+        _place(node, above, left=left)
 
 
-def _is_before(one: Span[H], other: Span[H]) -> bool:
-    return one.low < other.low or (not other.low < one.low and one.high < other.high)
+def _ends_before(high: Any, is_open: bool, other: Any, other_is_open: bool, /) -> bool:
+    return bool(high < other or (is_open and not other_is_open and not other < high))
+
+
+def _bounds(span: Span[H]) -> tuple[Bound, Bound]:
+    return Bound(span.low, span.low_open), Bound(span.high, span.high_open)
 
 
 def _split(node: Span[H] | None, new: Span[H]) -> None:
     """Hang what lies before ``new`` to its left, and what lies behind to its right."""
-    last_before = last_behind = new  # whose free side the next piece hangs on
+    bounds = _bounds(new)
+    before = behind = new  # whose free side the next piece hangs on
     touched: list[Span[H]] = []
     while node is not None:
         touched.append(node)
-        if _is_before(new, node):
-            _hang_behind(last_behind, node, new)
-            last_behind, node = node, node.left
+        if node.lies_before(*bounds):
+            _place(node, before, left=before is new)
+            before, node = node, node.right
         else:
-            _hang_before(last_before, node, new)
-            last_before, node = node, node.right
-    if last_before is new:
-        new.left = None
-    else:
-        last_before.right = None
-    if last_behind is new:
-        new.right = None
-    else:
-        last_behind.left = None
+            _place(node, behind, left=behind is not new)
+            behind, node = node, node.left
+    _place(None, before, left=before is new)
+    _place(None, behind, left=behind is not new)
     for piece in reversed(touched):
         piece.look_below()
     new.look_below()
-
-
-def _hang_behind(last: Span[H], node: Span[H], new: Span[H]) -> None:
-    if last is new:
-        new.right = node
-    else:
-        last.left = node
-    node.parent = last
-
-
-def _hang_before(last: Span[H], node: Span[H], new: Span[H]) -> None:
-    if last is new:
-        new.left = node
-    else:
-        last.right = node
-    node.parent = last
 
 
 def _joined(before: Span[H] | None, behind: Span[H] | None) -> Span[H] | None:
@@ -228,12 +233,10 @@ def _joined(before: Span[H] | None, behind: Span[H] | None) -> Span[H] | None:
         touched.append(top)
         above, left = top, next_left
     rest = before if before is not None else behind
-    if above is None:
-        return rest
     _place(rest, above, left=left)
     for piece in reversed(touched):
         piece.look_below()
-    return root
+    return rest if root is None else root
 
 
 def _place(node: Span[H] | None, above: Span[H] | None, *, left: bool) -> None:

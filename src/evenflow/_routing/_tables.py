@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from evenflow._fields import MISSING
 
-from ._entries import Crowd, Entry, Matches
-from ._spans import Spans
+from ._entries import Crowd, Entry
+from ._spans import BOTTOM, TOP, Spans
 from ._values import HASHED, NO_ORDER, beside, can_be_hashed, family
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Table(Generic[T]):
         """All of them, as they are now."""
         return [entry for held in self._places.values() for entry in held.entries()]
 
-    def collect(self, event: object, matches: Matches[T], /) -> None:
+    def collect(self, event: object, found: dict[T, object], asked: dict[Entry[T], None], /) -> None:
         """Who is found by this event's values, or has to be asked."""
         try:
             key = self._read(event)
@@ -62,9 +62,9 @@ class Table(Generic[T]):
         except Exception:  # noqa: BLE001 -- what a user wrote; whoever it concerns meets it again when asked
             known, held = False, None
         if not known:
-            matches.asked.update(dict.fromkeys(self.entries()))
+            asked.update(dict.fromkeys(self.entries()))
         elif held is not None:
-            held.collect(event, matches)
+            held.collect(event, found, asked)
 
     def add(self, entry: Entry[T], key: tuple[object, ...], interval: Interval | None, /) -> None:
         """Take an entry in."""
@@ -113,12 +113,12 @@ class Place(Crowd[T]):
         """All of them, as they are now."""
         return [*super().entries(), *(entry for ranges in self.ranges.values() for entry in ranges.entries())]
 
-    def collect(self, event: object, matches: Matches[T], /) -> None:
+    def collect(self, event: object, found: dict[T, object], asked: dict[Entry[T], None], /) -> None:
         """Who is here, and who of those with a span as well."""
-        super().collect(event, matches)
+        super().collect(event, found, asked)
         if self.ranges:
             for ranges in tuple(self.ranges.values()):
-                ranges.collect(event, matches)
+                ranges.collect(event, found, asked)
 
     def add_at(self, entry: Entry[T], interval: Interval | None, /) -> None:
         """Take an entry in, within a span if there is one."""
@@ -158,16 +158,16 @@ class Ranges(Generic[T]):
         """All of them, as they are now."""
         return [entry for spans in self.families.values() for span in spans.all() for entry in span.held.entries()]
 
-    def collect(self, event: object, matches: Matches[T], /) -> None:
+    def collect(self, event: object, found: dict[T, object], asked: dict[Entry[T], None], /) -> None:
         """Whose span this event's value lies in."""
         try:
-            known = self._collect(event, matches)
+            known = self._collect(event, found, asked)
         except Exception:  # noqa: BLE001 -- what a user wrote; whoever it concerns meets it again when asked
             known = False
         if not known:
-            matches.asked.update(dict.fromkeys(self.entries()))
+            asked.update(dict.fromkeys(self.entries()))
 
-    def _collect(self, event: object, matches: Matches[T]) -> bool:
+    def _collect(self, event: object, found: dict[T, object], asked: dict[Entry[T], None]) -> bool:
         value = self._read(event)
         if value is MISSING:
             return True
@@ -181,7 +181,11 @@ class Ranges(Generic[T]):
             if spans is None:
                 continue
             for span in spans.at(value):
-                span.held.collect(event, matches)
+                held = span.held
+                if type(held) is Entry and held.exact:  # as `collect` would, without the call
+                    found[held.target] = None
+                else:
+                    held.collect(event, found, asked)
         return True
 
     def add(self, entry: Entry[T], interval: Interval, /) -> None:
@@ -218,7 +222,7 @@ class Ranges(Generic[T]):
         spans = self.families.get(interval.family)
         if spans is None:
             return 0
-        ends = [bound[0] for bound in (interval.low, interval.high) if bound]
+        ends = [bound.value for bound in (interval.low, interval.high) if bound not in (BOTTOM, TOP)]
         most = max(len(spans.at(end, SAMPLE)) for end in ends)
         return most if most < SAMPLE else len(spans)
 
