@@ -1,0 +1,1 @@
+"""A subject inside the frameworks that people use: its life is theirs."""

@@ -1,0 +1,139 @@
+"""A module-level subject in an aiohttp application: entered in `cleanup_ctx`, closed in `on_shutdown`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestClient, TestServer
+
+from evenflow import Event, Subject, SubjectClosed
+
+pytestmark = pytest.mark.asyncio
+
+
+class Said(Event):
+    room: str
+    text: str
+
+
+said = Subject(Said, name="said")
+handled: list[str] = []
+
+
+@said.observer
+async def remember(line: Said) -> None:
+    await asyncio.sleep(0)
+    handled.append(line.text)
+
+
+async def subject_lives(_: web.Application) -> AsyncIterator[None]:
+    async with said:
+        yield
+
+
+async def end_streams(_: web.Application) -> None:
+    said.close()
+
+
+async def say(request: web.Request) -> web.Response:
+    line = Said.model_validate_json(await request.text())
+    return web.json_response(await said.publish(line))
+
+
+async def listen(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    async with said.subscribe(Said, overflow="drop_oldest") as lines:
+        await response.prepare(request)
+        async for line in lines:
+            await response.write(f"data: {line.model_dump_json()}\n\n".encode())
+    return response
+
+
+def application() -> web.Application:
+    app = web.Application()
+    app.cleanup_ctx.append(subject_lives)
+    app.on_shutdown.append(end_streams)
+    app.router.add_post("/say", say)
+    app.router.add_get("/listen", listen)
+    return app
+
+
+@pytest.fixture(autouse=True)
+def nothing_handled() -> Iterator[None]:
+    handled.clear()
+    yield
+    handled.clear()
+
+
+@pytest.mark.parametrize("time", [1, 2])
+async def test_a_module_level_subject_works_in_two_tests(time: int) -> None:
+    """Each test has a loop and a server of its own; the observer has handled all when the server has ended."""
+    async with TestClient(TestServer(application())) as client:
+        answer = await client.post("/say", json={"room": "a", "text": f"hello {time}"})
+        assert await answer.json() == 1
+    assert handled == [f"hello {time}"]
+    with pytest.raises(SubjectClosed):
+        await said.publish(Said(room="a", text="late"))
+
+
+async def test_two_servers_one_after_the_other_in_one_loop() -> None:
+    """The same loop, another life."""
+    for text in ("first", "second"):
+        async with TestClient(TestServer(application())) as client:
+            await client.post("/say", json={"room": "a", "text": text})
+    assert handled == ["first", "second"]
+
+
+async def test_the_end_of_the_server_ends_an_event_stream_whose_client_stays() -> None:
+    """`on_shutdown` closes the subject, so the handler's `async for` ends, and nobody waits for the client to go."""
+    runner = web.AppRunner(application(), shutdown_timeout=30)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with ClientSession() as session, session.get(f"{address}/listen") as stream:
+        async with session.post(f"{address}/say", json={"room": "a", "text": "heard"}) as answer:
+            assert await answer.json() == 2
+        assert await stream.content.readline() == b'data: {"room":"a","text":"heard"}\n'
+        async with asyncio.timeout(5):
+            await runner.cleanup()
+            rest = await stream.content.read()
+    assert rest == b"\n"
+    assert handled == ["heard"]
+
+
+async def test_a_client_that_goes_ends_its_handler() -> None:
+    """aiohttp notices at the next write, or by `handler_cancellation`; either way the subscription is closed."""
+    runner = web.AppRunner(application(), handler_cancellation=True)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with ClientSession() as session:
+        async with session.get(f"{address}/listen"):
+            assert len(said.statistics().subscriptions) == 2
+        async with asyncio.timeout(5):
+            while len(said.statistics().subscriptions) > 1:
+                await asyncio.sleep(0)
+    await runner.cleanup()
+
+
+async def test_a_startup_that_fails_leaves_the_subject_usable() -> None:
+    """What comes after the subject in `cleanup_ctx` may raise: the subject is left, and can be entered again."""
+
+    async def broken(_: web.Application) -> AsyncIterator[None]:
+        raise LookupError("no database")
+        yield
+
+    app = application()
+    app.cleanup_ctx.append(broken)
+    runner = web.AppRunner(app)
+    with pytest.raises(LookupError, match="no database"):
+        await runner.setup()
+    await runner.cleanup()
+    async with TestClient(TestServer(application())) as client:
+        await client.post("/say", json={"room": "a", "text": "after"})
+    assert handled == ["after"]
