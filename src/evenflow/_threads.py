@@ -132,7 +132,7 @@ def _begin(subject: Observing[Any], request: Request) -> None:
             request.fail(TimeoutError(f"{subject.name} has no room for {type(request.event).__name__}; nobody got it"))
     except _Withdrawn:
         request.done.set()
-    except BaseException as error:  # noqa: BLE001 -- it belongs to the thread
+    except BaseException as error:  # noqa: ASYNC103, BLE001 -- it belongs to the thread; no task runs here
         request.fail(error)
 
 
