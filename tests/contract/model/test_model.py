@@ -61,6 +61,7 @@ class SubjectOnAsyncio(RuleBasedStateMachine):
 
     @initialize(replay=st.sampled_from([0, 0, 3]))
     def begin(self, replay: int) -> None:
+        self.world.let_go()
         self.world = World(replay, self.spawn)
 
     @rule(**subscriptions)
@@ -75,9 +76,9 @@ class SubjectOnAsyncio(RuleBasedStateMachine):
     def publish_again(self, kind: int, key: int) -> None:
         self.step(self.world.publish(kind, key))
 
-    @rule(kind=kinds, key=keys, count=st.integers(1, 4))
-    def publish_many(self, kind: int, key: int, count: int) -> None:
-        self.step(self.world.publish_many(kind, key, count))
+    @rule(kind=kinds, key=keys, count=st.integers(1, 4), way=st.integers(0, 2))
+    def publish_many(self, kind: int, key: int, count: int, way: int) -> None:
+        self.step(self.world.publish_many(kind, key, count, way))
 
     @rule(kind=kinds, key=keys)
     def publish_nowait(self, kind: int, key: int) -> None:
@@ -136,7 +137,8 @@ steps = st.lists(
         st.tuples(st.just("publish"), st.fixed_dictionaries({"kind": kinds, "key": keys})),
         st.tuples(st.just("publish"), st.fixed_dictionaries({"kind": kinds, "key": keys})),
         st.tuples(
-            st.just("publish_many"), st.fixed_dictionaries({"kind": kinds, "key": keys, "count": st.integers(1, 4)})
+            st.just("publish_many"),
+            st.fixed_dictionaries({"kind": kinds, "key": keys, "count": st.integers(1, 4), "way": st.integers(0, 2)}),
         ),
         st.tuples(st.just("publish_nowait"), st.fixed_dictionaries({"kind": kinds, "key": keys})),
         st.tuples(st.just("receive"), st.fixed_dictionaries({"which": which, "way": st.integers(0, 2)})),

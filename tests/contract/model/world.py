@@ -1,8 +1,9 @@
 """A subject beside a simple model of it: every step is done to both, and they must agree.
 
-A publish happens in one instant with no await after it (guarantee 1), and so does a receive. So the task that publishes
-applies the event to the model when its `publish` returns, and the task that reads when its `receive` returns: the model
-changes at exactly the moments at which the subject changes, whatever the loop did in between.
+There is one order (guarantee 2), so one more subscription, the witness, sees every event in it: whatever is about to be
+done to the model, the events that the witness has are applied first. A publish happens in one instant with no await
+after it (guarantee 1), and so does a receive: what a publish returns is checked against that instant, and what a reader
+is given against the model as it was when it was taken.
 
 The model of one subscription is a list: events, and gaps. What it must give next is its head; nothing else is right.
 
@@ -211,6 +212,12 @@ class Publish(Task):
     def __init__(self, event: Any) -> None:
         super().__init__()
         self.event = event
+        self.some: list[Any] = []
+
+    def look(self, reached: dict[int, int]) -> None:
+        """Of several that lie in a list, the first that has not happened is the one that waits."""
+        if self.some:
+            self.event = next((event for event in self.some if event.n not in reached), self.some[-1])
 
 
 Spawn = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
@@ -229,6 +236,9 @@ class World:
         self.closed = False
         self.failures: list[BaseException] = []
         self.counter = 0
+        self.reached: dict[int, int] = {}
+        """How many wanted each event, by its number."""
+        self.witness: Subscription[Any] = self.subject.subscribe(buffer=10_000, overflow="drop_newest")
 
     # -- the instant of a publish, as the model sees it
 
@@ -236,15 +246,26 @@ class World:
         """Who wants it now."""
         return [pair for pair in self.pairs if pair.model.active and pair.model.wants(event)]
 
-    def commit(self, event: Any, count: int) -> None:
-        """A publish has just returned: everybody who wants it has it, in this instant."""
-        wanting = self.wanting(event)
-        assert count == len(wanting), f"{count} wanted {event!r}, not {len(wanting)}"
-        for pair in wanting:
-            assert pair.model.room(event) > 0, "placed in a full buffer"
-            pair.model.commit(event)
-        if self.replay:
-            self.history = [*self.history, event][-self.replay :]
+    def sync(self) -> None:
+        """Apply to the model what has been published since, in the one order."""
+        while True:
+            try:
+                event = self.witness.receive_nowait()
+            except (anyio.WouldBlock, anyio.EndOfStream, anyio.ClosedResourceError):
+                return
+            wanting = self.wanting(event)
+            self.reached[event.n] = len(wanting)
+            for pair in wanting:
+                assert pair.model.room(event) > 0, "placed in a full buffer"
+                pair.model.commit(event)
+            if self.replay:
+                self.history = [*self.history, event][-self.replay :]
+
+    def published(self, events: list[Any], count: int) -> None:
+        """A publish has just returned: its last event happened in this very instant, and so many wanted all of them."""
+        self.sync()
+        expected = sum(self.reached[event.n] + 1 for event in events)  # and the witness
+        assert count == expected, f"{count} wanted {events!r}, not {expected}"
 
     def event(self, kind: int, key: int) -> Any:
         """A new event."""
@@ -257,6 +278,7 @@ class World:
         """A subscription comes."""
         if len(self.pairs) >= 8:
             return
+        self.sync()
         types, where, _ = WANTS[wants]
         key: Any = (lambda event: event.key) if conflate else None
         real: Any = self.subject.subscribe(
@@ -283,41 +305,49 @@ class World:
                 except SubjectClosed:
                     assert self.closed
                 else:
-                    self.commit(task.event, count)
+                    self.published([task.event], count)
             task.ended = True
 
         self.guarded(run)
 
-    async def publish_many(self, kind: int, key: int, count: int) -> None:
-        """Several in one call; drawn one by one, so that the model sees each of them happen."""
-        task = Publish(None)
+    async def publish_many(self, kind: int, key: int, count: int, way: int) -> None:
+        """Several in one call, as a list or drawn one by one."""
+        events = [self.event((kind + n * way) % len(KINDS), (key + n) % len(KEYS)) for n in range(count)]
+        task = Publish(events[0])
 
         def drawn() -> Any:
-            for _ in range(count):
-                if task.event is not None:
-                    self.commit(task.event, len(self.wanting(task.event)))
-                task.event = self.event(kind, key)
-                yield task.event
+            for event in events:
+                task.event = event
+                yield event
 
         async def run() -> None:
             task.begun = True
             with task.scope:
                 try:
-                    await self.subject.publish_many(drawn())
+                    reached = await self.subject.publish_many(drawn() if way else events)
                 except SubjectClosed:
                     assert self.closed
                 else:
-                    self.commit(task.event, len(self.wanting(task.event)))
+                    self.published(events, reached)
             task.ended = True
+            self.sync()
+            placed = [event.n in self.reached for event in events]
+            assert placed == sorted(placed, reverse=True), "one was left out"
+
+        if not way:
+            task.some = events
 
         self.publishes.append(task)
         self.guarded(run)
 
     async def publish_nowait(self, kind: int, key: int) -> None:
         """Now or not at all; and nobody who waits is overtaken."""
+        self.sync()
         event = self.event(kind, key)
         wanting = self.wanting(event)
-        waiting = [task for task in self.publishes if task.waits and task.event is not None]
+        waiting = [task for task in self.publishes if task.waits]
+        for task in waiting:
+            task.look(self.reached)
         try:
             count = self.subject.publish_nowait(event)
         except SubjectClosed:
@@ -334,7 +364,7 @@ class World:
             for pair in longest.full if longest is not None else ():
                 if pair in wanting and pair.model.room(longest.event) < FREE:
                     assert pair.model.room(event) > 1, "overtook the publish that has waited longest"
-            self.commit(event, count)
+            self.published([event], count)
 
     async def receive(self, which: int, way: int) -> None:
         """A reader comes: it takes one item (or one batch) and ends."""
@@ -349,19 +379,26 @@ class World:
             with task.scope:
                 try:
                     if way == 0:
-                        pair.model.take(await pair.real.receive())
+                        got = await pair.real.receive()
+                        self.sync()
+                        pair.model.take(got)
                     elif way == 1:
-                        pair.model.take(await anext(pair.iterator))
+                        got = await anext(pair.iterator)
+                        self.sync()
+                        pair.model.take(got)
                     else:
                         batch = await anext(pair.batches)
+                        self.sync()
                         assert batch
                         assert sum(not isinstance(item, Gap) for item in batch) <= pair.model.buffer
                         for item in batch:
                             pair.model.take(item)
                 except (anyio.EndOfStream, StopAsyncIteration):
+                    self.sync()
                     assert pair.model.ended()
                     assert pair.model.end is anyio.EndOfStream
                 except (anyio.ClosedResourceError, SlowSubscriber) as error:
+                    self.sync()
                     assert pair.model.ended(), f"{error!r}, though {pair.model.items} is left"
                     assert isinstance(error, pair.model.end or ())
             task.ended = True
@@ -374,6 +411,7 @@ class World:
         pair = self.pick(which)
         if pair is None:
             return
+        self.sync()
         try:
             got = pair.real.receive_nowait()
         except anyio.WouldBlock:
@@ -403,6 +441,7 @@ class World:
         """A subscription goes."""
         pair = self.pick(which)
         if pair is not None:
+            self.sync()
             await pair.real.aclose()
             pair.model.close()
             pair.agree()
@@ -411,6 +450,7 @@ class World:
 
     async def close(self) -> None:
         """The subject is closed."""
+        self.sync()
         self.subject.close()
         self.closed = True
         for pair in self.pairs:
@@ -430,6 +470,7 @@ class World:
         waiting = [task for task in self.publishes if task.waits]
         for place, task in enumerate(waiting):
             assert not self.closed, "a publish waits at a closed subject"
+            task.look(self.reached)
             before = waiting[:place]
             reasons = [
                 pair
@@ -457,6 +498,7 @@ class World:
             await pair.real.aclose()
             pair.model.close()
             pair.agree()
+        await self.witness.aclose()
         assert self.subject.statistics().subscriptions == ()
         assert self.subject.statistics().waiting_publishers == 0
 
@@ -480,6 +522,7 @@ class World:
     def check(self) -> None:
         """Raise what a task raised; compare all ledgers."""
         self.check_failures()
+        self.sync()
         for pair in self.pairs:
             pair.agree()
         self.publishes = [task for task in self.publishes if not task.ended]
@@ -491,9 +534,9 @@ class World:
 
     def let_go(self) -> None:
         """Close what is left after a failure, so that it is the only one."""
-        for pair in self.pairs:
+        for subscription in [self.witness, *(pair.real for pair in self.pairs)]:
             try:
-                pair.real.aclose().send(None)
+                subscription.aclose().send(None)
             except StopIteration:
                 pass
         self.pairs.clear()
