@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 import pytest
 
+from evenflow.testing import plugin
 from tests.testing.kit import FUNCTION_SCOPE, project
 
 if TYPE_CHECKING:
@@ -185,3 +187,42 @@ def test_hypothesis_and_virtual_time_go_together(tmp_path: Path) -> None:
         plugins=("hypothesispytest", "asyncio", "evenflow"),
     )
     assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
+
+
+def test_anyios_plugin_chooses_the_loop_by_its_fixture(tmp_path: Path) -> None:
+    """Who runs tests by anyio gives its fixture the loop, or trio's clock."""
+    ran = project(
+        tmp_path,
+        """
+        import anyio, pytest, trio.testing
+        from evenflow.testing import VirtualLoop
+
+        BACKENDS = {
+            "asyncio": {"loop_factory": VirtualLoop},
+            "trio": {"clock": trio.testing.MockClock(autojump_threshold=0)},
+        }
+
+        @pytest.fixture(params=BACKENDS.items(), ids=BACKENDS)
+        def anyio_backend(request):
+            return request.param
+
+        @pytest.fixture
+        async def slow(anyio_backend):
+            await anyio.sleep(3600)
+            yield anyio.current_time()
+
+        @pytest.mark.anyio
+        async def test_theirs(slow):
+            await anyio.sleep(3600)
+            assert anyio.current_time() == slow + 3600
+        """,
+        plugins=("anyio", "evenflow"),
+        ini="",
+    )
+    assert "2 passed" in ran.stdout, ran.stdout + ran.stderr
+
+
+def test_the_plugin_is_registered() -> None:
+    """An entry point is how pytest finds it, with nothing set up."""
+    (point,) = [point for point in entry_points(group="pytest11") if point.value.startswith("evenflow")]
+    assert point.load() is plugin

@@ -93,3 +93,26 @@ def test_without_trio_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "trio", None)
     with pytest.raises(ImportError, match="pip install trio"):
         run_virtual(main, backend="trio")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_coroutine_is_refused(backend: Backend) -> None:
+    """What was called already is not called again, and is not left behind to warn."""
+
+    async def main() -> None: ...
+
+    with pytest.raises(TypeError, match=r"not the coroutine it returned: leave out the \(\) of <coroutine object"):
+        run_virtual(main(), backend=backend)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_inside_a_loop_it_is_refused(backend: Backend) -> None:
+    """A loop of its own cannot run inside another."""
+
+    async def main() -> None: ...
+
+    async def around() -> None:
+        run_virtual(main, backend=backend)
+
+    with pytest.raises(RuntimeError, match=r"one runs already|from inside"):
+        run_virtual(around, backend=backend)

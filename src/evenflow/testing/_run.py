@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import anyio
@@ -33,13 +34,28 @@ def run_virtual(
 
     Raises:
         Stuck: every task waits for ever, or ``main`` takes more than ``limit`` virtual seconds.
+        RuntimeError: an event loop runs in this thread already.
     """
+    if iscoroutine(main):
+        main.close()
+        raise TypeError(
+            f"run_virtual takes an async function, not the coroutine it returned: leave out the () of {main}"
+        )
     if backend == "asyncio":
+        _refuse_a_second_loop()
         with asyncio.Runner(loop_factory=partial(VirtualLoop, limit=limit)) as runner:
             return runner.run(main())
     if backend == "trio":
         return _run_on_trio(main, limit)
     raise ValueError(f"backend must be 'asyncio' or 'trio', not {backend!r}")
+
+
+def _refuse_a_second_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError("run_virtual runs an event loop of its own, and one runs already: call it from a sync function")
 
 
 def _run_on_trio(main: Callable[[], Coroutine[Any, Any, T]], limit: float) -> T:
