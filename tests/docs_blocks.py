@@ -17,6 +17,7 @@ import doctest
 import gc
 import inspect
 import io
+import os
 import re
 import subprocess
 import sys
@@ -90,20 +91,19 @@ class Page:
     def run(self) -> None:
         """Run every Python block, and compare what it prints with what the page shows."""
         sys.modules[self.module.__name__] = self.module  # pydantic and pickle look classes up there
+        running = [block for block in blocks(self.path) if block.runs]
         try:
             with asyncio.Runner() as runner:
-                for block in blocks(self.path):
-                    if block.runs:
+                for block in running:
+                    if "test" not in block.info:
                         self._run_one(block, runner)
+            self._give_to_pytest([block for block in running if "test" in block.info])
         finally:
             del sys.modules[self.module.__name__]
             self.module.__dict__.clear()
             gc.collect()  # what a page leaves open warns now, and the warning names the page's line
 
     def _run_one(self, block: Block, runner: asyncio.Runner) -> None:
-        if "test" in block.info:
-            self._give_to_pytest(block)
-            return
         with contextlib.redirect_stdout(io.StringIO()) as said:
             if "raises" in block.info:
                 said.write(self._raised(block, runner))
@@ -129,13 +129,20 @@ class Page:
             return last.removeprefix(f"{type(error).__module__}.")
         raise AssertionError(f"{self.path.name}, line {block.line}: raised nothing")
 
-    def _give_to_pytest(self, block: Block) -> None:
-        file = self.folder / f"test_line_{block.line}.py"
-        file.write_text(block.source, encoding="utf-8")
+    def _give_to_pytest(self, tests: list[Block]) -> None:
+        """Run the test files of a page, in the project of a user who has pytest-asyncio and evenflow."""
+        if not tests:
+            return
         (self.folder / "pytest.ini").write_text(PYTEST_INI, encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=50)
-        assert done.returncode == 0, f"{self.path.name}, line {block.line}:\n{done.stdout}{done.stderr}"
+        for block in tests:
+            (self.folder / f"test_line_{block.line}.py").write_text(block.source, encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "asyncio", "-p", "evenflow"]
+        environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=50
+        )
+        # a file is named after the line of the page
+        assert done.returncode == 0, f"{self.path.name}:\n{done.stdout}{done.stderr}"
 
 
 def same(shown: str, said: str, where: str) -> None:
