@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 from marble_svg import Picture, Row
 
-from evenflow import Subject
+from evenflow import Subject, share
 from evenflow.streams import Stream, interval, timer
 from evenflow.testing import MarbleError, marbles, record, run_virtual
 from evenflow.testing._diagram import parse
@@ -106,6 +106,7 @@ CASES: dict[str, Case] = {
     "last": Case("await source.last()", _one("-a--b-c--|")),
     "for_each": Case("await source.for_each(handle, concurrency=2)", _one("-abc-----d--|")),
     "publish_to": Case("await source.publish_to(subject)", _one("-a--b-c--|")),
+    "share": Case("async with share(source) as shared:\n    shared.subscribe()", _one("-a--b--c--d-|")),
 }
 
 
@@ -217,10 +218,28 @@ async def run_publish_to(case: Case) -> list[Row]:
     return rows
 
 
+async def run_share(case: Case) -> list[Row]:
+    """Two subscribers, the second of which comes later."""
+    rows: list[Row] = []
+
+    async def watch(shared: Any, name: str, after: float) -> None:
+        await anyio.sleep(after)
+        recording = await record(shared.subscribe())
+        events = tuple((after + time, label(value)) for time, value in recording.events)
+        assert recording.ended is not None
+        rows.append(Row(name, events, after + recording.ended, start=after))
+
+    async with share(source_of(case.sources["source"])) as shared, anyio.create_task_group() as tasks:
+        tasks.start_soon(watch, shared, "one subscriber", 0)
+        tasks.start_soon(watch, shared, "another", 5)
+    return sorted(rows, key=lambda row: row.start)
+
+
 SPECIAL = {
     "group_by": run_group_by,
     "for_each": run_for_each,
     "publish_to": run_publish_to,
+    "share": run_share,
 }
 
 

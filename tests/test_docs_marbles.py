@@ -22,7 +22,7 @@ OPERATORS = sorted(
 )
 
 
-@pytest.mark.parametrize("operator", [*OPERATORS, "interval", "timer"])
+@pytest.mark.parametrize("operator", [*OPERATORS, "interval", "timer", "share"])
 def test_every_operator_has_a_picture(operator: str) -> None:
     """Whoever adds an operator draws it: a case in docs/marbles.py, then `make docs-marbles`."""
     assert operator in {picture.stem for picture in PICTURES}

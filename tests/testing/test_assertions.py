@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evenflow.testing import assert_drawn, marbles
+from evenflow.testing._assertions import difference
 from tests.testing.kit import both, project
 
 if TYPE_CHECKING:
@@ -93,6 +94,11 @@ async def test_what_is_no_drawing_is_refused() -> None:
         await assert_drawn(marbles("a|"), "(a|")
     with pytest.raises(ValueError, match="named by the one character"):
         await assert_drawn(marbles("a|"), "a|", xy=1)
+
+
+def test_what_is_no_drawing_is_shown_as_an_empty_one() -> None:
+    """A comparison with any other text differs from the first tick on."""
+    assert difference("-a|", "not a drawing (") == ["  expected", "  drawn     -a|", "            ^"]
 
 
 def test_pytest_shows_a_comparison_so_too(tmp_path: Path) -> None:

@@ -138,6 +138,17 @@ async def test_it_never_holds_a_publisher() -> None:
             await recorder.wait_for(3)
 
 
+@both
+async def test_a_burst_while_one_waits_is_not_passed_over() -> None:
+    """Who waits for more than fits is told that the count was lost."""
+    orders = Subject(Placed)
+    with subject_recorder(orders, buffer=1) as recorder:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(orders.publish_many, [Placed(n=n) for n in range(5)])
+            with pytest.raises(OverflowError, match="lost count"):
+                await recorder.wait_for(5)
+
+
 def test_as_a_fixture_it_ends_with_the_test(tmp_path: Path) -> None:
     """The plugin's fixture gives recorders that nobody needs to close."""
     ran = project(

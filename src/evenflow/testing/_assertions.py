@@ -46,7 +46,7 @@ def difference(actual: str, expected: str, given: list[tuple[str, Any]] | None =
     """Show two drawings one above the other, in the same columns, and what stands behind their letters."""
     above, below = _aligned(_normal(expected), _normal(actual))
     first = next((i for i, (a, b) in enumerate(zip(above, below, strict=True)) if a != b), len(above))
-    lines = [f"  expected  {above.rstrip()}", f"  drawn     {below.rstrip()}", f"            {' ' * first}^"]
+    lines = [f"  expected  {above}".rstrip(), f"  drawn     {below}".rstrip(), f"            {' ' * first}^"]
     lines += [f"  {name} = {value!r}" for name, value in given or []]
     if isinstance(actual, Drawing):
         lines += [f"  {name} = {value!r}" for name, value in actual.legend]

@@ -84,13 +84,12 @@ class SubjectRecorder(Generic[E_co]):
 
         Raises:
             AssertionError: the subject ended before that.
+            OverflowError: there were more events since the last look than ``buffer``.
             Exception: the subject was closed with it before that, or ``where`` raised it.
         """
         while len(self.events) < count:
             try:
                 self._seen.append(await self._subscription.receive())
-            except SlowSubscriber:
-                self._lost = True
             except (EndOfStream, ClosedResourceError):
                 raise AssertionError(
                     f"{self!r} ended after {len(self._seen)} of {count} events: {self._seen!r}"
