@@ -22,6 +22,8 @@ ON_A_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
 """Makes the terminal its own, so that Ctrl-C reaches it, and becomes the demo."""
+NO_WISHES = {name: value for name, value in os.environ.items() if name not in {"FORCE_COLOR", "TTY_COMPATIBLE"}}
+"""Colours may be forced upon a pipe: not upon these."""
 ROW = re.compile(r"^  (?P<name>\w+) .*?(?P<numbers>(\s+[\d,]+){6})$", re.MULTILINE)
 
 
@@ -29,7 +31,7 @@ def run(*options: str, tampered: str = "") -> subprocess.CompletedProcess[str]:
     """Run the demo without a terminal; ``tampered`` is run first, to break it."""
     script = f"import sys\n{tampered}\nfrom evenflow.cli import main\nsys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", script, "demo", *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=50, env=NO_WISHES)
 
 
 def ledger(said: str) -> dict[str, list[int]]:

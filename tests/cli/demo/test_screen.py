@@ -7,7 +7,12 @@ import io
 import pytest
 from rich.console import Console
 
-from evenflow.cli.demo._screen import bars_for, size
+from evenflow import SubscriptionStatistics
+from evenflow.cli.demo._events import CoreLoad, MemoryUse
+from evenflow.cli.demo._ledger import Row
+from evenflow.cli.demo._publishers import Books
+from evenflow.cli.demo._readers import Notes
+from evenflow.cli.demo._screen import LiveScreen, Scene, bars_for, size
 
 
 @pytest.mark.parametrize(
@@ -40,3 +45,25 @@ def test_a_bar_is_empty_only_for_nothing(part: float, lit: int) -> None:
     """One event in a large buffer can be seen."""
     bar = bars_for(Console(file=io.TextIOWrapper(io.BytesIO(), encoding="utf-8")))
     assert bar(part, 8).count("━") == lit
+
+
+@pytest.mark.parametrize("width, height", [(80, 24), (110, 34), (200, 60), (80, 16)])
+@pytest.mark.parametrize("cores", [1, 8, 192])
+def test_a_picture_fits_on_the_terminal_however_many_cores_there_are(width: int, height: int, cores: int) -> None:
+    """What does not fit is counted; the ledger is always there."""
+    console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None)
+    notes = Notes()
+    for who in ("alarm", "analyst", "census"):
+        notes.say(who, "something")
+    rows = [Row("publishers wait", SubscriptionStatistics(f"machine/{n}", 9, 5, 1, 1, 1, 1, 8)) for n in range(5)]
+    screen = LiveScreen(console, Scene(10.0, notes, [Books("sampler"), Books("watcher")], lambda: rows))
+    readings = [CoreLoad(source=f"cpu{n}", core=n, percent=n / 2) for n in range(cores)]
+    readings.append(MemoryUse(source="memory", percent=50, used=1, total=64_000_000_000))
+    console.print(screen._picture({reading.source: reading for reading in readings}))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined] -- it is a StringIO
+    assert all(len(line) <= width for line in lines)
+    assert any("wanted" in line for line in lines)
+    if height > 20:
+        assert len(lines) < height
+    if cores == 192 and height < 60:
+        assert any("more" in line for line in lines)

@@ -7,6 +7,7 @@
     _screen      the live table, or plain lines where there is no terminal
     _ledger      where every event went, and whether the sums hold
     _report      that in words
+    _output      where it is printed
     _run         all of it together, from the first event to the ledger
 
 Here are its name and its options, which need nothing installed.

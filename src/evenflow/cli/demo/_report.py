@@ -11,9 +11,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rich.console import Console
-
     from ._ledger import Ledger, Row
+    from ._output import Output
     from ._publishers import Books
 
 WIDE = 100
@@ -59,21 +58,16 @@ def summary(ledger: Ledger) -> str:
     )
 
 
-def print_ledger(console: Console, ledger: Ledger, said: Sequence[str]) -> None:
+def print_ledger(console: Output, ledger: Ledger, said: Sequence[str]) -> None:
     """Where every event went, what each had to say of it, then the sums."""
     console.print()
     console.print(ledger_table(ledger.rows, console.width))
     console.print()
     for line in said:
-        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=not console.is_terminal)
+        console.say(line)
     console.print()
-    console.print(
-        f"  what publish returned, added up   {ledger.returned:>9,}\n"
-        f"  what subscriptions wanted         {ledger.wanted:>9,}\n"
-        f"  lines found in the archive        {ledger.lines:>9,}    of {ledger.taken:,} delivered to it\n"
-        f"  events missing in the gaps        {ledger.missed:>9,}    of {ledger.dropped:,} dropped",
-        markup=False,
-        highlight=False,
-        soft_wrap=not console.is_terminal,
-    )
+    console.say(f"what publish returned, added up   {ledger.returned:>9,}")
+    console.say(f"what subscriptions wanted         {ledger.wanted:>9,}")
+    console.say(f"lines found in the archive        {ledger.lines:>9,}    of {ledger.taken:,} delivered to it")
+    console.say(f"events missing in the gaps        {ledger.missed:>9,}    of {ledger.dropped:,} dropped")
     console.print()

@@ -17,10 +17,11 @@ from evenflow import Subject
 from ._events import CoreLoad, MemoryUse, Noticed, Reading
 from ._ledger import Ledger, Row
 from ._machine import Meters, Processes
+from ._output import NobodyReads, Output
 from ._publishers import Books, sample, watch
 from ._readers import Alarm, Analyst, Archive, Census, Notes
 from ._report import print_ledger, publisher_line, summary
-from ._screen import NobodyReads, Output, Scene, keep_showing, screen_for
+from ._screen import Scene, keep_showing, screen_for
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -143,17 +144,13 @@ class Demo:
             return self._bad(*(f"A sum does not hold: {mistake}." for mistake in mistakes))
         if not ledger.was_full():
             return self._bad("Every sum holds, but no buffer was ever full, so little was shown: run it for longer.")
-        self._say(f"Every sum holds. {summary(ledger)}", "bold green")
+        self._console.say(f"Every sum holds. {summary(ledger)}", "bold green")
         return 0
 
     def _bad(self, *sentences: str) -> int:
         for sentence in sentences:
-            self._say(sentence, "bold red")
+            self._console.say(sentence, "bold red")
         return 1
-
-    def _say(self, text: str, style: str) -> None:
-        soft = not self._console.is_terminal
-        self._console.print(f"  {text}", style=style, markup=False, highlight=False, soft_wrap=soft)
 
 
 @contextmanager

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from anyio import EndOfStream, Event, move_on_after
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -22,11 +20,12 @@ from ._report import ledger_table, publisher_line, times
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
     from evenflow import Subscription
 
     from ._ledger import Row
+    from ._output import Output
     from ._publishers import Books
     from ._readers import Notes
 
@@ -34,8 +33,6 @@ FRAMES = 8
 """Pictures a second on a terminal; without one, one line a second."""
 CELL = 38
 """Characters for one source, at the least."""
-PLAIN_WIDTH = 120
-"""Characters on a line where no terminal says how many there are."""
 
 
 @dataclass(frozen=True)
@@ -46,25 +43,6 @@ class Scene:
     notes: Notes
     publishers: Sequence[Books]
     rows: Callable[[], list[Row]]
-
-
-class NobodyReads(Exception):
-    """Who read what is printed has gone: `evenflow demo | head`."""
-
-
-class Output(Console):
-    """Where the demo prints: a terminal, or a pipe or file with lines of a fixed width."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        if not self.is_terminal:
-            self.width = PLAIN_WIDTH
-
-    def on_broken_pipe(self) -> None:
-        """End the demo; rich would end the interpreter from inside a task."""
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered goes there
-        raise NobodyReads
 
 
 class Screen(Protocol):
@@ -81,9 +59,9 @@ class Screen(Protocol):
         ...
 
 
-def screen_for(console: Console, scene: Scene) -> Screen:
+def screen_for(console: Output, scene: Scene) -> Screen:
     """A live table where somebody can see it move, else lines."""
-    return LiveScreen(console, scene) if console.is_terminal else PlainScreen(console, scene)
+    return LiveScreen(console, scene) if console.can_draw else PlainScreen(console, scene)
 
 
 async def keep_showing(readings: Subscription[Reading], screen: Screen, over: Event) -> None:
