@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 TOO_HIGH = 90.0
 """Percent at which the alarm rings."""
-ARCHIVE_BUFFER = 4
-"""Events that may wait for the disk before publishers have to: a machine says more than that in one sample."""
+ARCHIVE_BUFFER = 3
+"""Events that may wait for the disk before publishers have to; the smallest machine says more than that in one sample."""
 ANALYST_BUFFER = 8
 
 
