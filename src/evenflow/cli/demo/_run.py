@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 TOO_HIGH = 90.0
 """Percent at which the alarm rings."""
 ARCHIVE_BUFFER = 3
-"""Events that may wait for the disk before publishers have to; the smallest machine says more than that in one sample."""
+"""Events that may wait for the disk before publishers have to; the smallest machine says more at once."""
 ANALYST_BUFFER = 8
 
 
