@@ -1,5 +1,6 @@
 """Draw the picture of every operator, by running it in virtual time: `make docs-marbles`.
 
+No case has two things in one tick between which nothing promises an order: its picture would change by chance.
 A case is a line or two of code over sources that are marble drawings; the code in the box is the code that ran.
 `--check` draws nothing, and fails where a picture is not what the run gives.
 """
@@ -69,8 +70,8 @@ CASES: dict[str, Case] = {
     "skip_while": Case("source.skip_while(lambda n: n < 3)", _one("-1--2--3--2-|")),
     "skip_until": Case("source.skip_until(go)", {"source": "-a--b--c--d-|", "go": "-----x------|"}),
     # in time
-    "debounce": Case("source.debounce(2)", _one("-a-b----c-d-e---|")),
-    "throttle": Case("source.throttle(3)", _one("-ab-c--de--f-|")),
+    "debounce": Case("source.debounce(3)", _one("-ab-----c-d-e----|")),
+    "throttle": Case("source.throttle(3)", _one("-ab--c-d---ef-|")),
     "sample": Case("source.sample(3)", _one("-ab----c---d-|")),
     "delay": Case("source.delay(2)", _one("-a--bc--|")),
     "timeout": Case("source.timeout(3)", _one("-a-b-----c|")),
@@ -81,7 +82,7 @@ CASES: dict[str, Case] = {
     "merge": Case("left.merge(right)", {"left": "-a---b---c-|", "right": "---x---y-|"}),
     "concat": Case("left.concat(right)", {"left": "-a--b-|", "right": "-x--y-|"}),
     "zip": Case("left.zip(right)", {"left": "-a--b-----c-|", "right": "---x--y--z---|"}),
-    "zip_latest": Case("left.zip_latest(right)", {"left": "-a-b--c----d-|", "right": "----x-y-z-w---|"}),
+    "zip_latest": Case("left.zip_latest(right)", {"left": "-a-b---c----d-|", "right": "----x-y-z-w----|"}),
     "combine_latest": Case("left.combine_latest(right)", {"left": "-a----b---c-|", "right": "---x----y---|"}),
     "with_latest_from": Case("left.with_latest_from(right)", {"left": "-a---b--c-d-|", "right": "---x---y----|"}),
     "race": Case("left.race(right)", {"left": "---a--b-c-|", "right": "-x---y----z|"}),
