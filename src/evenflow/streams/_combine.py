@@ -139,7 +139,8 @@ class Combine(Operators[T_co]):
 
     def _all(self, operator: str, others: tuple[Any, ...]) -> tuple[Node[Any], ...]:
         """Take over this stream and the others."""
-        return (self._claim(operator), *(node_of(other, operator) for other in others))
+        nodes = [node_of(other, operator) for other in others]  # what cannot be one is refused before anything is taken
+        return (self._claim(operator), *nodes)
 
 
 def missing(values: list[Any]) -> bool:

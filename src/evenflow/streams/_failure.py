@@ -45,7 +45,8 @@ class Failure(Operators[T_co]):
         Holds back nothing, needs no task of its own.
         Cancelled while an async function runs, it keeps the error, and the next read calls the function again.
         """
-        return self._then(Catch(self._claim("catch"), check(function, "catch")))
+        checked = check(function, "catch")
+        return self._then(Catch(self._claim("catch"), checked))
 
     def retry(self, attempts: int, wait: float = 0.0) -> Stream[T_co]:
         """Give the events; where the source fails, wait so many seconds and start it again, ``attempts`` times in all.
@@ -56,7 +57,8 @@ class Failure(Operators[T_co]):
 
         Holds back nothing, needs no task of its own. Cancelling loses nothing.
         """
-        return self._then(Retry(self._claim("retry"), at_least(1, attempts, "retry"), duration(wait, "retry")))
+        most, pause = at_least(1, attempts, "retry", "attempts"), duration(wait, "retry")
+        return self._then(Retry(self._claim("retry"), most, pause))
 
     def repeat(self, times: int | None = None) -> Stream[T_co]:
         """Give the events, and at the end start the source again, ``times`` in all, or for ever.
@@ -66,7 +68,7 @@ class Failure(Operators[T_co]):
 
         Holds back nothing, needs no task of its own. Cancelling loses nothing.
         """
-        count = None if times is None else at_least(0, times, "repeat")
+        count = None if times is None else at_least(0, times, "repeat", "rounds")
         return self._then(Repeat(self._claim("repeat"), count))
 
     def finally_do(self, function: Callable[[], object], /) -> Stream[T_co]:
@@ -75,7 +77,8 @@ class Failure(Operators[T_co]):
         Holds back nothing, needs no task. Cancelling loses nothing; an async function that is cancelled is not called
         again.
         """
-        return self._then(FinallyDo(self._claim("finally_do"), check(function, "finally_do")))
+        checked = check(function, "finally_do")
+        return self._then(FinallyDo(self._claim("finally_do"), checked))
 
 
 class Catch(Sequel[T]):

@@ -47,8 +47,9 @@ class Flatten(Operators[T_co]):
         Holds one event for each of these streams, needs a task for each, and one that reads the source.
         Cancelling loses nothing.
         """
-        limit = at_least(1, concurrency, "flat_map")
-        return self._then(FlatMap(self._claim("flat_map"), check(function, "flat_map"), limit))
+        limit = at_least(1, concurrency, "flat_map", "streams at once")
+        checked = check(function, "flat_map")
+        return self._then(FlatMap(self._claim("flat_map"), checked, limit))
 
     @overload
     def concat_map(self, function: Callable[[T_co], Coroutine[Any, Any, Streamable[U]]], /) -> Stream[U]: ...
@@ -63,7 +64,8 @@ class Flatten(Operators[T_co]):
         Holds back nothing, needs no task of its own.
         Cancelled while an async function runs, it keeps the event, and the next read calls the function again.
         """
-        return self._then(ConcatMap(self._claim("concat_map"), check(function, "concat_map")))
+        checked = check(function, "concat_map")
+        return self._then(ConcatMap(self._claim("concat_map"), checked))
 
     @overload
     def switch_map(self, function: Callable[[T_co], Coroutine[Any, Any, Streamable[U]]], /) -> Stream[U]: ...
@@ -78,7 +80,8 @@ class Flatten(Operators[T_co]):
 
         Holds one event; the source is read as it comes. Needs two tasks. Cancelling loses nothing.
         """
-        return self._then(SwitchMap(self._claim("switch_map"), check(function, "switch_map")))
+        checked = check(function, "switch_map")
+        return self._then(SwitchMap(self._claim("switch_map"), checked))
 
     @overload
     def exhaust_map(self, function: Callable[[T_co], Coroutine[Any, Any, Streamable[U]]], /) -> Stream[U]: ...
@@ -93,7 +96,8 @@ class Flatten(Operators[T_co]):
         Holds one event; the source is read as it comes. Needs two tasks. Cancelling loses nothing but what is left
         out.
         """
-        return self._then(ExhaustMap(self._claim("exhaust_map"), check(function, "exhaust_map")))
+        checked = check(function, "exhaust_map")
+        return self._then(ExhaustMap(self._claim("exhaust_map"), checked))
 
     @overload
     def group_by(
@@ -111,8 +115,9 @@ class Flatten(Operators[T_co]):
 
         Holds one event, needs a task, which reads the source. Cancelling loses nothing.
         """
-        limit = at_least(1, max_groups, "group_by")
-        return self._then(GroupBy(self._claim("group_by"), check(key, "group_by"), limit, self._then))
+        limit = at_least(1, max_groups, "group_by", "groups")
+        checked = check(key, "group_by")
+        return self._then(GroupBy(self._claim("group_by"), checked, limit, self._then))
 
 
 class Inners(Tasked[T_co]):

@@ -34,14 +34,16 @@ class Limit(Operators[T_co]):
 
         Holds back nothing, needs no task. Cancelling loses nothing.
         """
-        return self._then(Take(self._claim("take"), at_least(0, count, "take")))
+        checked = at_least(0, count, "take")
+        return self._then(Take(self._claim("take"), checked))
 
     def take_last(self, count: int, /) -> Stream[T_co]:
         """Give the last ``count`` events, when the source has ended; if it fails, only the error.
 
         Holds ``count`` events, needs no task. Cancelling loses nothing.
         """
-        return self._then(TakeLast(self._claim("take_last"), at_least(0, count, "take_last")))
+        checked = at_least(0, count, "take_last")
+        return self._then(TakeLast(self._claim("take_last"), checked))
 
     def take_while(self, predicate: Callable[[T_co], bool | Awaitable[bool]] | int, /) -> Stream[T_co]:
         """Give the events up to the first for which ``predicate``, sync or async, is false; that one is not given.
@@ -49,7 +51,8 @@ class Limit(Operators[T_co]):
         Holds back nothing, needs no task.
         Cancelled while an async predicate runs, it keeps the event, and the next read asks again.
         """
-        return self._then(TakeWhile(self._claim("take_while"), check(predicate, "take_while")))
+        checked = check(predicate, "take_while")
+        return self._then(TakeWhile(self._claim("take_while"), checked))
 
     def take_until(self, other: Streamable[object], /) -> Stream[T_co]:
         """Give the events until ``other`` gives its first; what then still lies in the source is not asked for.
@@ -58,14 +61,16 @@ class Limit(Operators[T_co]):
 
         Holds back nothing, needs a task, which reads one event of ``other``. Cancelling loses nothing.
         """
-        return self._then(TakeUntil(self._claim("take_until"), node_of(other, "take_until")))
+        checked = node_of(other, "take_until")
+        return self._then(TakeUntil(self._claim("take_until"), checked))
 
     def skip(self, count: int, /) -> Stream[T_co]:
         """Give all events but the first ``count``.
 
         Holds back nothing, needs no task. Cancelling loses nothing but what it skips.
         """
-        return self._then(SkipFirst(self._claim("skip"), at_least(0, count, "skip")))
+        checked = at_least(0, count, "skip")
+        return self._then(SkipFirst(self._claim("skip"), checked))
 
     def skip_while(self, predicate: Callable[[T_co], bool | Awaitable[bool]] | int, /) -> Stream[T_co]:
         """Give the events from the first for which ``predicate``, sync or async, is false; then ask no more.
@@ -73,7 +78,8 @@ class Limit(Operators[T_co]):
         Holds back nothing, needs no task.
         Cancelled while an async predicate runs, it keeps the event, and the next read asks again.
         """
-        return self._then(SkipWhile(self._claim("skip_while"), check(predicate, "skip_while")))
+        checked = check(predicate, "skip_while")
+        return self._then(SkipWhile(self._claim("skip_while"), checked))
 
     def skip_until(self, other: Streamable[object], /) -> Stream[T_co]:
         """Give the events that are read after ``other`` gave its first; the error of ``other`` ends the stream.
@@ -84,7 +90,8 @@ class Limit(Operators[T_co]):
         Holds back nothing, needs a task, which reads one event of ``other``. Cancelling loses nothing but what it
         skips.
         """
-        return self._then(SkipUntil(self._claim("skip_until"), node_of(other, "skip_until")))
+        checked = node_of(other, "skip_until")
+        return self._then(SkipUntil(self._claim("skip_until"), checked))
 
 
 class Take(Sift[T]):
@@ -280,15 +287,15 @@ class SkipUntil(Watching[T]):
                 return event
 
 
-def at_least(least: int, count: Any, operator: str) -> int:
-    """Refuse a count that is none.
+def at_least(least: int, count: Any, operator: str, things: str = "events") -> int:
+    """Refuse a number that is none, or too small.
 
     Raises:
         TypeError: it is no integer.
         ValueError: it is too small.
     """
     if not isinstance(count, int) or isinstance(count, bool):
-        raise TypeError(f"{operator} expected a number of events, not {count!r}")
+        raise TypeError(f"{operator} expected a number of {things}, not {count!r}")
     if count < least:
-        raise ValueError(f"{operator} expected a number of events of at least {least}, not {count}")
+        raise ValueError(f"{operator} expected at least {least} {things}, not {count}")
     return count

@@ -122,6 +122,8 @@ class Link(Node[U_co]):
         """Wait for what the user's function makes of ``event``; cancelled, put that back."""
         try:
             return await coroutine
+        except StopAsyncIteration as error:
+            raise RuntimeError("a function given to an operator raised StopAsyncIteration") from error  # it is no end
         except Exception:
             raise
         except BaseException:
@@ -188,6 +190,7 @@ class Step(Link[U_co]):
                 result = self.decide(event, answer)
                 if not isinstance(result, Skip):
                     return result
+                del event, answer  # while it waits for the next it holds nothing
         except BaseException as error:
             await self.leave(error)
             raise

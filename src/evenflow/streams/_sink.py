@@ -36,6 +36,7 @@ class Sinks(Operators[T_co]):
     """The ways out of a stream. Each is a coroutine that reads it, and closes it however that ends.
 
     Cancelling a sink closes the stream; an event in hand goes with it.
+    While a sink waits for the next event it does not hold the last: an event may be a group that is to be let go of.
     """
 
     __slots__ = ()
@@ -47,7 +48,7 @@ class Sinks(Operators[T_co]):
         Holds ``concurrency`` events, one in each handler; while all are busy the source waits.
         """
         check(handler, "for_each")
-        if at_least(1, concurrency, "for_each") > 1:
+        if at_least(1, concurrency, "for_each", "handlers at once") > 1:
             await _Workers(handler, concurrency).work(whole(self))
             return
         async with whole(self) as events:
@@ -55,6 +56,7 @@ class Sinks(Operators[T_co]):
                 answer = handler(event)
                 if type(answer) is COROUTINE:
                     await cast("Awaitable[object]", answer)
+                del event, answer
 
     async def to_list(self) -> list[T_co]:
         """Return all events. Holds them all."""
@@ -74,13 +76,15 @@ class Sinks(Operators[T_co]):
                 so_far = function(so_far, event)
                 if type(so_far) is COROUTINE:
                     so_far = await so_far
+                del event
         return so_far
 
     async def count(self) -> int:
         """Return how many events there are."""
         number = 0
         async with whole(self) as events:
-            async for _ in events:
+            async for event in events:
+                del event
                 number += 1
         return number
 
@@ -94,6 +98,7 @@ class Sinks(Operators[T_co]):
                     answer = await answer
                 if answer:
                     return True
+                del event
         return False
 
     async def all(self, predicate: Callable[[T_co], bool | Awaitable[bool]] | int, /) -> bool:
@@ -106,6 +111,7 @@ class Sinks(Operators[T_co]):
                     answer = await answer
                 if not answer:
                     return False
+                del event
         return True
 
     async def first(self) -> T_co:
@@ -141,6 +147,7 @@ class Sinks(Operators[T_co]):
         async with whole(self) as events:
             async for event in events:
                 await publisher.publish(event)
+                del event
                 number += 1
         return number
 
@@ -184,6 +191,7 @@ class _Workers:
                 answer = self.handler(event)
                 if type(answer) is COROUTINE:
                     await cast("Awaitable[object]", answer)
+                del event, answer
             except Exception as error:  # noqa: BLE001  raised when the others are cancelled, and in no group
                 self.failure = self.failure or error
                 group.cancel_scope.cancel()

@@ -189,6 +189,7 @@ class Chain(Stream[T]):
         self._node = node
         self._reading: AsyncIterator[T] | None = None
         self._group: TaskGroup | None = None
+        self._entered = 0
         self._closed = False
 
     def __repr__(self) -> str:
@@ -238,6 +239,7 @@ class Chain(Stream[T]):
         self._check_owner()
         if self._closed:
             raise ClosedResourceError
+        self._entered += 1
         if self._group is None and self._node.may_need_task():
             group = create_task_group()
             await group.__aenter__()
@@ -254,10 +256,11 @@ class Chain(Stream[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the chain, and leave no task behind; what the body raised goes out as it is, in no group."""
-        group, self._group = self._group, None
-        if group is None:
+        self._entered -= 1
+        if self._group is None or self._entered:  # a sink inside the `async with` closes; the group is left outside
             await self.aclose()
             return
+        group, self._group = self._group, None
         try:
             await self.aclose()
         except BaseException as closing:

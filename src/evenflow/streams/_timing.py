@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
-from math import inf, isfinite
+from math import ceil, inf, isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from anyio import CancelScope, ClosedResourceError, WouldBlock, current_time, move_on_after, sleep_until
+from anyio import CancelScope, ClosedResourceError, EndOfStream, WouldBlock, current_time, move_on_after, sleep_until
 
-from evenflow.streams._crew import Bell, Crew, Tasked
+from evenflow.streams._crew import Bell, Crew, Tasked, let_others_run
 from evenflow.streams._limit import at_least
 from evenflow.streams._link import SKIP, Link, One, Sift, Skip
 from evenflow.streams._node import Operators
@@ -48,7 +48,8 @@ class Timing(Operators[T_co]):
 
         Holds two events, needs a task, which reads the source. Cancelling loses nothing.
         """
-        return self._then(Debounce(self._claim("debounce"), duration(seconds, "debounce")))
+        checked = duration(seconds, "debounce")
+        return self._then(Debounce(self._claim("debounce"), checked))
 
     def throttle(self, seconds: float, /) -> Stream[T_co]:
         """Give an event, then none for ``seconds``, then the next one that comes.
@@ -57,7 +58,8 @@ class Timing(Operators[T_co]):
 
         Holds back nothing, needs no task. Cancelling loses nothing but what it leaves out.
         """
-        return self._then(Throttle(self._claim("throttle"), duration(seconds, "throttle", zero=False)))
+        checked = duration(seconds, "throttle", zero=False)
+        return self._then(Throttle(self._claim("throttle"), checked))
 
     def sample(self, seconds: float, /) -> Stream[T_co]:
         """Give, every ``seconds``, the newest event, if one has come since the last time.
@@ -68,7 +70,8 @@ class Timing(Operators[T_co]):
 
         Holds two events, needs a task, which reads the source. Cancelling loses nothing.
         """
-        return self._then(Sample(self._claim("sample"), duration(seconds, "sample", zero=False)))
+        checked = duration(seconds, "sample", zero=False)
+        return self._then(Sample(self._claim("sample"), checked))
 
     def delay(self, seconds: float, /) -> Stream[T_co]:
         """Give each event, and the end, ``seconds`` after it came; an error comes at once, and lets go of the rest.
@@ -76,7 +79,8 @@ class Timing(Operators[T_co]):
         Holds up to 1,024 events; when these are on their way the source waits. Needs a task, which reads the source.
         Cancelling loses nothing.
         """
-        return self._then(Delay(self._claim("delay"), duration(seconds, "delay")))
+        checked = duration(seconds, "delay")
+        return self._then(Delay(self._claim("delay"), checked))
 
     def timeout(self, seconds: float, /) -> Stream[T_co]:
         """Give the events, or raise ``TimeoutError`` when none comes within ``seconds``.
@@ -85,7 +89,8 @@ class Timing(Operators[T_co]):
 
         Holds back nothing, needs no task. Cancelling loses nothing.
         """
-        return self._then(Timeout(self._claim("timeout"), duration(seconds, "timeout")))
+        checked = duration(seconds, "timeout")
+        return self._then(Timeout(self._claim("timeout"), checked))
 
     def batches(self, size: int | None = None, within: float | None = None) -> Stream[tuple[T_co, ...]]:
         """Give the events as tuples, none of them empty.
@@ -99,7 +104,8 @@ class Timing(Operators[T_co]):
         """
         most = MOST if size is None else at_least(1, size, "batches")
         if within is not None:
-            return self._then(Within[T_co](self._claim("batches"), most, duration(within, "batches")))
+            checked = duration(within, "batches")
+            return self._then(Within[T_co](self._claim("batches"), most, checked))
         return self._then(
             Waiting[T_co](self._claim("batches"), most) if size is None else Sized[T_co](self._claim("batches"), most)
         )
@@ -152,10 +158,11 @@ class Paced(Tasked[T_co]):
 
     async def give(self, event: Any) -> None:
         """Take an event in, after what is due already."""
-        if self.due is not None and current_time() >= self.due:
+        now = current_time()
+        if self.due is not None and now > self.due:
             await self.channel.put(self.release())
         waited_for = self.due
-        self.accept(event, current_time())
+        self.accept(event, now)
         if self.due is not None and (waited_for is None or self.due < waited_for):
             self.bell.ring()
         await self.breathe()
@@ -169,11 +176,18 @@ class Paced(Tasked[T_co]):
                 if self.ended is not None:
                     raise self.ended
                 await self.bell.wait()
-            elif current_time() >= self.due:
-                return self.release()
-            else:
+            elif current_time() < self.due:
                 with CancelScope(deadline=self.due):
                     await self.bell.wait()
+            elif await self.nothing_newer():
+                return self.release()
+
+    async def nothing_newer(self) -> bool:
+        """Let what comes at this very moment come first, as in Rx; return whether it is still due."""
+        due = self.due
+        if self.ended is None and due != -inf:
+            await let_others_run()
+        return self.due is not None and self.due == due and not self.channel
 
     async def shut(self, *, final: bool) -> None:
         """End the task, and wake a reader that waits for it."""
@@ -212,7 +226,7 @@ class Debounce(Paced[T]):
 class Sample(Paced[T]):
     """See ``sample``."""
 
-    __slots__ = ("began", "newest", "seconds")
+    __slots__ = ("began", "newest", "seconds", "ticks")
 
     def __init__(self, above: Node[Any], seconds: float) -> None:
         super().__init__(above)
@@ -222,10 +236,12 @@ class Sample(Paced[T]):
         """The clock starts now."""
         self.newest: Any = SKIP
         self.began = current_time()
+        self.ticks = 0
 
     def tick(self, now: float) -> float:
         """Return the next time at which events are given."""
-        return self.began + ((now - self.began) // self.seconds + 1) * self.seconds
+        self.ticks = max(self.ticks + 1, ceil((now - self.began) / self.seconds))
+        return self.began + self.ticks * self.seconds
 
     def accept(self, event: Any, now: float) -> None:
         """Give the newest at the next tick."""
@@ -387,6 +403,9 @@ class Timeout(One[T]):
         """Read the source, but not for too long."""
         with move_on_after(self.seconds):
             return await anext(self.source)
+        await let_others_run()
+        with suppress(WouldBlock, EndOfStream):  # what comes in the last moment, comes in time
+            return self.above.nowait()  # type: ignore[no-any-return]
         raise TimeoutError(f"no event within {self.seconds:g} seconds")
 
 
@@ -497,7 +516,5 @@ def duration(seconds: Any, operator: str, *, zero: bool = True) -> float:
     if not isinstance(seconds, int | float) or isinstance(seconds, bool):
         raise TypeError(f"{operator} expected a number of seconds, not {seconds!r}")
     if not isfinite(seconds) or seconds < 0 or (seconds == 0 and not zero):
-        raise ValueError(
-            f"{operator} expected {'' if zero else 'more than 0, and '}finitely many seconds, not {seconds}"
-        )
+        raise ValueError(f"{operator} expected {'0 or more' if zero else 'more than 0'} seconds, not {seconds}")
     return seconds

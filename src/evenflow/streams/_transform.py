@@ -37,7 +37,8 @@ class Transform(Operators[T_co]):
         Holds back nothing, needs no task.
         Cancelled while an async function runs, it keeps the event, and the next read calls the function again.
         """
-        return self._then(Map(self._claim("map"), check(function, "map")))
+        checked = check(function, "map")
+        return self._then(Map(self._claim("map"), checked))
 
     @overload
     def filter(self, predicate: Callable[[T_co], TypeIs[U]], /) -> Stream[U]: ...
@@ -51,7 +52,8 @@ class Transform(Operators[T_co]):
         Holds back nothing, needs no task.
         Cancelled while an async predicate runs, it keeps the event, and the next read asks again.
         """
-        return self._then(Filter(self._claim("filter"), check(predicate, "filter")))
+        checked = check(predicate, "filter")
+        return self._then(Filter(self._claim("filter"), checked))
 
     def of_type(self, cls: type[U], /) -> Stream[U]:
         """Give the events that are instances of ``cls``.
@@ -74,7 +76,8 @@ class Transform(Operators[T_co]):
         Holds back nothing but what it has made so far, needs no task.
         Cancelled while an async function runs, it keeps the event, and the next read calls the function again.
         """
-        return self._then(Scan(self._claim("scan"), check(function, "scan"), initial))
+        checked = check(function, "scan")
+        return self._then(Scan(self._claim("scan"), checked, initial))
 
     def enumerate(self) -> Stream[tuple[int, T_co]]:
         """Give each event with its number, from 0 on, as a tuple.
@@ -96,7 +99,8 @@ class Transform(Operators[T_co]):
         Holds back nothing, needs no task.
         Cancelled while an async function runs, it keeps the event, and the next read calls the function again.
         """
-        return self._then(Tap(self._claim("tap"), check(function, "tap")))
+        checked = check(function, "tap")
+        return self._then(Tap(self._claim("tap"), checked))
 
     def start_with(self, *values: U) -> Stream[T_co | U]:
         """Give the values first, then the events.
@@ -112,15 +116,16 @@ class Transform(Operators[T_co]):
 
         Holds back nothing, needs no task. Cancelling loses nothing.
         """
-        return self._then(Distinct(self._claim("distinct"), key and check(key, "distinct")))
+        checked = None if key is None else check(key, "distinct")
+        return self._then(Distinct(self._claim("distinct"), checked))
 
     def distinct_until_changed(self, key: Callable[[T_co], object] | None = None) -> Stream[T_co]:
         """Give the events whose key differs from that of the event before; without ``key``, the event is its own.
 
         Holds back nothing but one key, needs no task. Cancelling loses nothing.
         """
-        operator = "distinct_until_changed"
-        return self._then(Changed(self._claim(operator), key and check(key, operator)))
+        checked = None if key is None else check(key, "distinct_until_changed")
+        return self._then(Changed(self._claim("distinct_until_changed"), checked))
 
     def default_if_empty(self, value: U, /) -> Stream[T_co | U]:
         """Give ``value`` where the source ends without an event.
@@ -169,6 +174,7 @@ class Filter(Step[T]):
                     answer = await self.settle(event, answer)
                 if answer:
                     return event  # type: ignore[no-any-return]
+                del event  # while it waits for the next it holds nothing
         except BaseException as error:
             await self.leave(error)
             raise

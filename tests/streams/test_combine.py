@@ -1,0 +1,182 @@
+"""Several sources: drawings, and what only words can say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from evenflow.streams import Stream, stream
+from evenflow.testing import marbles
+
+from .drawing import check, on_both_loops
+from .probes import Bench, Boom
+
+Case = tuple[str, Callable[[], Stream[Any]], str, dict[str, Any]]
+
+AX = ("a", "x")
+AY = ("a", "y")
+BX = ("b", "x")
+BY = ("b", "y")
+
+CASES: list[Case] = [
+    ("merge", lambda: marbles("-a--b|").merge(marbles("--x---y|")), "-ax-b-y|", {}),
+    ("merge of three", lambda: marbles("a|").merge(marbles("-b|"), marbles("--c|")), "abc|", {}),
+    ("merge of an error", lambda: marbles("-a--b|").merge(marbles("--#")), "-a#", {}),
+    ("merge with nothing", lambda: marbles("-a-|").merge(), "-a-|", {}),
+    ("concat", lambda: marbles("-a-|").concat(marbles("-b|")), "-a--b|", {}),
+    ("concat after an error", lambda: marbles("-#").concat(marbles("-b|")), "-#", {}),
+    ("concat of three", lambda: stream("a").concat("b", "c"), "(abc|)", {}),
+    ("zip", lambda: marbles("-a-b-c|").zip(marbles("--x----y-|")), "--p----q-|", {"p": AX, "q": BY}),
+    (
+        "zip ends with the pair that was the last",
+        lambda: marbles("-a|").zip(marbles("---x----y")),
+        "---(p|)",
+        {"p": AX},
+    ),
+    ("zip ends without a partner", lambda: marbles("-a-b|").zip(marbles("---|")), "---|", {}),
+    ("zip of an error", lambda: marbles("-a-b|").zip(marbles("--x#")), "--p#", {"p": AX}),
+    ("zip_latest", lambda: marbles("-ab----|").zip_latest(marbles("---x--y|")), "---p---|", {"p": BX}),
+    ("zip_latest ends with the last pair", lambda: marbles("-a|").zip_latest(marbles("---x-y|")), "---(p|)", {"p": AX}),
+    ("zip_latest of an error", lambda: marbles("-a----|").zip_latest(marbles("---#")), "---#", {}),
+    (
+        "combine_latest",
+        lambda: marbles("-a--b---|").combine_latest(marbles("--x--y|")),
+        "--p-qr--|",
+        {"p": AX, "q": BX, "r": BY},
+    ),
+    ("combine_latest with nothing", lambda: marbles("-a-|").combine_latest(marbles("----|")), "----|", {}),
+    ("combine_latest that can give none", lambda: marbles("-a-b|").combine_latest(marbles("--|")), "---|", {}),
+    ("combine_latest of an error", lambda: marbles("-a-b|").combine_latest(marbles("--#")), "--#", {}),
+    (
+        "with_latest_from",
+        lambda: marbles("a--b-c|").with_latest_from(marbles("-x--y-------|")),
+        "---p-q|",
+        {"p": BX, "q": ("c", "y")},
+    ),
+    ("with_latest_from an error", lambda: marbles("-a--b|").with_latest_from(marbles("x--#")), "-p-#", {"p": AX}),
+    ("with_latest_from what has ended", lambda: marbles("-a|").with_latest_from(marbles("(xy|)")), "-p|", {"p": AY}),
+    ("with_latest_from a list", lambda: stream("ab").with_latest_from("xy"), "(pq|)", {"p": AY, "q": BY}),
+    ("race", lambda: marbles("--a-b|").race(marbles("-x-y--|")), "-x-y--|", {}),
+    ("race of an end", lambda: marbles("--a-b|").race(marbles("-|")), "-|", {}),
+    ("race of an error", lambda: marbles("--a-b|").race(marbles("-#")), "-#", {}),
+]
+
+
+@pytest.mark.parametrize("name, make, expected, values", CASES, ids=[case[0] for case in CASES])
+def test_it_does_what_is_drawn(
+    name: str, make: Callable[[], Stream[Any]], expected: str, values: dict[str, Any]
+) -> None:
+    """The same events at the same times with the same end as in ReactiveX."""
+    check(make, expected, **values)
+
+
+def test_all_sources_are_started_together() -> None:
+    """What the second source does takes its time from the start, not from when the first has given."""
+
+    async def main() -> None:
+        async with marbles("---a|").zip(marbles("---x|")) as chain:
+            start = anyio.current_time()
+            assert await chain.receive() == AX
+            assert anyio.current_time() - start == pytest.approx(3)
+
+    on_both_loops(main)
+
+
+def test_the_losers_of_a_race_are_closed_when_it_is_won() -> None:
+    """They are not read on, and not kept until the end."""
+
+    async def main() -> None:
+        bench = Bench(10, every=1.0)
+        async with bench.source(first=5).race(bench.source(first=1), bench.source(first=3)) as chain:
+            assert await chain.receive() == 0
+            assert [probe.closed for probe in bench.probes] == [1, 0, 1]
+            assert await chain.receive() == 1
+
+    on_both_loops(main)
+
+
+def test_a_source_that_has_ended_is_closed_while_the_others_go_on() -> None:
+    """``merge`` keeps nothing open that has nothing to give."""
+
+    async def main() -> None:
+        bench = Bench(10, every=1.0)
+        async with bench.source(count=1).merge(bench.source()) as chain:
+            assert [await chain.receive() for _ in range(4)]
+            assert [probe.closed for probe in bench.probes] == [1, 0]
+
+    on_both_loops(main)
+
+
+def test_an_error_does_not_overtake_the_tuple_that_is_complete() -> None:
+    """``zip`` gives what it has, and then the error."""
+
+    async def main() -> None:
+        boom = Boom()
+        got = []
+        with pytest.raises(Boom):
+            async with stream("abc").zip(marbles("(xy#)", error=boom)) as chain:
+                async for pair in chain:
+                    got.append(pair)
+        assert got == [AX, BY]
+
+    on_both_loops(main)
+
+
+def test_events_may_compare_as_they_like() -> None:
+    """An event that is equal to everything, or to nothing, is an event."""
+
+    class Equal:
+        def __eq__(self, other: object) -> bool:
+            raise AssertionError("nobody asks")
+
+        __hash__ = None
+
+    async def main() -> None:
+        events = [Equal(), Equal()]
+        assert await stream(events).zip(events).count() == 2
+        assert await stream(events).combine_latest(events).count() >= 1
+        assert await stream(events).with_latest_from(events).count() == 2
+
+    on_both_loops(main)
+
+
+def test_a_stream_cannot_be_merged_with_itself() -> None:
+    """It has one reader."""
+    source = stream([1])
+    with pytest.raises(RuntimeError, match="share"):
+        source.merge(source)
+
+
+def test_a_read_that_waits_gets_the_end_when_the_chain_is_closed_elsewhere() -> None:
+    """Closing wakes whoever reads, with anyio's own error for it."""
+
+    async def main() -> None:
+        makes: list[Callable[[Stream[Any]], Stream[Any]]] = [
+            lambda s: s.merge(marbles("-----")),
+            lambda s: s.zip(marbles("-----")),
+            lambda s: s.race(marbles("-----")),
+            lambda s: s.debounce(1),
+            lambda s: s.delay(1),
+            lambda s: s.batches(within=1),
+            lambda s: s.flat_map(lambda x: [x]),
+            lambda s: s.group_by(lambda x: x),
+        ]
+        for make in makes:
+            async with make(marbles("----")) as chain, anyio.create_task_group() as group:
+                raised: list[BaseException] = []
+
+                async def read(chain: Stream[Any] = chain, raised: list[BaseException] = raised) -> None:
+                    try:
+                        await chain.receive()
+                    except Exception as error:
+                        raised.append(error)
+
+                group.start_soon(read)
+                await anyio.sleep(1)
+                await chain.aclose()
+            assert [type(error) for error in raised] == [anyio.ClosedResourceError]
+
+    on_both_loops(main)
