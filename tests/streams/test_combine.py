@@ -165,18 +165,18 @@ def test_a_read_that_waits_gets_the_end_when_the_chain_is_closed_elsewhere() -> 
             lambda s: s.group_by(lambda x: x),
         ]
         for make in makes:
+            raised: list[type[BaseException]] = []
             async with make(marbles("----")) as chain, anyio.create_task_group() as group:
-                raised: list[BaseException] = []
-
-                async def read(chain: Stream[Any] = chain, raised: list[BaseException] = raised) -> None:
-                    try:
-                        await chain.receive()
-                    except Exception as error:
-                        raised.append(error)
-
-                group.start_soon(read)
+                group.start_soon(read_one, chain, raised)
                 await anyio.sleep(1)
                 await chain.aclose()
-            assert [type(error) for error in raised] == [anyio.ClosedResourceError]
+            assert raised == [anyio.ClosedResourceError]
 
     on_both_loops(main)
+
+
+async def read_one(chain: Stream[Any], raised: list[type[BaseException]]) -> None:
+    try:
+        await chain.receive()
+    except Exception as error:
+        raised.append(type(error))

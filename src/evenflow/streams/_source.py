@@ -111,6 +111,7 @@ class AsyncItems(Source[T]):
     def check_end(self) -> None:
         """Tell an end from a generator that a cancelled read had killed."""
         if self.killed:
+            self.killed = False  # said once; then it is over
             raise RuntimeError(KILLED)
 
     async def shut(self, *, final: bool) -> None:  # noqa: ARG002  the next start has its own
@@ -158,6 +159,7 @@ class OneShot(Source[T]):
     def check_end(self) -> None:
         """Tell an end from a generator that a cancelled read had killed."""
         if self.killed:
+            self.killed = False  # said once; then it is over
             raise RuntimeError(KILLED)
 
     async def shut(self, *, final: bool) -> None:
