@@ -192,11 +192,11 @@ def test_what_cannot_be_published_to_is_refused() -> None:
     """It needs a ``publish``."""
 
     async def main() -> None:
-        with pytest.raises(TypeError, match="publish_to expected a subject.*not 5"):
+        with pytest.raises(TypeError, match=r"publish_to expected a subject.*not 5"):
             await stream([1]).publish_to(5)
         with pytest.raises(TypeError, match="for_each expected a function"):
             await stream([1]).for_each(5)
-        with pytest.raises(ValueError, match="at least 1 handlers at once, not 0"):
+        with pytest.raises(ValueError, match=r"at least 1 handlers at once, not 0"):
             await stream([1]).for_each(print, concurrency=0)
 
     on_both_loops(main)

@@ -62,7 +62,7 @@ def test_timeout_says_how_long_it_has_waited() -> None:
     mine = TimeoutError("of the source")
 
     async def main() -> None:
-        with pytest.raises(TimeoutError, match="no event within 1[.]5 seconds"):
+        with pytest.raises(TimeoutError, match=r"no event within 1\.5 seconds"):
             await timer(5).timeout(1.5).to_list()
         with pytest.raises(TimeoutError) as raised:
             await marbles("-#", error=mine).timeout(5).to_list()

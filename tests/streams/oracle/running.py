@@ -1,0 +1,158 @@
+"""A program in virtual time, ours and theirs, and what came of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import anyio
+
+from evenflow.streams import Stream, stream
+from evenflow.testing import run_virtual
+from tests.streams.oracle.programs import Program, Step, hot_sources, ours, parts, theirs
+from tests.streams.oracle.timelines import HORIZON, Source, Stage, Start, World, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+Backend = Literal["asyncio", "trio"]
+PATIENCE = 619 + 1 / 64
+"""After so many seconds a nervous reader cancels its read, and reads again."""
+
+
+@dataclass
+class Outcome:
+    """What a reader saw: events with their times, and how and when it ended (None: it did not)."""
+
+    events: list[tuple[float, object]] = field(default_factory=list)
+    end: str | None = None
+    ended: float | None = None
+    finished: list[float] = field(default_factory=list)
+    """When ``finally_do`` called."""
+    starts: list[Start] = field(default_factory=list)
+    """Which source was started, when."""
+    ties: set[float] = field(default_factory=set)
+    """Where reactivex had to choose what was first."""
+
+    def __str__(self) -> str:
+        seen = " ".join(f"{time:g}:{value}" for time, value in self.events)
+        return f"{seen} -> {self.end or 'goes on'}{'' if self.ended is None else f' at {self.ended:g}'}"
+
+    def close(self, kind: str, now: float) -> None:
+        """Note the end."""
+        self.end, self.ended = kind, now
+
+
+# -- ours
+
+
+def run_ours(program: Program, backend: Backend = "asyncio", *, nervous: bool = False) -> Outcome:
+    """Run it with a reader that always reads; ``nervous``: that cancels its reads all the time."""
+    return run_virtual(partial(_ours, program, nervous), backend=backend, limit=1e7)
+
+
+async def _ours(program: Program, nervous: bool) -> Outcome:
+    outcome = Outcome()
+    world = World(hot_sources(program))
+    async with anyio.create_task_group() as group:
+        group.start_soon(world.run)
+        await anyio.lowlevel.checkpoint()
+        work = ours(program, world, lambda: outcome.finished.append(anyio.current_time()))
+        with anyio.CancelScope(deadline=HORIZON):
+            try:
+                if isinstance(program, Step) and program.operator.sink:
+                    await _await(work, outcome)
+                else:
+                    await _read(stream(work), outcome, nervous)
+            except Exception as error:
+                outcome.close(kind_of(error), anyio.current_time())
+            else:
+                outcome.close("end", anyio.current_time())
+        outcome.starts = world.starts
+        assert not world.running, f"still open: {world.running}"
+        group.cancel_scope.cancel()
+    return outcome
+
+
+async def _await(sink: Awaitable[object], outcome: Outcome) -> None:
+    value = await sink
+    outcome.events.append((anyio.current_time(), value))
+
+
+async def _read(chain: Stream[Any], outcome: Outcome, nervous: bool) -> None:
+    async with chain:
+        while True:
+            try:
+                with anyio.move_on_after(PATIENCE if nervous else None):
+                    event = await chain.receive()
+                    outcome.events.append((anyio.current_time(), event))
+            except anyio.EndOfStream:
+                return
+
+
+# -- theirs
+
+
+def run_theirs(program: Program) -> Outcome:
+    """Run it on the test scheduler of reactivex."""
+    outcome = Outcome()
+    stage = Stage(hot_sources(program))
+    clock = stage.clock
+    chain = theirs(program, stage, lambda: outcome.finished.append(clock.clock))
+    disposables: list[Any] = []
+
+    def subscribe(*_: Any) -> None:
+        disposables.append(
+            chain.subscribe(
+                lambda value: outcome.events.append((float(clock.clock), value)),
+                lambda error: outcome.close(kind_of(error), clock.clock),
+                lambda: outcome.close("end", clock.clock),
+            )
+        )
+
+    def leave(*_: Any) -> None:
+        disposables[0].dispose()
+        clock.stop()
+
+    clock.schedule_absolute(0.0, subscribe)
+    clock.schedule_absolute(HORIZON, leave)
+    clock.start()
+    outcome.starts = stage.starts
+    outcome.ties = clock.ties | stage.late_starts()
+    return outcome
+
+
+# -- compared
+
+
+def differs(program: Program, mine: Outcome, their: Outcome) -> str | None:
+    """Say what is different, or None; the events of one moment count as a set."""
+    if (mine.end, mine.ended) != (their.end, their.ended):
+        return "the end"
+    if mine.events != their.events and Counter(map(repr, mine.events)) != Counter(map(repr, their.events)):
+        return "the events"
+    never = unread(program)
+    if lacking(mine.starts, their.starts, never) or lacking(their.starts, mine.starts, never):
+        return f"when the sources start: ours {mine.starts}, theirs {their.starts}"
+    late = any(isinstance(part, Step) and part.operator.waits for part in parts(program))
+    if Counter(mine.finished) != Counter(their.finished) and not never and not late:
+        return f"when finally_do calls: ours {sorted(mine.finished)}, theirs {sorted(their.finished)}"
+    return None
+
+
+def lacking(some: list[Start], others: list[Start], never: set[int]) -> bool:
+    """Whether a start, and not one that was over at once, is not among the others."""
+    left = Counter((start.number, start.at) for start in some if not start.brief and start.number not in never)
+    return bool(left - Counter((start.number, start.at) for start in others))
+
+
+def unread(program: Program) -> set[int]:
+    """The sources that reactivex does not even subscribe to, for nothing is taken of them."""
+    nothing = [
+        part
+        for part in parts(program)
+        if isinstance(part, Step) and part.args == (0,) and part.operator.name in {"take", "repeat"}
+    ]
+    return {source.number for step in nothing for source in parts(step) if isinstance(source, Source)}

@@ -1,0 +1,427 @@
+"""Each operator that both have: ours, theirs, and what it is given.
+
+Where reactivex has no such operator, or has it with another meaning on purpose of ours, theirs is put together from its
+parts; what differs is said in ``differences``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import reactivex as rx
+from hypothesis import strategies as st
+from reactivex import Observable, operators as ops
+
+from tests.streams.oracle.functions import functions
+from tests.streams.oracle.timelines import TICK, Clock, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evenflow.streams import Stream
+
+
+@dataclass
+class Call:
+    """An operator's call: its arguments, the other sources, and the streams it is to make."""
+
+    args: tuple[Any, ...]
+    others: list[Any]
+    inner: Callable[[object], Any]
+    """Makes the stream for a value."""
+    clock: Clock
+    """Theirs only."""
+    finished: Callable[[], None]
+    """Notes when it was called."""
+
+
+Arguments = st.SearchStrategy[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Operator:
+    """How an operator is called on both sides, and what can stand around it.
+
+    ``patient``: what it gives does not depend on when it is asked.
+    ``waits``: it does not ask its source as fast as that gives; so what stands before it must be patient, and must not
+    fail, or we, who pull, are rightly later than reactivex, which pushes.
+    ``instant``: it may give something at the moment of its start.
+    ``sink``: ours is a coroutine, theirs gives one event.
+    """
+
+    name: str
+    ours: Callable[[Stream[Any], Call], Any]
+    theirs: Callable[[Observable[Any], Call], Observable[Any]]
+    arguments: Callable[[bool], Arguments] = field(default=lambda calm: st.just(()))
+    others: tuple[int, int] = (0, 0)
+    inners: int = 0
+    patient: bool = False
+    waits: bool = False
+    instant: bool = False
+    sink: bool = False
+    clocked: bool = False
+    """Its meaning is in when it is read: reads that are cancelled and begun again change it."""
+
+
+def of(*kinds: str) -> Callable[[bool], Arguments]:
+    """Take one function of these kinds."""
+    return lambda calm: st.tuples(functions(*kinds, calm=calm))
+
+
+def perhaps(*kinds: str) -> Callable[[bool], Arguments]:
+    """Take one function of these kinds, or None."""
+    return lambda calm: st.tuples(st.none() | functions(*kinds, calm=calm))
+
+
+def number(least: int, most: int) -> Callable[[bool], Arguments]:
+    """Take a number."""
+    return lambda calm: st.tuples(st.integers(least, most))
+
+
+def seconds(calm: bool = False) -> Arguments:
+    """Take a duration, which lies beside the ticks; see ``on_the_tick``."""
+    del calm
+    return st.tuples(durations())
+
+
+def durations() -> st.SearchStrategy[int]:
+    """Durations of some ticks, each with seconds of its own."""
+    return st.builds(lambda ticks, beside: ticks * TICK + beside, st.integers(0, 4), st.integers(401, 600))
+
+
+def call(function: Any) -> Any:
+    """Ours of a function that may be missing."""
+    return None if function is None else function.ours
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An error, on its way as an event."""
+
+    error: Exception
+
+
+def batches(size: int, within: int | None) -> Callable[[Observable[Any], Clock], Observable[Any]]:
+    """Batches of reactivex's parts; an error comes after what was collected, as the end does."""
+
+    def unpack(batch: list[Any]) -> Observable[Any]:
+        if not batch or not isinstance(batch[-1], Failed):
+            return rx.of(tuple(batch))
+        error = rx.throw(batch.pop().error)
+        return rx.concat(rx.of(tuple(batch)), error) if batch else error
+
+    def build(source: Observable[Any], clock: Clock) -> Observable[Any]:
+        marked = source.pipe(ops.catch(lambda error, _: rx.of(Failed(error))))
+        if within is None:
+            return marked.pipe(ops.buffer_with_count(size), ops.flat_map(unpack))
+
+        def closing(group: Observable[Any]) -> Observable[Any]:
+            return rx.timer(within, scheduler=clock).pipe(ops.take_until(group.pipe(ops.skip(size - 1))))
+
+        return marked.pipe(
+            ops.group_by_until(lambda _: 0, None, closing),
+            ops.flat_map(lambda group: group.pipe(ops.to_list())),
+            ops.flat_map(unpack),
+        )
+
+    return build
+
+
+def retried(source: Observable[Any], attempts: int, wait: int, clock: Clock) -> Observable[Any]:
+    """Retry of reactivex, with a wait before each further attempt."""
+    if not wait:
+        return source.pipe(ops.retry(attempts))
+    later = rx.timer(wait, scheduler=clock).pipe(ops.flat_map(lambda _: source))
+    return rx.catch_with_iterable([source, *[later] * (attempts - 1)])
+
+
+def exhausting(source: Observable[Any], call: Call) -> Observable[Any]:
+    """``exclusive`` of reactivex; the function is asked only for events that are looked at."""
+    return source.pipe(ops.map(lambda value: rx.defer(lambda _: call.inner(value))), ops.exclusive())
+
+
+def skipping_until(source: Observable[Any], other: Observable[Any]) -> Observable[Any]:
+    """``skip_until`` as ReactiveX has it: the source's end is the end, whether ``other`` has given something or not."""
+    opened = other.pipe(ops.take(1), ops.map(lambda _: True), ops.start_with(False))
+    return source.pipe(
+        ops.materialize(),
+        ops.with_latest_from(opened),
+        ops.filter(lambda pair: pair[1] or pair[0].kind != "N"),
+        ops.map(lambda pair: pair[0]),
+        ops.dematerialize(),
+    )
+
+
+def grouped(stream: Stream[Any], call: Call) -> Any:
+    """Ours: all groups read side by side, each event with its key."""
+    pairs = stream.group_by(call.args[0].ours)
+    return pairs.flat_map(lambda pair: pair[1].map(lambda event: (pair[0], event)), concurrency=1_000)
+
+
+TABLE: tuple[Operator, ...] = (
+    # -- one event at a time
+    Operator(
+        "map",
+        lambda s, c: s.map(c.args[0].ours),
+        lambda o, c: o.pipe(ops.map(c.args[0])),
+        of("add", "wrap", "key"),
+        patient=True,
+    ),
+    Operator(
+        "filter",
+        lambda s, c: s.filter(c.args[0].ours),
+        lambda o, c: o.pipe(ops.filter(c.args[0])),
+        of("is", "over"),
+        patient=True,
+    ),
+    Operator(
+        "of_type",
+        lambda s, c: s.of_type(c.args[0]),
+        lambda o, c: o.pipe(ops.filter(lambda value: isinstance(value, c.args[0]))),
+        lambda calm: st.tuples(st.sampled_from([int, tuple])),
+        patient=True,
+    ),
+    Operator(
+        "scan",
+        lambda s, c: s.scan(c.args[0].ours, c.args[1]),
+        lambda o, c: o.pipe(ops.scan(lambda so_far, value: c.args[0](so_far, value), c.args[1])),
+        lambda calm: st.tuples(functions("add", "key", calm=calm), st.integers(0, 3)),
+        patient=True,
+    ),
+    Operator(
+        "enumerate",
+        lambda s, c: s.enumerate(),
+        lambda o, c: rx.defer(lambda _: o.pipe(ops.map_indexed(lambda value, index: (index, value)))),
+        patient=True,
+    ),
+    Operator("pairwise", lambda s, c: s.pairwise(), lambda o, c: o.pipe(ops.pairwise()), patient=True),
+    Operator(
+        "tap",
+        lambda s, c: s.tap(c.args[0].ours),
+        lambda o, c: o.pipe(ops.do_action(c.args[0])),
+        of("add"),
+        patient=True,
+    ),
+    Operator(
+        "start_with",
+        lambda s, c: s.start_with(*c.args),
+        lambda o, c: o.pipe(ops.start_with(*c.args)),
+        lambda calm: st.lists(st.integers(0, 6), max_size=3).map(tuple),
+        patient=True,
+        instant=True,
+    ),
+    Operator(
+        "distinct",
+        lambda s, c: s.distinct(call(c.args[0])),
+        lambda o, c: o.pipe(ops.distinct(c.args[0])),
+        perhaps("key"),
+        patient=True,
+    ),
+    Operator(
+        "distinct_until_changed",
+        lambda s, c: s.distinct_until_changed(call(c.args[0])),
+        lambda o, c: o.pipe(ops.distinct_until_changed(c.args[0])),
+        perhaps("key", "is"),
+        patient=True,
+    ),
+    Operator(
+        "default_if_empty",
+        lambda s, c: s.default_if_empty(c.args[0]),
+        lambda o, c: o.pipe(ops.default_if_empty(c.args[0])),
+        number(0, 6),
+        patient=True,
+        instant=True,
+    ),
+    # -- how many
+    Operator(
+        "take", lambda s, c: s.take(c.args[0]), lambda o, c: o.pipe(ops.take(c.args[0])), number(0, 4), patient=True
+    ),
+    Operator(
+        "take_last",
+        lambda s, c: s.take_last(c.args[0]),
+        lambda o, c: o.pipe(ops.take_last(c.args[0])),
+        number(0, 4),
+        patient=True,
+    ),
+    Operator(
+        "take_while",
+        lambda s, c: s.take_while(c.args[0].ours),
+        lambda o, c: o.pipe(ops.take_while(c.args[0])),
+        of("is", "over"),
+        patient=True,
+    ),
+    Operator(
+        "take_until",
+        lambda s, c: s.take_until(c.others[0]),
+        lambda o, c: o.pipe(ops.take_until(c.others[0])),
+        others=(1, 1),
+    ),
+    Operator(
+        "skip", lambda s, c: s.skip(c.args[0]), lambda o, c: o.pipe(ops.skip(c.args[0])), number(0, 4), patient=True
+    ),
+    Operator(
+        "skip_while",
+        lambda s, c: s.skip_while(c.args[0].ours),
+        lambda o, c: o.pipe(ops.skip_while(c.args[0])),
+        of("is", "over"),
+        patient=True,
+    ),
+    Operator(
+        "skip_until",
+        lambda s, c: s.skip_until(c.others[0]),
+        lambda o, c: skipping_until(o, c.others[0]),
+        others=(1, 1),
+    ),
+    # -- in time
+    Operator(
+        "debounce",
+        lambda s, c: s.debounce(c.args[0]),
+        lambda o, c: o.pipe(ops.debounce(c.args[0], scheduler=c.clock)),
+        seconds,
+    ),
+    Operator(
+        "throttle",
+        lambda s, c: s.throttle(c.args[0]),
+        lambda o, c: o.pipe(ops.throttle_first(c.args[0], scheduler=c.clock)),
+        seconds,
+    ),
+    Operator(
+        "sample",
+        lambda s, c: s.sample(c.args[0]),
+        lambda o, c: o.pipe(ops.sample(c.args[0], scheduler=c.clock)),
+        seconds,
+    ),
+    Operator(
+        "delay",
+        lambda s, c: s.delay(c.args[0]),
+        lambda o, c: o.pipe(ops.delay(c.args[0], scheduler=c.clock)),
+        seconds,
+    ),
+    Operator(
+        "timeout",
+        lambda s, c: s.timeout(c.args[0]),
+        lambda o, c: o.pipe(ops.timeout(c.args[0], scheduler=c.clock)),
+        seconds,
+        clocked=True,
+    ),
+    Operator(
+        "batches",
+        lambda s, c: s.batches(*c.args),
+        lambda o, c: batches(c.args[0], None)(o, c.clock),
+        number(1, 4),
+        patient=True,
+    ),
+    Operator(
+        "batches",
+        lambda s, c: s.batches(size=c.args[0], within=c.args[1]),
+        lambda o, c: batches(c.args[0] or 1_000, c.args[1])(o, c.clock),
+        lambda calm: st.tuples(st.none() | st.integers(1, 4), durations()),
+    ),
+    # -- several sources
+    Operator(
+        "merge", lambda s, c: s.merge(*c.others), lambda o, c: o.pipe(ops.merge(*c.others)), others=(0, 3), instant=True
+    ),
+    Operator("concat", lambda s, c: s.concat(*c.others), lambda o, c: o.pipe(ops.concat(*c.others)), others=(0, 2)),
+    Operator("zip", lambda s, c: s.zip(*c.others), lambda o, c: o.pipe(ops.zip(*c.others)), others=(1, 2), waits=True),
+    Operator(
+        "zip_latest",
+        lambda s, c: s.zip_latest(*c.others),
+        lambda o, c: o.pipe(ops.zip_latest(*c.others)),
+        others=(1, 2),
+    ),
+    Operator(
+        "combine_latest",
+        lambda s, c: s.combine_latest(*c.others),
+        lambda o, c: o.pipe(ops.combine_latest(*c.others)),
+        others=(1, 2),
+    ),
+    Operator(
+        "with_latest_from",
+        lambda s, c: s.with_latest_from(*c.others),
+        lambda o, c: o.pipe(ops.with_latest_from(*c.others)),
+        others=(1, 2),
+    ),
+    Operator("race", lambda s, c: s.race(*c.others), lambda o, c: rx.amb(o, *c.others), others=(1, 2)),
+    # -- streams of streams
+    Operator(
+        "flat_map",
+        lambda s, c: s.flat_map(c.inner),
+        lambda o, c: o.pipe(ops.flat_map(c.inner)),
+        inners=2,
+    ),
+    Operator(
+        "flat_map",
+        lambda s, c: s.flat_map(c.inner, concurrency=c.args[0]),
+        lambda o, c: o.pipe(
+            ops.map(lambda value: rx.defer(lambda _: c.inner(value))), ops.merge(max_concurrent=c.args[0])
+        ),
+        number(1, 3),
+        inners=2,
+        waits=True,
+    ),
+    Operator(
+        "concat_map",
+        lambda s, c: s.concat_map(c.inner),
+        lambda o, c: o.pipe(ops.concat_map(lambda value: rx.defer(lambda _: c.inner(value)))),
+        inners=2,
+        waits=True,
+    ),
+    Operator("switch_map", lambda s, c: s.switch_map(c.inner), lambda o, c: o.pipe(ops.switch_map(c.inner)), inners=2),
+    Operator("exhaust_map", lambda s, c: s.exhaust_map(c.inner), exhausting, inners=2),
+    Operator(
+        "group_by",
+        grouped,
+        lambda o, c: o.pipe(
+            ops.group_by(c.args[0]), ops.flat_map(lambda group: group.pipe(ops.map(lambda value: (group.key, value))))
+        ),
+        of("key"),
+    ),
+    # -- failure
+    Operator(
+        "catch",
+        lambda s, c: s.catch(lambda error: c.inner(len(kind_of(error)))),
+        lambda o, c: o.pipe(ops.catch(lambda error, _: c.inner(len(kind_of(error))))),
+        inners=2,
+    ),
+    Operator(
+        "retry",
+        lambda s, c: s.retry(*c.args),
+        lambda o, c: retried(o, *c.args, c.clock),
+        lambda calm: st.tuples(st.integers(1, 3), st.just(0) | durations()),
+    ),
+    Operator(
+        "repeat",
+        lambda s, c: s.repeat(c.args[0]),
+        lambda o, c: o.pipe(ops.repeat(c.args[0])),
+        number(0, 3),
+    ),
+    Operator(
+        "finally_do",
+        lambda s, c: s.finally_do(c.finished),
+        lambda o, c: o.pipe(ops.finally_action(c.finished)),
+        patient=True,
+    ),
+    # -- out
+    Operator("to_list", lambda s, c: s.to_list(), lambda o, c: o.pipe(ops.to_list()), sink=True),
+    Operator(
+        "reduce",
+        lambda s, c: s.reduce(c.args[0].ours, c.args[1]),
+        lambda o, c: o.pipe(ops.reduce(lambda so_far, value: c.args[0](so_far, value), c.args[1])),
+        lambda calm: st.tuples(functions("add", "key", calm=calm), st.integers(0, 3)),
+        sink=True,
+    ),
+    Operator("count", lambda s, c: s.count(), lambda o, c: o.pipe(ops.count()), sink=True),
+    Operator(
+        "any",
+        lambda s, c: s.any(c.args[0].ours),
+        lambda o, c: o.pipe(ops.some(c.args[0])),
+        of("is", "over"),
+        sink=True,
+    ),
+    Operator(
+        "all", lambda s, c: s.all(c.args[0].ours), lambda o, c: o.pipe(ops.all(c.args[0])), of("is", "over"), sink=True
+    ),
+    Operator("first", lambda s, c: s.first(), lambda o, c: o.pipe(ops.first()), sink=True),
+    Operator("last", lambda s, c: s.last(), lambda o, c: o.pipe(ops.last()), sink=True),
+)

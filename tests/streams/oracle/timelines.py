@@ -1,0 +1,322 @@
+"""Sources: timelines of values, errors and ends, the same for us and for reactivex.
+
+A tick is 1,000 seconds. A source's events lie a little after the tick, each source's and each event's by another
+number of seconds, so that two things never happen at one moment by accident: what happens first is then no matter of
+taste. Where ties are wanted, everything lies on the tick itself.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+from hypothesis import strategies as st
+from reactivex import Observable, abc, from_iterable
+from reactivex.disposable import Disposable
+from reactivex.notification import OnCompleted, OnError, OnNext
+from reactivex.scheduler import ImmediateScheduler
+from reactivex.testing import Recorded, TestScheduler
+from reactivex.testing.coldobservable import ColdObservable
+from reactivex.testing.hotobservable import HotObservable
+
+TICK = 1_000
+MOST_SOURCES = 12
+MOST_EVENTS = 8
+HORIZON = 60 * TICK + 0.5
+"""Nobody looks any further."""
+
+_chance = random.Random(4)
+LATE = [[_chance.randrange(1, 400) for _ in range(MOST_EVENTS + 2)] for _ in range(MOST_SOURCES)]
+"""By how many seconds an event of a source comes after its tick."""
+
+
+class Boom(Exception):
+    """What fails in a program."""
+
+
+def kind_of(error: BaseException) -> str:
+    """What kind of end an error is, said alike for both."""
+    match error:
+        case Boom():
+            return f"boom: {error}"
+        case TimeoutError():
+            return "timeout"
+        case anyio.EndOfStream():
+            return "empty"
+        case Exception(args=("Timeout",)):
+            return "timeout"
+    if type(error).__name__ == "SequenceContainsNoElementsError":
+        return "empty"
+    return f"{type(error).__name__}: {error}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What comes when: at these times of the clock (hot), or so long after each start (cold)."""
+
+    number: int
+    hot: bool
+    events: tuple[tuple[int, int], ...]
+    end: int | None
+    error: str | None = None
+
+    def __repr__(self) -> str:
+        drawn = " ".join(f"{time}:{value}" for time, value in self.events)
+        end = "" if self.end is None else f" {self.end}:{'#' if self.error else '|'}"
+        return f"{'hot' if self.hot else 'cold'}{self.number}[{drawn}{end}]"
+
+    def notes(self) -> list[Recorded[Any]]:
+        """As reactivex takes it."""
+        notes: list[Recorded[Any]] = [Recorded(time, OnNext(value)) for time, value in self.events]
+        if self.end is not None:
+            notes.append(Recorded(self.end, OnError(Boom(self.error)) if self.error else OnCompleted()))
+        return notes
+
+
+@dataclass(frozen=True)
+class Now:
+    """What is all there at each start."""
+
+    values: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        return f"now{list(self.values)}"
+
+
+@st.composite
+def sources(draw: st.DrawFn, number: int, *, calm: bool = False, hot: bool | None = None, ties: bool = False) -> Source:
+    """A timeline of a few events; ``calm``: no error; ``ties``: on the ticks."""
+    is_hot = draw(st.booleans()) if hot is None else hot
+    gaps = draw(st.lists(st.sampled_from([1, 1, 1, 2, 2, 3, 5, 0]), max_size=MOST_EVENTS))
+    late = [0] * (MOST_EVENTS + 2) if ties else LATE[number]
+    events: list[tuple[int, int]] = []
+    tick, time = 0, 0
+    for index, gap in enumerate(gaps):
+        if gap or not events:
+            tick += max(gap, 1)
+            time = tick * TICK + late[index]
+        events.append((time, draw(st.integers(0, 6))))
+    kind = draw(st.sampled_from(["end", "end", "end", "never"] if calm else ["end", "end", "error", "never"]))
+    if kind == "never":
+        return Source(number, is_hot, tuple(events), None)
+    gap = draw(st.sampled_from([1, 0, 2, 4]))
+    at = time if events and not gap else (tick + max(gap, 1)) * TICK + late[-1]
+    return Source(number, is_hot, tuple(events), at, f"source {number}" if kind == "error" else None)
+
+
+@dataclass
+class Start:
+    """A source was started, by its number and at this time; ``brief``: and left at that same moment."""
+
+    number: int
+    at: int
+    brief: bool = False
+
+
+# -- ours
+
+
+class World:
+    """Where our timelines run: hot ones are pushed at their times, source by source."""
+
+    def __init__(self, hot: list[Source]) -> None:
+        self.hot = sorted(hot, key=lambda source: source.number)
+        self.listening: dict[int, list[Hearer]] = {source.number: [] for source in hot}
+        self.running: dict[AsyncIterator[int], Start] = {}
+        self.starts: list[Start] = []
+
+    async def run(self) -> None:
+        """Let everything happen at its time."""
+        times = {time for source in self.hot for time, _ in source.events}
+        times |= {source.end for source in self.hot if source.end is not None}
+        for now in sorted(times):
+            await anyio.sleep_until(now)
+            for source in self.hot:
+                self.happen(source, now)
+
+    def happen(self, source: Source, now: int) -> None:
+        """Push what one source gives at this moment."""
+        for hearer in tuple(self.listening[source.number]):
+            hearer.left.extend(value for time, value in source.events if time == now)
+            if source.end == now:
+                hearer.end = Boom(source.error) if source.error else StopAsyncIteration()
+            hearer.news.set()
+
+    def start(self, source: Source) -> AsyncIterator[int]:
+        """Begin to read a source, from now on."""
+        reader = Hearer(self, source) if source.hot else Player(self, source)
+        self.running[reader] = start = Start(source.number, round(anyio.current_time()))
+        self.starts.append(start)
+        return reader
+
+    def stop(self, reader: AsyncIterator[int]) -> None:
+        """Take note that a source is read no more."""
+        start = self.running.pop(reader, None)
+        if start is not None:
+            start.brief = start.at == round(anyio.current_time())
+
+
+class Given:
+    """A source as our streams are given it: can be iterated again."""
+
+    def __init__(self, world: World, source: Source) -> None:
+        self.world = world
+        self.source = source
+
+    def __aiter__(self) -> AsyncIterator[int]:
+        return self.world.start(self.source)
+
+
+class Hearer(AsyncIterator[int]):
+    """Reads a hot source; keeps what was not asked for yet, as a subscription does."""
+
+    def __init__(self, world: World, source: Source) -> None:
+        self.world = world
+        self.number = source.number
+        self.left: deque[int] = deque()
+        self.end: Exception | None = None
+        self.news = anyio.Event()
+        world.listening[source.number].append(self)
+
+    async def __anext__(self) -> int:
+        while not self.left:
+            if self.end is not None:
+                raise self.end
+            self.news = anyio.Event()
+            await self.news.wait()
+        return self.left.popleft()
+
+    async def aclose(self) -> None:
+        self.world.stop(self)
+        if self in self.world.listening[self.number]:
+            self.world.listening[self.number].remove(self)
+
+
+class Player(AsyncIterator[int]):
+    """Plays a cold source from its start on."""
+
+    def __init__(self, world: World, source: Source) -> None:
+        self.world = world
+        self.began = round(anyio.current_time())
+        self.left = deque(source.events)
+        self.source = source
+
+    async def __anext__(self) -> int:
+        source = self.source
+        if not self.left and source.end is None:
+            await anyio.sleep_forever()
+        due = self.began + (self.left[0][0] if self.left else source.end or 0)
+        if due > anyio.current_time():
+            await anyio.sleep_until(due)
+        if self.left:
+            return self.left.popleft()[1]
+        raise Boom(source.error) if source.error else StopAsyncIteration
+
+    async def aclose(self) -> None:
+        self.world.stop(self)
+
+
+# -- theirs
+
+
+class Clock(TestScheduler):
+    """The scheduler of reactivex, which also notes where two things happened at one moment that have nothing to do
+    with each other, so that it depends on the order of scheduling which was first.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.origin: object = None
+        self.due: dict[float, list[Item]] = {}
+        self.ties: set[float] = set()
+
+    def schedule_absolute(self, duetime: Any, action: Any, state: Any = None) -> abc.DisposableBase:
+        """Schedule, and watch for ties."""
+        at = self.to_seconds(duetime)
+        if at <= self.clock:
+            return super().schedule_absolute(duetime, action, state)
+        item = Item(self.origin or object())
+        self.due.setdefault(at, []).append(item)
+
+        def act(scheduler: abc.SchedulerBase, state: Any = None) -> Any:
+            item.over = True
+            if any(not other.over and other.origin is not item.origin for other in self.due[at]):
+                self.ties.add(at)
+            return action(scheduler, state)
+
+        scheduled = super().schedule_absolute(duetime, act, state)
+
+        def dispose() -> None:
+            item.over = True
+            scheduled.dispose()
+
+        return Disposable(dispose)
+
+
+class Item:
+    """Something that is due."""
+
+    def __init__(self, origin: object) -> None:
+        self.origin = origin
+        self.over = False
+
+
+class Cold(ColdObservable[Any]):
+    """A cold source, each start of which is an origin of its own."""
+
+    def _subscribe_core(
+        self, observer: abc.ObserverBase[Any] | None = None, scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        clock = self.scheduler
+        assert isinstance(clock, Clock)
+        clock.origin = object()
+        try:
+            return super()._subscribe_core(observer, scheduler)
+        finally:
+            clock.origin = None
+
+
+class Stage:
+    """Where their timelines run."""
+
+    def __init__(self, hot: list[Source]) -> None:
+        self.clock = Clock()
+        self.made: list[tuple[int, HotObservable[Any] | ColdObservable[Any]]] = []
+        self.hot: dict[int, HotObservable[Any]] = {}
+        for source in sorted(hot, key=lambda source: source.number):
+            self.clock.origin = source
+            self.hot[source.number] = HotObservable(self.clock, source.notes())
+            self.made.append((source.number, self.hot[source.number]))
+        self.clock.origin = None
+
+    def observable(self, source: Source | Now) -> Observable[Any]:
+        """A source as reactivex is given it."""
+        if isinstance(source, Now):
+            return from_iterable(source.values, scheduler=ImmediateScheduler.singleton())
+        if source.hot:
+            return self.hot[source.number]
+        cold = Cold(self.clock, source.notes())
+        self.made.append((source.number, cold))
+        return cold
+
+    @property
+    def starts(self) -> list[Start]:
+        """Which source was subscribed to, when."""
+        return [
+            Start(number, round(start.subscribe), start.unsubscribe == start.subscribe)
+            for number, made in self.made
+            for start in made.subscriptions
+        ]
+
+    def late_starts(self) -> set[float]:
+        """When somebody subscribed to a hot source in the very moment in which it gave something."""
+        return {
+            start.subscribe
+            for hot in self.hot.values()
+            for start in hot.subscriptions
+            if any(note.time == start.subscribe for note in hot.messages)
+        }
