@@ -224,8 +224,10 @@ class Player(AsyncIterator[int]):
 
 
 class Clock(TestScheduler):
-    """The scheduler of reactivex, which also notes where two things happened at one moment that have nothing to do
-    with each other, so that it depends on the order of scheduling which was first.
+    """The scheduler of reactivex, which also notes ties.
+
+    A tie: two things that have nothing to do with each other happened at one moment, so that it depends on the order
+    of scheduling which was first.
     """
 
     def __init__(self) -> None:

@@ -1,0 +1,89 @@
+"""Random programs give the same with our streams as with reactivex: events, times, and the kind of end.
+
+``EVENFLOW_FUZZ_EXAMPLES`` says how many; ``make fuzz`` asks for 50,000.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+from hypothesis import assume, given, settings, strategies as st
+
+from evenflow.streams import Stream
+from tests.streams.oracle.differences import DIFFERENCES, document
+from tests.streams.oracle.programs import Program, Step, parts, programs
+from tests.streams.oracle.running import Backend, differs, run_ours, run_theirs
+from tests.streams.oracle.table import TABLE, Operator
+
+EXAMPLES = int(os.environ.get("EVENFLOW_FUZZ_EXAMPLES", "0"))
+
+
+def examples(few: int, share: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """So many examples, or that share of those that a long run asks for."""
+    return settings(max_examples=max(few, round(EXAMPLES * share)))
+
+
+def same(program: Program, backend: Backend = "asyncio", *, nervous: bool = False) -> None:
+    """Run it on both sides, and compare, unless reactivex itself had to choose what was first."""
+    their = run_theirs(program)
+    assume(not their.ties)
+    mine = run_ours(program, backend, nervous=nervous)
+    difference = differs(program, mine, their)
+    assert difference is None, f"different: {difference}\n\n{program!r}\n\n  ours   {mine}\n  theirs {their}"
+
+
+def ident(operator: Operator) -> str:
+    """Name a case."""
+    return operator.name
+
+
+@pytest.mark.parametrize("operator", TABLE, ids=ident)
+def test_an_operator_means_what_it_means_in_reactivex(operator: Operator) -> None:
+    """One operator, on random timelines and with random arguments, gives the same events at the same times, and the same end."""
+
+    @examples(25, 0.02)
+    @given(programs(operator, longest=0))
+    def check(program: Program) -> None:
+        same(program)
+
+    check()
+
+
+@examples(150, 1)
+@given(programs(longest=4))
+def test_chains_mean_what_they_mean_in_reactivex(program: Program) -> None:
+    """A random chain of operators, whose other sources and inner streams are chains, gives the same as that of reactivex."""
+    same(program)
+
+
+@examples(60, 0.2)
+@given(programs(longest=3))
+def test_a_reader_that_cancels_its_reads_sees_the_same(program: Program) -> None:
+    """A reader that cancels its reads all the time, and begins them again, sees what a calm one would see."""
+    assume(not any(isinstance(part, Step) and part.operator.clocked for part in parts(program)))
+    same(program, nervous=True)
+
+
+@examples(30, 0.1)
+@given(programs(longest=3), st.booleans())
+def test_chains_mean_the_same_on_trio(program: Program, nervous: bool) -> None:
+    """On trio a chain gives the same, too."""
+    assume(not nervous or not any(isinstance(part, Step) and part.operator.clocked for part in parts(program)))
+    same(program, "trio", nervous=nervous)
+
+
+def test_every_operator_is_in_the_table_or_among_the_differences() -> None:
+    """An operator that is neither compared nor said to differ on purpose cannot be added."""
+    given_names = {name for name in dir(Stream) if not name.startswith("_")}
+    ways_in = {"receive", "receive_nowait", "aclose", "extra", "extra_attributes"}
+    known = {operator.name for operator in TABLE} | {name for difference in DIFFERENCES for name in difference.names}
+    assert given_names - ways_in - known == set()
+    assert {operator.name for operator in TABLE} - given_names == set()
+
+
+def test_the_page_of_differences_is_the_list() -> None:
+    """DIFFERENCES.md, which the reference includes, says what the list says."""
+    page, text = document()
+    assert page.read_text() == text, "run: python -m tests.streams.oracle.differences"
