@@ -41,9 +41,9 @@ class Patch:
         # the folder is no checkout: git must not look for one above it, or it would apply to nothing in silence
         environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.parent)}
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode == 0 and not self._changed(folder):
-            return "it changes nothing"
-        return done.stderr
+        if done.returncode != 0:
+            return done.stderr or f"git apply ended with {done.returncode}"
+        return "" if self._changed(folder) else "it changes nothing"
 
     def _changed(self, folder: Path) -> bool:
         return any(
