@@ -354,3 +354,24 @@ async def test_waiting_order_is_kept_across_different_wants() -> None:
             received.append((await subscription.receive()).n)
             await settle()
     assert received == [0, 1, 2, 3, 4]
+
+
+@both
+async def test_two_that_wait_never_hold_what_the_other_needs() -> None:
+    """One that needed no slot needs one after all, another holds it and needs the first one's: the earlier goes first."""
+    subject = Subject(Order)
+    keyed = subject.subscribe(Order, conflate=Order.region, overflow="block", buffer=1)
+    plain = subject.subscribe(Order, where=Order.n >= 10, buffer=1)
+    await subject.publish(Order(n=10, region="b"))
+    async with group() as tasks:
+        replaces = await publishing(tasks, subject, Order(n=11, region="b"))
+        needs_both = await publishing(tasks, subject, Order(n=12, region="c"))
+        assert plain.receive_nowait().n == 10  # now the first may go: its key is buffered
+        assert keyed.receive_nowait().n == 10  # no longer: it needs this slot, which just came free
+        await settle()
+        assert replaces.result == 2
+        assert needs_both.waits
+        assert numbers(take_all(plain)) == numbers(take_all(keyed)) == [11]
+        await settle()
+        assert needs_both.result == 2
+    assert numbers(take_all(plain)) == numbers(take_all(keyed)) == [12]

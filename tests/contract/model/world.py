@@ -197,6 +197,8 @@ class Task:
         self.begun = False
         self.ended = False
         self.cancelled = False
+        self.seen: tuple[Any, int] = (None, 0)
+        """The event with which it was seen to wait when everybody had run, and when that was."""
         self.full: list[Pair] = []
         """Where it was seen to need a slot while it was the one that had waited longest: the next one there is kept."""
 
@@ -236,6 +238,7 @@ class World:
         self.closed = False
         self.failures: list[BaseException] = []
         self.counter = 0
+        self.settled = 0
         self.reached: dict[int, int] = {}
         """How many wanted each event, by its number."""
         self.witness: Subscription[Any] = self.subject.subscribe(buffer=10_000, overflow="drop_newest")
@@ -272,6 +275,21 @@ class World:
         self.counter += 1
         return KINDS[kind](n=self.counter, key=KEYS[key])
 
+    def in_turn(self, task: Publish) -> None:
+        """Of those that waited for the same subscriptions nobody waited longer, and still waits."""
+        needed = self.needed(task)
+        if task.seen[0] is not task.event or not needed:
+            return  # it did not wait: whoever finds a slot that is kept for nobody may pass
+        for other in self.publishes:
+            other.look(self.reached)
+            event, since = other.seen
+            if other.waits and not other.cancelled and event is other.event and since < task.seen[1]:
+                assert self.needed(other) != needed, f"{task.event!r} overtook {other.event!r}"
+
+    def needed(self, task: Publish) -> set[Pair]:
+        """Where it needs a slot."""
+        return {pair for pair in self.wanting(task.event) if pair.model.room(task.event) < FREE}
+
     # -- steps
 
     async def subscribe(self, wants: int, buffer: int, overflow: Overflow, conflate: bool, gaps: bool) -> None:
@@ -305,6 +323,7 @@ class World:
                 except SubjectClosed:
                     assert self.closed
                 else:
+                    self.in_turn(task)
                     self.published([task.event], count)
             task.ended = True
 
@@ -468,8 +487,11 @@ class World:
         await anyio.wait_all_tasks_blocked()
         self.check()
         waiting = [task for task in self.publishes if task.waits]
+        self.settled = now = self.settled + 1
         for place, task in enumerate(waiting):
             assert not self.closed, "a publish waits at a closed subject"
+            if task.seen[0] is not task.event:
+                task.seen = (task.event, now)
             task.look(self.reached)
             before = waiting[:place]
             reasons = [
