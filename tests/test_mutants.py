@@ -31,6 +31,12 @@ def test_a_patch_names_tests_that_exist(patch: Patch) -> None:
             assert re.search(rf"^\s*(async )?(def|class) {name}\b", text, re.MULTILINE), test
 
 
+@pytest.mark.parametrize("guarantee", range(1, 12))
+def test_every_guarantee_is_broken_by_a_mutant(guarantee: int) -> None:
+    """A guarantee that nobody can break on purpose is not tested."""
+    assert any(patch.name.startswith(f"{guarantee:02}-") for patch in PATCHES)
+
+
 def test_a_survivor_is_named(tmp_path: Path) -> None:
     """A test that passes with the mutant applied is reported, with its parametrized ones taken together."""
     path = tmp_path / "x.patch"
