@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evenflow._readers import Readers
+from evenflow._readers import WAKES_A_TURN, Readers, Wakes
 
 
 class Bell:
@@ -110,3 +110,55 @@ def test_who_goes_to_sleep_beside_a_chunk_makes_it_need_a_look(sleepers: int) ->
     box = Box()
     asleep(box, *map(str, range(sleepers)))
     assert box.looked >= sleepers
+
+
+def woken(wakes: Wakes, count: int) -> list[Any]:
+    """The bells of so many readers that should wake, each of a mailbox of its own."""
+    bells: list[Any] = [Bell(str(number)) for number in range(count)]
+    for bell in bells:
+        wakes.ring(bell)
+    return bells
+
+
+def test_so_many_are_woken_at_a_time_and_each_that_runs_wakes_the_next() -> None:
+    """In the order in which their events came; nobody is forgotten."""
+    wakes = Wakes()
+    bells = woken(wakes, WAKES_A_TURN + 2)
+    assert [bell.name for bell in bells if not bell.rung] == [str(WAKES_A_TURN), str(WAKES_A_TURN + 1)]
+    wakes.answered()
+    assert [bell.name for bell in bells if not bell.rung] == [str(WAKES_A_TURN + 1)]
+    for _ in range(WAKES_A_TURN + 1):
+        wakes.answered()
+    assert all(bell.rung for bell in bells)
+    assert (wakes.ringing, len(wakes.due)) == (0, 0)
+
+
+def test_a_reader_in_a_hurry_runs_in_the_next_turn() -> None:
+    """Its bell rings now, and not a second time."""
+    wakes = Wakes()
+    *_, due = woken(wakes, WAKES_A_TURN + 1)
+    wakes.hurry(due)
+    assert due.rung
+    due.rung = False
+    wakes.hurry(due)
+    assert not due.rung
+    assert wakes.ringing == WAKES_A_TURN + 1
+
+
+@pytest.mark.parametrize("was_due", [False, True])
+def test_a_reader_that_is_cancelled_before_it_runs_leaves_no_bell_behind(was_due: bool) -> None:
+    """Whether its bell has rung or was due: those that wait behind it still ring, each in its turn."""
+    wakes = Wakes()
+    woken(wakes, WAKES_A_TURN - (not was_due))
+    box = Box()
+    box.wakes = wakes
+    (one,) = asleep(box, "one")
+    box.there = 1
+    box.rouse()
+    assert one.rung is not was_due
+    (behind,) = woken(wakes, 1)
+    box.there = 0
+    box.leave(one)
+    assert behind.rung is not was_due
+    wakes.answered()
+    assert behind.rung

@@ -105,11 +105,17 @@ class Admission:
         for box in held:
             self.freed(box)
 
-    def release(self, waiter: Waiter) -> None:
-        """The publish runs now, with no await any more: its slots are its own to fill."""
-        for box in waiter.held:
+    def release(self, waiter: Waiter) -> set[Mailbox]:
+        """The publish runs now, with no await any more: its slots are its own to fill; returns where they are."""
+        held, waiter.held = waiter.held, set()
+        for box in held:
             box.reserved -= 1
-        waiter.held = set()
+        return held
+
+    def take_back(self, waiter: Waiter, held: set[Mailbox]) -> None:
+        """The publish must wait on: what it had is kept for it."""
+        for box in held:
+            self._hold(waiter, box)
 
     def misses(self, box: Mailbox) -> bool:
         """Whether a publish waits for room in this mailbox."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import difflib
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -143,7 +143,7 @@ class Event(BaseModel, metaclass=EventMeta):
             a class keyword is unknown, or the class is not frozen.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
 
 def fields(event: type[T], /) -> T:

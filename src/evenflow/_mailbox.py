@@ -34,7 +34,7 @@ from anyio import create_memory_object_stream
 from ._errors import SlowSubscriber
 from ._items import EMPTY, NOTHING, Cell, Gap, wider
 from ._loops import TURNS
-from ._readers import Readers
+from ._readers import Readers, Wakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,13 +111,14 @@ class Mailbox(Readers):
         conflated: bool,
         gaps: bool,
         careful: set[Mailbox],
+        wakes: Wakes | None = None,
     ) -> None:
-        super().__init__()
-        self.capacity = capacity
+        super().__init__(wakes)
+        self.capacity: int = capacity
         self.overflow: Overflow = overflow
-        self.gaps = gaps
-        self.plain = not (conflated or gaps)
-        self.careful = careful
+        self.gaps: bool = gaps
+        self.plain: bool = not (conflated or gaps)
+        self.careful: set[Mailbox] = careful
         """The mailboxes of one subject that an event cannot simply be appended to."""
         self.keys: dict[object, Cell] | None = {} if conflated else None
         self.chunk: deque[Any] = EMPTY
@@ -125,17 +126,24 @@ class Mailbox(Readers):
         self.front: deque[Any] = EMPTY
         self.replay: deque[Any] = EMPTY
         self.gap: Gap | None = None
-        self.lying = False
-        self.limit = capacity
+        self.lying: bool = False
+        self.limit: int = capacity
         """The chunk may grow to this length before anybody has to look again."""
-        self.marks = self.reserved = self.stamp = self.serial = 0
-        self.taken = self.replaced = self.evicted = self.refused = self.discarded = 0
+        self.marks: int = 0
+        self.reserved: int = 0
+        self.stamp: int = 0
+        self.serial: int = 0
+        self.taken: int = 0
+        self.replaced: int = 0
+        self.evicted: int = 0
+        self.refused: int = 0
+        self.discarded: int = 0
         self.end: BaseException | type[BaseException] | None = None
-        self.closed = False
+        self.closed: bool = False
         self.on_take: Callable[[Mailbox], None] | None = None
         self.owner: ref[Owner] | None = None
-        self.stalled = False
-        self.name = ""
+        self.stalled: bool = False
+        self.name: str = ""
         self.place: tuple[str, int] = ("", 0)
         self.sending: MemoryObjectSendStream[Any] | None = None
         self.receiving: MemoryObjectReceiveStream[Any] | None = None
@@ -217,6 +225,8 @@ class Mailbox(Readers):
     def extend(self, events: tuple[Any, ...]) -> None:
         """Append several events to a chunk that lies in the stream already, where there is room for all."""
         self.chunk.extend(events)
+        if self.sleepers:
+            self.rouse()
         if len(self.chunk) >= self.limit:
             self.fill()
 
@@ -244,7 +254,7 @@ class Mailbox(Readers):
 
     def review(self) -> None:
         """Find out whether events can simply be appended again."""
-        if self.plain and self.room() > 0 and not (self.reserved or self.sleepers or self.end):
+        if self.plain and self.room() > 0 and not (self.reserved or self.end or (self.lying and self.sleepers)):
             self.limit = self.capacity - len(self.ready) - len(self.front)
             self.careful.discard(self)
 
@@ -317,8 +327,7 @@ class Mailbox(Readers):
             return self.ready.popleft()
         if not self.lying:
             return NOTHING
-        chunk = self._unload()
-        return self._take_any() if chunk is self.front else chunk.popleft()
+        return self._unload().popleft() if self._may_hurry() else self._take_any()
 
     def _take_any(self) -> Any:
         """The oldest item, wherever it lies, or NOTHING."""

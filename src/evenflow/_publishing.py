@@ -83,9 +83,13 @@ class Publishing(Roster, Generic[E]):
         """
         route = self._routes.get(type(event))
         home = self._home
-        if route is None or (home is not None and not home.is_here()):
+        try:
+            at_home = home is None or home.running() is home.native
+        except RuntimeError:  # another library runs here
+            at_home = False
+        if route is None or not at_home:
             route = self._find_route(event)
-        if self._cancelled() == CANCELLED:
+        if self._cancelled_at() == CANCELLED:
             await checkpoint()
         if TURNS.given >= DELIVERIES_A_TURN:
             await TURNS.turn()
@@ -93,10 +97,10 @@ class Publishing(Roster, Generic[E]):
         if self._notes:
             self._do_notes()
         everyone = route.everyone
-        if route.choosy or self._keyed or self._inside or not everyone.keys().isdisjoint(self._careful):
+        careful = self._careful
+        if route.choosy or self._keyed or self._inside or (careful and not everyone.keys().isdisjoint(careful)):
             return await self._publish_carefully(event, route)
-        self._append_to_all(event, everyone)
-        return len(everyone)
+        return self._append_to_all(event, everyone)
 
     def publish_nowait(self, event: E, /) -> int:
         """As ``publish``, without waiting and without a checkpoint.
@@ -130,7 +134,7 @@ class Publishing(Roster, Generic[E]):
 
     # ------------------------------------------------------------------ the fast way
 
-    def _append_to_all(self, event: Any, everyone: dict[Mailbox, None]) -> None:
+    def _append_to_all(self, event: Any, everyone: dict[Mailbox, None]) -> int:
         """Commit an event that everyone wants, where all have room and nobody needs a look."""
         self._inside = self._committing = True
         try:
@@ -154,6 +158,7 @@ class Publishing(Roster, Generic[E]):
             self._do_notes()
         if not reached:
             self._on_unwanted(event)
+        return reached
 
     # ------------------------------------------------------------------ for other threads
 
@@ -228,12 +233,13 @@ class Publishing(Roster, Generic[E]):
         """Publish where somebody has a condition, has no room, conflates, or must be told."""
         if self._committing:
             raise RuntimeError("publish was called by a destructor while an event was being delivered")
+        life = self._life
         draft = self._ask(event, route)
         for _ in range(2):  # trio may run us before the reader in the turn that comes, not in the one after
             if not self._would_starve(draft):
                 break
             await checkpoint()
-            self.check_open()
+            self.check_open(life)
             self._ask_newcomers(draft)
         if blocked := self._blocked(draft):
             return await self._publish_when_room(draft, blocked)
@@ -325,12 +331,14 @@ class Publishing(Roster, Generic[E]):
         return blocked
 
     def _would_starve(self, draft: Draft) -> bool:
-        """Whether this would drop an event whose reader was woken and has not run yet."""
-        return any(
-            box.rung and box.must_drop(draft.keys.get(box))
-            for group in draft.groups()
-            for box in self._among_careful(group)
-        )
+        """Whether this would drop an event whose reader was woken and has not run yet; such a reader runs next."""
+        starving = False
+        for group in draft.groups():
+            for box in self._among_careful(group):
+                if box.rung and box.must_drop(draft.keys.get(box)):
+                    box.hurry()
+                    starving = True
+        return starving
 
     def _commit(self, draft: Draft) -> int:
         """Give the event to all that want it, in one instant."""
@@ -398,11 +406,12 @@ class Publishing(Roster, Generic[E]):
                     self._admission.join(waiter, blocked)
                     WAITING[task] = waiter
                     refuse_deadlock(task)
-                    await self._wait_for_turn(waiter, task)
+                    await self._wait_for_turn(waiter, task, life)
                 self.check_open(life)
                 self._ask_newcomers(draft)
-                blocked = self._blocked(draft, waiter.held)
-            self._admission.release(waiter)
+                held = self._admission.release(waiter)
+                if blocked := self._blocked(draft):
+                    self._admission.take_back(waiter, held)
             return self._commit(draft)
         finally:
             WAITING.pop(task, None)
@@ -414,13 +423,16 @@ class Publishing(Roster, Generic[E]):
         So a publisher faster than its readers does without being told of each slot, which costs ten times as much.
         """
         self._admission.reserve(waiter, blocked)
+        last = blocked[-1]
+        while last.room() < 0 and self._wakes.due and not self._closed:
+            await TURNS.turn()
         for _ in range(2):  # trio may run us before the readers in the first turn
-            await checkpoint()
-            if all(box.room() >= 0 for box in waiter.held):
+            if all(box.room() >= 0 for box in blocked):
                 return
+            await TURNS.turn()
         self._admission.give_back(waiter)
 
-    async def _wait_for_turn(self, waiter: Waiter, task: object) -> None:
+    async def _wait_for_turn(self, waiter: Waiter, task: object, life: int) -> None:
         """Sleep until the admission lets this publish go, looking up every now and then."""
         since = anyio.current_time()
         logged: set[Mailbox] = set()
@@ -428,7 +440,7 @@ class Publishing(Roster, Generic[E]):
             if waiter.granted:
                 await checkpoint()
                 continue
-            if self._closed:
+            if self._closed or life != self._life:
                 return
             wake = waiter.wake
             with anyio.move_on_after(TICK):

@@ -7,6 +7,7 @@ A destructor may run at any moment: while our own tables are worked on (`_inside
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from threading import get_ident
@@ -16,10 +17,12 @@ import anyio
 from anyio import ClosedResourceError, EndOfStream
 
 from ._admission import Admission
+from ._deadlock import forget_waiting
 from ._errors import SubjectClosed
 from ._items import EMPTY
 from ._loops import Home, home_or_none
 from ._mailbox import Mailbox
+from ._readers import Wakes
 from ._routing import Router
 
 if TYPE_CHECKING:
@@ -46,6 +49,9 @@ class Roster:
         """What a destructor, or another thread, could not do at once."""
         self._home: Home | None = None
         self._cancelled_at: Callable[[], float] = anyio.current_effective_deadline
+        self._wakes = Wakes()
+        self._watchers: list[Callable[[Mailbox | None], None]] = []
+        """Who wants to be told of every take; they outlive a life, for what they watch does."""
         self._inside = False
         """Our own tables are being worked on: a destructor only leaves a note (`_notes`)."""
         self._committing = False
@@ -67,7 +73,6 @@ class Roster:
         """The number of the last one that came."""
         self._careful: set[Mailbox] = set()
         self._admission = Admission(self._on_take)
-        self._watchers: list[Callable[[Mailbox | None], None]] = []
         self._published: int = 0
         self._deliveries: int = 0
         self._closed = False
@@ -101,7 +106,14 @@ class Roster:
 
     def new_box(self, *, capacity: int, overflow: Overflow, conflated: bool, gaps: bool) -> Mailbox:
         """A mailbox of this subject, not yet active."""
-        return Mailbox(capacity=capacity, overflow=overflow, conflated=conflated, gaps=gaps, careful=self._careful)
+        return Mailbox(
+            capacity=capacity,
+            overflow=overflow,
+            conflated=conflated,
+            gaps=gaps,
+            careful=self._careful,
+            wakes=self._wakes,
+        )
 
     def detach(self, box: Mailbox, end: BaseException | type[BaseException], *, discard: bool = True) -> None:
         """End a subscription; what is buffered is discarded, or can still be read."""
@@ -132,10 +144,14 @@ class Roster:
     def forget(self, box: Mailbox) -> None:
         """A subscription was let go by its last reference, perhaps in another thread or during a commit."""
         home = self._home
-        if self._inside or (home is not None and home.thread != get_ident()):
-            self._notes.append(partial(self._let_go, box, ClosedResourceError, discard=True))
-        else:
+        elsewhere = home is not None and home.thread != get_ident()
+        if not elsewhere and not self._inside:
             self._let_go(box, ClosedResourceError, discard=True)
+            return
+        self._notes.append(partial(self._let_go, box, ClosedResourceError, discard=True))
+        if elsewhere and home is not None:
+            with suppress(RuntimeError):  # the loop has ended: the next one does it
+                home.call_soon(self._do_notes)
 
     def _do_notes(self) -> None:
         """Do what could not be done at once."""
@@ -218,10 +234,14 @@ class Roster:
         """The loop has ended: whoever waited there waits no more."""
         self._home = None
         self._cancelled_at = anyio.current_effective_deadline
+        forget_waiting(self._admission.queue)
         self._admission = Admission(self._on_take)
         self._watchers = []
+        self._wakes.forget()
         for box in self._boxes:
             box.sleepers = box.rung = EMPTY
+            box.bell = None
+            box.returned = 0
             box.reserved = 0
             box.on_take = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -35,9 +36,9 @@ class Request:
     """One event on its way from a thread."""
 
     def __init__(self, event: Any, *, patient: bool) -> None:
-        self.event = event
-        self.patient = patient
-        self.done = threading.Event()
+        self.event: Any = event
+        self.patient: bool = patient
+        self.done: threading.Event = threading.Event()
         self.scope: CancelScope | None = None
         self._lock = threading.Lock()
         self._state = "waiting"
@@ -94,29 +95,39 @@ def publish_from_thread(subject: Observing[Any], home: Home, event: Any, timeout
     """Publish in the subject's loop, and wait here until that is done."""
     request = Request(event, patient=timeout != 0)
     until = None if timeout is None else monotonic() + timeout
-    closed = SubjectClosed(f"{subject.name} is closed: its loop has ended")
     try:
         home.call_soon(partial(_begin, subject, request))
     except RuntimeError:
-        raise closed from None
+        raise SubjectClosed(f"{subject.name} is closed: its loop has ended") from None
+    try:
+        _wait(subject, home, request, until)
+    except BaseException:  # an interrupt of this thread as well: what has raised here reaches nobody
+        if request.withdraw():
+            _call_off(home, request)
+        raise
+    return request.result()
+
+
+def _wait(subject: Observing[Any], home: Home, request: Request, until: float | None) -> None:
+    """In the thread: wait until the loop has an answer, or there is no time left, or no loop."""
     while not request.done.wait(
         LOOK if until is None or not request.patient else min(LOOK, max(0.0, until - monotonic()))
     ):
         if home.has_ended() and not request.done.is_set():
-            raise closed
+            raise SubjectClosed(f"{subject.name} is closed: its loop has ended")
+        if subject.courier is None and request.withdraw():
+            raise SubjectClosed(f"{subject.name} is closed: it was left while this publish was on its way")
         if until is not None and request.patient and monotonic() >= until and request.withdraw():
             _call_off(home, request)
             raise TimeoutError(
-                f"{subject.name} had no room for {type(event).__name__} within {timeout} s; nobody got it"
+                f"{subject.name} had no room for {type(request.event).__name__} in time; nobody got it;"
+                " raise timeout=, or have somebody take events faster"
             )
-    return request.result()
 
 
 def _call_off(home: Home, request: Request) -> None:
-    try:
+    with suppress(RuntimeError):  # the loop has ended, and the wait with it
         home.call_soon(request.cancel)
-    except RuntimeError:
-        pass  # the loop has ended, and the wait with it
 
 
 def _begin(subject: Observing[Any], request: Request) -> None:
@@ -139,9 +150,13 @@ def _begin(subject: Observing[Any], request: Request) -> None:
 def _begin_to_wait(subject: Observing[Any], request: Request) -> None:
     courier = subject.courier
     if courier is None:
-        request.fail(SubjectClosed(f"{subject.name} is closed: it takes no more events"))
+        request.fail(_closed(subject))
     else:
         courier.carry(request)
+
+
+def _closed(subject: Observing[Any]) -> SubjectClosed:
+    return SubjectClosed(f"{subject.name} was closed while this publish was on its way; nobody got the event")
 
 
 class Courier:
@@ -163,8 +178,10 @@ class Courier:
         self._bell.release()
 
     def stop(self) -> None:
-        """No more requests come."""
+        """The subject was closed: no more requests come, and those that have no task yet get none."""
         self._scope.cancel()
+        while self._requests:
+            self._requests.popleft().fail(_closed(self._subject))
 
     async def run(self) -> None:
         """Start a task for each request, until it is stopped."""
@@ -172,14 +189,15 @@ class Courier:
         with self._scope:
             while True:
                 await self._bell.acquire()
-                self._group.start_soon(_publish, self._subject, self._requests.popleft(), name=name)
+                if self._requests:
+                    self._group.start_soon(_publish, self._subject, self._requests.popleft(), name=name)
 
 
 async def _publish(subject: Observing[Any], request: Request) -> None:
     """In the loop, as a task of the subject's: wait for room."""
     if request.is_withdrawn:
         return
-    error: BaseException = SubjectClosed(f"{subject.name} was left while this publish waited; nobody got the event")
+    error: BaseException = _closed(subject)
     try:
         with CancelScope() as request.scope:
             count = await subject.publish_claimed(request.event, request.claim)
