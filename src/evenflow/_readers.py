@@ -33,7 +33,7 @@ class Wakes:
     def __init__(self) -> None:
         self.due: OrderedDict[Semaphore, None] = OrderedDict()
         """Those that wait for their turn to ring, in order."""
-        self.ringing = 0
+        self.ringing: int = 0
         """Those that have rung and were not answered yet."""
 
     def forget(self) -> None:
@@ -69,7 +69,7 @@ class Readers:
     __slots__ = ("bell", "hands", "readers", "returned", "rung", "sleepers", "wakes")
 
     def __init__(self, wakes: Wakes | None = None) -> None:
-        self.wakes = wakes or Wakes()
+        self.wakes: Wakes = wakes or Wakes()
         self.sleepers: deque[Semaphore] = EMPTY
         """The bells of readers that wait."""
         self.returned: int = 0
