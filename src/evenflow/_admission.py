@@ -3,6 +3,7 @@
 Rule 1: a publish waits only for mailboxes that are full and want this very event; others pass by.
 Rule 2: it may go once it has a slot in each of them; then the slots are its own until it has run.
 Rule 3: for the one that has waited longest, each slot that comes free and that it needs is kept, one a mailbox.
+        One that may not go after all gives back what it holds, unless it is that one.
 Rule 4: whoever leaves passes on what was kept for it, to the next that waits.
 
 A slot that is kept or granted counts as taken for everybody else (`Mailbox.reserved`).
@@ -52,6 +53,7 @@ class Admission:
         if waiter not in self.queue:
             self.queue.append(waiter)
         self._wait_again(waiter, blocked)
+        self._let_only_the_longest_hold()
 
     def reserve(self, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
         """The first to wait, where every reader is about to run: the slots that come free are its own beforehand."""
@@ -151,6 +153,21 @@ class Admission:
         for box in blocked:
             if box.on_take is None:
                 box.slow_down(self._taken)
+
+    def _let_only_the_longest_hold(self) -> None:
+        """Whoever else waits gives back what it was granted before: two could hold what the other needs."""
+        _, *others = [waiter for waiter in self.queue if not waiter.granted]
+        given_back: dict[Mailbox, None] = {}
+        for waiter in others:
+            for box in waiter.held:
+                box.reserved -= 1
+                given_back[box] = None
+            waiter.missing |= waiter.held
+            waiter.held = set()
+        for box in given_back:
+            if box.on_take is None:
+                box.slow_down(self._taken)
+            self.freed(box)
 
     @staticmethod
     def _hold(waiter: Waiter, box: Mailbox) -> None:
