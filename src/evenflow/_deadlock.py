@@ -17,11 +17,20 @@ from ._errors import Deadlock
 from ._loops import task_has_ended, task_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ._admission import Waiter
     from ._mailbox import Mailbox
 
 WAITING: dict[object, Waiter] = {}
 """The publish that each task waits in, over all subjects."""
+
+
+def forget_waiting(waiters: Iterable[Waiter]) -> None:
+    """The loop of these publishes has ended: nobody waits, and what they held is nobody's."""
+    ended = set(map(id, waiters))
+    for task in [task for task, waiter in WAITING.items() if id(waiter) in ended]:
+        WAITING.pop(task).held.clear()
 
 
 def readers(box: Mailbox) -> list[object]:

@@ -11,7 +11,8 @@ import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
-from inspect import Parameter, isawaitable, signature
+from inspect import Parameter, isawaitable, signature, unwrap
+from types import CodeType
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from anyio import ClosedResourceError, get_cancelled_exc_class
@@ -66,7 +67,8 @@ class Observer:
         self._subject = subject
         self._options = options
         self._concurrency = concurrency
-        self._subscription: Subscription[Any] | None = None
+        self.subscription: Subscription[Any] | None = None
+        """What it reads, from its first start on."""
         self._detached = False
         self._running = 0
         self._handled = 0
@@ -78,7 +80,7 @@ class Observer:
     @property
     def ended(self) -> bool:
         """Whether it will handle nothing more, as things stand: it was detached, or its subscription has ended."""
-        subscription = self._subscription
+        subscription = self.subscription
         if self._running:
             return False
         return self._detached or (subscription is not None and subscription.box.end is not None)
@@ -91,10 +93,10 @@ class Observer:
     def detach(self) -> None:
         """Take no more events; what it was still owed is discarded, a handler that runs goes on to its end."""
         if not self._detached:
-            self._detached = True
             self._subject.remove_observer(self)
-            if self._subscription is not None:
-                self._subscription.close()
+            self._detached = True
+            if self.subscription is not None:
+                self.subscription.close()
 
     def statistics(self) -> ObserverStatistics:
         """What it has done since its subject was last entered."""
@@ -104,14 +106,14 @@ class Observer:
             handled=self._handled,
             failed=self._failed,
             handling=len(self.in_hand),
-            subscription=None if self._subscription is None else ledger(self._subscription.box),
+            subscription=None if self.subscription is None else ledger(self.subscription.box),
         )
 
     def __repr__(self) -> str:
-        if self._subscription is None or not self.running:
+        if self.subscription is None or not self.running:
             state = "detached" if self._detached else "ended" if self.ended else "not running"
         else:
-            box = self._subscription.box
+            box = self.subscription.box
             state = f"{box.waiting}/{box.capacity} {box.overflow}"
         return f"<Observer {self.name} of {self._subject.name} wants {self.interest}, {state}>"
 
@@ -132,10 +134,10 @@ class Observer:
         """Subscribe, and begin to handle."""
         self._handled = self._failed = 0
         self.in_hand.clear()
-        self._subscription = self._subject.subscribe_observer(self, self._options)
-        self._subscription.box.hands = self._running = self._concurrency
+        self.subscription = self._subject.subscribe_observer(self, self._options)
+        self.subscription.box.hands = self._running = self._concurrency
         for _ in range(self._concurrency):
-            group.start_soon(self._work, self._subscription, name=f"evenflow observer {self.name}")
+            group.start_soon(self._work, self.subscription, name=f"evenflow observer {self.name}")
 
     async def _work(self, subscription: Subscription[Any]) -> None:
         HANDLING.set((*HANDLING.get(), (self._subject, current_task())))
@@ -145,16 +147,35 @@ class Observer:
         except ClosedResourceError:
             pass  # it was detached
         except Exception:  # noqa: BLE001 -- whatever ends one observer ends no other
-            _log.exception("observer %s of %s has ended", self.name, self._subject.name)
+            if self._running == 1:  # the others of its tasks hear the same
+                _log.exception("observer %s of %s has ended", self.name, self._subject.name)
+        except get_cancelled_exc_class():  # noqa: ASYNC103 -- somebody cancelled this very task: that ends no other
+            if self._subject.is_cancelled():
+                raise
+            _log.info("observer %s of %s was cancelled, and has ended", self.name, self._subject.name)
         finally:
-            self._running -= 1
-            if not self._running:
-                subscription.close()
-                self._subject.observer_ended()
+            self._task_ended(subscription)
+
+    def _task_ended(self, subscription: Subscription[Any]) -> None:
+        if subscription is not self.subscription:  # of a life whose loop ended under it
+            return
+        self._running -= 1
+        if not self._running:
+            subscription.close()
+            self._subject.observer_ended(self)
+
+    def abandon(self) -> None:
+        """The loop has ended under its tasks: they will never run again."""
+        subscription, self.subscription = self.subscription, None
+        self._running = 0
+        self.in_hand.clear()
+        if subscription is not None:
+            subscription.close()
 
     async def _handle(self, event: Any) -> None:
         self._number = number = self._number + 1
         self.in_hand.add(number)
+        cancels = _cancels()
         try:
             result = self.handler(event)
             if isawaitable(result):
@@ -162,7 +183,7 @@ class Observer:
         except Exception as error:  # noqa: BLE001 -- rule 2
             self._fail(event, error)
         except get_cancelled_exc_class() as error:  # noqa: ASYNC103 -- one that is not this task's own is a failure like others
-            if self._subject.is_cancelled():
+            if self._subject.is_cancelled() or _cancels() > cancels:
                 raise
             stray = RuntimeError(f"the handler of {self.name} let a cancellation out that was not its own")
             stray.__cause__ = error
@@ -176,6 +197,21 @@ class Observer:
         self._failed += 1
         _log.error("observer %s of %s raised on %r", self.name, self._subject.name, event, exc_info=error)
         self._subject.report_failure(ObserverFailed(event, error, self))
+
+
+def _cancels() -> int:
+    """How often the present task was asked to end by itself, and not through a scope (asyncio's ``task.cancel()``)."""
+    count: Callable[[], int] | None = getattr(current_task(), "cancelling", None)
+    return 0 if count is None else count()
+
+
+def place_of(handler: Any) -> tuple[str, int]:
+    """Where a handler was written: its file and line; ("", 0) where it does not say."""
+    while isinstance(handler, partial):
+        handler = handler.func
+    written = unwrap(handler)
+    code = getattr(written, "__code__", None) or getattr(type(written).__call__, "__code__", None)
+    return (code.co_filename, code.co_firstlineno) if isinstance(code, CodeType) else ("", 0)
 
 
 def wants_of_handler(handler: Callable[..., object]) -> object:
@@ -204,7 +240,7 @@ def wants_of_handler(handler: Callable[..., object]) -> object:
     function = handler if hasattr(handler, "__annotations__") else type(handler).__call__
     try:
         return get_type_hints(function)[first.name]
-    except NameError as error:
+    except (NameError, AttributeError, KeyError) as error:
         raise TypeError(
             f"the annotation {first.annotation!r} of {handler!r} cannot be read ({error}); name what it wants instead:"
             " @subject.observer(OrderPlaced)"

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
     from typing_extensions import TypeForm, Unpack
 
-    from ._mailbox import Overflow
+    from ._mailbox import Mailbox, Overflow
     from ._subscription import Subscription
 
 E = TypeVar("E")
@@ -59,8 +59,8 @@ class Observing(Publishing[E], Generic[E]):
     def __init__(self, types: tuple[type, ...], name: str | None, stall_after: float) -> None:
         super().__init__(types, name, stall_after)
         self._observers: dict[Observer, None] = {}
-        self._running: list[Observer] = []
-        """Those that were started in this life."""
+        self._running: dict[Observer, None] = {}
+        """Those whose tasks are there; a detached one is among them until its handler has ended."""
         self._failures: Observing[ObserverFailed] | None = None
         self._group: TaskGroup | None = None
         self._context: Context | None = None
@@ -213,7 +213,7 @@ class Observing(Publishing[E], Generic[E]):
 
     def _start(self, observer: Observer) -> None:
         assert self._group is not None
-        self._running.append(observer)
+        self._running[observer] = None
         if self._context is None:
             observer.start(self._group)
         else:
@@ -234,11 +234,16 @@ class Observing(Publishing[E], Generic[E]):
         for watcher in tuple(self._watchers):
             watcher(None)
 
-    def observer_ended(self) -> None:
+    def observer_ended(self, observer: Observer) -> None:
         """The last task of an observer has ended."""
-        if self._all_ended is not None and self._closed and not any(observer.running for observer in self._running):
+        self._running.pop(observer, None)
+        if self._all_ended is not None and self._closed and not self._running:
             self._all_ended.set()
         self.event_handled()
+
+    def _boxes_of_observers(self) -> list[Mailbox]:
+        """The mailboxes of those that run, even where they take no more events."""
+        return [observer.subscription.box for observer in self._running if observer.subscription is not None]
 
     def is_cancelled(self) -> bool:
         """Whether the present scope is cancelled."""
@@ -307,7 +312,6 @@ class Observing(Publishing[E], Generic[E]):
         self._group = group
         self._context = context
         self._all_ended = Event()
-        self._running = []
         for observer in tuple(self._observers):
             self._start(observer)
         if self._failures is not None:
@@ -338,7 +342,7 @@ class Observing(Publishing[E], Generic[E]):
         await self._observers_ended()
 
     async def _observers_ended(self) -> None:
-        if self._all_ended is not None and any(observer.running for observer in self._running):
+        if self._all_ended is not None and self._running:
             self.settle()
             await self._all_ended.wait()
 
@@ -349,20 +353,20 @@ class Observing(Publishing[E], Generic[E]):
         traceback: TracebackType | None,
     ) -> None:
         group = self._group
-        assert group is not None
+        if group is None:  # its loop has ended under it, and the task is only now let go
+            return
         self.close()
+        all_handled = False
         try:
             if exc is None:
                 await self._observers_ended()
+                all_handled = True
+        finally:
             if self._failures is not None:
                 self._failures.close()
             if self.courier is not None:
                 self.courier.stop()
-        except BaseException:
-            group.cancel_scope.cancel()
-            raise
-        finally:
-            if exc is not None:
+            if not all_handled:
                 group.cancel_scope.cancel()
             try:
                 await group.__aexit__(None, None, None)
@@ -377,10 +381,12 @@ class Observing(Publishing[E], Generic[E]):
 
     def _leave_home(self) -> None:
         super()._leave_home()
+        for observer in tuple(self._running):
+            observer.abandon()
+        self._running.clear()
         if self._group is not None:  # its loop has ended under it
-            self._group = None
-            self._closed = True
-            self._routes = {}
+            self.leave()
+            self.close()
 
 
 def _is_want(thing: Any) -> bool:

@@ -149,8 +149,8 @@ class Roster:
             self._let_go(box, ClosedResourceError, discard=True)
             return
         self._notes.append(partial(self._let_go, box, ClosedResourceError, discard=True))
-        if elsewhere and home is not None:
-            with suppress(RuntimeError):  # the loop has ended: the next one does it
+        if home is not None:
+            with suppress(RuntimeError):  # the loop has ended: the next publish does it
                 home.call_soon(self._do_notes)
 
     def _do_notes(self) -> None:

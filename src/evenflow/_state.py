@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from anyio import EndOfStream
 
+from ._options import STALL_AFTER, checked_name
 from ._publishing import Publishing
-from ._routing import Interest
+from ._routing import Interest, wanted
 from ._subscription import Subscription
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class State(Generic[V]):
 
     def __init__(self, initial: V, *, name: str | None = None) -> None:
         self._value = initial
-        self._changes = Publishing[Any]((object,), name or "state", 5.0)
+        self._changes = Publishing[Any]((object,), checked_name(name) or "state", STALL_AFTER)
         self._subscribed = 0
         self._closed = False
         self._untold: deque[V] = deque()
@@ -80,7 +81,12 @@ class State(Generic[V]):
             self._untold.clear()
 
     def update(self, fn: Callable[[V], V], /) -> V:
-        """Set the value to ``fn(value)``, and return it."""
+        """Set the value to ``fn(value)``, and return it.
+
+        Raises: as for ``set``; then ``fn`` was not called.
+        """
+        self._changes.check_thread()
+        self._changes.check_open()
         self.set(fn(self._value))
         return self._value
 
@@ -101,22 +107,23 @@ class State(Generic[V]):
         Cancelling gives up.
 
         Raises:
+            TypeError: ``predicate`` returned what must be awaited.
+            RuntimeError: called from another thread, or from a second live loop.
             anyio.EndOfStream: the state was closed first.
         """
-        if predicate(self._value):
-            return self._value
         subscription, box = self._open(predicate, sys._getframe(0))
         async with subscription:
             if self._closed:
                 box.finish(EndOfStream)
-            else:
+            else:  # before the first question, which may set the next value
                 self._changes.add_box(box, _WHAT_HOLDS)
-            return await subscription.receive()
+            value = self._value
+            return value if wanted(_WHAT_HOLDS, value, box) else await subscription.receive()
 
     def close(self) -> None:
         """No more changes: what was not read can still be read, then comes the end; so too for late subscribers."""
-        self._closed = True
         self._changes.close()
+        self._closed = True
 
     def _open(self, where: Any, frame: Any) -> tuple[Subscription[V], Mailbox]:
         self._changes.check_thread()

@@ -15,7 +15,7 @@ from ._errors import SubjectClosed
 from ._events import Event as EventModel
 from ._explain import NOT_RUNNING, Explanation, explain
 from ._history import History
-from ._observers import Observer, ObserverFailed
+from ._observers import Observer, ObserverFailed, place_of
 from ._observing import Observing
 from ._options import (
     BUFFER,
@@ -39,6 +39,7 @@ from ._threads import publish_from_thread
 
 if TYPE_CHECKING:
     from contextvars import Context
+    from types import FrameType
 
     from anyio.abc import TaskGroup
     from typing_extensions import TypeForm, Unpack
@@ -276,7 +277,8 @@ class Subject(Observing[E], Generic[E]):
             RuntimeError: called from another thread.
         """
         interest = self._router.interest(wants, where)
-        return self._subscribe(interest, where, buffer, overflow, conflate, replay, gaps, name, sys._getframe(1))
+        place = _place(sys._getframe(1))
+        return self._subscribe(interest, where, buffer, overflow, conflate, replay, gaps, name, place)
 
     def _subscribe(
         self,
@@ -288,7 +290,7 @@ class Subject(Observing[E], Generic[E]):
         replay: bool,
         gaps: bool,
         name: str | None,
-        frame: Any,
+        place: tuple[str, int],
     ) -> Subscription[Any]:
         self.check_thread()
         key = checked_key(conflate, "conflate")
@@ -301,14 +303,15 @@ class Subject(Observing[E], Generic[E]):
         )
         self._subscribed += 1
         box.name = shown or f"{self._name}/{self._subscribed}"
-        box.place = (frame.f_code.co_filename, frame.f_lineno)
+        box.place = place
         subscription = Subscription[Any](self, box, where if interest.asks else None, key)
-        if replay and self._history is not None:
-            self._replay_to(box, interest)
+        kept = tuple(self._history) if replay and self._history is not None else ()
+        if not self._closed:
+            self.add_box(box, interest)
+        if kept:
+            self._replay_to(box, interest, kept)
         if self._closed:
             box.finish(self._end or EndOfStream)
-        elif box.end is None:
-            self.add_box(box, interest)
         return subscription
 
     def _begin_anew(self) -> None:
@@ -316,12 +319,12 @@ class Subject(Observing[E], Generic[E]):
         if self._history is not None:
             self._history = History(*self._replay)
 
-    def _replay_to(self, box: Mailbox, interest: Interest) -> None:
-        assert self._history is not None
+    def _replay_to(self, box: Mailbox, interest: Interest, kept: tuple[Any, ...]) -> None:
+        """Give it those of the kept events that it wants; what its `where` publishes meanwhile, it gets live."""
         try:
-            box.give_replay([event for event in self._history if self._router.wanted(interest, event, box)])
+            box.give_replay([event for event in kept if self._router.wanted(interest, event, box)])
         except Exception as error:  # noqa: BLE001 -- what `where` raises is that subscription's end, here as later
-            box.finish(error)
+            self.detach(box, error, discard=False)
 
     @overload
     def first(self, /, *, where: Where[E] = None) -> Coroutine[Any, Any, E]: ...
@@ -355,8 +358,8 @@ class Subject(Observing[E], Generic[E]):
             anyio.EndOfStream: the subject was closed without one.
         """
         interest = self._router.interest(wants, where)
-        frame = sys._getframe(1)
-        subscription = self._subscribe(interest, where, 1, "drop_newest", None, False, False, None, frame)
+        place = _place(sys._getframe(1))
+        subscription = self._subscribe(interest, where, 1, "drop_newest", None, False, False, None, place)
         subscription.quiet()
         return _first(subscription)
 
@@ -371,6 +374,8 @@ class Subject(Observing[E], Generic[E]):
             self._failures = failures = _Failures(ObserverFailed, name=f"{self._name}.failures")
             if self._group is not None:
                 failures.enter_with(self._group, self._context)
+            elif self._closed:
+                failures.close()
             return failures
         return self._failures
 
@@ -416,14 +421,14 @@ class Subject(Observing[E], Generic[E]):
         """
         self._refuse_inside("drain")
         self.settle()
-        marks = {box: box.mark_now() for box in self._boxes}
+        marks = {box: box.mark_now() for box in {**self._boxes, **dict.fromkeys(self._boxes_of_observers())}}
         async with self._watching() as changed:
             while behind := [box for box in marks if not box.passed(marks[box])]:
                 for box in behind:
                     if box.on_take is None:
                         box.slow_down(self._on_take)
                 await changed()
-            in_hand = [(observer, set(observer.in_hand)) for observer in self._observers]
+            in_hand = [(observer, set(observer.in_hand)) for observer in self._running]
             while any(observer.in_hand & numbers for observer, numbers in in_hand):
                 await changed()
 
@@ -458,7 +463,7 @@ class Subject(Observing[E], Generic[E]):
             False,
             False,
             f"{self._name}/{observer.name}",
-            sys._getframe(0),
+            place_of(observer.handler),
         )
 
     # ------------------------------------------------------------------ what it says of itself
@@ -528,7 +533,7 @@ class _Failures(Subject[ObserverFailed]):
                 "overflow='block' would make the handlers wait that failed: on failures use overflow='drop_oldest'"
                 " (the default), 'drop_newest' or 'disconnect'"
             )
-        return checked_overflow(overflow or "drop_oldest", conflated=conflated)
+        return checked_overflow("drop_oldest" if overflow is None else overflow, conflated=conflated)
 
     def report_failure(self, failed: ObserverFailed) -> None:
         """It was logged, and that is all."""
@@ -536,6 +541,10 @@ class _Failures(Subject[ObserverFailed]):
     def enter_with(self, group: TaskGroup, context: Context | None) -> None:
         self.settle()
         super().enter_with(group, context)
+
+
+def _place(frame: FrameType) -> tuple[str, int]:
+    return frame.f_code.co_filename, frame.f_lineno
 
 
 async def _first(subscription: Subscription[W]) -> W:
