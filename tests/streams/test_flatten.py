@@ -240,3 +240,46 @@ def test_a_stream_made_inside_may_need_a_task_if_the_chain_was_entered() -> None
             await chain.receive()
 
     on_both_loops(main)
+
+
+@pytest.mark.parametrize("name", ["flat_map", "switch_map"])
+def test_what_needs_no_time_is_given_in_the_order_of_the_source(name: str) -> None:
+    """Of two events that come together, all that the first one's stream gives at once comes before the second one's."""
+
+    async def main() -> None:
+        chain = getattr(marbles("-(ab)|"), name)(lambda letter: [letter, letter.upper()])
+        assert await chain.to_list() == ["a", "A", "b", "B"]
+
+    on_both_loops(main)
+
+
+def test_flat_map_gives_what_came_before_an_error() -> None:
+    """An event and an error that come together: what is made of the event at once is given before the error."""
+
+    async def main() -> None:
+        def fails() -> Any:
+            yield "a"
+            raise Boom
+
+        seen: list[str] = []
+        with pytest.raises(Boom):
+            await stream(fails).flat_map(lambda letter: [letter]).for_each(seen.append)
+        assert seen == ["a"]
+
+    on_both_loops(main)
+
+
+def test_a_stream_that_is_never_out_of_events_does_not_hold_up_the_source() -> None:
+    """A stream that always has another event is left for the next one, by switch_map, and does not keep flat_map from it."""
+
+    async def main() -> None:
+        async def endless() -> Any:
+            while True:
+                yield "more"
+                await checkpoint()
+
+        for name in ("flat_map", "switch_map"):
+            chain = getattr(stream(["endless", "other"]), name)(lambda what: endless() if what == "endless" else [what])
+            assert await chain.filter(lambda event: event == "other").first() == "other"
+
+    on_both_loops(main)

@@ -128,10 +128,9 @@ class Channel(Generic[T]):
     So it holds one event for each task that puts, and no cancel loses any.
     """
 
-    __slots__ = ("_bell", "_end", "_items", "count")
+    __slots__ = ("_bell", "_end", "_items")
 
     def __init__(self) -> None:
-        self.count = 0
         self._items: deque[tuple[T, Event]] = deque()
         self._bell = Bell()
         self._end: Exception | None = None
@@ -152,7 +151,6 @@ class Channel(Generic[T]):
     def put_nowait(self, item: T) -> Event:
         """Hand over an event, and return what is set when it was taken."""
         taken = Event()
-        self.count += 1
         self._items.append((item, taken))
         self._bell.ring()
         return taken
@@ -170,11 +168,6 @@ class Channel(Generic[T]):
         item, taken = self._items.popleft()
         taken.set()
         return item
-
-    async def emptied(self) -> None:
-        """Wait until all that is here now was taken, or let go."""
-        if self._items:
-            await self._items[-1][1].wait()
 
     def clear(self) -> None:
         """Let go of what was not taken."""

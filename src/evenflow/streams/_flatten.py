@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
 from anyio import ClosedResourceError
 
@@ -17,6 +17,8 @@ from evenflow.streams._transform import check
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
 
+    from anyio import Event
+
     from evenflow.streams._node import Run
     from evenflow.streams._source import Streamable
     from evenflow.streams._stream import Stream
@@ -25,6 +27,10 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 K = TypeVar("K")
+
+
+A_HANDFUL: Final = 256
+"""So many events a new stream may give at once; after that it goes on side by side with the source."""
 
 
 class Flatten(Operators[T_co]):
@@ -42,7 +48,8 @@ class Flatten(Operators[T_co]):
         """Give the events of all the streams that ``function``, sync or async, makes of the events, as they come.
 
         At most ``concurrency`` of them run at once, counted from the call of the function; then the source waits
-        (Rx has no such bound). The end comes after the last of them, an error at once.
+        (Rx has no such bound). What a stream gives without waiting, up to 256 events, it gives before the source is
+        read on. The end comes after the last of them, an error at once.
 
         Holds one event for each of these streams, needs a task for each, and one that reads the source.
         Cancelling loses nothing.
@@ -75,8 +82,8 @@ class Flatten(Operators[T_co]):
         """Give the events of the stream that ``function``, sync or async, makes of the newest event.
 
         The next event closes that stream, or cancels the function, and lets go of what it gave and nobody has read
-        yet. What a stream gives without waiting, it gives before it can be replaced. The end comes when the source
-        and the newest stream have ended, an error at once.
+        yet. What a stream gives without waiting, up to 256 events, it gives before it can be replaced. The end comes
+        when the source and the newest stream have ended, an error at once.
 
         Holds one event; the source is read as it comes. Needs two tasks. Cancelling loses nothing.
         """
@@ -120,6 +127,33 @@ class Flatten(Operators[T_co]):
         return self._then(GroupBy(self._claim("group_by"), checked, limit, self._then))
 
 
+class Hand(Generic[T]):
+    """What one stream gives to the channel."""
+
+    __slots__ = ("channel", "count", "taken")
+
+    def __init__(self, channel: Channel[T]) -> None:
+        self.channel = channel
+        self.count = 0
+        self.taken: Event | None = None
+
+    async def put(self, item: T) -> None:
+        """Give an event, and wait until it was taken."""
+        if not self.channel.ended:
+            self.count += 1
+            self.taken = self.channel.put_nowait(item)
+            await self.taken.wait()
+
+    async def emptied(self, job: Job) -> None:
+        """Wait until what the stream had to give without waiting was taken; for 256 events at most."""
+        count = -1
+        while self.count > count and self.count < A_HANDFUL and not job.over:
+            count = self.count
+            await let_others_run()
+            if self.taken is not None:
+                await self.taken.wait()
+
+
 class Inners(Tasked[T_co]):
     """A node that makes streams while it runs."""
 
@@ -151,7 +185,7 @@ class Inners(Tasked[T_co]):
         """Take an event of the source in."""
         raise NotImplementedError
 
-    async def play(self, event: Any) -> None:
+    async def play(self, event: Any, hand: Hand[T_co]) -> None:
         """Make a stream of an event, and give what that gives; shut it when it has ended."""
         node: Node[Any] | None = None
         error: Exception | None = None
@@ -165,7 +199,7 @@ class Inners(Tasked[T_co]):
         except Exception as failure:  # noqa: BLE001  it is handed to the reader, as it is
             error = failure
         else:
-            error = await self.read(node, reader, self.channel.put)
+            error = await self.read(node, reader, hand.put)
         if node is not None and error is None:
             del self.made[node]
         self.played(error)
@@ -208,7 +242,8 @@ class FlatMap(Inners[T]):
         """Start a stream, then wait until there is room for another."""
         if self.crew is not None:
             self.running += 1
-            self.crew.start(self.play, event)
+            hand = Hand(self.channel)
+            await hand.emptied(self.crew.start(self.play, event, hand))
         while self.running >= self.concurrency:
             await self.bell.wait()
         await self.breathe()
@@ -236,14 +271,9 @@ class AtATime(Inners[T]):
     async def put_on(self, event: Any) -> None:
         """Start a stream, and let it give what needs no time before the source is read on."""
         if self.crew is not None:
-            self.job = job = self.crew.start(self.play, event)
-            while not job.over:
-                count = self.channel.count
-                await let_others_run()
-                if self.channel:
-                    await self.channel.emptied()
-                elif self.channel.count == count:
-                    break
+            hand = Hand(self.channel)
+            self.job = self.crew.start(self.play, event, hand)
+            await hand.emptied(self.job)
 
     def played(self, error: Exception | None) -> None:
         """Nothing runs."""

@@ -226,6 +226,12 @@ class Watching(Tasked[T]):
             if self.scope is not None:
                 self.scope.cancel()
 
+    async def leave(self, node: Node[Any]) -> None:
+        """Shut one of the others, that is not needed any more; what that raises ends the stream."""
+        failure = await self.retire(node)
+        if failure is not None:
+            self.interrupt(failure)
+
     async def ask(self) -> T:
         """Read the first source, unless it is interrupted."""
         if self.interruption is None:
@@ -244,7 +250,7 @@ class TakeUntil(Watching[T]):
         try:
             await anext(reader)
         except StopAsyncIteration:
-            pass
+            await self.leave(node)
         except Exception as error:  # noqa: BLE001  it is handed to the reader, as it is
             self.interrupt(error)
         else:
@@ -270,14 +276,12 @@ class SkipUntil(Watching[T]):
         try:
             await anext(reader)
         except StopAsyncIteration:
-            pass
+            await self.leave(node)
         except Exception as error:  # noqa: BLE001  it is handed to the reader, as it is
             self.interrupt(error)
         else:
             self.skipping = False
-            failure = await self.retire(node)
-            if failure is not None:
-                self.interrupt(failure)
+            await self.leave(node)
 
     async def pull(self) -> T:
         """Read the source, and skip what comes too early."""
