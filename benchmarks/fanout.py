@@ -51,13 +51,24 @@ class _Row:
 def _events(bench: Bench, subscriptions: int, buffer: int) -> int:
     """Enough to fill every buffer several times, within what a round may take."""
     deliveries = bench.pick(quick=60_000, full=150_000)
-    most = bench.pick(quick=300_000, full=1_300_000)
+    most = bench.pick(quick=200_000, full=700_000)
     return min(max(4 * buffer, deliveries // subscriptions), most // subscriptions)
+
+
+_OURS = tuple(peer for peer in peers.known() if peer.name.startswith("evenflow"))
+
+
+def _short() -> list[peers.Peer]:
+    """Those that the targets speak of."""
+    ours = (OURS, MANY, CALLBACK)
+    return [
+        p for p in peers.known() if p.name in ours or (p.own_pace == "yes" and p not in _OURS and p.name not in _SLOW)
+    ]
 
 
 def _everyone(bench: Bench) -> _Row:
     """Every peer once, at 100 subscriptions and a buffer of 64."""
-    everyone = [peer for peer in peers.known() if not bench.quick or peer.name not in _SLOW]
+    everyone = _short() if bench.quick else peers.known()
     events = _events(bench, 100, 64)
     results = bench.compare(
         "100x64",
@@ -65,7 +76,7 @@ def _everyone(bench: Bench) -> _Row:
         {peer.name: peer.case(100, events, 64) for peer in everyone},
         reference=HAND,
         per="delivery",
-        rounds=bench.pick(quick=9, full=15),
+        rounds=bench.pick(quick=7, full=9),
     )
     bench.bars(
         "fanout-peers",
@@ -78,9 +89,8 @@ def _everyone(bench: Bench) -> _Row:
 
 def _row(bench: Bench, subscriptions: int, buffer: int) -> _Row:
     """Those that are worth a row at every size."""
-    shown = [peer for peer in peers.known() if peer.name not in _SLOW]
-    if bench.quick:
-        shown = [peer for peer in shown if peer.own_pace == "yes" or peer.name == CALLBACK]
+    short = bench.quick or subscriptions >= 10_000
+    shown = _short() if short else [peer for peer in peers.known() if peer.name not in _SLOW]
     events = _events(bench, subscriptions, buffer)
     results = bench.compare(
         f"{subscriptions}x{buffer}",
@@ -88,15 +98,16 @@ def _row(bench: Bench, subscriptions: int, buffer: int) -> _Row:
         {peer.name: peer.case(subscriptions, events, buffer) for peer in shown},
         reference=HAND,
         per="delivery",
-        rounds=bench.pick(quick=7, full=5 if subscriptions >= 1_000 else 9),
+        rounds=bench.pick(quick=5, full=3 if subscriptions >= 10_000 else 5),
     )
     return _Row(subscriptions, buffer, results)
 
 
 def _growth(bench: Bench) -> None:
     """Ours from 10 to 10,000 subscriptions, in turns; and as many queues, which feel the same caches."""
-    counts = bench.pick(quick=(10, 1_000, 10_000), full=(10, 100, 1_000, 10_000))
-    for name, key in ((OURS, "growth"), (HAND, "growth-by-hand")):
+    counts = bench.pick(quick=(10, 10_000), full=(10, 100, 1_000, 10_000))
+    named = ((OURS, "growth"), (HAND, "growth-by-hand"))
+    for name, key in named[:1] if bench.quick else named:
         cases = {}
         for count in counts:
             # As many rounds of full buffers for each: the pattern is the same, only the number of subscriptions is not.
@@ -108,7 +119,7 @@ def _growth(bench: Bench) -> None:
             cases,
             reference=f"{counts[0]:,} subscriptions",
             per="delivery",
-            rounds=bench.pick(quick=3, full=7),
+            rounds=bench.pick(quick=2, full=5),
         )
         if name == OURS:
             for case in list(cases)[1:]:

@@ -33,6 +33,8 @@ def _idle(bench: Bench) -> None:
         "evenflow, a task waits in it": "waiting",
         "asyncio.Queue(64), a task waits in it": "queue_waiting",
     }
+    if bench.quick:
+        kinds = {name: kind for name, kind in kinds.items() if "waiting" not in kind}
     bytes_each = {name: float(bench.child(idle, kind)) for name, kind in kinds.items()}
     queue = bytes_each["asyncio.Queue(64)"]
     bench.record(
@@ -90,7 +92,7 @@ def idle(kind: str) -> float:
 
 
 def _stuck(bench: Bench) -> None:
-    marks = bench.pick(quick=(10_000, 60_000), full=(10_000, 100_000, 300_000, 1_000_000))
+    marks = bench.pick(quick=(5_000, 25_000), full=(10_000, 100_000, 1_000_000))
     found = bench.child(stuck, list(marks))
     bench.record(
         "stuck",

@@ -45,7 +45,7 @@ async def numbers(count: int) -> AsyncIterator[int]:
 
 def run(bench: Bench) -> None:
     """A row for each operator; then what a chain adds for each link."""
-    events = bench.pick(quick=10_000, full=30_000)
+    events = bench.pick(quick=4_000, full=15_000)
     rows = {row: {name: _case(read, events) for name, read in readers.items()} for row, readers in _ROWS.items()}
     ratios: dict[str, float] = {}
     for row, cases in rows.items():
@@ -55,7 +55,7 @@ def run(bench: Bench) -> None:
             cases,
             reference=BARE,
             per="event",
-            rounds=bench.pick(quick=5, full=11),
+            rounds=bench.pick(quick=5, full=9),
         )
         if THEIRS in cases:
             bench.expect(f"`{row}` against aiostream", results.ratio(OURS, THEIRS), at_most=1.0)
@@ -77,10 +77,10 @@ def _chains(bench: Bench, events: int) -> None:
     results = bench.compare(
         "chain",
         "a chain of so many maps: processor time for each event of the source",
-        {f"{length}": _case(_chain(length), events) for length in range(6)},
+        {f"{length}": _case(_chain(length), events) for length in bench.pick(quick=(0, 1, 5), full=range(6))},
         reference="0",
         per="event",
-        rounds=bench.pick(quick=5, full=11),
+        rounds=bench.pick(quick=5, full=9),
     )
     bench.expect("a chain of five maps against one map", results.ratio("5", "1"), at_most=5.0)
     bench.lines(
