@@ -8,9 +8,9 @@ from typing import Any
 import anyio
 import pytest
 
-from evenflow import State
+from evenflow import State, SubjectClosed
 
-from .kit import both, group, settle, take_all
+from .kit import both, both_real, collect, group, settle, take_all
 
 
 @both
@@ -296,3 +296,62 @@ async def test_set_wakes_a_waiting_reader() -> None:
             state.set(value)
             await settle()
     assert received == [0, 1, 2, 3]
+
+
+@both
+async def test_a_value_that_the_first_question_sets_is_tested_too() -> None:
+    """A predicate that sets values while it is asked about the present one is asked about each of these as well."""
+    state = State(0)
+
+    def predicate(value: int) -> bool:
+        if value == 0:
+            state.set(1)
+            state.set(2)
+        return value == 1
+
+    with anyio.fail_after(1):
+        assert await state.wait_for(predicate) == 1
+
+
+@both
+async def test_a_predicate_that_must_be_awaited_is_refused() -> None:
+    """An async predicate would be true of everything: it is a TypeError, and leaves no coroutine behind."""
+    state = State(0)
+
+    async def predicate(_: int) -> bool:
+        return False
+
+    with pytest.raises(TypeError, match="awaited"):
+        await state.wait_for(predicate)  # type: ignore[arg-type]  # what checkers refuse as well
+    collect()
+
+
+@both_real
+async def test_closing_from_another_thread_is_refused_and_changes_nothing() -> None:
+    """A foreign thread gets a RuntimeError, and the state lives on."""
+    state = State(0)
+    async with state.subscribe() as subscription:
+        assert await subscription.receive() == 0
+        with pytest.raises(RuntimeError):
+            await anyio.to_thread.run_sync(state.close)
+        state.set(1)
+        async with state.subscribe() as late:
+            assert late.receive_nowait() == 1
+            with pytest.raises(anyio.WouldBlock):
+                late.receive_nowait()
+
+
+@both
+async def test_an_update_of_a_closed_state_asks_nothing() -> None:
+    """A closed state does not call the function whose value it could not take."""
+    state = State(0)
+    state.close()
+    asked: list[int] = []
+
+    def add(value: int) -> int:
+        asked.append(value)
+        return value + 1
+
+    with pytest.raises(SubjectClosed):
+        state.update(add)
+    assert asked == []

@@ -1,0 +1,332 @@
+"""Section 2, it lives more than once: what a former life left behind ends with it, and does no harm to the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import threading
+import time
+import weakref
+from typing import Any
+
+import anyio
+import pytest
+
+import evenflow
+from evenflow import Subject
+
+from .kit import Backend, Order, both, both_real, collect, group, only_asyncio, run, settle, turn
+
+
+@both
+async def test_a_drain_that_a_new_life_begins_under_still_ends() -> None:
+    """A drain waits for what was published in the life in which it was called, and hears of it in the next one."""
+    subject = Subject(Order)
+    drained: list[bool] = []
+
+    async def drain() -> None:
+        await subject.drain()
+        drained.append(True)
+
+    async with group() as tasks, subject.subscribe(Order) as subscription:
+        subject.publish_nowait(Order(n=0))
+        tasks.start_soon(drain)
+        await settle()
+        subject.close()
+        async with subject:
+            await settle()
+            assert not drained
+            assert (await subscription.receive()).n == 0
+            await settle()
+            assert drained
+
+
+def test_a_loop_that_ends_under_an_entered_subject_closes_it() -> None:
+    """A loop that is closed with the subject still entered: its readers get the end, and nothing waits for its tasks."""
+    subject = Subject(Order)
+    failures = subject.failures
+    handled: list[int] = []
+    left: list[Any] = []
+
+    @subject.observer
+    async def _handle(order: Order) -> None:
+        handled.append(order.n)
+        if order.n == 0:
+            await anyio.sleep_forever()
+
+    async def abandoned() -> None:
+        async with subject:
+            left.append(subject.subscribe(Order))
+            await subject.publish(Order(n=0))
+            await anyio.sleep_forever()
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(abandoned())
+    loop.run_until_complete(asyncio.sleep(0.01))
+    loop.close()
+
+    async def afterwards() -> None:
+        subscription = left.pop()
+        assert (await subscription.receive()).n == 0
+        with pytest.raises(anyio.EndOfStream):
+            await subscription.receive()
+        subscription.close()
+        await subject.aclose()
+        async with subject:
+            assert not failures.is_closed
+            assert await subject.publish(Order(n=1)) == 1
+            await subject.drain()
+            assert handled == [0, 1]
+
+    for backend in ("asyncio", "trio", "asyncio"):
+        if left:
+            run(afterwards, backend)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it tells of the tasks that were never ended
+    del task
+    collect()
+    logging.getLogger("asyncio").setLevel(logging.NOTSET)
+
+
+def test_a_publish_of_a_loop_that_ended_holds_nothing() -> None:
+    """A publish that waited when its loop was closed keeps no slot, and nobody keeps its task."""
+    subject = Subject(Order)
+    held = subject.subscribe(Order, buffer=1)
+    full = subject.subscribe(Order, buffer=1)
+    subject.publish_nowait(Order(n=0))
+
+    async def wait() -> None:
+        waiting.append(asyncio.get_running_loop().create_task(subject.publish(Order(n=1))))
+        await asyncio.sleep(0)
+        await held.receive()
+        await asyncio.sleep(0)
+
+    waiting: list[Any] = []
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(wait())
+    loop.close()
+
+    async def afterwards() -> None:
+        assert (await full.receive()).n == 0
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it tells of the task that was never ended
+        waiting.clear()
+        gc.collect()
+        logging.getLogger("asyncio").setLevel(logging.NOTSET)
+        assert await subject.publish(Order(n=2)) == 2
+        with pytest.raises(anyio.WouldBlock):
+            subject.publish_nowait(Order(n=3))
+        assert subject.statistics().waiting_publishers == 0
+        held.close()
+        full.close()
+
+    run(afterwards, "asyncio")
+
+
+@both
+async def test_failures_that_are_first_asked_for_after_the_end_are_closed() -> None:
+    """Who asks a closed subject for its failures, and reads them, gets the end."""
+    subject = Subject(Order)
+    subject.close()
+    async with subject.failures.subscribe() as failed:
+        assert [failure async for failure in failed] == []
+    async with subject:
+        assert not subject.failures.is_closed
+
+
+@both
+async def test_failures_end_where_leaving_was_cancelled() -> None:
+    """Cancelled while it waits for its observers, the block closes the failures like everything else."""
+    subject = Subject(Order)
+    subject.observe(_never_ends, Order)
+    failed = subject.failures.subscribe()
+    with anyio.move_on_after(1) as scope:
+        async with subject:
+            await subject.publish(Order(n=0))
+    assert scope.cancelled_caught
+    assert [failure async for failure in failed] == []
+    failed.close()
+
+
+async def _never_ends(_: Order) -> None:
+    await anyio.sleep_forever()
+
+
+@both_real
+async def test_threads_on_their_way_when_the_subject_is_left_are_answered() -> None:
+    """Several threads ask for room in the very turn in which the block ends: each gets SubjectClosed, none hangs."""
+    subject = Subject(Order)
+    answers: list[type[BaseException]] = []
+
+    def publish() -> None:
+        try:
+            subject.publish_from_thread(Order(n=1))
+        except evenflow.SubjectClosed as error:
+            answers.append(type(error))
+
+    threads = [threading.Thread(target=publish, daemon=True) for _ in range(4)]
+    async with subject.subscribe(Order, buffer=1):
+        async with subject:
+            await subject.publish(Order(n=0))
+            await settle()
+            for thread in threads:
+                thread.start()
+            time.sleep(0.1)  # noqa: ASYNC251 -- the loop stands still until all of them have asked
+            await turn()
+        with anyio.fail_after(5):
+            while any(thread.is_alive() for thread in threads):
+                await anyio.sleep(0.01)
+    assert answers == [evenflow.SubjectClosed] * 4
+
+
+@both
+async def test_drain_waits_for_observers_that_were_let_go_or_detached() -> None:
+    """An observer that was too slow still handles what it has, and one that was detached what it had begun: drain waits."""
+    subject = Subject(Order)
+    handled: list[int] = []
+
+    async def handle(order: Order) -> None:
+        await anyio.sleep(1)
+        handled.append(order.n)
+
+    async with subject:
+        subject.observe(handle, Order, overflow="disconnect", buffer=2)
+        for n in range(4):
+            subject.publish_nowait(Order(n=n))
+        await subject.drain()
+        assert handled == [0, 1]
+        watcher = subject.observe(handle, Order)
+        await subject.publish(Order(n=9))
+        await settle()
+        watcher.detach()
+        await subject.drain()
+        assert handled == [0, 1, 9]
+
+
+@both
+async def test_observers_that_come_and_go_leave_nothing() -> None:
+    """A subject that lives long keeps no observer that was detached."""
+    subject = Subject(Order)
+    async with subject:
+        watchers = [subject.observe(_never_ends, Order) for _ in range(3)]
+        kept = [weakref.ref(watcher) for watcher in watchers]
+        for watcher in watchers:
+            watcher.detach()
+        del watcher
+        watchers.clear()
+        await settle()
+        collect()
+        assert [watcher() for watcher in kept] == [None, None, None]
+
+
+@only_asyncio
+async def test_a_task_of_an_observer_that_is_cancelled_ends_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """`task.cancel()` of an observer's task, from inside its handler or while it waits, ends that observer and no other."""
+    subject = Subject(Order)
+    handled: list[int] = []
+    tasks: list[asyncio.Task[Any] | None] = []
+
+    async def cancels_itself(_: Order) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await anyio.sleep_forever()
+
+    async def says_its_task(_: Order) -> None:
+        tasks.append(asyncio.current_task())
+
+    async with subject:
+        first = subject.observe(cancels_itself, Order)
+        second = subject.observe(says_its_task, Order)
+        subject.observe(lambda order: handled.append(order.n), Order)
+        await subject.publish(Order(n=0))
+        await settle()
+        assert first.ended
+        assert tasks[0] is not None
+        tasks[0].cancel()
+        await settle()
+        assert second.ended
+        await subject.publish(Order(n=1))
+        await subject.drain()
+    assert handled == [0, 1]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@both_real
+async def test_detaching_from_another_thread_is_refused_and_changes_nothing() -> None:
+    """A foreign thread gets a RuntimeError, and the observer is still there to be detached in its own loop."""
+    subject = Subject(Order)
+    async with subject:
+        watcher = subject.observe(_never_ends, Order)
+        with pytest.raises(RuntimeError, match="publish_from_thread"):
+            await anyio.to_thread.run_sync(watcher.detach)
+        assert len(subject.statistics().observers) == 1
+        watcher.detach()
+        assert subject.statistics().observers == ()
+
+
+@both_real
+async def test_a_drain_goes_on_when_what_it_waits_for_is_let_go_in_another_thread() -> None:
+    """A subscription collected in another thread is detached by its own loop at once, with no publish to help."""
+    subject = Subject(Order)
+    box: list[Any] = [subject.subscribe(Order)]
+    subject.publish_nowait(Order(n=0))
+
+    async def let_go() -> None:
+        await settle()
+        with pytest.warns(ResourceWarning):
+            thread = threading.Thread(target=box.clear)
+            thread.start()
+            thread.join(5)
+
+    with anyio.fail_after(5):
+        async with group() as tasks:
+            tasks.start_soon(let_go)
+            await subject.drain()
+    assert subject.statistics().subscriptions == ()
+
+
+@both
+async def test_what_a_where_publishes_while_it_is_asked_of_the_replay_comes_live() -> None:
+    """A subscription is active from the call of subscribe on: nothing that is published during the call is missed."""
+    subject = Subject(Order, replay=3)
+    subject.publish_nowait(Order(n=0))
+    to_publish = [Order(n=1)]
+
+    def where(_: Order) -> bool:
+        if to_publish:
+            subject.publish_nowait(to_publish.pop())
+        return True
+
+    async with subject.subscribe(Order, where=where) as subscription:
+        await subject.publish(Order(n=2))
+        assert [subscription.receive_nowait().n for _ in range(3)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_thread_that_is_interrupted_while_it_waits_publishes_nothing(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What interrupts the wait of a thread, as Ctrl-C does, takes the event back: nobody gets it."""
+    subject = Subject(Order)
+
+    class Interrupted(BaseException):
+        pass
+
+    def interrupted(*_: object) -> None:
+        raise Interrupted
+
+    def publish() -> None:
+        with pytest.raises(Interrupted):
+            subject.publish_from_thread(Order(n=1))
+
+    async def main() -> None:
+        async with subject, subject.subscribe(Order) as subscription:
+            await settle()
+            monkeypatch.setattr("evenflow._threads._wait", interrupted)
+            thread = threading.Thread(target=publish)
+            thread.start()
+            thread.join(5)
+            await turn(5)
+            assert subscription.statistics().wanted == 0
+
+    run(main, backend, real=True)
