@@ -117,6 +117,7 @@ def test_a_class_means_all_its_subclasses_whenever_they_come() -> None:
     house.add("base", Base)
     assert house.got(A()) == ["all", "base"]
     house.add("a", A)
+    assert house.got(A()) == ["a", "all", "base"]
 
     class Late(A):
         pass
