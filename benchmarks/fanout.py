@@ -50,7 +50,7 @@ class _Row:
 
 def _events(bench: Bench, subscriptions: int, buffer: int) -> int:
     """Enough to fill every buffer several times, within what a round may take."""
-    deliveries = bench.pick(quick=60_000, full=150_000)
+    deliveries = bench.pick(quick=60_000, full=80_000)
     most = bench.pick(quick=200_000, full=700_000)
     return min(max(4 * buffer, deliveries // subscriptions), most // subscriptions)
 
@@ -98,7 +98,7 @@ def _row(bench: Bench, subscriptions: int, buffer: int) -> _Row:
         {peer.name: peer.case(subscriptions, events, buffer) for peer in shown},
         reference=HAND,
         per="delivery",
-        rounds=bench.pick(quick=5, full=3 if subscriptions >= 10_000 else 5),
+        rounds=bench.pick(quick=5, full=3 if subscriptions >= 10_000 else 4),
     )
     return _Row(subscriptions, buffer, results)
 
@@ -119,7 +119,7 @@ def _growth(bench: Bench) -> None:
             cases,
             reference=f"{counts[0]:,} subscriptions",
             per="delivery",
-            rounds=bench.pick(quick=2, full=5),
+            rounds=bench.pick(quick=2, full=4),
         )
         if name == OURS:
             for case in list(cases)[1:]:
