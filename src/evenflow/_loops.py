@@ -23,7 +23,7 @@ from anyio.lowlevel import checkpoint, current_token
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DELIVERIES_A_TURN = 8_192
+DELIVERIES_A_TURN = 12_288
 """After so many deliveries a publish or a receive lets the loop turn (about a millisecond)."""
 
 

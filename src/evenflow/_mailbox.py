@@ -350,6 +350,8 @@ class Mailbox(Readers):
 
     def take_batch(self) -> tuple[Any, ...]:
         """All that is waiting, at most `capacity` events; () where nothing is."""
+        if self.plain and not (self.lying or self.ready or self.front or self.replay):
+            return ()
         if self.plain and self.lying and not (self.ready or self.front or self.replay or self.on_take):
             chunk = self._take_chunk()
             batch = tuple(chunk)

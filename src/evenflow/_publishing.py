@@ -138,14 +138,17 @@ class Publishing(Roster, Generic[E]):
         """Commit an event that everyone wants, where all have room and nobody needs a look."""
         self._inside = self._committing = True
         try:
-            for box in everyone:
-                chunk = box.chunk
-                if chunk:
-                    chunk.append(event)
-                    if len(chunk) >= box.limit:
-                        box.fill()
-                else:
-                    box.add(event)
+            if self._credit > 0 and self._credited is everyone:
+                self._credit -= 1
+                for box in everyone:
+                    chunk = box.chunk
+                    if chunk:
+                        chunk.append(event)
+                    else:
+                        box.add(event)
+            else:
+                self._credited = everyone
+                self._credit = self._append_and_look(event, everyone)
         finally:
             self._inside = self._committing = False
         self._published += 1
@@ -159,6 +162,23 @@ class Publishing(Roster, Generic[E]):
         if not reached:
             self._on_unwanted(event)
         return reached
+
+    def _append_and_look(self, event: Any, everyone: dict[Mailbox, None]) -> int:
+        """Append, and see which mailboxes are full now; returns for how many events more all of them have room."""
+        credit = DELIVERIES_A_TURN
+        for box in everyone:
+            chunk = box.chunk
+            if chunk:
+                chunk.append(event)
+            else:
+                box.add(event)
+                chunk = box.chunk
+            room = box.limit - len(chunk)
+            if room < credit:
+                if room <= 0:
+                    box.fill()
+                credit = room
+        return credit - 1
 
     # ------------------------------------------------------------------ for other threads
 
@@ -212,6 +232,7 @@ class Publishing(Roster, Generic[E]):
         while stop < at + most and type(events[stop]) is kind:
             stop += 1
         run = events[at:stop]
+        self._credit = 0
         self._inside = self._committing = True
         try:
             for box in everyone:
@@ -320,11 +341,15 @@ class Publishing(Roster, Generic[E]):
         return [box for box in group if box in careful]
 
     def _blocked(self, draft: Draft, held: Iterable[Mailbox] = ()) -> list[Mailbox]:
-        """The mailboxes that have no room for this event, and whose publisher waits."""
+        """The mailboxes that have no room for this event, and whose publisher waits.
+
+        Those that came since and were not asked yet do not count: the publisher asks them when it runs.
+        """
+        self._credit = 0
         blocked: list[Mailbox] = []
         for group in draft.groups():
             for box in self._among_careful(group):
-                if box not in held and box.must_wait(draft.keys.get(box)):
+                if box not in held and box.serial <= draft.seen and box.must_wait(draft.keys.get(box)):
                     blocked.append(box)
                 else:
                     box.review()
@@ -335,7 +360,7 @@ class Publishing(Roster, Generic[E]):
         starving = False
         for group in draft.groups():
             for box in self._among_careful(group):
-                if box.rung and box.must_drop(draft.keys.get(box)):
+                if box.overflow != "block" and box.rung and box.must_drop(draft.keys.get(box)):
                     box.hurry()
                     starving = True
         return starving
@@ -344,6 +369,7 @@ class Publishing(Roster, Generic[E]):
         """Give the event to all that want it, in one instant."""
         if draft.claim is not None:
             draft.claim()
+        self._credit = 0
         given_up: list[object] = []
         ended: list[Mailbox] = []
         inside, self._inside, self._committing = self._inside, True, True

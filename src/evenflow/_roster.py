@@ -52,6 +52,9 @@ class Roster:
         self._wakes = Wakes()
         self._watchers: list[Callable[[Mailbox | None], None]] = []
         """Who wants to be told of every take; they outlive a life, for what they watch does."""
+        self._credit = 0
+        """For so many events more all those have room who want every event of one class (`_credited`)."""
+        self._credited: dict[Mailbox, None] = {}
         self._inside = False
         """Our own tables are being worked on: a destructor only leaves a note (`_notes`)."""
         self._committing = False
@@ -100,6 +103,7 @@ class Roster:
             self._serial += 1
             box.serial = self._serial
             self._boxes[box] = interest
+            self._credit = 0
             self._router.add(box, interest)
         finally:
             self._inside = inside
