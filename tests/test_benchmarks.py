@@ -1,0 +1,129 @@
+"""The harness of the benchmarks: what it says must be so, since nobody checks a figure by hand."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+from pathlib import Path
+
+import pytest
+from benchmarks import _report, peers
+from benchmarks._harness import Bench, Results, Spread, Stopwatch, measure
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """A quick run that draws nothing."""
+    return Bench("nothing", quick=True, charts=False)
+
+
+def test_a_spread_is_the_median_and_the_middle_half() -> None:
+    """One outlier moves neither."""
+    assert Spread.of([1.0, 2.0, 3.0, 4.0, 900.0]) == Spread(3.0, 2.0, 4.0)
+    assert Spread.of([7.0]) == Spread(7.0, 7.0, 7.0)
+
+
+def test_a_ratio_is_taken_inside_a_round() -> None:
+    """A machine that was twice as slow in one round was so for both."""
+    rounds = {"ours": [{"cpu": 1.0}, {"cpu": 2.0}], "theirs": [{"cpu": 2.0}, {"cpu": 4.0}]}
+    assert Results("theirs", ("cpu",), rounds).ratio("ours") == Spread(0.5, 0.5, 0.5)
+
+
+def test_nothing_measured_is_a_target_missed(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """A peer that cannot be measured never makes us look good."""
+    bench.expect("faster", Results("theirs", ("cpu",), {"ours": []}).ratio("ours"), at_most=1.0)
+    assert not bench.expectations[0].passed
+    assert "FAIL  faster: not measured (at most 1)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("found, passed", [(0.45, True), (0.46, False)])
+def test_a_target_is_met_up_to_its_limit(bench: Bench, found: float, *, passed: bool) -> None:
+    """At most means at most."""
+    bench.expect("half", found, at_most=0.45)
+    assert bench.expectations[0].passed is passed
+
+
+def test_a_case_that_fails_is_a_row_and_stops_nobody(bench: Bench) -> None:
+    """The others are measured; the table says what went wrong."""
+
+    def broken(_: Stopwatch) -> None:
+        raise LookupError("gone")
+
+    async def sound(watch: Stopwatch) -> None:
+        with watch(1):
+            pass
+
+    results = bench.compare("both", "both", {"broken": broken, "sound": sound}, reference="sound", rounds=2)
+    assert len(results.rounds["sound"]) == 2
+    assert "LookupError: gone" in bench.tables["both"].text()
+
+
+def test_the_order_turns_round_with_every_round(bench: Bench) -> None:
+    """None is always measured first, on a cold cache."""
+    order: list[str] = []
+    ticks = count(1)
+
+    def named(name: str) -> object:
+        def case(watch: Stopwatch) -> None:
+            order.append(name)
+            watch.report(cpu=float(next(ticks)))
+
+        return case
+
+    bench.compare("two", "two", {"a": named("a"), "b": named("b")}, reference="a", rounds=2)  # type: ignore[dict-item]
+    assert "".join(order) == "ba" + "ab" + "ba"
+
+
+def test_a_case_that_times_nothing_is_refused() -> None:
+    """It would look infinitely fast."""
+    with pytest.raises(RuntimeError, match="timed nothing"):
+        measure(lambda _: None)
+
+
+def test_what_is_divided_is_the_time_for_all_of_them() -> None:
+    """A thousand operations in the time of one look a thousand times cheaper."""
+    watch = Stopwatch()
+    with watch(1_000):
+        sum(range(100_000))
+    assert 0 < watch.figures["wall"] < 1e6
+
+
+@pytest.mark.parametrize(
+    "value, unit, text",
+    [(231.4, "ns", "231 ns"), (1_440.0, "ns", "1.44 us"), (3_300.0, "B", "3.3 KB"), (0.5, "ns", "0.5 ns")],
+)
+def test_a_quantity_has_the_unit_a_reader_would_use(value: float, unit: str, text: str) -> None:
+    """Three digits, no powers of ten."""
+    assert _report.quantity(value, unit) == text
+
+
+def test_the_page_is_filled_from_what_was_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has no result is named, and stays as it was."""
+    page = tmp_path / "page.md"
+    page.write_text("<!-- bench: some/one table -->\nold\n<!-- end -->\n<!-- bench: other/x -->\nkept\n<!-- end -->\n")
+    table = _report.Table("one", ("", "cost"), (("ours", "3 ns"),))
+    kept = {"tables": {"one table": {"markdown": table.markdown()}}, "expectations": [], "machine": {}}
+    (tmp_path / "some.json").write_text(json.dumps(kept))
+    monkeypatch.setattr(_report, "PAGE", page)
+    monkeypatch.setattr(_report, "RESULTS", tmp_path)
+    assert _report.fill_page() == ["other/x"]
+    assert "|  | cost |\n| --- | ---: |\n| ours | 3 ns |\n<!-- end -->" in page.read_text()
+    assert "kept" in page.read_text()
+
+
+def test_a_peer_that_cannot_be_imported_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a row of the table, with the reason."""
+    monkeypatch.setattr(peers, "_ADAPTERS", ("asyncio_queue", "nowhere"))
+    peers._load.cache_clear()
+    try:
+        assert [peer.name for peer in peers.known()] == ["asyncio.Queue by hand"]
+        assert peers.table()[1][-1][:2] == ("nowhere", "could not be imported")
+    finally:
+        peers._load.cache_clear()
+
+
+def test_a_round_in_which_somebody_missed_an_event_does_not_count() -> None:
+    """Speed by losing events is no speed."""
+    peers.expect_all([3, 3], 2, 3)
+    with pytest.raises(RuntimeError, match="5 deliveries of 6"):
+        peers.expect_all([3, 2], 2, 3)
