@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from evenflow import Event, one_of, present
-from evenflow._explain import Explanation, explain
+from evenflow import Event, Subject, one_of, present
+from evenflow._explain import CLOSED, ENDED, NOT_RUNNING, Explanation, explain
 from evenflow._routing import Router
 
 
@@ -123,3 +123,28 @@ def test_an_explanation_is_a_sentence() -> None:
     """Printed, it says all four things."""
     said = Explanation("mail", False, "region is 'us', wanted 'eu'", "by region")
     assert str(said) == "mail: no, region is 'us', wanted 'eu' (found by region)"
+
+
+def test_nobody_gets_an_event_of_a_closed_subject() -> None:
+    """A closed subject takes no events: that is the reason, whatever a subscription would have wanted."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order)
+    subject.close()
+    assert [(told.wanted, told.reason) for told in subject.explain(Order())] == [(False, CLOSED)]
+    subscription.close()
+
+
+@pytest.mark.asyncio
+async def test_an_observer_that_has_ended_says_so() -> None:
+    """Not running in a subject that was entered, it has ended; in one that was not entered, it has not begun."""
+    subject = Subject(Order)
+
+    def where(_: Order) -> bool:
+        raise ZeroDivisionError
+
+    subject.observe(print, Order, where=where)
+    assert [told.reason for told in subject.explain(Order())] == [NOT_RUNNING]
+    async with subject:
+        assert await subject.publish(Order()) == 0
+        await subject.drain()
+        assert [told.reason for told in subject.explain(Order())] == [ENDED]

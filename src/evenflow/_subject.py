@@ -13,7 +13,7 @@ from anyio import EndOfStream, Event
 
 from ._errors import SubjectClosed
 from ._events import Event as EventModel
-from ._explain import NOT_RUNNING, Explanation, explain
+from ._explain import CLOSED, ENDED, NOT_RUNNING, Explanation, explain
 from ._history import History
 from ._observers import Observer, ObserverFailed, place_of
 from ._observing import Observing
@@ -323,7 +323,9 @@ class Subject(Observing[E], Generic[E]):
         """Give it those of the kept events that it wants; what its `where` publishes meanwhile, it gets live."""
         try:
             box.give_replay([event for event in kept if self._router.wanted(interest, event, box)])
-        except Exception as error:  # noqa: BLE001 -- what `where` raises is that subscription's end, here as later
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 -- what `where` raises is that subscription's end, here as later
             self.detach(box, error, discard=False)
 
     @overload
@@ -476,20 +478,15 @@ class Subject(Observing[E], Generic[E]):
         """
         self.check_thread()
         self._check_type(event)
-        explanations = [
+        asked = [
             explain(box.name, interest, event, box, found_by=self._router.found_by(box))
             for box, interest in tuple(self._boxes.items())
         ]
-        explanations += [
-            replace(
-                explain(observer.name, observer.interest, event, observer, found_by="not asked"),
-                wanted=False,
-                reason=NOT_RUNNING,
-            )
-            for observer in self._observers
-            if not observer.running
-        ]
-        return tuple(explanations)
+        if self._closed:
+            asked = [replace(explanation, wanted=False, reason=CLOSED) for explanation in asked]
+        why_not = NOT_RUNNING if self._group is None else CLOSED if self._closed else ENDED
+        resting = [observer for observer in self._observers if not observer.running]
+        return (*asked, *(Explanation(observer.name, False, why_not, "not asked") for observer in resting))
 
     def statistics(self) -> SubjectStatistics:
         """Plain numbers, as they are now.
