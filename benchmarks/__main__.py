@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import sys
 import time
 from types import ModuleType
@@ -50,7 +51,8 @@ def main() -> int:
 
 def _ask(name: str, module: ModuleType, options: argparse.Namespace) -> list[Expectation]:
     print(f"\n{'=' * 100}\n{name}: {module.QUESTION}")
-    bench = Bench(name, quick=options.quick, charts=options.charts or not options.quick)
+    charts = options.charts or not options.quick
+    bench = Bench(name, quick=options.quick, charts=charts, minutes=options.minutes)
     started = time.perf_counter()
     module.run(bench)
     bench.save()
@@ -79,6 +81,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("questions", nargs="*", metavar="question", help=f"some of: {', '.join(QUESTIONS)}")
     parser.add_argument("--quick", action="store_true", help="under a minute: the ratios that matter")
     parser.add_argument("--charts", action="store_true", help="draw the charts even in a quick run")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="what one question may take, about")
     parser.add_argument("--docs", action="store_true", help="fill the docs from kept results, and measure nothing")
     return parser.parse_args()
 

@@ -44,6 +44,7 @@ import asyncio
 import gc
 import inspect
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -141,13 +142,18 @@ class Expectation:
 class Bench:
     """One run: measures, prints, keeps, and judges."""
 
-    def __init__(self, question: str, *, quick: bool, charts: bool) -> None:
+    def __init__(self, question: str, *, quick: bool, charts: bool, minutes: float = math.inf) -> None:
         self.question = question
+        self._ends_at = time.monotonic() + minutes * 60
         self.quick = quick
         self.charts = charts
         self.tables: dict[str, _report.Table] = {}
         self.samples: dict[str, dict[str, list[dict[str, float]]]] = {}
         self.expectations: list[Expectation] = []
+
+    def is_late(self) -> bool:
+        """Whether the minutes that one question may take have passed: one with many tables then leaves some out."""
+        return time.monotonic() > self._ends_at
 
     def pick(self, *, quick: T, full: T) -> T:
         """Choose a size for this run."""

@@ -1,6 +1,7 @@
 """What a run leaves: tables on the terminal, JSON under benchmarks/results/, and the tables in the docs.
 
-The docs are filled from the JSON of the last full run, so that no figure in them is typed by hand:
+The docs are filled from the JSON of the last full run (of the last quick one, where there is no other), so that no
+figure in them is typed by hand:
 a page has `<!-- bench: question/key -->` and `<!-- end -->`, and what stands between is replaced.
 """
 
@@ -145,9 +146,8 @@ def fill_page() -> list[str]:
 def _kept(name: str) -> str | None:
     """The Markdown kept for `question/key`; `question/targets` is the table of verdicts, `machine` where it ran."""
     question, _, key = name.partition("/")
-    try:
-        kept: dict[str, Any] = json.loads((RESULTS / f"{question}.json").read_text(encoding="utf-8"))
-    except OSError:
+    kept = _read(f"{question}.json") or _read(f"{question}-quick.json")
+    if kept is None:
         return None
     if key == "machine":
         facts = tuple((fact, str(value)) for fact, value in kept["machine"].items())
@@ -159,4 +159,14 @@ def _kept(name: str) -> str | None:
         ]
         return Table("", ("target", "at most", "measured", ""), tuple(rows)).markdown()
     table = kept["tables"].get(key)
-    return table["markdown"] if table else None
+    if table is None:
+        return None
+    return f"{table['markdown']}\n\n(from a quick run)" if kept["quick"] else str(table["markdown"])
+
+
+def _read(name: str) -> dict[str, Any] | None:
+    try:
+        kept: dict[str, Any] = json.loads((RESULTS / name).read_text(encoding="utf-8"))
+    except OSError:
+        return None
+    return kept

@@ -102,7 +102,7 @@ def test_the_page_is_filled_from_what_was_kept(tmp_path: Path, monkeypatch: pyte
     page = tmp_path / "page.md"
     page.write_text("<!-- bench: some/one table -->\nold\n<!-- end -->\n<!-- bench: other/x -->\nkept\n<!-- end -->\n")
     table = _report.Table("one", ("", "cost"), (("ours", "3 ns"),))
-    kept = {"tables": {"one table": {"markdown": table.markdown()}}, "expectations": [], "machine": {}}
+    kept = {"tables": {"one table": {"markdown": table.markdown()}}, "expectations": [], "machine": {}, "quick": False}
     (tmp_path / "some.json").write_text(json.dumps(kept))
     monkeypatch.setattr(_report, "PAGE", page)
     monkeypatch.setattr(_report, "RESULTS", tmp_path)

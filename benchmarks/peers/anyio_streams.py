@@ -88,7 +88,7 @@ PEERS = (
         atomic="no",
         note="`task.cancel()` in the tick of a hand-over loses the event",
         floor=True,
-        most=40_000,
+        most=10_000,
     ),
     Peer(
         "anyio streams, nowait first",

@@ -51,6 +51,6 @@ PEERS = (
         ordered="no",
         atomic="no",
         note="a task for every delivery, as many as there are events",
-        most=60_000,
+        most=20_000,
     ),
 )
