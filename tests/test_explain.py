@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import anyio
 import pytest
 from pydantic import BaseModel
 
@@ -146,5 +147,5 @@ async def test_an_observer_that_has_ended_says_so() -> None:
     assert [told.reason for told in subject.explain(Order())] == [NOT_RUNNING]
     async with subject:
         assert await subject.publish(Order()) == 0
-        await subject.drain()
+        await anyio.wait_all_tasks_blocked()
         assert [told.reason for told in subject.explain(Order())] == [ENDED]

@@ -209,10 +209,8 @@ async def test_observers_that_come_and_go_leave_nothing() -> None:
     async with subject:
         watchers = [subject.observe(_never_ends, Order) for _ in range(3)]
         kept = [weakref.ref(watcher) for watcher in watchers]
-        for watcher in watchers:
-            watcher.detach()
-        del watcher
-        watchers.clear()
+        while watchers:
+            watchers.pop().detach()
         await settle()
         collect()
         assert [watcher() for watcher in kept] == [None, None, None]
