@@ -166,6 +166,41 @@ async def test_asked_again_while_it_waits() -> None:
 
 
 @both
+async def test_asked_again_when_the_other_reader_has_ended() -> None:
+    """No deadlock when the wait began, for another reader ran; when that one ends, only the one that waits is left."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    refused: list[str] = []
+    go = anyio.Event()
+
+    async def read_then_publish() -> None:
+        await subscription.receive()
+        await anyio.sleep(1)
+        try:
+            await subject.publish_many([Order(n=100), Order(n=101)])
+        except Deadlock:
+            refused.append("early")
+
+    async def read_then_end() -> None:
+        await subscription.receive()
+        await go.wait()
+
+    async with group() as tasks:
+        tasks.start_soon(read_then_publish)
+        await settle()
+        tasks.start_soon(read_then_end)
+        await settle()
+        await subject.publish(Order(n=0))
+        await settle()
+        await subject.publish(Order(n=1))
+        await anyio.sleep(30)
+        assert refused == [], "the other reader still ran"
+        go.set()
+        await anyio.sleep(30)
+    assert refused == ["early"]
+
+
+@both
 async def test_false_friend_a_worker_that_will_read_soon() -> None:
     """A publisher that once read, and a worker that is busy and will read again: a wait, no deadlock."""
     subject = Subject(Order)
