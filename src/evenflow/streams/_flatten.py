@@ -293,6 +293,8 @@ class SwitchMap(AtATime[T]):
     async def give(self, event: Any) -> None:
         """Leave the stream before, and start another."""
         if self.job is not None:
+            self.job.cancel()
+            self.channel.clear()  # before the reader is woken for what came at this very moment
             await self.job.stop()
             self.channel.clear()
             for node in self.inner():

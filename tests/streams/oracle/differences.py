@@ -133,6 +133,21 @@ DIFFERENCES: tuple[Difference, ...] = (
         "backpressure",
         "nothing: covered by its own tests",
     ),
+    # -- at one moment
+    Difference(
+        ("timeout", "exhaust_map", "concat", "retry", "repeat"),
+        "what was scheduled first is first: a source's event before the end of a wait or of an inner stream",
+        "either may be first, where both fall in one moment",
+        "who reads cannot know what is about to come; `debounce`, `sample`, `batches` and `switch_map` do wait for it",
+        "all the others on common ticks; these on ticks of their own",
+    ),
+    Difference(
+        ("merge", "zip_latest", "combine_latest"),
+        "at one moment, all events of the first source, then all of the second",
+        "in turns, where sources have several events each at one moment",
+        "backpressure: a source goes on when its event was taken",
+        "with one event of each source at one moment",
+    ),
     # -- RxPY differs from ReactiveX
     Difference(
         ("skip_until",),

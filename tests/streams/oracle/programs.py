@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -73,6 +73,19 @@ def programs(draw: st.DrawFn, about: Operator | None = None, longest: int = 3, *
         place = len(names) if about.sink else draw(st.integers(0, len(names)))
         names.insert(place, about)
     return draw(chains(names, Numbers(), depth=1, ties=ties))
+
+
+@st.composite
+def crossings(draw: st.DrawFn, operator: Operator) -> Program:
+    """One operator over hot sources, with everything on the tick, so that much happens at one moment."""
+    numbers = Numbers()
+    first, *others = (
+        draw(sources(numbers.next(), hot=True, calm=True, ties=True))
+        for _ in range(1 + draw(st.integers(*operator.others)))
+    )
+    inners = (draw(sources(numbers.next(), hot=False, calm=True, ties=True)) for _ in range(operator.inners))
+    args = on_the_tick(draw(operator.arguments(True)))
+    return Step(operator, args, first, tuple(others), tuple(inners))
 
 
 @st.composite
@@ -170,6 +183,3 @@ def _theirs(program: Program, stage: Stage, finished: Callable[[], None]) -> Obs
     source = theirs(program.source, stage, finished)
     others = [theirs(other, stage, finished) for other in program.others]
     return program.operator.theirs(source, Call(program.args, others, inner, stage.clock, finished))
-
-
-__all__ = ["Program", "Step", "hot_sources", "ours", "parts", "programs", "replace", "theirs"]

@@ -89,14 +89,14 @@ class Now:
 
 @st.composite
 def sources(draw: st.DrawFn, number: int, *, calm: bool = False, hot: bool | None = None, ties: bool = False) -> Source:
-    """A timeline of a few events; ``calm``: no error; ``ties``: on the ticks."""
+    """A timeline of a few events; ``calm``: no error; ``ties``: on the ticks, one thing on each."""
     is_hot = draw(st.booleans()) if hot is None else hot
     gaps = draw(st.lists(st.sampled_from([1, 1, 1, 2, 2, 3, 5, 0]), max_size=MOST_EVENTS))
     late = [0] * (MOST_EVENTS + 2) if ties else LATE[number]
     events: list[tuple[int, int]] = []
     tick, time = 0, 0
     for index, gap in enumerate(gaps):
-        if gap or not events:
+        if gap or ties or not events:
             tick += max(gap, 1)
             time = tick * TICK + late[index]
         events.append((time, draw(st.integers(0, 6))))
@@ -104,7 +104,7 @@ def sources(draw: st.DrawFn, number: int, *, calm: bool = False, hot: bool | Non
     if kind == "never":
         return Source(number, is_hot, tuple(events), None)
     gap = draw(st.sampled_from([1, 0, 2, 4]))
-    at = time if events and not gap else (tick + max(gap, 1)) * TICK + late[-1]
+    at = time if events and not gap and not ties else (tick + max(gap, 1)) * TICK + late[-1]
     return Source(number, is_hot, tuple(events), at, f"source {number}" if kind == "error" else None)
 
 
