@@ -94,6 +94,20 @@ def test_what_was_due_before_the_reader_came_waits_for_it() -> None:
     on_both_loops(main)
 
 
+def test_an_error_takes_nothing_back_that_was_due_before_it() -> None:
+    """Only what was not due yet is let go of, however late the reader is."""
+
+    async def main() -> None:
+        for make in (lambda s: s.debounce(2), lambda s: s.sample(2)):
+            async with make(marbles("a---#", error=Boom())) as chain:
+                await anyio.sleep(20)
+                assert await chain.receive() == "a"
+                with pytest.raises(Boom):
+                    await chain.receive()
+
+    on_both_loops(main)
+
+
 def test_what_was_sampled_before_the_reader_came_waits_for_it() -> None:
     """The same for ``sample``: of each stretch between two ticks the newest is given."""
 

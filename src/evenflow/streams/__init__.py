@@ -9,6 +9,7 @@ Layout: a file imports only from those above it.
     _sequel      operators that read one stream after another
     _transform   one event at a time
     _limit       how many
+    _paced       what is due at a time
     _timing      in time
     _combine     several sources
     _flatten     streams of streams
