@@ -34,6 +34,34 @@ async def test_no_policy_holds_more_than_its_buffer(overflow: Any, buffer: int) 
     balanced(subscription)
 
 
+@pytest.mark.parametrize("way", ["publish", "nowait", "many", "generator"])
+@pytest.mark.parametrize("overflow", POLICIES[:3])
+@both
+async def test_several_that_get_full_by_one_event(overflow: Any, way: str) -> None:
+    """Several buffers, full in the same instant or one after the other: none of them takes one event too many."""
+    subject = Subject(Order)
+    subscriptions = [subject.subscribe(Order, buffer=buffer, overflow=overflow) for buffer in (100, 2, 2, 3, 2, 4, 3)]
+    for n in range(0, 12, 2):
+        events = [Order(n=n), Order(n=n + 1)]
+        with anyio.move_on_after(1):
+            if way == "many":
+                await subject.publish_many(events)
+            elif way == "generator":
+                await subject.publish_many(iter(events))
+            else:
+                for event in events:
+                    try:
+                        subject.publish_nowait(event) if way == "nowait" else await subject.publish(event)
+                    except anyio.WouldBlock:
+                        assert overflow == "block"
+        for subscription in subscriptions:
+            statistics = subscription.statistics()
+            assert statistics.waiting <= statistics.capacity
+            balanced(subscription)
+        if overflow == "block":
+            assert {s.statistics().wanted for s in subscriptions} == {2}
+
+
 @both
 async def test_a_hundred_waiting_publishes_put_nothing_beyond_the_buffer() -> None:
     """Events of waiting publishes are with their publishers, not with the subscription."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -495,3 +496,20 @@ async def test_a_publish_counts_running_observers() -> None:
 def ours(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     """The records of evenflow's own loggers."""
     return [record for record in caplog.records if record.name.split(".")[0] == "evenflow"]
+
+
+@both
+async def test_a_generator_is_no_handler() -> None:
+    """Calling one does nothing: it is refused when it is written."""
+    subject = Subject(Order)
+
+    async def generates(order: Order) -> AsyncIterator[int]:
+        yield order.n
+
+    def generates_too(order: Order) -> Iterator[int]:
+        yield order.n
+
+    for handler in (generates, generates_too):
+        with pytest.raises(TypeError, match="generator"):
+            subject.observe(handler, Order)
+    assert subject.statistics().observers == ()
