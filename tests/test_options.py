@@ -16,6 +16,17 @@ class Tick(Event):
     symbol: str
 
 
+class Other(Event):
+    """No price."""
+
+
+class Later:
+    """Not a key either."""
+
+    async def __call__(self, _: Any) -> str:
+        return ""
+
+
 async def later(_: Any) -> str:
     """Not a key."""
     return ""
@@ -35,6 +46,8 @@ async def later(_: Any) -> str:
         (checked_name, 7, TypeError, "str"),
         (lambda value: checked_key(value, "conflate"), "symbol", TypeError, "Tick.symbol"),
         (lambda value: checked_key(value, "conflate"), later, TypeError, "async"),
+        (lambda value: checked_key(value, "conflate"), Later(), TypeError, "async"),
+        (lambda value: checked_key(value, "conflate", (Tick, Other)), Tick.symbol, ValueError, "no field of Other"),
         (lambda value: whole(value, "replay", 0), -1, ValueError, "replay must be at least 0"),
     ],
 )
@@ -60,3 +73,16 @@ def test_a_key_is_a_field_or_a_callable() -> None:
         assert read is not None
         assert read(tick) == "abc"
     assert checked_key(None, "conflate") is None
+
+
+def test_a_field_that_other_classes_have_too_is_a_key_of_theirs() -> None:
+    """A key is read as Python reads attributes: by its name, of whatever has one; of a base, whatever comes."""
+
+    class Quote(Event):
+        symbol: str
+
+    class Plain:
+        pass
+
+    for classes in [(Tick, Quote), (Event,), (Tick, Plain), ()]:
+        assert checked_key(Tick.symbol, "conflate", classes) is not None

@@ -11,7 +11,7 @@ import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
-from inspect import Parameter, isawaitable, signature, unwrap
+from inspect import Parameter, isasyncgenfunction, isawaitable, isgeneratorfunction, signature, unwrap
 from types import CodeType
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -222,6 +222,8 @@ def wants_of_handler(handler: Callable[..., object]) -> object:
     """
     if not callable(handler):
         raise TypeError(f"an observer is a function that takes an event, not {handler!r}")
+    if isgeneratorfunction(handler) or isasyncgenfunction(handler):
+        raise TypeError(f"{handler!r} is a generator, which does nothing when it is called; an observer has no yield")
     try:
         taken = signature(handler)
     except (TypeError, ValueError):  # some builtins do not say

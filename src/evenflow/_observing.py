@@ -139,7 +139,7 @@ class Observing(Publishing[E], Generic[E]):
         whole(concurrency, "concurrency", 1)
         checked_buffer(buffer)
         self._checked_overflow(overflow, conflated=conflate is not None)
-        checked_key(conflate, "conflate")
+        checked_key(conflate, "conflate", interest.wants or self._types)
         shown = checked_name(name) or getattr(handler, "__qualname__", None) or repr(handler)
         options = {"where": where, "buffer": buffer, "overflow": overflow, "conflate": conflate}
         observer = Observer(self, handler, interest, options, concurrency=concurrency, name=shown)

@@ -7,10 +7,12 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypedDict, TypeVar, get_args
 
 from ._comparable import path_of
+from ._fields import fields_of
 from ._mailbox import Overflow
 
 if TYPE_CHECKING:
     from ._conditions import Condition
+    from ._fields import Path
 
 W = TypeVar("W")
 W_contra = TypeVar("W_contra", contravariant=True)
@@ -60,6 +62,14 @@ class SubjectOptions(TypedDict, Generic[W], total=False):
     stall_after: float
 
 
+def _never_has(cls: type, path: Path) -> bool:
+    """Whether no event of this class can have what the path reads."""
+    known = fields_of(cls)
+    if known is None or issubclass(cls, path.owner) or issubclass(path.owner, cls):
+        return False
+    return path.names[0] not in known and path.names[0] not in dir(cls)
+
+
 def whole(value: object, name: str, least: int, hint: str = "") -> int:
     """A whole number of at least ``least``; a bool is none."""
     if not isinstance(value, int) or isinstance(value, bool):
@@ -100,13 +110,18 @@ def checked_name(name: object) -> str | None:
     return name
 
 
-def checked_key(key: Any, name: str) -> Callable[[Any], object] | None:
-    """What reads an event's key: a callable, or a field such as ``Tick.symbol``."""
+def checked_key(key: Any, name: str, classes: tuple[type, ...] = ()) -> Callable[[Any], object] | None:
+    """What reads the key of an event of these classes: a callable, or a field such as ``Tick.symbol``."""
     if key is None:
         return None
     if (path := path_of(key)) is not None:
+        if strangers := [cls.__name__ for cls in classes if _never_has(cls, path)]:
+            raise ValueError(
+                f"{name}={path} is no field of {', '.join(strangers)}, which would come as well;"
+                f" name only what has it, or give a callable that knows the key of each"
+            )
         return path.read
-    if iscoroutinefunction(key):
+    if iscoroutinefunction(key) or iscoroutinefunction(getattr(type(key), "__call__", None)):  # noqa: B004 -- to look at it
         raise TypeError(f"{name} must be a field or a plain function, not the async {key!r}: it runs inside publish")
     if not callable(key):
         raise TypeError(

@@ -146,12 +146,13 @@ class Subject(Observing[E], Generic[E]):
     ) -> None:
         whole(replay, "replay", 0)
         whole(replay_keys, "replay_keys", 1)
-        key = checked_key(replay_by, "replay_by")
+        carried = classes_in(*types)
+        key = checked_key(replay_by, "replay_by", carried)
         if key is not None and not replay:
             raise ValueError(
                 "replay_by says of which events to keep the last replay=, which is 0; give replay=1 or more"
             )
-        super().__init__(classes_in(*types), checked_name(name), checked_seconds(stall_after, "stall_after"))
+        super().__init__(carried, checked_name(name), checked_seconds(stall_after, "stall_after"))
         self._replay = (replay, key, replay_keys)
         self._history = History(*self._replay) if replay else None
         self._keyed = key is not None
@@ -293,7 +294,7 @@ class Subject(Observing[E], Generic[E]):
         place: tuple[str, int],
     ) -> Subscription[Any]:
         self.check_thread()
-        key = checked_key(conflate, "conflate")
+        key = checked_key(conflate, "conflate", interest.wants or self._types)
         shown = checked_name(name)
         box = self.new_box(
             capacity=checked_buffer(buffer),
