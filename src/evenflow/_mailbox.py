@@ -518,7 +518,7 @@ class Mailbox(Readers):
             return True
         if self.keys is not None:
             return not self.replay and all(cell.stamp > mark for cell in self.keys.values())
-        return self.delivered + self.evicted >= mark
+        return not self.replay and self.delivered + self.evicted >= mark
 
 
 def _nobody(_: Mailbox) -> None:

@@ -174,9 +174,9 @@ class Publishing(Roster, Generic[E]):
                 box.add(event)
                 chunk = box.chunk
             room = box.limit - len(chunk)
+            if room <= 0:
+                box.fill()
             if room < credit:
-                if room <= 0:
-                    box.fill()
                 credit = room
         return credit - 1
 
@@ -322,14 +322,18 @@ class Publishing(Roster, Generic[E]):
                     key.close()
                     raise TypeError(f"conflate of {box.name} returned a coroutine; it must be a plain function")
                 draft.keys[box] = hashed(key)
-            except Exception as error:  # noqa: BLE001 -- whatever it is, it ends that subscription alone
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # noqa: ASYNC103, BLE001 -- whatever it is, it ends that subscription alone
                 self.detach(box, error, discard=False)
 
     def _wants(self, box: Mailbox, interest: Interest, event: object) -> bool:
         """Ask one subscription, outside the index; what it raises is its own end."""
         try:
             return self._router.wanted(interest, event, box)
-        except Exception as error:  # noqa: BLE001 -- whatever it is, it ends that subscription alone
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: ASYNC103, BLE001 -- whatever it is, it ends that subscription alone
             self.detach(box, error, discard=False)
             return False
 
@@ -469,7 +473,7 @@ class Publishing(Roster, Generic[E]):
             if self._closed or life != self._life:
                 return
             wake = waiter.wake
-            with anyio.move_on_after(TICK):
+            with anyio.move_on_after(min(TICK, self._stall_after)):
                 await wake.wait()
             if not wake.is_set():
                 self._do_notes()
