@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypedDict, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypedDict, TypeVar, cast, get_args
 
 from ._comparable import path_of
 from ._fields import fields_of
@@ -121,7 +121,8 @@ def checked_key(key: Any, name: str, classes: tuple[type, ...] = ()) -> Callable
                 f" name only what has it, or give a callable that knows the key of each"
             )
         return path.read
-    if iscoroutinefunction(key) or iscoroutinefunction(getattr(type(key), "__call__", None)):  # noqa: B004 -- to look at it
+    call: object = getattr(type(cast("object", key)), "__call__", None)  # noqa: B004 -- to look at it, not to ask
+    if iscoroutinefunction(key) or iscoroutinefunction(call):
         raise TypeError(f"{name} must be a field or a plain function, not the async {key!r}: it runs inside publish")
     if not callable(key):
         raise TypeError(
