@@ -75,7 +75,7 @@ class Shared(Generic[T]):
             self._subject.close()
 
 
-def share(source: Streamable[T], /, replay: int = 0) -> Shared[T]:
+def share(stream: Streamable[T], replay: int = 0) -> Shared[T]:
     """Make one stream readable by many: it is run once, while the result is entered.
 
     ::
@@ -83,11 +83,11 @@ def share(source: Streamable[T], /, replay: int = 0) -> Shared[T]:
         async with share(prices.map(parse), replay=1) as parsed:
             async with parsed.subscribe() as one, parsed.subscribe() as other: ...
 
-    ``source`` is anything that ``stream()`` takes, and is read in a task of its own from entering on, whether anybody
+    ``stream`` is anything that ``stream()`` takes, and is read in a task of its own from entering on, whether anybody
     has subscribed or not: subscribe before the first await, or give ``replay``, the number of events that a late
     subscriber still gets. Each subscription is a stream with operators of its own.
 
     Holds ``replay`` events, one that is being handed on, and what lies in the buffers of the subscribers.
     Leaving closes the source, ends its task, and ends the subscribers when they have read what they have.
     """
-    return Shared(stream_of(source), replay)
+    return Shared(stream_of(stream), replay)

@@ -29,20 +29,20 @@ class Limit(Operators[T_co]):
 
     __slots__ = ()
 
-    def take(self, count: int, /) -> Stream[T_co]:
-        """Give the first ``count`` events, then the end, without asking the source for another.
+    def take(self, n: int) -> Stream[T_co]:
+        """Give the first ``n`` events, then the end, without asking the source for another.
 
         Holds back nothing, needs no task. Cancelling loses nothing.
         """
-        checked = at_least(0, count, "take")
+        checked = at_least(0, n, "take")
         return self._then(Take(self._claim("take"), checked))
 
-    def take_last(self, count: int, /) -> Stream[T_co]:
-        """Give the last ``count`` events, when the source has ended; if it fails, only the error.
+    def take_last(self, n: int) -> Stream[T_co]:
+        """Give the last ``n`` events, when the source has ended; if it fails, only the error.
 
-        Holds ``count`` events, needs no task. Cancelling loses nothing.
+        Holds ``n`` events, needs no task. Cancelling loses nothing.
         """
-        checked = at_least(0, count, "take_last")
+        checked = at_least(0, n, "take_last")
         return self._then(TakeLast(self._claim("take_last"), checked))
 
     def take_while(self, predicate: Callable[[T_co], bool | Awaitable[bool]] | int, /) -> Stream[T_co]:
@@ -54,7 +54,7 @@ class Limit(Operators[T_co]):
         checked = check(predicate, "take_while")
         return self._then(TakeWhile(self._claim("take_while"), checked))
 
-    def take_until(self, other: Streamable[object], /) -> Stream[T_co]:
+    def take_until(self, other: Streamable[object]) -> Stream[T_co]:
         """Give the events until ``other`` gives its first; what then still lies in the source is not asked for.
 
         The end of ``other`` changes nothing, its error ends the stream.
@@ -64,12 +64,12 @@ class Limit(Operators[T_co]):
         checked = node_of(other, "take_until")
         return self._then(TakeUntil(self._claim("take_until"), checked))
 
-    def skip(self, count: int, /) -> Stream[T_co]:
-        """Give all events but the first ``count``.
+    def skip(self, n: int) -> Stream[T_co]:
+        """Give all events but the first ``n``.
 
         Holds back nothing, needs no task. Cancelling loses nothing but what it skips.
         """
-        checked = at_least(0, count, "skip")
+        checked = at_least(0, n, "skip")
         return self._then(SkipFirst(self._claim("skip"), checked))
 
     def skip_while(self, predicate: Callable[[T_co], bool | Awaitable[bool]] | int, /) -> Stream[T_co]:
@@ -81,7 +81,7 @@ class Limit(Operators[T_co]):
         checked = check(predicate, "skip_while")
         return self._then(SkipWhile(self._claim("skip_while"), checked))
 
-    def skip_until(self, other: Streamable[object], /) -> Stream[T_co]:
+    def skip_until(self, other: Streamable[object]) -> Stream[T_co]:
         """Give the events that are read after ``other`` gave its first; the error of ``other`` ends the stream.
 
         While it skips, it reads the source as fast as the reader asks. The end of the source is the end, also

@@ -139,7 +139,7 @@ class Sinks(Operators[T_co]):
             raise EndOfStream
         return found[0]
 
-    async def publish_to(self, publisher: Publishes[T_co], /) -> int:
+    async def publish_to(self, publisher: Publishes[T_co]) -> int:
         """Publish each event, and return how many there were; while a publish waits, so does the source."""
         if not callable(getattr(publisher, "publish", None)):
             raise TypeError(f"publish_to expected a subject, or what else has a publish method, not {publisher!r}")

@@ -285,7 +285,7 @@ async def leave(group: TaskGroup, error: BaseException | None) -> None:
             raise
 
 
-def stream(source: Streamable[T], /) -> Stream[T]:
+def stream(source: Streamable[T]) -> Stream[T]:
     """Make a stream of whatever gives events.
 
     ``source`` is an async iterable, an iterable, an anyio receive stream, or a function that returns one of them,
@@ -302,7 +302,7 @@ def stream(source: Streamable[T], /) -> Stream[T]:
     return Chain(node_of(source, "stream"))
 
 
-def interval(seconds: float, /) -> Stream[int]:
+def interval(seconds: float) -> Stream[int]:
     """Give 0, 1, 2... one every ``seconds``, the first after as long.
 
     Times are counted from the first read; a reader that is late gets at once what is due, and no number is left out.
@@ -311,7 +311,7 @@ def interval(seconds: float, /) -> Stream[int]:
     return Chain(Interval(duration(seconds, "interval", zero=False)))
 
 
-def timer(seconds: float, /) -> Stream[int]:
+def timer(seconds: float) -> Stream[int]:
     """Give 0 after ``seconds``, counted from the first read, and end.
 
     Holds nothing, needs no task. Cancelling loses nothing.

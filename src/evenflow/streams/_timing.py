@@ -38,7 +38,7 @@ class Timing(Operators[T_co]):
 
     __slots__ = ()
 
-    def debounce(self, seconds: float, /) -> Stream[T_co]:
+    def debounce(self, seconds: float) -> Stream[T_co]:
         """Give the last event of a burst, once ``seconds`` have passed without another.
 
         The end of the source gives what is left at once; an error lets go of it.
@@ -50,7 +50,7 @@ class Timing(Operators[T_co]):
         checked = duration(seconds, "debounce")
         return self._then(Debounce(self._claim("debounce"), checked))
 
-    def throttle(self, seconds: float, /) -> Stream[T_co]:
+    def throttle(self, seconds: float) -> Stream[T_co]:
         """Give an event, then none for ``seconds``, then the next one that comes.
 
         Time is taken when an event is read from the source.
@@ -60,7 +60,7 @@ class Timing(Operators[T_co]):
         checked = duration(seconds, "throttle", zero=False)
         return self._then(Throttle(self._claim("throttle"), checked))
 
-    def sample(self, seconds: float, /) -> Stream[T_co]:
+    def sample(self, seconds: float) -> Stream[T_co]:
         """Give, every ``seconds``, the newest event, if one has come since the last time.
 
         As in Rx the end of the source is given at the next of these times, after what is left; an error comes at
@@ -72,7 +72,7 @@ class Timing(Operators[T_co]):
         checked = duration(seconds, "sample", zero=False)
         return self._then(Sample(self._claim("sample"), checked))
 
-    def delay(self, seconds: float, /) -> Stream[T_co]:
+    def delay(self, seconds: float) -> Stream[T_co]:
         """Give each event, and the end, ``seconds`` after it came; an error comes at once, and lets go of the rest.
 
         Holds up to 1,024 events; when these are on their way the source waits. Needs a task, which reads the source.
@@ -81,7 +81,7 @@ class Timing(Operators[T_co]):
         checked = duration(seconds, "delay")
         return self._then(Delay(self._claim("delay"), checked))
 
-    def timeout(self, seconds: float, /) -> Stream[T_co]:
+    def timeout(self, seconds: float) -> Stream[T_co]:
         """Give the events, or raise ``TimeoutError`` when none comes within ``seconds``.
 
         The time runs while the reader waits for an event: a slow reader is no fault of the source.

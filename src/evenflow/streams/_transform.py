@@ -55,7 +55,7 @@ class Transform(Operators[T_co]):
         checked = check(predicate, "filter")
         return self._then(Filter(self._claim("filter"), checked))
 
-    def of_type(self, cls: type[U], /) -> Stream[U]:
+    def of_type(self, cls: type[U]) -> Stream[U]:
         """Give the events that are instances of ``cls``.
 
         Right after ``subscribe`` say it with wants, ``subscribe(cls)``, instead.
@@ -127,7 +127,7 @@ class Transform(Operators[T_co]):
         checked = None if key is None else check(key, "distinct_until_changed")
         return self._then(Changed(self._claim("distinct_until_changed"), checked))
 
-    def default_if_empty(self, value: U, /) -> Stream[T_co | U]:
+    def default_if_empty(self, value: U) -> Stream[T_co | U]:
         """Give ``value`` where the source ends without an event.
 
         Holds back nothing, needs no task. Cancelling loses nothing.
