@@ -22,6 +22,7 @@ from ._errors import (
     Unsupported as Unsupported,
 )
 from ._events import Event as Event, fields as fields
+from ._explain import Explanation as Explanation
 from ._items import Gap as Gap
 from ._mailbox import Overflow as Overflow
 from ._observers import Observer as Observer, ObserverFailed as ObserverFailed
