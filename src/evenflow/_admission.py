@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Waiter:
     """A publish that waits for room."""
 
-    __slots__ = ("blocked", "granted", "held", "missing", "waited_for", "wake", "what")
+    __slots__ = ("blocked", "granted", "held", "missing", "since", "waited_for", "wake", "what")
 
     def __init__(self, what: str, blocked: Callable[[], Collection[Mailbox]]) -> None:
         self.what = what
@@ -36,6 +36,12 @@ class Waiter:
         self.held: set[Mailbox] = set()
         self.granted = False
         self.wake = Event()
+        self.since: dict[Mailbox, float] = {}
+        """For each mailbox it misses, when it was first seen to."""
+
+    def note_since(self, now: float) -> None:
+        """Note which mailboxes it misses, and since when."""
+        self.since = {box: self.since.get(box, now) for box in self.missing}
 
 
 class Admission:

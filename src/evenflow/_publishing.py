@@ -464,27 +464,25 @@ class Publishing(Roster, Generic[E]):
 
     async def _wait_for_turn(self, waiter: Waiter, task: object, life: int) -> None:
         """Sleep until the admission lets this publish go, looking up every now and then."""
-        since = anyio.current_time()
-        logged: set[Mailbox] = set()
         while not waiter.granted or self._admission.comes_before(waiter):
             if waiter.granted:
                 await checkpoint()
                 continue
             if self._closed or life != self._life:
                 return
+            waiter.note_since(anyio.current_time())
             wake = waiter.wake
             with anyio.move_on_after(min(TICK, self._stall_after)):
                 await wake.wait()
             if not wake.is_set():
                 self._do_notes()
                 refuse_deadlock(task)
-                if anyio.current_time() - since >= self._stall_after:
-                    self._log_stall(waiter, logged)
+                self._log_stalls(waiter, anyio.current_time() - self._stall_after)
 
-    def _log_stall(self, waiter: Waiter, logged: set[Mailbox]) -> None:
-        for box in waiter.missing - logged:
-            logged.add(box)
-            if box.stalled:
+    def _log_stalls(self, waiter: Waiter, long_ago: float) -> None:
+        """Tell, once each, of the mailboxes that this publish has waited for since ``long_ago``."""
+        for box, since in waiter.since.items():
+            if since > long_ago or box.stalled or box not in waiter.missing:
                 continue
             box.stalled = True
             why = "nobody reads it" if not readers(box) else "its readers are slow"
