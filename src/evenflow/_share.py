@@ -69,7 +69,7 @@ class Shared(Generic[T]):
             async with self._stream as events:
                 async for event in events:
                     await self._subject.publish(event)
-        except Exception as error:  # noqa: BLE001  it is handed to the subscribers, as it is
+        except Exception as error:  # noqa: BLE001 -- it is handed to the subscribers, as it is
             self._subject.close(error)
         else:
             self._subject.close()

@@ -154,7 +154,7 @@ def test_a_source_that_is_spent_cannot_be_started_again() -> None:
     async def main() -> None:
         boom = Boom()
 
-        async def once() -> Any:
+        async def once() -> Any:  # noqa: ASYNC124 -- it is to be async
             yield 1
             raise boom
 

@@ -120,7 +120,7 @@ def test_a_switch_lets_go_of_what_nobody_has_read() -> None:
 def test_what_a_stream_gives_without_waiting_it_gives_before_the_source_is_read_on(name: str) -> None:
     """As in Rx, where a synchronous stream is over before the next event comes."""
 
-    async def letters(number: int) -> Any:
+    async def letters(number: int) -> Any:  # noqa: ASYNC124 -- it is to be async
         for letter in "ab":
             yield f"{number}{letter}"
 

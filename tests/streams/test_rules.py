@@ -434,7 +434,7 @@ def test_two_readers_never_share_an_event(operator: Operator) -> None:
     run_virtual(main)
 
 
-async def endless() -> AsyncIterator[int]:
+async def endless() -> AsyncIterator[int]:  # noqa: ASYNC124 -- it is to be async
     number = 0
     while True:
         yield number

@@ -18,7 +18,7 @@ from .drawing import on_both_loops
 from .probes import Bench, Boom, Probe
 
 
-async def letters() -> AsyncIterator[str]:
+async def letters() -> AsyncIterator[str]:  # noqa: ASYNC124 -- it is to be async
     yield "a"
     yield "b"
 

@@ -125,7 +125,7 @@ def test_a_condition_is_a_predicate() -> None:
 def test_a_function_that_raises_stop_async_iteration_ends_nothing_in_silence() -> None:
     """Only the source says when it ends."""
 
-    async def stop(_: object) -> None:
+    async def stop(_: object) -> None:  # noqa: ASYNC124 -- it is to be async
         raise StopAsyncIteration
 
     async def main() -> None:

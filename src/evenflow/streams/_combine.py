@@ -193,7 +193,7 @@ class Merge(Together[T]):
 
     __slots__ = ()
 
-    async def give(self, number: int, event: Any) -> None:  # noqa: ARG002  whoever gave it
+    async def give(self, number: int, event: Any) -> None:  # noqa: ARG002 -- whoever gave it
         """Give it on."""
         await self.channel.put(event)
 
@@ -267,7 +267,7 @@ class Zip(Together[tuple[Any, ...]]):
         self.taken.append(taken)
         await taken.wait()
 
-    def finished(self, number: int) -> None:  # noqa: ARG002  the reader looks at all
+    def finished(self, number: int) -> None:  # noqa: ARG002 -- the reader looks at all
         """The reader may have waited for it."""
         self.bell.ring()
 
@@ -352,7 +352,7 @@ class Race(Tasked[T]):
         error: Exception | None = None
         try:
             first = await anext(self.readers[number])
-        except Exception as failure:  # noqa: BLE001  it is handed to the reader, as it is
+        except Exception as failure:  # noqa: BLE001 -- it is handed to the reader, as it is
             error = failure
         if self.winner is None:
             self.winner, self.first, self.over_with = number, first, error
@@ -392,7 +392,7 @@ class Concat(Sequel[T]):
 
     __slots__ = ("number",)
 
-    def fresh(self, run: Run) -> None:  # noqa: ARG002  each is opened when its turn comes
+    def fresh(self, run: Run) -> None:  # noqa: ARG002 -- each is opened when its turn comes
         """Begin with the first."""
         self.number = -1
 

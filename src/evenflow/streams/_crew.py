@@ -231,7 +231,7 @@ class Tasked(Guarded[T_co]):
                 await give(await anext(reader))
         except StopAsyncIteration:
             return await self.retire(node)
-        except Exception as error:  # noqa: BLE001  it is handed to the reader, as it is
+        except Exception as error:  # noqa: BLE001 -- it is handed to the reader, as it is
             return error
 
     async def breathe(self) -> None:
@@ -244,7 +244,7 @@ class Tasked(Guarded[T_co]):
         """Shut a source that has ended; return what that raised."""
         try:
             await node.shut(final=not self.run.restarts)
-        except Exception as error:  # noqa: BLE001  it is handed to the reader, as it is
+        except Exception as error:  # noqa: BLE001 -- it is handed to the reader, as it is
             return error
         return None
 

@@ -91,7 +91,7 @@ class Catch(Sequel[T]):
         super().__init__(above)
         self.function = function
 
-    def fresh(self, run: Run) -> None:  # noqa: ARG002  opened by the first read
+    def fresh(self, run: Run) -> None:  # noqa: ARG002 -- opened by the first read
         """Nothing has failed."""
         self.error: Exception | None = None
 
@@ -143,7 +143,7 @@ class Retry(Again[T]):
         self.attempts = attempts
         self.wait = wait
 
-    def fresh(self, run: Run) -> None:  # noqa: ARG002  opened by the first read
+    def fresh(self, run: Run) -> None:  # noqa: ARG002 -- opened by the first read
         """All attempts are left."""
         self.left = self.attempts
         self.error: Exception | None = None
@@ -180,7 +180,7 @@ class Repeat(Again[T]):
         super().__init__(above)
         self.times = times
 
-    def fresh(self, run: Run) -> None:  # noqa: ARG002  opened by the first read
+    def fresh(self, run: Run) -> None:  # noqa: ARG002 -- opened by the first read
         """All rounds are left."""
         self.left = self.times
 

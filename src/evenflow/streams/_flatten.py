@@ -196,7 +196,7 @@ class Inners(Tasked[T_co]):
             node = node_of(made, "this chain")
             self.made[node] = None
             reader = begin(node, self.run)
-        except Exception as failure:  # noqa: BLE001  it is handed to the reader, as it is
+        except Exception as failure:  # noqa: BLE001 -- it is handed to the reader, as it is
             error = failure
         else:
             error = await self.read(node, reader, hand.put)
@@ -404,7 +404,7 @@ class Group(Source[T]):
     def __del__(self) -> None:
         self.leave()
 
-    def open(self, run: Run) -> AsyncIterator[T]:  # noqa: ARG002  a source needs no task
+    def open(self, run: Run) -> AsyncIterator[T]:  # noqa: ARG002 -- a source needs no task
         """Go on reading it."""
         return self
 

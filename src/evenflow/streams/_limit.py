@@ -251,7 +251,7 @@ class TakeUntil(Watching[T]):
             await anext(reader)
         except StopAsyncIteration:
             await self.leave(node)
-        except Exception as error:  # noqa: BLE001  it is handed to the reader, as it is
+        except Exception as error:  # noqa: BLE001 -- it is handed to the reader, as it is
             self.interrupt(error)
         else:
             self.interrupt(StopAsyncIteration())
@@ -277,7 +277,7 @@ class SkipUntil(Watching[T]):
             await anext(reader)
         except StopAsyncIteration:
             await self.leave(node)
-        except Exception as error:  # noqa: BLE001  it is handed to the reader, as it is
+        except Exception as error:  # noqa: BLE001 -- it is handed to the reader, as it is
             self.interrupt(error)
         else:
             self.skipping = False

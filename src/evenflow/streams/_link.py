@@ -110,7 +110,7 @@ class Link(Node[U_co]):
             return self.above.nowait()
         except (WouldBlock, EndOfStream, ClosedResourceError):
             raise WouldBlock from None
-        except Exception as error:  # noqa: BLE001  kept for the read that waits
+        except Exception as error:  # noqa: BLE001 -- kept for the read that waits
             self.rest(error)
             raise WouldBlock from None
 
@@ -156,7 +156,7 @@ class Sift(Link[U_co]):
             event = self.take_nowait()
             try:
                 result = self.step(event)
-            except Exception as error:  # noqa: BLE001  kept for the read that waits
+            except Exception as error:  # noqa: BLE001 -- kept for the read that waits
                 self.rest(error)
                 raise WouldBlock from None
             if not isinstance(result, Skip):
@@ -208,7 +208,7 @@ class Step(Link[U_co]):
                 result = self.decide(event, answer)
             except WouldBlock:
                 raise
-            except Exception as error:  # noqa: BLE001  kept for the read that waits
+            except Exception as error:  # noqa: BLE001 -- kept for the read that waits
                 self.rest(error)
                 raise WouldBlock from None
             if not isinstance(result, Skip):

@@ -179,7 +179,7 @@ class Guarded(Node[T_co]):
             other = await self.over(error)
             if other is None or other is error:
                 raise
-            raise other from None
+            raise other from None  # noqa: ASYNC104 -- only an Exception has another in its place
         finally:
             self.busy = False
 
@@ -225,7 +225,7 @@ async def shut_all(nodes: Iterable[Node[Any]], *, final: bool) -> None:
     for node in nodes:
         try:
             await node.shut(final=final)
-        except BaseException as error:  # noqa: BLE001  raised again below, when all are shut
+        except BaseException as error:  # noqa: ASYNC103, BLE001 -- raised again below, when all are shut
             failure = failure or error
     if failure is not None:
         raise failure

@@ -63,12 +63,12 @@ class Sequel(Guarded[T_co]):
                 self.node = await self.following()
                 try:
                     self.reader = begin(self.node, self.run)
-                except Exception as error:  # noqa: BLE001  as if the stream had failed at once
+                except Exception as error:  # noqa: BLE001 -- as if the stream had failed at once
                     self.turn(error)
                     continue
             try:
                 return await anext(self.reader)
-            except Exception as error:  # noqa: BLE001  raised again, unless it is what this operator is for
+            except Exception as error:  # noqa: BLE001 -- raised again, unless it is what this operator is for
                 self.turn(error)
 
     def turn(self, error: Exception) -> None:

@@ -183,7 +183,7 @@ class _Workers:
                     event = await anext(reader)
             except StopAsyncIteration:
                 return
-            except Exception as error:  # noqa: BLE001  raised when the handlers are done with what came before it
+            except Exception as error:  # noqa: BLE001 -- raised when the handlers are done with what came before it
                 self.failure = self.failure or error
                 return
             self._start(group, reader)
@@ -192,7 +192,7 @@ class _Workers:
                 if type(answer) is COROUTINE:
                     await cast("Awaitable[object]", answer)
                 del event, answer
-            except Exception as error:  # noqa: BLE001  raised when the others are cancelled, and in no group
+            except Exception as error:  # noqa: BLE001 -- raised when the others are cancelled, and in no group
                 self.failure = self.failure or error
                 group.cancel_scope.cancel()
                 return

@@ -52,7 +52,7 @@ class Items(Source[T]):
         self.rest_of: Iterator[T] | None = None
         self.left = A_TURN
 
-    def open(self, run: Run) -> AsyncIterator[T]:  # noqa: ARG002  a source needs no task
+    def open(self, run: Run) -> AsyncIterator[T]:  # noqa: ARG002 -- a source needs no task
         """Iterate anew; an iterator goes on."""
         self.rest_of = iter(self.items)
         return self
@@ -98,7 +98,7 @@ class AsyncItems(Source[T]):
         self.iterator: AsyncIterator[T] | None = None
         self.killed = False
 
-    def open(self, run: Run) -> AsyncIterator[T]:  # noqa: ARG002  a source needs no task
+    def open(self, run: Run) -> AsyncIterator[T]:  # noqa: ARG002 -- a source needs no task
         """Iterate anew."""
         self.iterator = aiter(self.items)
         self.killed = False
@@ -114,7 +114,7 @@ class AsyncItems(Source[T]):
             self.killed = False  # said once; then it is over
             raise RuntimeError(KILLED)
 
-    async def shut(self, *, final: bool) -> None:  # noqa: ARG002  the next start has its own
+    async def shut(self, *, final: bool) -> None:  # noqa: ARG002 -- the next start has its own
         """Close the iterator, where it can be closed."""
         iterator, self.iterator = self.iterator, None
         await close(iterator)
@@ -216,7 +216,7 @@ class Made(Source[T]):
         if self.made is not None:
             self.made.check_end()
 
-    async def shut(self, *, final: bool) -> None:  # noqa: ARG002  the next start has its own
+    async def shut(self, *, final: bool) -> None:  # noqa: ARG002 -- the next start has its own
         """Close what the function gave: the next start has its own."""
         if self.made is not None:
             await self.made.shut(final=True)

@@ -279,8 +279,8 @@ async def leave(group: TaskGroup, error: BaseException | None) -> None:
             await group.__aexit__(type(error), error, error.__traceback__)
     except BaseExceptionGroup as wrapped:
         if error is None:
-            raise wrapped.exceptions[0] from None
-    except BaseException as raised:
+            raise wrapped.exceptions[0] from None  # noqa: ASYNC123 -- the one reason, without the wrapping
+    except BaseException as raised:  # noqa: ASYNC103 -- what the body raised goes on its way when this returns
         if raised is not error:
             raise
 

@@ -230,7 +230,7 @@ class Sized(One[tuple[T, ...]]):
         while self.failed is None and len(self.batch) < self.size:
             try:
                 self.batch.append(await anext(self.source))
-            except Exception as error:  # noqa: BLE001  raised when what came before it was given
+            except Exception as error:  # noqa: BLE001 -- raised when what came before it was given
                 self.failed = error
         if self.batch:
             batch, self.batch = tuple(self.batch), []
@@ -268,7 +268,7 @@ class Interval(Source[int]):
         super().__init__()
         self.seconds = seconds
 
-    def open(self, run: Run) -> AsyncIterator[int]:  # noqa: ARG002  a source needs no task
+    def open(self, run: Run) -> AsyncIterator[int]:  # noqa: ARG002 -- a source needs no task
         """The clock starts now."""
         self.began = current_time()
         self.number = -1
@@ -292,7 +292,7 @@ class Timer(Source[int]):
         super().__init__()
         self.seconds = seconds
 
-    def open(self, run: Run) -> AsyncIterator[int]:  # noqa: ARG002  a source needs no task
+    def open(self, run: Run) -> AsyncIterator[int]:  # noqa: ARG002 -- a source needs no task
         """The clock starts now."""
         self.due: float | None = current_time() + self.seconds
         return self

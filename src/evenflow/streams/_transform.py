@@ -140,7 +140,7 @@ class Map(Step[U]):
 
     __slots__ = ()
 
-    def decide(self, event: Any, answer: Any) -> U | Skip:  # noqa: ARG002  the answer is all there is to it
+    def decide(self, event: Any, answer: Any) -> U | Skip:  # noqa: ARG002 -- the answer is all there is to it
         """Give the answer."""
         return answer  # type: ignore[no-any-return]
 
@@ -211,7 +211,7 @@ class Scan(Step[A]):
         """Call the function with both."""
         return self.function(self.so_far, event)
 
-    def decide(self, event: Any, answer: Any) -> A | Skip:  # noqa: ARG002  the answer is all there is to it
+    def decide(self, event: Any, answer: Any) -> A | Skip:  # noqa: ARG002 -- the answer is all there is to it
         """Keep the answer."""
         self.so_far = answer
         return answer  # type: ignore[no-any-return]
@@ -252,7 +252,7 @@ class Tap(Step[T]):
 
     __slots__ = ()
 
-    def decide(self, event: Any, answer: Any) -> T | Skip:  # noqa: ARG002  whatever it answers
+    def decide(self, event: Any, answer: Any) -> T | Skip:  # noqa: ARG002 -- whatever it answers
         """Give the event on."""
         return event  # type: ignore[no-any-return]
 
