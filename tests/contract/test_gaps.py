@@ -9,7 +9,7 @@ import pytest
 
 from evenflow import Gap
 
-from .kit import Order, Subject, Tick, balanced, both, fill, read_all, take_all
+from .kit import Order, Subject, Tick, balanced, both, fill, group, read_all, settle, take_all
 
 
 def drawn(events: list[Any]) -> list[Any]:
@@ -168,6 +168,28 @@ async def test_every_way_of_reading_gives_the_gap_in_its_place(way: str) -> None
     else:
         received += take_all(subscription)
     assert drawn(received) == [0, -2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest"])
+@both
+async def test_a_reader_that_waits_is_woken_for_a_gap(overflow: Any) -> None:
+    """Two readers wait, one event is kept and others are dropped in the same step: one has the event, one the gap."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1, overflow=overflow, gaps=True)
+    had: list[Any] = []
+
+    async def read() -> None:
+        had.append(await subscription.receive())
+
+    async with group() as tasks:
+        tasks.start_soon(read)
+        await settle()
+        tasks.start_soon(read)
+        await settle()
+        fill(subject, 3)
+        await settle()
+        assert sorted(drawn(had)) == ([-2, 2] if overflow == "drop_oldest" else [-2, 0])
+    assert take_all(subscription) == []
 
 
 @both

@@ -179,6 +179,8 @@ class Pair:
         self.readers: list[Task] = []
         self.iterator: Any = aiter(real)
         self.batches: Any = aiter(real.batches())
+        self.full_since = 0
+        """The first of the times when everybody had run and it was full, if it has been so since."""
 
     def agree(self) -> None:
         """The ledgers are the same, the sum holds, the bound holds."""
@@ -200,7 +202,10 @@ class Task:
         self.seen: tuple[Any, int] = (None, 0)
         """The event with which it was seen to wait when everybody had run, and when that was."""
         self.full: list[Pair] = []
-        """Where it was seen to need a slot while it was the one that had waited longest: the next one there is kept."""
+        """Where it was seen to need a slot."""
+        self.kept: list[Pair] = []
+        """The same, full since before it began, and it has waited longest: the next one there is kept."""
+        self.begun_after = 0
 
     @property
     def waits(self) -> bool:
@@ -280,9 +285,13 @@ class World:
         needed = self.needed(task)
         if task.seen[0] is not task.event or not needed:
             return  # it did not wait: whoever finds a slot that is kept for nobody may pass
+        if any(pair.model.conflate for pair in needed):
+            return  # where keys are, who needs a slot changes all the time
         for other in self.publishes:
             other.look(self.reached)
             event, since = other.seen
+            if not all(pair.model.active for pair in (*task.full, *other.full)):
+                continue  # they waited for somebody who has left
             if other.waits and not other.cancelled and event is other.event and since < task.seen[1]:
                 assert self.needed(other) != needed, f"{task.event!r} overtook {other.event!r}"
 
@@ -317,6 +326,7 @@ class World:
 
         async def run() -> None:
             task.begun = True
+            task.begun_after = self.settled
             with task.scope:
                 try:
                     count = await self.subject.publish(task.event)
@@ -380,7 +390,7 @@ class World:
             assert reasons, "WouldBlock, though everybody has room"
         else:
             longest = next((task for task in waiting if not task.cancelled), None)
-            for pair in longest.full if longest is not None else ():
+            for pair in longest.kept if longest is not None else ():
                 if pair in wanting and pair.model.room(longest.event) < FREE:
                     assert pair.model.room(event) > 1, "overtook the publish that has waited longest"
             self.published([event], count)
@@ -487,21 +497,26 @@ class World:
         await anyio.wait_all_tasks_blocked()
         self.check()
         waiting = [task for task in self.publishes if task.waits]
+        assert not (waiting and self.closed), "a publish waits at a closed subject"
         self.settled = now = self.settled + 1
+        for pair in self.pairs:
+            full = pair.model.buffered >= pair.model.buffer
+            pair.full_since = (pair.full_since or now) if full else 0
+        for task in waiting:
+            task.look(self.reached)
         for place, task in enumerate(waiting):
-            assert not self.closed, "a publish waits at a closed subject"
             if task.seen[0] is not task.event:
                 task.seen = (task.event, now)
-            task.look(self.reached)
-            before = waiting[:place]
-            reasons = [
-                pair
-                for pair in self.wanting(task.event)
-                if pair.model.room(task.event) <= sum(pair in self.wanting(one.event) for one in before)
-            ]
-            assert reasons, f"{task.event!r} waits, though everybody who wants it has room"
+            full = [pair for pair in self.wanting(task.event) if pair.model.room(task.event) <= 0]
+            kept = [pair for pair in self.wanting(task.event) if self.kept_for_others(pair, task, waiting)]
+            assert full or kept, f"{task.event!r} waits, though everybody who wants it has room"
+            task.full += [pair for pair in full if pair not in task.full]
             if place == 0:
-                task.full += [pair for pair in reasons if pair not in task.full]
+                task.kept += [
+                    pair for pair in full if pair not in task.kept and 0 < pair.full_since <= task.begun_after
+                ]
+        blocked = [task for task in waiting if any(p.model.room(task.event) <= 0 for p in self.wanting(task.event))]
+        assert blocked or not waiting, "all that wait keep slots from each other"
         for pair in self.pairs:
             if pair.readers:
                 assert not (pair.model.replay or pair.model.items), "a reader waits, though there is something"
@@ -525,6 +540,11 @@ class World:
         assert self.subject.statistics().waiting_publishers == 0
 
     # -- help
+
+    def kept_for_others(self, pair: Pair, task: Publish, waiting: list[Publish]) -> bool:
+        """Whether the free slots of a subscription may all be kept for others that wait."""
+        others = sum(other is not task and pair in self.wanting(other.event) for other in waiting)
+        return pair.model.room(task.event) <= others
 
     def pick(self, which: int) -> Pair | None:
         """One of the subscriptions."""
