@@ -157,6 +157,13 @@ DIFFERENCES: tuple[Difference, ...] = (
         "`with_latest_from` of the materialized source",
     ),
     Difference(
+        ("race",),
+        "`amb` of RxPY prefers the last of those that give something at once",
+        "the first",
+        BUG,
+        "`amb` of two, and of that and the next",
+    ),
+    Difference(
         ("enumerate",),
         "`map_indexed` of RxPY goes on counting when it is subscribed to again",
         "counts from 0 at each start",

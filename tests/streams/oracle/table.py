@@ -354,7 +354,7 @@ TABLE: tuple[Operator, ...] = (
         lambda o, c: o.pipe(ops.with_latest_from(*c.others)),
         others=(1, 2),
     ),
-    Operator("race", lambda s, c: s.race(*c.others), lambda o, c: rx.amb(o, *c.others), others=(1, 2)),
+    Operator("race", lambda s, c: s.race(*c.others), lambda o, c: o.pipe(*map(ops.amb, c.others)), others=(1, 2)),
     # -- streams of streams
     Operator(
         "flat_map",
