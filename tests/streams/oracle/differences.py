@@ -1,6 +1,7 @@
 """Where our operators differ from ReactiveX or from reactivex (RxPY 6.1), on purpose, with the reason.
 
-``python -m tests.streams.oracle.differences`` writes DIFFERENCES.md beside this file, for ``docs/reference/streams.md``.
+``python -m tests.streams.oracle.differences`` writes DIFFERENCES.md beside this file;
+``docs/reference/streams.md`` has the same lines without the last column, and a test sees to it.
 """
 
 from __future__ import annotations
@@ -178,6 +179,14 @@ DIFFERENCES: tuple[Difference, ...] = (
         "`take`, `repeat`; which sources start is not compared there",
     ),
 )
+
+
+def reference() -> tuple[str, ...]:
+    """The lines of the table in ``docs/reference/streams.md``."""
+    return tuple(
+        f"| {', '.join(f'`{name}`' for name in one.names)} | {one.rx} | {one.ours} | {one.reason} |"
+        for one in DIFFERENCES
+    )
 
 
 def document() -> tuple[Path, str]:
