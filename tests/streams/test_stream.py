@@ -261,6 +261,40 @@ def test_the_body_of_the_async_with_may_raise_what_it_likes() -> None:
     on_both_loops(main)
 
 
+def test_an_error_while_closing_does_not_hide_the_error_of_the_body() -> None:
+    """It becomes a note to it, whether the chain has tasks or not."""
+
+    class Fails(Probe):
+        async def aclose(self) -> None:
+            raise LookupError("closing")
+
+    async def main() -> None:
+        for make in (lambda s: s.map(str), lambda s: s.merge([])):
+            boom = Boom()
+            with pytest.raises(Boom) as raised:
+                async with make(stream(Fails(5))):
+                    raise boom
+            assert raised.value is boom
+            assert "LookupError('closing')" in boom.__notes__[0]
+
+    on_both_loops(main)
+
+
+def test_leaving_a_chain_closes_it_though_an_operator_has_taken_it_over() -> None:
+    """Whoever entered it has the last word; what was made of it is at its end then."""
+
+    async def main() -> None:
+        for make in (lambda s: s.map(int), lambda s: s.merge([])):
+            bench = Bench(5, every=1.0)
+            async with make(bench.source()) as chain:
+                assert await chain.receive() == 0
+                rest = chain.map(str)
+            assert bench.all_closed()
+            await rest.aclose()
+
+    on_both_loops(main)
+
+
 def test_an_error_while_closing_does_not_hide_the_error_of_the_stream() -> None:
     """It becomes a note to it."""
 

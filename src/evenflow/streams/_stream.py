@@ -225,10 +225,9 @@ class Chain(Stream[T]):
     async def aclose(self) -> None:
         """Close the chain with all its sources, and wait until its tasks have ended."""
         self._closed = True
-        if self._owner is None:
-            if self._reading is None:
-                self._reading = Ended()
-            await self._node.shut(final=True)
+        if self._reading is None:
+            self._reading = Ended()
+        await self._node.shut(final=True)
 
     def _claim(self, owner: str, /) -> Node[T]:
         self._check_owner()
@@ -257,20 +256,28 @@ class Chain(Stream[T]):
     ) -> None:
         """Close the chain, and leave no task behind; what the body raised goes out as it is, in no group."""
         self._entered -= 1
-        if self._group is None or self._entered:  # a sink inside the `async with` closes; the group is left outside
-            await self.aclose()
-            return
-        group, self._group = self._group, None
+        group = self._group
+        if self._entered:  # a sink inside the `async with` closes; the group is left outside
+            group = None
+        else:
+            self._group = None
         try:
             await self.aclose()
-        except BaseException as closing:
-            await leave(group, closing)
+        except Exception as closing:
+            if error is None:
+                await leave(group, closing)
+                raise
+            error.add_note(f"and closing its sources raised {closing!r}")
+        except BaseException as cancelled:
+            await leave(group, cancelled)
             raise
         await leave(group, error)
 
 
-async def leave(group: TaskGroup, error: BaseException | None) -> None:
-    """Leave a task group whose tasks raise nothing, without its wrapping up ``error``."""
+async def leave(group: TaskGroup | None, error: BaseException | None) -> None:
+    """Leave a task group, if there is one, whose tasks raise nothing, without its wrapping up ``error``."""
+    if group is None:
+        return
     try:
         if error is None:
             group.cancel_scope.cancel()
