@@ -282,6 +282,7 @@ class World:
 
     def in_turn(self, task: Publish) -> None:
         """Of those that waited for the same subscriptions nobody waited longer, and still waits."""
+        self.sync()
         needed = self.needed(task)
         if task.seen[0] is not task.event or not needed:
             return  # it did not wait: whoever finds a slot that is kept for nobody may pass
