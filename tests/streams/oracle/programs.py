@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 from reactivex import Observable
 
-from evenflow.streams import Stream, stream
+from evenflow.streams import Stream, interval, stream, timer
 from tests.streams.oracle.functions import weigh
-from tests.streams.oracle.table import TABLE, Call, Operator
-from tests.streams.oracle.timelines import Given, Now, Source, Stage, World, sources
+from tests.streams.oracle.table import TABLE, Call, Operator, durations
+from tests.streams.oracle.timelines import Given, Now, Source, Stage, Ticks, World, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ class Step:
         return f"{self.source!r}\n  .{self.operator.name}({', '.join(given)})"
 
 
-Program = Source | Now | Step
+Program = Source | Now | Ticks | Step
 
 
 def parts(program: Program) -> Iterator[Program]:
@@ -121,6 +121,8 @@ def beginnings(draw: st.DrawFn, numbers: Numbers, *, calm: bool, ties: bool, now
     """A source."""
     if now and draw(st.integers(0, 3)) == 0:
         return Now(tuple(draw(st.lists(st.integers(0, 6), max_size=3))))
+    if not ties and draw(st.integers(0, 7)) == 7:
+        return Ticks(draw(durations()), draw(st.booleans()))
     return draw(sources(numbers.next(), calm=calm, ties=ties))
 
 
@@ -152,6 +154,8 @@ def ours(program: Program, world: World, finished: Callable[[], None]) -> Any:
     """What ``stream()`` takes, made of our operators."""
     if isinstance(program, Now):
         return list(program.values)
+    if isinstance(program, Ticks):
+        return (interval if program.endless else timer)(program.seconds)
     if isinstance(program, Source):
         return Given(world, program)
 

@@ -155,7 +155,7 @@ def starting_with(source: Observable[Any], values: tuple[Any, ...]) -> Observabl
 
 def skipping_until(source: Observable[Any], other: Observable[Any]) -> Observable[Any]:
     """``skip_until`` as ReactiveX has it: the source's end is the end, whether ``other`` has given something or not."""
-    opened = other.pipe(ops.take(1), ops.map(lambda _: True), ops.start_with(False))
+    opened = starting_with(other.pipe(ops.take(1), ops.map(lambda _: True)), (False,))
     return source.pipe(
         ops.materialize(),
         ops.with_latest_from(opened),
@@ -358,7 +358,7 @@ TABLE: tuple[Operator, ...] = (
     # -- streams of streams
     Operator(
         "flat_map",
-        lambda s, c: s.flat_map(c.inner),
+        lambda s, c: s.flat_map(c.inner, concurrency=1_000),
         lambda o, c: o.pipe(ops.flat_map(c.inner)),
         inners=2,
     ),

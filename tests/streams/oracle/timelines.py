@@ -15,7 +15,7 @@ from typing import Any
 
 import anyio
 from hypothesis import strategies as st
-from reactivex import Observable, abc, from_iterable
+from reactivex import Observable, abc, from_iterable, interval, timer
 from reactivex.disposable import Disposable
 from reactivex.notification import OnCompleted, OnError, OnNext
 from reactivex.scheduler import ImmediateScheduler
@@ -85,6 +85,17 @@ class Now:
 
     def __repr__(self) -> str:
         return f"now{list(self.values)}"
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """A clock: ``interval``, or, if it ticks but once, ``timer``."""
+
+    seconds: int
+    endless: bool
+
+    def __repr__(self) -> str:
+        return f"{'interval' if self.endless else 'timer'}({self.seconds})"
 
 
 @st.composite
@@ -295,10 +306,12 @@ class Stage:
             self.made.append((source.number, self.hot[source.number]))
         self.clock.origin = None
 
-    def observable(self, source: Source | Now) -> Observable[Any]:
+    def observable(self, source: Source | Now | Ticks) -> Observable[Any]:
         """A source as reactivex is given it."""
         if isinstance(source, Now):
             return from_iterable(source.values, scheduler=ImmediateScheduler.singleton())
+        if isinstance(source, Ticks):
+            return (interval if source.endless else timer)(source.seconds, scheduler=self.clock)
         if source.hot:
             return self.hot[source.number]
         cold = Cold(self.clock, source.notes())
