@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import reactivex as rx
 from hypothesis import strategies as st
 from reactivex import Observable, abc, operators as ops
@@ -95,6 +96,16 @@ def call(function: Any) -> Any:
     return None if function is None else function.ours
 
 
+def slowly(wait: int) -> Callable[[object], Any]:
+    """Make an async function that takes its time."""
+
+    async def function(value: object) -> object:
+        await anyio.sleep(wait)
+        return value
+
+    return function
+
+
 @dataclass(frozen=True)
 class Failed:
     """An error, on its way as an event."""
@@ -179,6 +190,16 @@ TABLE: tuple[Operator, ...] = (
         lambda o, c: o.pipe(ops.map(c.args[0])),
         of("add", "wrap", "key"),
         patient=True,
+    ),
+    Operator(
+        "map",
+        lambda s, c: s.map(slowly(c.args[0])),
+        lambda o, c: o.pipe(
+            ops.concat_map(lambda value: rx.timer(c.args[0], scheduler=c.clock).pipe(ops.map(lambda _: value)))
+        ),
+        seconds,
+        waits=True,
+        clocked=True,
     ),
     Operator(
         "filter",
