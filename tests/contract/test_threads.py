@@ -30,7 +30,7 @@ class Caller:
     def _run(self) -> None:
         try:
             self.result = self._call()
-        except BaseException as error:
+        except BaseException as error:  # noqa: ASYNC103 - a thread has no one to raise it to
             self.error = error
 
     async def ended(self, within: float = 10) -> Caller:
