@@ -306,3 +306,13 @@ def test_the_stream_is_made_with_the_first_event_and_closed_with_the_end() -> No
     assert box.sending is not None
     box.discard(EOFError)
     assert box.sending is None
+
+
+def test_a_replay_takes_no_room() -> None:
+    """It lies outside the bound: the buffer has all its slots while the replay is still unread."""
+    box = mailbox(1)
+    box.give_replay(["x", "y", "z"])
+    assert box.room() == 1
+    box.put("a")
+    assert (box.room(), box.waiting) == (0, 4)
+    assert emptied(box) == ["x", "y", "z", "a"]

@@ -335,7 +335,7 @@ class Publishing(Roster, Generic[E]):
             raise
         except BaseException as error:  # noqa: ASYNC103, BLE001 -- whatever it is, it ends that subscription alone
             self.detach(box, error, discard=False)
-            return False
+        return False
 
     def _among_careful(self, group: Iterable[Mailbox]) -> list[Mailbox]:
         """Those of a group that need a look; the cost follows the smaller of the two."""

@@ -326,7 +326,7 @@ class Subject(Observing[E], Generic[E]):
             box.give_replay([event for event in kept if self._router.wanted(interest, event, box)])
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001 -- what `where` raises is that subscription's end, here as later
+        except BaseException as error:  # noqa: ASYNC103, BLE001 -- what `where` raises ends the subscription
             self.detach(box, error, discard=False)
 
     @overload

@@ -276,7 +276,7 @@ def test_a_tight_loop_of_publishes_lets_others_run() -> None:
 
         async with trio.open_nursery() as nursery, orders.subscribe(overflow="drop_oldest"):
             nursery.start_soon(count)
-            for n in range(50_000):
+            for n in range(100_000):
                 await orders.publish(Order(n=n))
             nursery.cancel_scope.cancel()
         assert turns >= 3

@@ -153,7 +153,7 @@ def _ask(entry: Entry[T], event: object, found: dict[T, object], failed: dict[T,
             found[target] = None
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # noqa: BLE001 -- whatever it is, it is that one's own
+    except BaseException as error:  # noqa: ASYNC103, BLE001 -- whatever it is, it is that one's own
         failed[target] = error
 
 
