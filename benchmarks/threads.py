@@ -67,7 +67,7 @@ async def _in_threads(count: int, events: int, work: Callable[[list[Tick]], None
     def body(place: int) -> None:
         try:
             work(made[place * share : (place + 1) * share])
-        except BaseException as error:  # brought to the loop, and raised there
+        except BaseException as error:  # noqa: ASYNC103 -- brought to the loop, and raised there
             failed.append(error)
         finally:
             loop.call_soon_threadsafe(finished)
