@@ -23,6 +23,36 @@ async def letters() -> AsyncIterator[str]:  # noqa: ASYNC124 -- it is to be asyn
     yield "b"
 
 
+class Naive:
+    """An iterator that begins when it is asked for an iterator, as in many a tutorial."""
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        self.rest = ["b", "a"]
+        return self
+
+    async def __anext__(self) -> str:
+        if not self.rest:
+            raise StopAsyncIteration
+        return self.rest.pop()
+
+
+class Bare:
+    """An iterator without ``__aiter__``, which ``async for`` does not need."""
+
+    def __init__(self) -> None:
+        self.inner = letters()
+
+    async def __anext__(self) -> str:
+        return await anext(self.inner)
+
+
+class GivesBare:
+    """Gives an iterator that has no more than it must."""
+
+    def __aiter__(self) -> Bare:
+        return Bare()
+
+
 class Again:
     """An async iterable that gives a new iterator each time."""
 
@@ -38,7 +68,18 @@ def test_a_stream_is_made_of_whatever_gives_events() -> None:
         async with send:
             send.send_nowait("a")
             send.send_nowait("b")
-        for source in ("ab", ["a", "b"], letters(), letters, Again(), receive, lambda: "ab", lambda: stream("ab")):
+        for source in (
+            "ab",
+            ["a", "b"],
+            letters(),
+            letters,
+            Again(),
+            Naive(),
+            GivesBare(),
+            receive,
+            lambda: "ab",
+            lambda: stream("ab"),
+        ):
             assert await stream(source).to_list() == ["a", "b"]
         same = stream("ab")
         assert stream(same) is same

@@ -145,7 +145,7 @@ class OneShot(Source[T]):
 
     def reader(self) -> AsyncIterator[T]:
         """Return what the events are read from."""
-        return self.iterator
+        return aiter(self.iterator)  # itself; some count on being asked
 
     def nowait(self) -> T:
         """Give what an anyio memory stream holds."""
