@@ -14,7 +14,9 @@ class Note(Event):
     n: int
 
 
-@pytest.mark.parametrize("backends", [("asyncio", "trio"), ("trio", "asyncio"), ("asyncio", "asyncio"), ("trio", "trio")])
+@pytest.mark.parametrize(
+    "backends", [("asyncio", "trio"), ("trio", "asyncio"), ("asyncio", "asyncio"), ("trio", "trio")]
+)
 def test_a_subject_goes_on_in_the_next_loop_when_the_last_has_ended(backends: tuple[str, str]) -> None:
     """Bound by a reader that waited, and published to by whatever runs later; what was buffered is still there."""
     subject = Subject(Note)
