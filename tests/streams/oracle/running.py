@@ -135,7 +135,7 @@ def differs(program: Program, mine: Outcome, their: Outcome) -> str | None:
         return "the events"
     if idle(program):
         return None
-    if lacking(mine.starts, their.starts) or lacking(their.starts, mine.starts):
+    if lacking(mine.starts, their.starts, mine.ended) or lacking(their.starts, mine.starts, mine.ended):
         return f"when the sources start: ours {mine.starts}, theirs {their.starts}"
     late = any(isinstance(part, Step) and part.operator.waits for part in parts(program))
     if Counter(mine.finished) != Counter(their.finished) and not late:
@@ -143,9 +143,9 @@ def differs(program: Program, mine: Outcome, their: Outcome) -> str | None:
     return None
 
 
-def lacking(some: list[Start], others: list[Start]) -> bool:
-    """Whether a start, and not one that was over at once, is not among the others."""
-    left = Counter((start.number, start.at) for start in some if not start.brief)
+def lacking(some: list[Start], others: list[Start], ended: float | None) -> bool:
+    """Whether a start, and not one that was over at once, or came with the end of it all, is not among the others."""
+    left = Counter((start.number, start.at) for start in some if not start.brief and start.at != ended)
     return bool(left - Counter((start.number, start.at) for start in others))
 
 
