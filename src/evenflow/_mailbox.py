@@ -316,6 +316,7 @@ class Mailbox(Readers):
         else:
             lane.append(wider(None))
             self.marks += 1
+            self.rouse()
 
     # ------------------------------------------------------------------ taking out
 
