@@ -112,13 +112,13 @@ def current_task() -> object | None:
     if asyncio is not None:
         try:
             if (task := asyncio.current_task()) is not None:
-                return task  # type: ignore[no-any-return]
+                return task  # type: ignore[no-any-return]  # found at run time, so untyped
         except RuntimeError:  # no asyncio loop runs in this thread
             pass
     trio = sys.modules.get("trio")
     if trio is not None:
         try:
-            return trio.lowlevel.current_task()  # type: ignore[no-any-return]
+            return trio.lowlevel.current_task()  # type: ignore[no-any-return]  # as above
         except RuntimeError:  # no trio run either
             pass
     return None
