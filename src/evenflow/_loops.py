@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import math
 import sys
+from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
-from anyio import NoEventLoopError
+from anyio import NoEventLoopError, get_current_task
 from anyio.lowlevel import checkpoint, current_token
 
 if TYPE_CHECKING:
@@ -51,19 +53,30 @@ class Home:
         anyio.NoEventLoopError: no loop runs in this thread.
     """
 
-    __slots__ = ("cancelled_at", "native", "running", "thread", "token")
+    __slots__ = ("_cancelled_at", "_last", "current", "known", "native", "pending", "running", "thread", "token")
 
     def __init__(self) -> None:
         self.token = current_token()
         self.native: Any = self.token.native_token
         self.thread = get_ident()
         # the same call that anyio makes, without its walk to it
-        self.cancelled_at: Callable[[], float] = self.token.backend_class.current_effective_deadline
-        self.running: Callable[[], object] = (
-            sys.modules["asyncio"].get_running_loop
-            if hasattr(self.native, "call_soon_threadsafe")
-            else sys.modules["trio"].lowlevel.current_trio_token
-        )
+        self._cancelled_at: Callable[[], float] = self.token.backend_class.current_effective_deadline
+        self.running: Callable[[], object]
+        self.current: Callable[[], Any]
+        """The task that runs in this loop, or None; ask it in this loop's thread."""
+        if hasattr(self.native, "call_soon_threadsafe"):
+            asyncio = sys.modules["asyncio"]
+            self.running = asyncio.get_running_loop
+            self.current = partial(asyncio.current_task, self.native)
+        else:
+            lowlevel = sys.modules["trio"].lowlevel
+            self.running = lowlevel.current_trio_token
+            self.current = partial(_current_task_in_trio, lowlevel, self.native)
+        self._last: Callable[[], object] = _nobody
+        """The task that asked last whether it is cancelled."""
+        self.known: Callable[[], object] = _nobody
+        """The task that asked most often, about whom `pending` answers."""
+        self.pending: Callable[[], bool] = bool
 
     def is_here(self) -> bool:
         """Whether this very loop runs in the calling thread."""
@@ -71,6 +84,21 @@ class Home:
             return self.running() is self.native
         except RuntimeError:
             return False
+
+    def is_cancelled(self, task: Any) -> bool:
+        """Whether the scope of ``task``, which runs here and now, is cancelled, or the task itself.
+
+        A description of the task answers in 0.3 us, and takes 2.5 us to make: it is made for one that asks again.
+        """
+        if task is None:  # a callback of the loop: in no scope
+            return False
+        if task is self.known():
+            return self.pending()
+        if task is self._last() or (hasattr(task, "cancelling") and task.cancelling()):
+            self.known, self.pending = ref(task), get_current_task().has_pending_cancellation
+            return self.pending()
+        self._last = ref(task)
+        return self._cancelled_at() == -math.inf
 
     def has_ended(self) -> bool:
         """Whether this loop will never run again."""
@@ -92,6 +120,18 @@ class Home:
             self.native.call_soon_threadsafe(function)
         else:
             self.native.run_sync_soon(function)
+
+
+def _nobody() -> object:
+    """The task of nobody: it is no task, and not None either."""
+    return _nobody
+
+
+def _current_task_in_trio(lowlevel: Any, token: object) -> object | None:
+    try:
+        return lowlevel.current_task() if lowlevel.current_trio_token() is token else None
+    except RuntimeError:  # no trio run in this thread
+        return None
 
 
 def _nothing() -> None:
@@ -137,6 +177,3 @@ def task_name(task: Any) -> str:
     name = getattr(task, "name", None)
     return str(name if isinstance(name, str) else task.get_name())
 
-
-CANCELLED = -math.inf
-"""What ``Home.cancelled_at`` answers inside a cancelled scope."""

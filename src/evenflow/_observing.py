@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from anyio import Event, create_task_group
 
 from ._errors import Deadlock
-from ._loops import CANCELLED, current_task
+from ._loops import current_task
 from ._observers import HANDLING, Observer, ObserverFailed, wants_of_handler
 from ._options import (
     BUFFER,
@@ -244,10 +244,6 @@ class Observing(Publishing[E], Generic[E]):
     def _boxes_of_observers(self) -> list[Mailbox]:
         """The mailboxes of those that run, even where they take no more events."""
         return [observer.subscription.box for observer in self._running if observer.subscription is not None]
-
-    def is_cancelled(self) -> bool:
-        """Whether the present scope is cancelled."""
-        return self._cancelled() == CANCELLED
 
     def _refuse_inside(self, what: str) -> None:
         task = current_task()

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 from inspect import iscoroutine
 from itertools import takewhile
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import anyio
@@ -25,7 +26,7 @@ from anyio.lowlevel import checkpoint
 from ._admission import Waiter
 from ._deadlock import WAITING, readers, refuse_deadlock
 from ._items import hashed
-from ._loops import CANCELLED, DELIVERIES_A_TURN, TURNS, current_task
+from ._loops import DELIVERIES_A_TURN, TURNS, current_task
 from ._roster import Roster
 
 if TYPE_CHECKING:
@@ -83,13 +84,12 @@ class Publishing(Roster, Generic[E]):
         """
         route = self._routes.get(type(event))
         home = self._home
-        try:
-            at_home = home is None or home.running() is home.native
-        except RuntimeError:  # another library runs here
-            at_home = False
-        if route is None or not at_home:
+        if route is None or home is None or home.thread != get_ident() or (task := home.current()) is None:
             route = self._find_route(event)
-        if self._cancelled_at() == CANCELLED:
+            cancelled = self.is_cancelled()
+        else:
+            cancelled = home.pending() if task is home.known() else home.is_cancelled(task)
+        if cancelled:
             await checkpoint()
         if TURNS.given >= DELIVERIES_A_TURN:
             await TURNS.turn()
@@ -217,7 +217,7 @@ class Publishing(Roster, Generic[E]):
             return 0
         everyone = route.everyone
         home = self._home
-        if not everyone or home is None or not home.is_here() or self._cancelled() == CANCELLED:
+        if not everyone or home is None or not home.is_here() or self.is_cancelled():
             return 0
         if not everyone.keys().isdisjoint(self._careful):
             return 0

@@ -6,6 +6,7 @@ A destructor may run at any moment: while our own tables are worked on (`_inside
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from contextlib import suppress
 from functools import partial
@@ -48,7 +49,6 @@ class Roster:
         self._notes: deque[Callable[[], None]] = deque()
         """What a destructor, or another thread, could not do at once."""
         self._home: Home | None = None
-        self._cancelled_at: Callable[[], float] = anyio.current_effective_deadline
         self._wakes = Wakes()
         self._watchers: list[Callable[[Mailbox | None], None]] = []
         """Who wants to be told of every take; they outlive a life, for what they watch does."""
@@ -209,8 +209,7 @@ class Roster:
             return
         self.check_thread()
         if self._home is None:
-            self._home = home = Home()
-            self._cancelled_at = home.cancelled_at
+            self._home = Home()
 
     def check_thread(self) -> None:
         """Refuse a call from a foreign thread, or from a second live loop.
@@ -237,7 +236,6 @@ class Roster:
     def _leave_home(self) -> None:
         """The loop has ended: whoever waited there waits no more."""
         self._home = None
-        self._cancelled_at = anyio.current_effective_deadline
         forget_waiting(self._admission.queue)
         self._admission = Admission(self._on_take)
         self._watchers = []
@@ -249,12 +247,12 @@ class Roster:
             box.reserved = 0
             box.on_take = None
 
-    def _cancelled(self) -> float:
-        try:
-            return self._cancelled_at()
-        except RuntimeError:  # another library runs now
-            self._cancelled_at = anyio.current_effective_deadline
-            return self._cancelled_at()
+    def is_cancelled(self) -> bool:
+        """Whether the calling task is being cancelled, or the scope that it is in."""
+        home = self._home
+        if home is None or not home.is_here():
+            return anyio.current_effective_deadline() == -math.inf
+        return home.is_cancelled(home.current())
 
     def _on_take(self, box: Mailbox) -> None:
         """A reader has taken an event from a mailbox that somebody waits for."""
