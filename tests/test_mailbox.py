@@ -250,7 +250,7 @@ def test_a_batch_is_all_that_waits_at_most_the_capacity() -> None:
         box.put(event)
     assert box.take_batch() == ("x", "y", "a")
     assert box.take_batch() == ("b", "c")
-    assert box.take_batch() == ()
+    assert box.take_batch() is NOTHING
     box.add("d")
     box.add("e")
     assert box.take_batch() == ("d", "e")

@@ -25,19 +25,31 @@ if TYPE_CHECKING:
 class Waiter:
     """A publish that waits for room."""
 
-    __slots__ = ("blocked", "granted", "held", "missing", "since", "waited_for", "wake", "what")
+    __slots__ = ("blocked", "event", "granted", "held", "missing", "since", "subject", "waited_for", "wake")
 
-    def __init__(self, what: str, blocked: Callable[[], Collection[Mailbox]]) -> None:
-        self.what = what
-        self.blocked = blocked
+    def __init__(self, event: object, subject: str) -> None:
+        self.event = event
+        self.subject = subject
+        self.blocked: Callable[[], Collection[Mailbox]] = tuple
         """Asks the publish which mailboxes have no slot for it now, those that it holds left out."""
         self.missing: set[Mailbox] = set()
         self.waited_for: set[Mailbox] = set()
         self.held: set[Mailbox] = set()
         self.granted = False
-        self.wake = Event()
+        self.wake: Event | None = None
+        """What it sleeps on, once it sleeps."""
         self.since: dict[Mailbox, float] = {}
         """For each mailbox it misses, when it was first seen to."""
+
+    @property
+    def what(self) -> str:
+        """What is published where, in words."""
+        return f"{type(self.event).__name__} to {self.subject}"
+
+    def rouse(self) -> None:
+        """Wake it, if it sleeps."""
+        if self.wake is not None:
+            self.wake.set()
 
     def note_since(self, now: float) -> None:
         """Note which mailboxes it misses, and since when."""
@@ -47,10 +59,12 @@ class Waiter:
 class Admission:
     """The publishers that wait at one subject, the earliest first."""
 
-    __slots__ = ("_taken", "queue")
+    __slots__ = ("_taken", "first", "queue")
 
     def __init__(self, taken: Callable[[Mailbox], None]) -> None:
         self.queue: list[Waiter] = []
+        self.first: list[Mailbox] = []
+        """Where a slot is kept for the publish that lets readers run: it comes before the queue, and does not sleep."""
         self._taken = taken
         """What a mailbox calls at each take while somebody waits for it."""
 
@@ -60,6 +74,37 @@ class Admission:
             self.queue.append(waiter)
         self._wait_again(waiter, blocked)
         self._let_only_the_longest_hold()
+
+    def keep(self, boxes: list[Mailbox]) -> None:
+        """Nobody waits, and every reader is about to run: the slots that come free are kept for one publish."""
+        self.first = boxes
+        for box in boxes:
+            box.reserved += 1
+
+    def release_first(self) -> bool:
+        """The publish that comes first runs now, with no await any more; returns whether it can simply append."""
+        boxes, self.first = self.first, []
+        simple = True
+        for box in boxes:
+            box.reserved -= 1
+            if not box.review():
+                simple = False
+        return simple
+
+    def give_up(self) -> None:
+        """The publish that comes first was cancelled or refused: what was kept for it goes to the next."""
+        boxes = self.first
+        self.release_first()
+        for box in boxes:
+            self.freed(box)
+
+    def stand_first(self, waiter: Waiter, boxes: list[Mailbox]) -> None:
+        """The publish that came first must wait after all, before all others; slots that came free are its own."""
+        self.queue.insert(0, waiter)
+        waiter.granted = True
+        for box in boxes:
+            if box.room() > 0 and box.end is None:
+                self._hold(waiter, box)
 
     def reserve(self, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
         """The first to wait, where every reader is about to run: the slots that come free are its own beforehand."""
@@ -148,11 +193,11 @@ class Admission:
             if box.room() > 0:
                 self._hold(waiter, box)
         waiter.granted = True
-        waiter.wake.set()
+        waiter.rouse()
 
     def _wait_again(self, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
         waiter.granted = False
-        if waiter.wake.is_set():
+        if waiter.wake is None or waiter.wake.is_set():
             waiter.wake = Event()
         waiter.missing = set(blocked)
         waiter.waited_for |= waiter.missing

@@ -23,7 +23,7 @@ from anyio import NoEventLoopError, get_current_task
 from anyio.lowlevel import checkpoint, current_token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 DELIVERIES_A_TURN = 12_288
 """After so many deliveries a publish or a receive lets the loop turn (about a millisecond)."""
@@ -53,7 +53,7 @@ class Home:
         anyio.NoEventLoopError: no loop runs in this thread.
     """
 
-    __slots__ = ("_cancelled_at", "_last", "current", "known", "native", "pending", "running", "thread", "token")
+    __slots__ = ("_cancelled_at", "_checkpoint", "_last", "current", "known", "native", "pending", "running", "thread", "token")
 
     def __init__(self) -> None:
         self.token = current_token()
@@ -72,9 +72,10 @@ class Home:
             lowlevel = sys.modules["trio"].lowlevel
             self.running = lowlevel.current_trio_token
             self.current = partial(_current_task_in_trio, lowlevel, self.native)
-        self._last: Callable[[], object] = _nobody
+        self._checkpoint: Callable[[], Awaitable[None]] = self.token.backend_class.checkpoint
+        self._last: Callable[[], object] = nobody
         """The task that asked last whether it is cancelled."""
-        self.known: Callable[[], object] = _nobody
+        self.known: Callable[[], object] = nobody
         """The task that asked most often, about whom `pending` answers."""
         self.pending: Callable[[], bool] = bool
 
@@ -100,6 +101,11 @@ class Home:
         self._last = ref(task)
         return self._cancelled_at() == -math.inf
 
+    async def turn(self) -> None:
+        """Let this loop turn once. A checkpoint."""
+        TURNS.given = TURNS.taken = 0
+        await self._checkpoint()
+
     def has_ended(self) -> bool:
         """Whether this loop will never run again."""
         try:
@@ -122,9 +128,9 @@ class Home:
             self.native.run_sync_soon(function)
 
 
-def _nobody() -> object:
+def nobody() -> object:
     """The task of nobody: it is no task, and not None either."""
-    return _nobody
+    return nobody
 
 
 def _current_task_in_trio(lowlevel: Any, token: object) -> object | None:

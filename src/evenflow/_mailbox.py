@@ -192,7 +192,7 @@ class Mailbox(Readers):
 
     def room(self) -> int:
         """Free slots, without those that are kept for publishers who wait."""
-        return self.capacity - self.reserved - self.buffered()
+        return self.capacity - self.reserved - len(self.ready) - len(self.front) - len(self.chunk) + self.marks
 
     def must_wait(self, key: object) -> bool:
         """Whether a publisher has to wait before it may put an event of this key."""
@@ -208,13 +208,15 @@ class Mailbox(Readers):
 
     def add(self, event: Any) -> None:
         """Append one event where there is room."""
+        chunk = self.chunk
+        if chunk is EMPTY:
+            chunk = self.chunk = deque()
+        chunk.append(event)
         if not self.lying:
-            self._lay(event)
-        else:
-            self.chunk.append(event)
-            if self.sleepers:
-                self.wake_one()
-        if len(self.chunk) >= self.limit:
+            self._lay(chunk)
+        if self.sleepers:
+            self.wake_one()
+        if len(chunk) >= self.limit:
             self.fill()
 
     def give_replay(self, events: list[Any]) -> None:
@@ -223,11 +225,17 @@ class Mailbox(Readers):
             self.replay = deque(events)
 
     def extend(self, events: tuple[Any, ...]) -> None:
-        """Append several events to a chunk that lies in the stream already, where there is room for all."""
-        self.chunk.extend(events)
+        """Append several events where there is room for all."""
+        chunk = self.chunk
+        if chunk is EMPTY:
+            chunk = self.chunk = deque()
+        chunk.extend(events)
+        if not self.lying:
+            self._lay(chunk)
         if self.sleepers:
+            self.wake_one()
             self.rouse()
-        if len(self.chunk) >= self.limit:
+        if len(chunk) >= self.limit:
             self.fill()
 
     def put(self, event: Any, key: object = None) -> object:
@@ -252,11 +260,27 @@ class Mailbox(Readers):
         self.add(event)
         return given_up
 
-    def review(self) -> None:
+    def review(self) -> bool:
         """Find out whether events can simply be appended again."""
-        if self.plain and self.room() > 0 and not (self.reserved or self.end or (self.lying and self.sleepers)):
-            self.limit = self.capacity - len(self.ready) - len(self.front)
-            self.careful.discard(self)
+        if not self.plain or self.reserved or self.end or (self.lying and self.sleepers):
+            return False
+        limit = self.capacity - len(self.ready) - len(self.front)
+        if len(self.chunk) >= limit:
+            return False
+        self.limit = limit
+        self.careful.discard(self)
+        return True
+
+    def is_due(self) -> bool:
+        """Whether it is full, a publisher waits for room in it, and its only reader, which was woken, has yet to run."""
+        return (
+            self.plain
+            and bool(self.rung)
+            and len(self.chunk) >= self.capacity
+            and self.overflow == "block"
+            and self.end is None
+            and not (self.sleepers or self.reserved)
+        )
 
     def fill(self) -> None:
         """The chunk has grown to its limit: is the buffer full, or has the reader gone on meanwhile?"""
@@ -264,19 +288,13 @@ class Mailbox(Readers):
         if len(self.chunk) >= self.limit:
             self.careful.add(self)
 
-    def _lay(self, item: Any) -> None:
-        """Put the first item of a chunk into the stream, and wake whoever waits for one."""
-        chunk = self.chunk
-        if chunk is EMPTY:
-            chunk = self.chunk = deque()
-        chunk.append(item)
+    def _lay(self, chunk: deque[Any]) -> None:
+        """Put the chunk into the stream, where events join it until the reader takes it."""
         if self.sending is None:
             self.sending, self.receiving = create_memory_object_stream[Any](self.capacity)
             _OPEN.update((self.sending, self.receiving))
         self.sending.send_nowait(chunk)
         self.lying = True
-        if self.sleepers:
-            self.wake_one()
 
     def _evict(self) -> object:
         """Give up the oldest event."""
@@ -328,7 +346,7 @@ class Mailbox(Readers):
             return self.ready.popleft()
         if not self.lying:
             return NOTHING
-        return self._unload().popleft() if self._may_hurry() else self._take_any()
+        return self._take_any() if self.on_take or self.sleepers or self.rung else self._unload().popleft()
 
     def _take_any(self) -> Any:
         """The oldest item, wherever it lies, or NOTHING."""
@@ -349,25 +367,31 @@ class Mailbox(Readers):
             return self.ready.popleft()
         return self._take_slowly()
 
-    def take_batch(self) -> tuple[Any, ...]:
-        """All that is waiting, at most `capacity` events; () where nothing is."""
-        if self.plain and not (self.lying or self.ready or self.front or self.replay):
-            return ()
-        if self.plain and self.lying and not (self.ready or self.front or self.replay or self.on_take):
-            chunk = self._take_chunk()
-            batch = tuple(chunk)
-            chunk.clear()
-            self.chunk = chunk
-            self.taken += len(batch)
-            self.limit = self.capacity
-            TURNS.taken += len(batch)
-            return batch
+    def take_batch(self) -> Any:
+        """All that is waiting, a tuple of at most `capacity` events; or NOTHING."""
+        if self.plain and not (self.ready or self.replay or self.on_take or (self.front and self.lying)):
+            return self._take_whole_lane()
         items: list[Any] = []
         events = 0
         while events < self.capacity and (item := self.take()) is not NOTHING:
             items.append(item)
             events += type(item) is not Gap
-        return tuple(items)
+        return tuple(items) or NOTHING
+
+    def _take_whole_lane(self) -> Any:
+        """All plain events, where they lie in one lane."""
+        if self.lying:
+            lane = self._take_chunk()
+            self.taken += len(lane)
+            self.limit = self.capacity
+        else:
+            lane = self.front
+        if not lane:
+            return NOTHING
+        batch = tuple(lane)
+        lane.clear()
+        TURNS.taken += len(batch)
+        return batch
 
     def slow_down(self, on_take: Callable[[Mailbox], None]) -> None:
         """From now on tell of each take: the fast lane is closed."""

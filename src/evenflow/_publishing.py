@@ -27,12 +27,12 @@ from ._admission import Waiter
 from ._deadlock import WAITING, readers, refuse_deadlock
 from ._items import hashed
 from ._loops import DELIVERIES_A_TURN, TURNS, current_task
+from ._mailbox import Mailbox
 from ._roster import Roster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ._mailbox import Mailbox
     from ._routing import Interest, Route
 
 E = TypeVar("E")
@@ -47,7 +47,7 @@ class Draft:
 
     __slots__ = ("chosen", "claim", "event", "history_key", "keys", "route", "seen")
 
-    def __init__(self, event: Any, route: Route[Mailbox]) -> None:
+    def __init__(self, event: Any, route: Route[Mailbox], seen: int) -> None:
         self.event = event
         self.route = route
         self.chosen: list[Mailbox] = []
@@ -56,11 +56,13 @@ class Draft:
         self.history_key: object = None
         self.claim: Callable[[], None] | None = None
         """Called right before the commit; by raising it calls the publish off."""
-        self.seen = 0
+        self.seen = seen
         """The number of the last subscription that was asked."""
 
     def groups(self) -> tuple[Iterable[Mailbox], ...]:
-        return (self.route.everyone, self.chosen) if self.chosen else (self.route.everyone,)
+        if not self.chosen:
+            return (self.route.everyone,)
+        return (self.route.everyone, self.chosen) if self.route.everyone else (self.chosen,)
 
 
 class Publishing(Roster, Generic[E]):
@@ -204,9 +206,18 @@ class Publishing(Roster, Generic[E]):
             if placed:
                 total += placed * len(self._routes[type(events[at])].everyone)
                 at += placed
+                continue
+            event = events[at]
+            route = self._routes.get(type(event))
+            full = None if route is None or self._committing else self._full(route)
+            if full and not self.is_cancelled():
+                waiter = await self._give_readers_a_turn(event, full)
+                if waiter is None:
+                    continue
+                total += await self._publish_as_first(event, waiter)
             else:
-                total += await self.publish(events[at])
-                at += 1
+                total += await self.publish(event)
+            at += 1
         return total
 
     def _extend_all(self, events: tuple[object, ...], at: int) -> int:
@@ -236,11 +247,7 @@ class Publishing(Roster, Generic[E]):
         self._inside = self._committing = True
         try:
             for box in everyone:
-                if box.chunk:
-                    box.extend(run)
-                else:
-                    box.add(run[0])
-                    box.extend(run[1:])
+                box.extend(run)
         finally:
             self._inside = self._committing = False
         self._published += len(run)
@@ -254,8 +261,14 @@ class Publishing(Roster, Generic[E]):
         """Publish where somebody has a condition, has no room, conflates, or must be told."""
         if self._committing:
             raise RuntimeError("publish was called by a destructor while an event was being delivered")
+        if (full := self._full(route)) is not None:
+            if full and (waiter := await self._give_readers_a_turn(event, full)):
+                return await self._publish_as_first(event, waiter)
+            return self._append_to_all(event, self._find_route(event).everyone)
         life = self._life
         draft = self._ask(event, route)
+        if not self._needs_a_look(draft):
+            return self._commit(draft)
         for _ in range(2):  # trio may run us before the reader in the turn that comes, not in the one after
             if not self._would_starve(draft):
                 break
@@ -266,6 +279,27 @@ class Publishing(Roster, Generic[E]):
             return await self._publish_when_room(draft, blocked)
         return self._commit(draft)
 
+    def _has_to_ask(self, route: Route[Mailbox]) -> bool:
+        """Whether more than the class decides about an event, or this is no moment to place one."""
+        return route.choosy or self._keyed or self._inside
+
+    def _full(self, route: Route[Mailbox]) -> list[Mailbox] | None:
+        """Those that have no room until their readers run, who were woken; None where there is more to it."""
+        if self._has_to_ask(route) or self._admission.queue or self._admission.first:
+            return None
+        full: list[Mailbox] = []
+        for box in self._among_careful(route.everyone):
+            if box.is_due():
+                full.append(box)
+            elif not box.review():
+                return None
+        return full
+
+    def _needs_a_look(self, draft: Draft) -> bool:
+        """Whether the event cannot simply be appended everywhere."""
+        careful = self._careful
+        return bool(careful) and not all(careful.isdisjoint(group) for group in draft.groups())
+
     def _place(self, draft: Draft) -> int:
         """Commit now, or not at all."""
         if self._blocked(draft):
@@ -274,8 +308,7 @@ class Publishing(Roster, Generic[E]):
 
     def _ask(self, event: Any, route: Route[Mailbox]) -> Draft:
         """Ask every subscription of the event's class whether it wants the event, and under which key."""
-        draft = Draft(event, route)
-        draft.seen = self._serial
+        draft = Draft(event, route, self._serial)
         inside, self._inside = self._inside, True
         try:
             if self._keyed:
@@ -353,10 +386,10 @@ class Publishing(Roster, Generic[E]):
         blocked: list[Mailbox] = []
         for group in draft.groups():
             for box in self._among_careful(group):
+                if box.review():
+                    continue
                 if box not in held and box.serial <= draft.seen and box.must_wait(draft.keys.get(box)):
                     blocked.append(box)
-                else:
-                    box.review()
         return blocked
 
     def _would_starve(self, draft: Draft) -> bool:
@@ -417,21 +450,53 @@ class Publishing(Roster, Generic[E]):
 
     # ------------------------------------------------------------------ waiting for room
 
-    async def _publish_when_room(self, draft: Draft, blocked: list[Mailbox]) -> int:
+    async def _give_readers_a_turn(self, event: Any, full: list[Mailbox]) -> Waiter | None:
+        """The readers of all that are full were woken and have not run yet: let the loop turn, and there is room.
+
+        So a publisher faster than its readers does without a line to stand in, which costs four times as much.
+        Returns None where the event can simply be appended now, or what stands first in the line for it.
+        """
+        life, admission = self._life, self._admission
+        admission.keep(full)
+        try:
+            await self._let_readers_run(full)
+            self.check_open(life)
+            route = self._find_route(event)
+        except BaseException:
+            admission.give_up()
+            raise
+        everyone = route.everyone
+        simple = admission.release_first() and not self._has_to_ask(route)
+        if simple and everyone.keys().isdisjoint(self._careful):
+            return None
+        waiter = Waiter(event, self._name)
+        admission.stand_first(waiter, full)
+        return waiter
+
+    async def _publish_as_first(self, event: Any, waiter: Waiter) -> int:
+        """Publish what stands first in the line."""
+        try:
+            draft = self._ask(event, self._find_route(event))
+        except BaseException:
+            self._admission.leave(waiter)
+            raise
+        return await self._publish_when_room(draft, self._blocked(draft, waiter.held), waiter)
+
+    async def _publish_when_room(self, draft: Draft, blocked: list[Mailbox], waiter: Waiter | None = None) -> int:
         """Wait until there is a slot in each mailbox that needs one, then commit."""
         self.settle()
         life = self._life
-        waiter = Waiter(
-            f"{type(draft.event).__name__} to {self._name}",
-            lambda: self._blocked(draft, waiter.held),
-        )
+        soon = not (waiter or self._admission.queue or self._admission.first) and all(box.rung for box in blocked)
+        waiter = waiter or Waiter(draft.event, self._name)
+        waiter.blocked = lambda: self._blocked(draft, waiter.held)
         task = current_task()
-        soon = not self._admission.queue and all(box.rung for box in blocked)
         try:
             while blocked:
                 if soon:
                     soon = False
-                    await self._let_readers_run(waiter, blocked)
+                    self._admission.reserve(waiter, blocked)
+                    await self._let_readers_run(blocked)
+                    self._admission.give_back(waiter)
                 else:
                     self._admission.join(waiter, blocked)
                     WAITING[task] = waiter
@@ -442,25 +507,22 @@ class Publishing(Roster, Generic[E]):
                 held = self._admission.release(waiter)
                 if blocked := self._blocked(draft):
                     self._admission.take_back(waiter, held)
+            self._admission.release(waiter)
             return self._commit(draft)
         finally:
             WAITING.pop(task, None)
             self._admission.leave(waiter)
 
-    async def _let_readers_run(self, waiter: Waiter, blocked: list[Mailbox]) -> None:
-        """Every reader was woken and has not run yet: a turn of the loop, and most likely there is room.
-
-        So a publisher faster than its readers does without being told of each slot, which costs ten times as much.
-        """
-        self._admission.reserve(waiter, blocked)
+    async def _let_readers_run(self, blocked: list[Mailbox]) -> None:
+        """A turn of the loop, or as many as it takes until those that are due were woken."""
         last = blocked[-1]
+        home = self.settle()
         while last.room() < 0 and self._wakes.due and not self._closed:
-            await TURNS.turn()
+            await home.turn()
         for _ in range(2):  # trio may run us before the readers in the first turn
-            if all(box.room() >= 0 for box in blocked):
+            if min(map(Mailbox.room, blocked)) >= 0:
                 return
-            await TURNS.turn()
-        self._admission.give_back(waiter)
+            await home.turn()
 
     async def _wait_for_turn(self, waiter: Waiter, task: object, life: int) -> None:
         """Sleep until the admission lets this publish go, looking up every now and then."""
@@ -472,6 +534,7 @@ class Publishing(Roster, Generic[E]):
                 return
             waiter.note_since(anyio.current_time())
             wake = waiter.wake
+            assert wake is not None  # it has joined
             with anyio.move_on_after(min(TICK, self._stall_after)):
                 await wake.wait()
             if not wake.is_set():

@@ -180,7 +180,7 @@ class Roster:
             for box in tuple(self._boxes):
                 box.finish(error or EndOfStream)
             for waiter in self._admission.queue:
-                waiter.wake.set()
+                waiter.rouse()
             for watcher in tuple(self._watchers):
                 watcher(None)
         finally:
@@ -202,14 +202,12 @@ class Roster:
 
     # ------------------------------------------------------------------ where we are
 
-    def settle(self) -> None:
-        """Belong to the running loop from now on, unless another live one owns this subject."""
-        home = self._home
-        if home is not None and home.is_here():
-            return
+    def settle(self) -> Home:
+        """Belong to the running loop from now on, unless another live one owns this subject; returns the loop."""
         self.check_thread()
         if self._home is None:
             self._home = Home()
+        return self._home
 
     def check_thread(self) -> None:
         """Refuse a call from a foreign thread, or from a second live loop.
@@ -237,6 +235,7 @@ class Roster:
         """The loop has ended: whoever waited there waits no more."""
         self._home = None
         forget_waiting(self._admission.queue)
+        self._admission.first = []
         self._admission = Admission(self._on_take)
         self._watchers = []
         self._wakes.forget()

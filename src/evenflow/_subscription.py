@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import AsyncIterator
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from weakref import ref
 
@@ -11,7 +12,7 @@ from anyio import ClosedResourceError, EndOfStream, Semaphore, WouldBlock
 from anyio.lowlevel import checkpoint
 
 from ._items import EMPTY, NOTHING
-from ._loops import DELIVERIES_A_TURN, TURNS, current_task
+from ._loops import DELIVERIES_A_TURN, TURNS, current_task, nobody
 from ._statistics import SubscriptionStatistics
 from .streams import Stream
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from ._loops import Home
     from ._mailbox import Mailbox
     from ._publishing import Publishing
     from .streams._node import Node
@@ -37,7 +39,7 @@ class Subscription(Stream[W_co]):
     Cancelling a reader loses nothing: the event is returned, or it is still in the buffer.
     """
 
-    __slots__ = ("_box", "_key", "_known", "_quiet", "_ready", "_subject", "_where")
+    __slots__ = ("_box", "_home", "_key", "_known", "_quiet", "_ready", "_subject", "_where")
 
     def __init__(
         self,
@@ -53,7 +55,9 @@ class Subscription(Stream[W_co]):
         self._key = key
         self._ready: deque[W_co] = EMPTY
         """The fast lane of the mailbox, or () where a reader must ask."""
-        self._known: ref[object] | None = None
+        self._home: Home | None = None
+        """The loop of the task that read last."""
+        self._known: Callable[[], object] = nobody
         """The task that read last."""
         box.owner = ref(self)
 
@@ -85,7 +89,7 @@ class Subscription(Stream[W_co]):
             self._note_reader()
             return ready.popleft()
         self._check_owner()
-        return await self._next()
+        return await self._next(self._box.take)  # type: ignore[no-any-return]  # a mailbox does not know its events' type
 
     def receive_nowait(self) -> W_co:
         """Take the next event, if there is one that no earlier reader waits for.
@@ -107,7 +111,7 @@ class Subscription(Stream[W_co]):
             return ready.popleft()
         self._check_owner()
         try:
-            return await self._next()
+            return await self._next(self._box.take)  # type: ignore[no-any-return]  # a mailbox does not know its events' type
         except EndOfStream:
             raise StopAsyncIteration from None
 
@@ -139,7 +143,7 @@ class Subscription(Stream[W_co]):
         ready: deque[W_co] = self._box.ready
         if ready:
             return ready.popleft()
-        return await self._next()
+        return await self._next(self._box.take)  # type: ignore[no-any-return]  # a mailbox does not know its events' type
 
     def _pull_nowait(self) -> W_co:
         box = self._box
@@ -155,64 +159,34 @@ class Subscription(Stream[W_co]):
 
     # ------------------------------------------------------------------ the slow path
 
-    async def _next(self) -> W_co:
-        """The next item, when the fast lane is empty."""
-        self._note_reader()
+    async def _next(self, take: Callable[[], Any]) -> Any:
+        """What ``take`` finds in the mailbox, once there is anything: the next item, or all of them."""
+        home = self._home
+        if home is None or home.thread != get_ident() or (task := home.current()) is None or task is not self._known():
+            self._note_reader()
         if TURNS.taken >= DELIVERIES_A_TURN:
             await TURNS.turn()
         box = self._box
         turn_is_mine = not (box.rung or box.sleepers)
         while True:
             if turn_is_mine:
-                item = box.take()
-                if item is not NOTHING:
+                if (found := take()) is not NOTHING:
                     if self._ready is not box.ready:
                         self._look_at_lane()
-                    return item  # type: ignore[no-any-return]  # a mailbox does not know the type of its events
+                    return found
                 if box.end is not None:
                     self._raise_end()
             bell, box.bell = box.bell or Semaphore(0), None
             box.join_sleepers(bell, first=turn_is_mine)
-            try:  # what `_sleep` does, without a coroutine more for every chunk
+            try:
                 await bell.acquire()
-                while box.rung[0] is not bell:
+                while box.rung[0] is not bell:  # trio runs those that were woken in no order
                     await checkpoint()
             except BaseException:
-                box.leave(bell)
+                box.leave(bell)  # it is never used again: it may have rung
                 raise
             box.answer(bell)
             turn_is_mine = True
-
-    async def _next_batch(self) -> tuple[Any, ...]:
-        """All that waits, once there is anything."""
-        self._note_reader()
-        if TURNS.taken >= DELIVERIES_A_TURN:
-            await TURNS.turn()
-        box = self._box
-        turn_is_mine = not (box.rung or box.sleepers)
-        while True:
-            if turn_is_mine:
-                if batch := box.take_batch():
-                    self._look_at_lane()
-                    return batch
-                if box.end is not None:
-                    self._raise_end()
-            await self._sleep(first=turn_is_mine)
-            turn_is_mine = True
-
-    async def _sleep(self, *, first: bool) -> None:
-        """Wait until this reader is woken; a cancelled reader's turn passes on."""
-        box = self._box
-        bell, box.bell = box.bell or Semaphore(0), None
-        box.join_sleepers(bell, first=first)
-        try:
-            await bell.acquire()
-            while box.rung[0] is not bell:  # trio runs those that were woken in no order
-                await checkpoint()
-        except BaseException:
-            box.leave(bell)  # it is never used again: it may have rung
-            raise
-        box.answer(bell)
 
     def _look_at_lane(self) -> None:
         """See the mailbox's fast lane, unless this subscription is an operator's or closed."""
@@ -233,9 +207,9 @@ class Subscription(Stream[W_co]):
         A task belongs to one loop: where it is the one that read last, nothing else needs a look either.
         """
         task = current_task()
-        if task is None or (self._known is not None and self._known() is task):
+        if task is None or task is self._known():
             return
-        self._subject.settle()
+        self._home = self._subject.settle()
         self._known = reader = ref(task)
         box = self._box
         if reader not in box.readers:
@@ -318,7 +292,7 @@ class _OwnersReader(AsyncIterator[W_co]):
         if ready:
             return ready.popleft()
         try:
-            return await self._subscription._next()
+            return await self._subscription._next(self._box.take)  # type: ignore[no-any-return]  # as above
         except EndOfStream:
             raise StopAsyncIteration from None
 
@@ -326,13 +300,14 @@ class _OwnersReader(AsyncIterator[W_co]):
 class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
     """All that waits at a subscription, a tuple at a time; ends when the subscription does."""
 
-    __slots__ = ("_subscription",)
+    __slots__ = ("_subscription", "_take")
 
     def __init__(self, subscription: Subscription[W_co]) -> None:
         self._subscription = subscription
+        self._take = subscription.box.take_batch
 
     async def _pull(self) -> tuple[W_co, ...]:
-        return await self._subscription._next_batch()
+        return await self._subscription._next(self._take)  # type: ignore[no-any-return]  # as above
 
     async def receive(self) -> tuple[W_co, ...]:
         """Wait for at least one event; cancelling loses none.
@@ -341,7 +316,7 @@ class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
             anyio.EndOfStream, anyio.ClosedResourceError, SlowSubscriber: as for ``Subscription.receive``.
         """
         self._subscription._check_owner()
-        return await self._subscription._next_batch()
+        return await self._subscription._next(self._take)  # type: ignore[no-any-return]  # as above
 
     def __aiter__(self) -> Self:
         return self
@@ -349,7 +324,7 @@ class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
     async def __anext__(self) -> tuple[W_co, ...]:
         self._subscription._check_owner()
         try:
-            return await self._subscription._next_batch()
+            return await self._subscription._next(self._take)  # type: ignore[no-any-return]  # as above
         except EndOfStream:
             raise StopAsyncIteration from None
 
