@@ -101,10 +101,10 @@ class Home:
         self._last = ref(task)
         return self._cancelled_at() == -math.inf
 
-    async def turn(self) -> None:
-        """Let this loop turn once. A checkpoint."""
+    def turn(self) -> Awaitable[None]:
+        """Let this loop turn once, when awaited. A checkpoint."""
         TURNS.given = TURNS.taken = 0
-        await self._checkpoint()
+        return self._checkpoint()
 
     def has_ended(self) -> bool:
         """Whether this loop will never run again."""

@@ -418,7 +418,7 @@ class Mailbox(Readers):
         length = len(chunk)
         if self.plain:
             self.taken += length
-        if self._may_hurry() and length <= RATION:
+        if length <= RATION and self._may_hurry():
             self.ready, self.chunk = chunk, self.ready
             TURNS.taken += length
         else:
@@ -548,3 +548,8 @@ class Mailbox(Readers):
 
 def _nobody(_: Mailbox) -> None:
     """Nobody asked to be told of a take."""
+
+
+def all_have_room(boxes: list[Mailbox]) -> bool:
+    """Whether the slots that are kept in these for a publisher have all come free."""
+    return min(map(Mailbox.room, boxes)) >= 0

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from inspect import Parameter, isasyncgenfunction, isawaitable, isgeneratorfunction, signature, unwrap
-from types import CodeType
+from types import CodeType, CoroutineType
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from anyio import ClosedResourceError, get_cancelled_exc_class
@@ -140,10 +140,13 @@ class Observer:
             group.start_soon(self._work, self.subscription, name=f"evenflow observer {self.name}")
 
     async def _work(self, subscription: Subscription[Any]) -> None:
-        HANDLING.set((*HANDLING.get(), (self._subject, current_task())))
+        task = current_task()
+        HANDLING.set((*HANDLING.get(), (self._subject, task)))
+        cancels: Callable[[], int] = getattr(task, "cancelling", int)
+        """How often this task was asked to end by itself, and not through a scope (asyncio's ``task.cancel()``)."""
         try:
             async for event in subscription:
-                await self._handle(event)
+                await self._handle(event, cancels)
         except ClosedResourceError:
             pass  # it was detached
         except Exception:  # noqa: BLE001 -- whatever ends one observer ends no other
@@ -172,18 +175,18 @@ class Observer:
         if subscription is not None:
             subscription.close()
 
-    async def _handle(self, event: Any) -> None:
+    async def _handle(self, event: Any, cancels: Callable[[], int]) -> None:
         self._number = number = self._number + 1
         self.in_hand.add(number)
-        cancels = _cancels()
+        before = cancels()
         try:
             result = self.handler(event)
-            if isawaitable(result):
+            if type(result) is CoroutineType or isawaitable(result):  # the usual answer first: `isawaitable` is slow
                 await result
         except Exception as error:  # noqa: BLE001 -- rule 2
             self._fail(event, error)
         except get_cancelled_exc_class() as error:  # noqa: ASYNC103 -- one that is not this task's own is a failure like others
-            if self._subject.is_cancelled() or _cancels() > cancels:
+            if self._subject.is_cancelled() or cancels() > before:
                 raise
             stray = RuntimeError(f"the handler of {self.name} let a cancellation out that was not its own")
             stray.__cause__ = error
@@ -197,12 +200,6 @@ class Observer:
         self._failed += 1
         _log.error("observer %s of %s raised on %r", self.name, self._subject.name, event, exc_info=error)
         self._subject.report_failure(ObserverFailed(event, error, self))
-
-
-def _cancels() -> int:
-    """How often the present task was asked to end by itself, and not through a scope (asyncio's ``task.cancel()``)."""
-    count: Callable[[], int] | None = getattr(current_task(), "cancelling", None)
-    return 0 if count is None else count()
 
 
 def place_of(handler: Any) -> tuple[str, int]:

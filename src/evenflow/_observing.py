@@ -231,8 +231,9 @@ class Observing(Publishing[E], Generic[E]):
 
     def event_handled(self) -> None:
         """An observer has handled an event."""
-        for watcher in tuple(self._watchers):
-            watcher(None)
+        if self._watchers:
+            for watcher in tuple(self._watchers):
+                watcher(None)
 
     def observer_ended(self, observer: Observer) -> None:
         """The last task of an observer has ended."""

@@ -27,12 +27,13 @@ from ._admission import Waiter
 from ._deadlock import WAITING, readers, refuse_deadlock
 from ._items import hashed
 from ._loops import DELIVERIES_A_TURN, TURNS, current_task
-from ._mailbox import Mailbox
+from ._mailbox import all_have_room
 from ._roster import Roster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ._mailbox import Mailbox
     from ._routing import Interest, Route
 
 E = TypeVar("E")
@@ -101,8 +102,35 @@ class Publishing(Roster, Generic[E]):
         everyone = route.everyone
         careful = self._careful
         if route.choosy or self._keyed or self._inside or (careful and not everyone.keys().isdisjoint(careful)):
-            return await self._publish_carefully(event, route)
-        return self._append_to_all(event, everyone)
+            reached = await self._publish_carefully(event, route)
+            if reached is not None:
+                return reached
+        self._inside = self._committing = True
+        try:
+            if self._credit > 0 and self._credited is everyone:
+                self._credit -= 1
+                for box in everyone:
+                    chunk = box.chunk
+                    if chunk:
+                        chunk.append(event)
+                    else:
+                        box.add(event)
+            else:
+                self._credited = everyone
+                self._credit = self._append_and_look(event, everyone)
+        finally:
+            self._inside = self._committing = False
+        reached = len(everyone)
+        self._published += 1
+        self._deliveries += reached
+        TURNS.given += reached
+        if self._history is not None:
+            self._history.add(event)
+        if self._notes:
+            self._do_notes()
+        if not reached:
+            self._on_unwanted(event)
+        return reached
 
     def publish_nowait(self, event: E, /) -> int:
         """As ``publish``, without waiting and without a checkpoint.
@@ -135,35 +163,6 @@ class Publishing(Roster, Generic[E]):
         return total
 
     # ------------------------------------------------------------------ the fast way
-
-    def _append_to_all(self, event: Any, everyone: dict[Mailbox, None]) -> int:
-        """Commit an event that everyone wants, where all have room and nobody needs a look."""
-        self._inside = self._committing = True
-        try:
-            if self._credit > 0 and self._credited is everyone:
-                self._credit -= 1
-                for box in everyone:
-                    chunk = box.chunk
-                    if chunk:
-                        chunk.append(event)
-                    else:
-                        box.add(event)
-            else:
-                self._credited = everyone
-                self._credit = self._append_and_look(event, everyone)
-        finally:
-            self._inside = self._committing = False
-        self._published += 1
-        reached = len(everyone)
-        self._deliveries += reached
-        TURNS.given += reached
-        if self._history is not None:
-            self._history.add(event)
-        if self._notes:
-            self._do_notes()
-        if not reached:
-            self._on_unwanted(event)
-        return reached
 
     def _append_and_look(self, event: Any, everyone: dict[Mailbox, None]) -> int:
         """Append, and see which mailboxes are full now; returns for how many events more all of them have room."""
@@ -210,8 +209,8 @@ class Publishing(Roster, Generic[E]):
             event = events[at]
             route = self._routes.get(type(event))
             full = None if route is None or self._committing else self._full(route)
-            if full and not self.is_cancelled():
-                waiter = await self._give_readers_a_turn(event, full)
+            if route and full and not self.is_cancelled():
+                waiter = await self._give_readers_a_turn(event, route, full)
                 if waiter is None:
                     continue
                 total += await self._publish_as_first(event, waiter)
@@ -228,7 +227,7 @@ class Publishing(Roster, Generic[E]):
             return 0
         everyone = route.everyone
         home = self._home
-        if not everyone or home is None or not home.is_here() or self.is_cancelled():
+        if not everyone or home is None or not home.is_here() or home.is_cancelled(home.current()):
             return 0
         if not everyone.keys().isdisjoint(self._careful):
             return 0
@@ -257,14 +256,17 @@ class Publishing(Roster, Generic[E]):
 
     # ------------------------------------------------------------------ the careful way
 
-    async def _publish_carefully(self, event: Any, route: Route[Mailbox]) -> int:
-        """Publish where somebody has a condition, has no room, conflates, or must be told."""
+    async def _publish_carefully(self, event: Any, route: Route[Mailbox]) -> int | None:
+        """Publish where somebody has a condition, has no room, conflates, or must be told.
+
+        Returns None where the event can simply be appended now, at once, to all that want events of this class.
+        """
         if self._committing:
             raise RuntimeError("publish was called by a destructor while an event was being delivered")
         if (full := self._full(route)) is not None:
-            if full and (waiter := await self._give_readers_a_turn(event, full)):
+            if full and (waiter := await self._give_readers_a_turn(event, route, full)):
                 return await self._publish_as_first(event, waiter)
-            return self._append_to_all(event, self._find_route(event).everyone)
+            return None
         life = self._life
         draft = self._ask(event, route)
         if not self._needs_a_look(draft):
@@ -450,7 +452,9 @@ class Publishing(Roster, Generic[E]):
 
     # ------------------------------------------------------------------ waiting for room
 
-    async def _give_readers_a_turn(self, event: Any, full: list[Mailbox]) -> Waiter | None:
+    async def _give_readers_a_turn(
+        self, event: Any, route: Route[Mailbox], full: list[Mailbox]
+    ) -> Waiter | None:
         """The readers of all that are full were woken and have not run yet: let the loop turn, and there is room.
 
         So a publisher faster than its readers does without a line to stand in, which costs four times as much.
@@ -459,15 +463,15 @@ class Publishing(Roster, Generic[E]):
         life, admission = self._life, self._admission
         admission.keep(full)
         try:
-            await self._let_readers_run(full)
+            await (self._home or self.settle()).turn()
+            if not all_have_room(full):
+                await self._let_readers_run(full)
             self.check_open(life)
-            route = self._find_route(event)
         except BaseException:
             admission.give_up()
             raise
-        everyone = route.everyone
         simple = admission.release_first() and not self._has_to_ask(route)
-        if simple and everyone.keys().isdisjoint(self._careful):
+        if simple and (not self._careful or route.everyone.keys().isdisjoint(self._careful)):
             return None
         waiter = Waiter(event, self._name)
         admission.stand_first(waiter, full)
@@ -516,11 +520,11 @@ class Publishing(Roster, Generic[E]):
     async def _let_readers_run(self, blocked: list[Mailbox]) -> None:
         """A turn of the loop, or as many as it takes until those that are due were woken."""
         last = blocked[-1]
-        home = self.settle()
+        home = self._home or self.settle()
         while last.room() < 0 and self._wakes.due and not self._closed:
             await home.turn()
         for _ in range(2):  # trio may run us before the readers in the first turn
-            if min(map(Mailbox.room, blocked)) >= 0:
+            if all_have_room(blocked):
                 return
             await home.turn()
 

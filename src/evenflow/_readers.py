@@ -110,7 +110,11 @@ class Readers:
         """The reader that was woken first runs; the next one will sleep on its bell."""
         self.rung.popleft()
         self.bell = bell
-        self.wakes.answered()
+        wakes = self.wakes
+        if wakes.due:
+            wakes.answered()
+        else:
+            wakes.ringing -= 1
 
     def rouse(self) -> None:
         """Wake as many readers as there are items that nobody was woken for."""

@@ -171,8 +171,7 @@ class Subscription(Stream[W_co]):
         while True:
             if turn_is_mine:
                 if (found := take()) is not NOTHING:
-                    if self._ready is not box.ready:
-                        self._look_at_lane()
+                    self._ready = EMPTY if self._owner is not None else box.ready
                     return found
                 if box.end is not None:
                     self._raise_end()
