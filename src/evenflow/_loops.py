@@ -53,7 +53,18 @@ class Home:
         anyio.NoEventLoopError: no loop runs in this thread.
     """
 
-    __slots__ = ("_cancelled_at", "_checkpoint", "_last", "current", "known", "native", "pending", "running", "thread", "token")
+    __slots__ = (
+        "_cancelled_at",
+        "_checkpoint",
+        "_last",
+        "current",
+        "known",
+        "native",
+        "pending",
+        "running",
+        "thread",
+        "token",
+    )
 
     def __init__(self) -> None:
         self.token = current_token()
@@ -182,4 +193,3 @@ def task_name(task: Any) -> str:
     """What a person calls this task."""
     name = getattr(task, "name", None)
     return str(name if isinstance(name, str) else task.get_name())
-

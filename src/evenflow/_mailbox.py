@@ -72,17 +72,13 @@ class Mailbox(Readers):
         "__weakref__",
         "capacity",
         "careful",
-        "chunk",
         "closed",
         "discarded",
-        "end",
         "evicted",
         "front",
         "gap",
         "gaps",
         "keys",
-        "limit",
-        "lying",
         "marks",
         "name",
         "on_take",
@@ -96,7 +92,6 @@ class Mailbox(Readers):
         "replaced",
         "replay",
         "reserved",
-        "sending",
         "serial",
         "stalled",
         "stamp",
@@ -272,7 +267,7 @@ class Mailbox(Readers):
         return True
 
     def is_due(self) -> bool:
-        """Whether it is full, a publisher waits for room in it, and its only reader, which was woken, has yet to run."""
+        """Whether it is full, would make a publisher wait, and its only reader was woken and has yet to run."""
         return (
             self.plain
             and bool(self.rung)

@@ -142,8 +142,8 @@ class Observer:
     async def _work(self, subscription: Subscription[Any]) -> None:
         task = current_task()
         HANDLING.set((*HANDLING.get(), (self._subject, task)))
+        # how often this task was asked to end by itself, and not through a scope (asyncio's `task.cancel()`)
         cancels: Callable[[], int] = getattr(task, "cancelling", int)
-        """How often this task was asked to end by itself, and not through a scope (asyncio's ``task.cancel()``)."""
         try:
             async for event in subscription:
                 await self._handle(event, cancels)

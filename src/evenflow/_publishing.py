@@ -71,7 +71,7 @@ class Publishing(Roster, Generic[E]):
 
     # ------------------------------------------------------------------ publishing
 
-    async def publish(self, event: E, /) -> int:
+    async def publish(self, event: E, /) -> int:  # noqa: C901, PLR0912 -- each call less is 5 % of a publish to one
         """Give the event to every subscription that wants it; returns how many did.
 
         Returns when the event lies in their buffers, not when it is handled.
@@ -283,7 +283,7 @@ class Publishing(Roster, Generic[E]):
 
     def _has_to_ask(self, route: Route[Mailbox]) -> bool:
         """Whether more than the class decides about an event, or this is no moment to place one."""
-        return route.choosy or self._keyed or self._inside
+        return bool(route.choosy) or self._keyed or self._inside
 
     def _full(self, route: Route[Mailbox]) -> list[Mailbox] | None:
         """Those that have no room until their readers run, who were woken; None where there is more to it."""
@@ -452,9 +452,7 @@ class Publishing(Roster, Generic[E]):
 
     # ------------------------------------------------------------------ waiting for room
 
-    async def _give_readers_a_turn(
-        self, event: Any, route: Route[Mailbox], full: list[Mailbox]
-    ) -> Waiter | None:
+    async def _give_readers_a_turn(self, event: Any, route: Route[Mailbox], full: list[Mailbox]) -> Waiter | None:
         """The readers of all that are full were woken and have not run yet: let the loop turn, and there is room.
 
         So a publisher faster than its readers does without a line to stand in, which costs four times as much.

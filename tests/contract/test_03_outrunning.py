@@ -1,0 +1,151 @@
+"""Guarantee 3, where a publisher outruns readers that were woken and have not run yet: they get a turn, in order."""
+
+from __future__ import annotations
+
+import asyncio
+
+import anyio
+import pytest
+
+from .kit import Order, Shipped, Subject, both, group, numbers, only_asyncio, publishing, settle, take_all
+
+
+@both
+async def test_who_takes_an_event_in_that_turn_cannot_take_the_slot() -> None:
+    """The slot that the reader makes is the waiting publish's, even for the reader itself."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    received: list[int] = []
+    refused: list[int] = []
+
+    async def read() -> None:
+        async for event in subscription:
+            received.append(event.n)
+            try:
+                subject.publish_nowait(Order(n=100 + event.n))
+            except anyio.WouldBlock:
+                refused.append(event.n)
+            if len(received) == 2:
+                return
+
+    async with group() as tasks:
+        tasks.start_soon(read)
+        await settle()
+        for n in range(2):
+            await subject.publish(Order(n=n))
+        await settle()
+    assert received == [0, 1]
+    assert refused == [0]
+    assert numbers(take_all(subscription)) == [101]
+
+
+@both
+async def test_a_publish_cancelled_in_that_turn_keeps_no_slot() -> None:
+    """It reached nobody, and what was kept for it is there for the next."""
+    subject = Subject(Order)
+    subscriptions = [subject.subscribe(Order, buffer=1) for _ in range(2)]
+    subscription = subscriptions[0]
+    cancel = anyio.Event()
+    received: list[int] = []
+
+    async def cancelled_by(scope: anyio.CancelScope) -> None:
+        await cancel.wait()
+        scope.cancel()
+
+    async def read_one(number: int) -> None:
+        received.append((await subscriptions[number].receive()).n)
+
+    async with group() as tasks:
+        with anyio.CancelScope() as scope:
+            tasks.start_soon(cancelled_by, scope)
+            tasks.start_soon(read_one, 0)
+            tasks.start_soon(read_one, 1)
+            await settle()
+            cancel.set()
+            subject.publish_nowait(Order(n=0))
+            await subject.publish(Order(n=1))
+            pytest.fail("it was cancelled")
+        await settle()
+        assert received == [0, 0]
+        assert subscription.statistics().wanted == 1
+        assert subject.publish_nowait(Order(n=2)) == 2
+    assert numbers(take_all(subscription)) == [2]
+
+
+@both
+async def test_who_must_wait_on_after_that_turn_still_comes_first() -> None:
+    """Another subscription has become full in the turn: the publish waits for it, before those that came later."""
+    subject = Subject(Order, Shipped)
+    read = subject.subscribe(Order, buffer=1)
+    unread = subject.subscribe(Order, Shipped, buffer=3)
+    meddle = anyio.Event()
+
+    async def publisher() -> None:
+        meddle.set()
+        await subject.publish(Order(n=0))
+        await subject.publish(Order(n=1))
+
+    async def meddler() -> None:
+        await meddle.wait()
+        subject.publish_nowait(Shipped(n=50))
+        subject.publish_nowait(Shipped(n=51))
+        await subject.publish(Order(n=2))
+
+    async def reader() -> None:
+        async for _ in read:
+            pass
+
+    taken: list[int] = []
+    async with group() as tasks:
+        for task in (meddler, reader):
+            tasks.start_soon(task)
+        await settle()
+        tasks.start_soon(publisher)
+        while len(taken) < 5:
+            await settle()
+            taken.append(unread.receive_nowait().n)
+    assert taken == [0, 50, 51, 1, 2]
+
+
+@only_asyncio
+async def test_a_task_that_was_told_to_end_publishes_nothing() -> None:
+    """The first publish of a task and those that follow: the cancellation arrives, and nobody got the event."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order)
+    task = asyncio.current_task()
+    assert task is not None
+    with pytest.raises(anyio.WouldBlock):
+        subscription.receive_nowait()  # it is at home here
+    for _ in range(3):
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await subject.publish(Order(n=0))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await subject.publish_many([Order(n=0), Order(n=1)])
+        task.uncancel()
+        task.uncancel()
+    assert subscription.statistics().wanted == 0
+    assert await subject.publish(Order(n=1)) == 1
+    assert numbers(take_all(subscription)) == [1]
+
+
+@both
+@pytest.mark.parametrize("buffer", [1, 2, 3, 64])
+async def test_every_buffer_that_one_event_fills_is_noticed(buffer: int) -> None:
+    """Several are full at once; none of them takes one event more."""
+    subject = Subject(Order)
+    subscriptions = [subject.subscribe(Order, buffer=buffer) for _ in range(3)]
+    for n in range(buffer):
+        await subject.publish(Order(n=n))
+    for _ in range(3):
+        with pytest.raises(anyio.WouldBlock):
+            subject.publish_nowait(Order(n=99))
+    for emptied in subscriptions:
+        async with group() as tasks:
+            waiting = await publishing(tasks, subject, Order(n=99))
+            assert waiting.waits
+            tasks.cancel_scope.cancel()
+        assert emptied.statistics().waiting == buffer
+        take_all(emptied)
+    assert await subject.publish(Order(n=100)) == 3
