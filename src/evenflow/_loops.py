@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from anyio import NoEventLoopError, get_current_task
-from anyio.lowlevel import checkpoint, current_token
+from anyio.lowlevel import EventLoopToken, checkpoint, current_token
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -67,9 +67,9 @@ class Home:
     )
 
     def __init__(self) -> None:
-        self.token = current_token()
+        self.token: EventLoopToken = current_token()
         self.native: Any = self.token.native_token
-        self.thread = get_ident()
+        self.thread: int = get_ident()
         # the same call that anyio makes, without its walk to it
         self._cancelled_at: Callable[[], float] = self.token.backend_class.current_effective_deadline
         self.running: Callable[[], object]
