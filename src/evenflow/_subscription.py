@@ -211,6 +211,7 @@ class Subscription(Stream[W_co]):
         self._home = self._subject.settle()
         self._known = reader = ref(task)
         box = self._box
+        box.open_stream()
         if reader not in box.readers:
             box.readers = (*(r for r in box.readers if r() is not None), reader)
 

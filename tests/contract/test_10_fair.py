@@ -7,7 +7,9 @@ from typing import Any
 import anyio
 import pytest
 
-from .kit import Order, Shipped, Subject, both, fill, group, settle, take_all, turn
+from evenflow import _mailbox
+
+from .kit import Order, Shipped, Subject, both, fill, group, numbers, settle, take_all, turn
 
 BOUND = 10_000
 """No figure is promised. Ten thousand deliveries are some five milliseconds: more than that is not "bounded"."""
@@ -127,6 +129,29 @@ async def test_a_publisher_and_its_reader_let_a_third_task_run() -> None:
 async def settle_some() -> None:
     """Let everybody start, where one never rests."""
     await turn(5)
+
+
+@both
+async def test_the_first_event_makes_no_stream_for_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand streams take milliseconds: each reader makes its own before it waits, not the publish that wakes it."""
+    made: list[float] = []
+
+    def count(size: float) -> Any:
+        made.append(size)
+        return anyio.create_memory_object_stream[Any](size)
+
+    monkeypatch.setattr(_mailbox, "create_memory_object_stream", {Any: count})
+    subject = Subject(Order)
+    readers = [subject.subscribe(Order, buffer=size) for size in (1, 2)]
+    unread = subject.subscribe(Order, buffer=3)
+    async with group() as tasks:
+        for reader in readers:
+            tasks.start_soon(reader.receive)
+        await settle()
+        assert sorted(made) == [1, 2]
+        await subject.publish(Order(n=0))
+        assert sorted(made) == [1, 2, 3]
+    assert numbers(take_all(unread)) == [0]
 
 
 @both
