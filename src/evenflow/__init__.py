@@ -5,8 +5,8 @@ The house, top to bottom; a file imports only from the bands above its own (impo
     words       _errors  _loops  _statistics  _fields  _conditions  _comparable  _events
     decisions   _routing  _items  _readers  _mailbox  _history  _explain
     streams     streams
-    delivery    _options  _subscription  _admission  _deadlock  _roster  _publishing  _observers  _threads
-                _observing  _subject  _state  _share
+    delivery    _options  _subscription  _admission  _deadlock  _roster  _placing  _waiting  _publishing
+                _observers  _threads  _observing  _subject  _state  _share
     edges       testing  cli
 """
 

@@ -139,6 +139,8 @@ def wanted(interest: Interest, event: object, target: Target, /) -> bool:
 
 
 def _plain_answer(answer: object) -> bool:
+    if answer is True or answer is False:  # the usual one first: `isawaitable` takes 0.3 us
+        return answer
     if inspect.isawaitable(answer):
         if inspect.iscoroutine(answer):
             answer.close()

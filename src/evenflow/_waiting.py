@@ -1,0 +1,170 @@
+"""Waiting for room, where an event is wanted by full "block" subscriptions.
+
+a turn     their readers were woken and have not run yet: the loop turns once, and most likely there is room
+the line   otherwise a publish waits until it has a slot in each of them; `_admission` says whose turn it is
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from ._admission import Waiter
+from ._deadlock import WAITING, readers, refuse_deadlock
+from ._loops import current_task
+from ._mailbox import all_have_room
+from ._placing import Placing
+
+if TYPE_CHECKING:
+    from ._mailbox import Mailbox
+    from ._placing import Draft
+    from ._routing import Route
+
+_log = logging.getLogger("evenflow.subject")
+
+TICK = 0.5
+"""Seconds after which a publish that waits looks again: for a deadlock, and for a stall."""
+
+
+class Waiting(Placing):
+    """A subject whose publishers wait for room."""
+
+    # ------------------------------------------------------------------ a turn
+
+    def _full(self, route: Route[Mailbox]) -> list[Mailbox] | None:
+        """Those that have no room until their readers run, who were woken; None where there is more to it."""
+        if self._has_to_ask(route) or self._admission.queue or self._admission.first:
+            return None
+        self._credit = 0
+        full: list[Mailbox] = []
+        for box in self._among_careful(route.everyone):
+            if box.is_due():
+                full.append(box)
+            elif not box.review():
+                return None
+        return full
+
+    async def _give_readers_a_turn(self, event: Any, route: Route[Mailbox], full: list[Mailbox]) -> Waiter | None:
+        """The readers of all that are full were woken and have not run yet: let the loop turn, and there is room.
+
+        So a publisher faster than its readers does without a line to stand in, which costs four times as much.
+        Returns None where the event can simply be appended now, or what stands first in the line for it.
+        """
+        life, admission = self._life, self._admission
+        admission.keep(full)
+        try:
+            await (self._home or self.settle()).turn()
+            if not all_have_room(full):
+                await self._let_readers_run(full)
+            self.check_open(life)
+        except BaseException:
+            admission.give_up()
+            raise
+        simple = admission.release_first() and not self._has_to_ask(route)
+        if simple and (not self._careful or route.everyone.keys().isdisjoint(self._careful)):
+            return None
+        waiter = Waiter(event, self._name)
+        admission.stand_first(waiter, full)
+        return waiter
+
+    async def _let_readers_run(self, blocked: list[Mailbox]) -> None:
+        """A turn of the loop, or as many as it takes until those that are due were woken."""
+        last = blocked[-1]
+        home = self._home or self.settle()
+        while last.room() < 0 and self._wakes.due and not self._closed:
+            await home.turn()
+        for _ in range(2):  # trio may run us before the readers in the first turn
+            if all_have_room(blocked):
+                return
+            await home.turn()
+
+    # ------------------------------------------------------------------ the line
+
+    async def _publish_as_first(self, event: Any, waiter: Waiter) -> int:
+        """Publish what stands first in the line."""
+        try:
+            draft = self._ask(event, self._find_route(event))
+        except BaseException:
+            self._admission.leave(waiter)
+            raise
+        return await self._publish_when_room(draft, self._blocked(draft, waiter.held), waiter)
+
+    async def _publish_when_room(self, draft: Draft, blocked: list[Mailbox], waiter: Waiter | None = None) -> int:
+        """Wait until there is a slot in each mailbox that needs one, then commit."""
+        self.settle()
+        life = self._life
+        soon = not (waiter or self._admission.queue or self._admission.first) and all(box.rung for box in blocked)
+        waiter = waiter or Waiter(draft.event, self._name)
+        waiter.blocked = lambda: self._blocked(draft, waiter.held)
+        task = current_task()
+        try:
+            while blocked:
+                if soon:
+                    soon = False
+                    self._admission.reserve(waiter, blocked)
+                    await self._let_readers_run(blocked)
+                    self._admission.give_back(waiter)
+                else:
+                    self._admission.join(waiter, blocked)
+                    WAITING[task] = waiter
+                    refuse_deadlock(task)
+                    await self._wait_for_turn(waiter, task, life)
+                self.check_open(life)
+                self._ask_newcomers(draft)
+                held = self._admission.release(waiter)
+                if blocked := self._blocked(draft):
+                    self._admission.take_back(waiter, held)
+            self._admission.release(waiter)
+            return self._commit(draft)
+        finally:
+            WAITING.pop(task, None)
+            self._admission.leave(waiter)
+
+    async def _wait_for_turn(self, waiter: Waiter, task: object, life: int) -> None:
+        """Sleep until the admission lets this publish go, looking up every now and then."""
+        while not waiter.granted or self._admission.comes_before(waiter):
+            if waiter.granted:
+                await checkpoint()
+                continue
+            if self._closed or life != self._life:
+                return
+            waiter.note_since(anyio.current_time())
+            wake = waiter.wake
+            assert wake is not None  # it has joined
+            with anyio.move_on_after(min(TICK, self._stall_after)):
+                await wake.wait()
+            if not wake.is_set():
+                refuse_deadlock(task)
+                self._log_stalls(waiter, anyio.current_time() - self._stall_after)
+
+    def _log_stalls(self, waiter: Waiter, long_ago: float) -> None:
+        """Tell, once each, of the mailboxes that this publish has waited for since ``long_ago``."""
+        for box, since in waiter.since.items():
+            if since > long_ago or box.stalled or box not in waiter.missing:
+                continue
+            box.stalled = True
+            why = "nobody reads it" if not readers(box) else "its readers are slow"
+            _log.warning(
+                "%s, made at %s:%s, has held a publisher of %s for more than %s s: its buffer of %s is full and %s",
+                box.name,
+                *box.place,
+                self._name,
+                self._stall_after,
+                box.capacity,
+                why,
+            )
+
+    def _on_take(self, box: Mailbox) -> None:
+        """A reader has taken an event from a mailbox that somebody waits for."""
+        inside, self._inside = self._inside, True
+        try:
+            self._admission.freed(box)
+            for watcher in tuple(self._watchers):
+                watcher(box)
+        finally:
+            self._inside = inside
+        if not self._watchers and not self._admission.misses(box):
+            box.on_take = None
