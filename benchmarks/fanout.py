@@ -66,7 +66,7 @@ class _Row:
 def _events(bench: Bench, subscriptions: int, buffer: int) -> int:
     """Enough to fill every buffer several times, within what a round may take."""
     deliveries = bench.pick(quick=100_000, full=200_000)
-    most = bench.pick(quick=200_000, full=700_000)
+    most = bench.pick(quick=200_000, full=2_000_000)
     return min(max(4 * buffer, deliveries // subscriptions), most // subscriptions)
 
 

@@ -72,10 +72,10 @@ class Waiting(Placing):
 
     async def _let_readers_run(self, blocked: list[Mailbox]) -> None:
         """A turn of the loop, or as many as it takes until those that are due were woken."""
-        last = blocked[-1]
         home = self._home or self.settle()
-        while last.room() < 0 and self._wakes.due and not self._closed:
-            await home.turn()
+        for box in blocked:
+            while box.room() < 0 and box.rung and self._wakes.due and not self._closed:
+                await home.turn()
         for _ in range(2):  # trio may run us before the readers in the first turn
             if all_have_room(blocked):
                 return
