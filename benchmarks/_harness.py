@@ -98,7 +98,7 @@ class Spread:
         return cls(median, low, high)
 
     def __str__(self) -> str:
-        digits = 2 if self.median < 10 else 0
+        digits = 0 if self.median >= 10 else 2 if self.median >= 0.1 else 4
         return f"{self.median:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
 
 
