@@ -67,7 +67,7 @@ def _events(bench: Bench, subscriptions: int, buffer: int) -> int:
     """Enough to fill every buffer several times, within what a round may take."""
     deliveries = bench.pick(quick=100_000, full=200_000)
     most = bench.pick(quick=200_000, full=2_000_000)
-    return min(max(4 * buffer, deliveries // subscriptions), most // subscriptions)
+    return min(max(4 * buffer, 160, deliveries // subscriptions), most // subscriptions)
 
 
 _OURS = tuple(peer for peer in peers.known() if peer.name.startswith("evenflow"))

@@ -78,7 +78,8 @@ class Placing(Roster):
                 self._ask_keys(draft, [box for group in draft.groups() for box in self._among_careful(group)])
         finally:
             self._inside = inside
-        self._ask_newcomers(draft)
+        if self._closed or draft.seen < self._serial:
+            self._ask_newcomers(draft)
         return draft
 
     def _ask_newcomers(self, draft: Draft) -> None:

@@ -228,7 +228,7 @@ class Publishing(Waiting, Generic[E]):
         """
         if self._committing:
             raise RuntimeError("publish was called by a destructor while an event was being delivered")
-        if (full := self._full(route)) is not None:
+        if not route.choosy and (full := self._full(route)) is not None:
             if full and (waiter := await self._give_readers_a_turn(event, route, full)):
                 return await self._publish_as_first(event, waiter)
             return None
