@@ -10,6 +10,7 @@ CHARTS = Path(__file__).parent.parent / "docs" / "explanation" / "charts"
 
 _OURS = "#d1495b"
 _OTHERS = ("#30638e", "#edae49", "#00798c", "#8d6a9f", "#7a7a7a", "#5b8e7d", "#b36a5e", "#a3a3a3", "#4f6d7a")
+_DASHES = ("-", "--", ":", "-.")
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "evenflow",
     "font.size": 10,
@@ -31,10 +32,11 @@ def lines(name: str, title: str, across: str, up: str, series: Mapping[str, Mapp
     """One line for each label over a logarithmic axis."""
     with _drawing(name, 4.2) as axes:
         paint = _paint(series)
-        ours = 0
+        drawn = {True: 0, False: 0}
         for label, points in series.items():
             mine = label.startswith("evenflow")
-            ours += mine
+            dash = drawn[mine] % len(_DASHES) if mine else drawn[mine] // len(_OTHERS)
+            drawn[mine] += 1
             axes.plot(
                 list(points),
                 list(points.values()),
@@ -43,7 +45,7 @@ def lines(name: str, title: str, across: str, up: str, series: Mapping[str, Mapp
                 marker="o",
                 markersize=4,
                 linewidth=2.4 if mine else 1.4,
-                linestyle="-" if ours < 2 or not mine else "--",
+                linestyle=_DASHES[dash],
                 zorder=3 if mine else 2,
             )
         axes.set_xscale("log")
