@@ -87,7 +87,7 @@ class Home:
         self._last: Callable[[], object] = nobody
         """The task that asked last whether it is cancelled."""
         self.known: Callable[[], object] = nobody
-        """The task that asked most often, about whom `pending` answers."""
+        """The last task that asked twice in a row, about whom `pending` answers."""
         self.pending: Callable[[], bool] = bool
 
     def is_here(self) -> bool:
@@ -100,13 +100,13 @@ class Home:
     def is_cancelled(self, task: Any) -> bool:
         """Whether the scope of ``task``, which runs here and now, is cancelled, or the task itself.
 
-        A description of the task answers in 0.3 us, and takes 2.5 us to make: it is made for one that asks again.
+        A description of the task answers in 0.2 us, and takes 2.4 us to make: it is made for one that asks again.
         """
         if task is None:  # a callback of the loop: in no scope
             return False
         if task is self.known():
             return self.pending()
-        if task is self._last() or (hasattr(task, "cancelling") and task.cancelling()):
+        if task is self._last() or was_cancelled(task):
             self.known, self.pending = ref(task), get_current_task().has_pending_cancellation
             return self.pending()
         self._last = ref(task)
@@ -137,6 +137,11 @@ class Home:
             self.native.call_soon_threadsafe(function)
         else:
             self.native.run_sync_soon(function)
+
+
+def was_cancelled(task: Any) -> bool:
+    """Whether a task was told to end by itself, and not through a scope (asyncio's ``task.cancel()``)."""
+    return hasattr(task, "cancelling") and bool(task.cancelling())
 
 
 def nobody() -> object:

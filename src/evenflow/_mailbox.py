@@ -257,7 +257,7 @@ class Mailbox(Readers):
 
     def review(self) -> bool:
         """Find out whether events can simply be appended again."""
-        if not self.plain or self.reserved or self.end or (self.lying and self.sleepers):
+        if not self.plain or self.reserved or self.end is not None or (self.lying and self.sleepers):
             return False
         limit = self.capacity - len(self.ready) - len(self.front)
         if len(self.chunk) >= limit:

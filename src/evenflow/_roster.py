@@ -21,7 +21,7 @@ from ._admission import Admission
 from ._deadlock import forget_waiting
 from ._errors import SubjectClosed
 from ._items import EMPTY
-from ._loops import Home, home_or_none
+from ._loops import Home, current_task, home_or_none, was_cancelled
 from ._mailbox import Mailbox
 from ._readers import Wakes
 from ._routing import Router
@@ -250,6 +250,8 @@ class Roster:
         """Whether the calling task is being cancelled, or the scope that it is in."""
         home = self._home
         if home is None or not home.is_here():
+            if was_cancelled(current_task()):
+                return anyio.get_current_task().has_pending_cancellation()
             return anyio.current_effective_deadline() == -math.inf
         return home.is_cancelled(home.current())
 
