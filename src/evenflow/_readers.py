@@ -119,11 +119,7 @@ class Readers(EachEvent):
         """The reader that was woken first runs; the next one will sleep on its bell."""
         self.rung.popleft()
         self.bell = bell
-        wakes = self.wakes
-        if wakes.due:
-            wakes.answered()
-        else:
-            wakes.ringing -= 1
+        self.wakes.answered()
 
     def rouse(self) -> None:
         """Wake as many readers as there are items that nobody was woken for."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import anyio
 import pytest
 
 from evenflow import Subscription
+from evenflow._admission import Admission
 
 from .kit import Order, Shipped, Subject, both, group, numbers, only_asyncio, publishing, settle, take_all
 
@@ -153,3 +155,35 @@ async def test_every_buffer_that_one_event_fills_is_noticed(buffer: int) -> None
         assert emptied.statistics().waiting == buffer
         take_all(emptied)
     assert await subject.publish(Order(n=100)) == 3
+
+
+@only_asyncio
+async def test_more_readers_than_are_woken_at_once_all_get_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A publisher that outruns five hundred of them lets them all run, and stands in no line."""
+    stood: list[object] = []
+    join = Admission.join
+
+    def counted(self: Admission, *args: Any) -> None:
+        stood.append(self)
+        join(self, *args)
+
+    monkeypatch.setattr(Admission, "join", counted)
+    subject = Subject(Order)
+    roomy = subject.subscribe(Order, buffer=100)  # so that those that are full are looked at in no order
+    received = [0] * 500
+
+    async def read(place: int) -> None:
+        async for _ in subject.subscribe(Order, buffer=4):
+            received[place] += 1
+
+    async with group() as tasks:
+        for place in range(500):
+            tasks.start_soon(read, place)
+        await settle()
+        for n in range(40):
+            await subject.publish(Order(n=n))
+        subject.close()
+        await settle()
+    assert received == [40] * 500
+    assert len(take_all(roomy)) == 40
+    assert not stood
