@@ -10,7 +10,8 @@ import pytest
 import trio
 from anyio import lowlevel
 
-from evenflow._loops import TURNS, Home, current_task, home_or_none, task_has_ended, task_name
+from evenflow._loops import Home, current_task, home_or_none, task_has_ended, task_name
+from evenflow._turns import TURNS
 
 BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 

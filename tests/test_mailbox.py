@@ -166,7 +166,7 @@ def test_only_what_needs_a_look_is_in_the_careful_set() -> None:
     """A full mailbox is looked at, and no longer once there is room; a conflated one always is."""
     box = mailbox(1)
     assert not box.careful
-    box.add("a")
+    box.put("a")
     assert box.careful == {box}
     box.take()
     box.review()

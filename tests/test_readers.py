@@ -16,7 +16,11 @@ class Bell:
         self.name = name
         self.rung = False
 
-    def release(self) -> None:
+    def done(self) -> bool:
+        """Whether it has rung."""
+        return self.rung
+
+    def set_result(self, _: None) -> None:
         """Wake the reader."""
         self.rung = True
 
@@ -44,13 +48,19 @@ def asleep(box: Box, *names: str, first: bool = False) -> list[Any]:
     """Readers that go to sleep, one after another."""
     bells: list[Any] = [Bell(name) for name in names]
     for bell in bells:
-        box.join_sleepers(bell, first=first)
+        box.join_line(bell, first=first)
     return bells
 
 
-def names_of(bells: Any) -> list[str]:
-    """The names on some bells."""
-    return [bell.name for bell in bells]
+def woken_at(box: Box) -> list[str]:
+    """The names of those that were woken and have not run yet."""
+    return [bell.name for bell in list[Any](box.line)[: box.woken]]
+
+
+def asleep_at(box: Box) -> list[str]:
+    """The names of those that sleep."""
+    assert len(box.line) == box.woken + box.asleep
+    return [bell.name for bell in list[Any](box.line)[box.woken :]]
 
 
 def test_readers_are_woken_in_the_order_in_which_they_waited_one_an_item() -> None:
@@ -59,8 +69,8 @@ def test_readers_are_woken_in_the_order_in_which_they_waited_one_an_item() -> No
     asleep(box, "one", "two", "three")
     box.there = 2
     box.rouse()
-    assert names_of(box.rung) == ["one", "two"]
-    assert names_of(box.sleepers) == ["three"]
+    assert woken_at(box) == ["one", "two"]
+    assert asleep_at(box) == ["three"]
 
 
 def test_a_reader_that_comes_while_others_were_woken_waits_behind_them() -> None:
@@ -73,7 +83,7 @@ def test_a_reader_that_comes_while_others_were_woken_waits_behind_them() -> None
     assert not late.rung
     box.there = 2
     box.rouse()
-    assert names_of(box.rung) == ["one", "late"]
+    assert woken_at(box) == ["one", "late"]
 
 
 def test_a_reader_woken_for_nothing_keeps_its_turn() -> None:
@@ -81,7 +91,7 @@ def test_a_reader_woken_for_nothing_keeps_its_turn() -> None:
     box = Box()
     asleep(box, "other")
     asleep(box, "again", first=True)
-    assert names_of(box.sleepers) == ["again", "other"]
+    assert asleep_at(box) == ["again", "other"]
 
 
 def test_a_cancelled_reader_that_was_woken_passes_its_turn_on() -> None:
@@ -92,7 +102,7 @@ def test_a_cancelled_reader_that_was_woken_passes_its_turn_on() -> None:
     box.rouse()
     box.leave(one)
     assert two.rung
-    assert names_of(box.rung) == ["two"]
+    assert woken_at(box) == ["two"]
 
 
 def test_a_cancelled_reader_that_was_not_woken_just_leaves() -> None:
@@ -100,7 +110,7 @@ def test_a_cancelled_reader_that_was_not_woken_just_leaves() -> None:
     box = Box()
     one, two = asleep(box, "one", "two")
     box.leave(one)
-    assert names_of(box.sleepers) == ["two"]
+    assert asleep_at(box) == ["two"]
     assert not two.rung
 
 

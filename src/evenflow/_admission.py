@@ -87,8 +87,12 @@ class Admission:
         simple = True
         for box in boxes:
             box.reserved -= 1
-            if not box.review():
-                simple = False
+            if box.chunk or box.ready or box.front or box.reserved or box.end is not None:
+                simple = box.review() and simple
+            else:  # the usual case, without a call
+                box.limit = box.capacity
+        if simple and boxes:
+            boxes[0].careful.difference_update(boxes)
         return simple
 
     def give_up(self) -> None:
@@ -223,5 +227,5 @@ class Admission:
     @staticmethod
     def _hold(waiter: Waiter, box: Mailbox) -> None:
         box.reserved += 1
-        box.careful.add(box)
+        box.be_careful()
         waiter.held.add(box)

@@ -1,4 +1,4 @@
-"""Which event loop is running, which task, and when the loop should turn.
+"""Which event loop is running, which task, and what a task sleeps on.
 
 anyio answers all of this, but slowly: its description of the current task costs some 2 us and the
 walk from the running library to its back end another 0.5 us, where a delivery costs 0.25 us.
@@ -7,7 +7,8 @@ So the answers that a publish or a receive needs each time are asked of the runn
 Nothing is imported for it: a library that runs is in ``sys.modules``.
 
     Home           the loop that a subject belongs to
-    TURNS          deliveries since the loop last turned, over all subjects
+    Known          a task, as far as it must be known whether it is the one that runs
+    Bell           what a reader sleeps on
 """
 
 from __future__ import annotations
@@ -16,34 +17,40 @@ import math
 import sys
 from functools import partial
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from types import coroutine
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import ref
 
-from anyio import NoEventLoopError, get_current_task
-from anyio.lowlevel import EventLoopToken, checkpoint, current_token
+from anyio import Event, NoEventLoopError, get_current_task
+from anyio.lowlevel import EventLoopToken, current_token
+
+from ._turns import TURNS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-DELIVERIES_A_TURN = 12_288
-"""After so many deliveries a publish or a receive lets the loop turn (about a millisecond)."""
+    from collections.abc import Awaitable, Callable, Generator
 
 
-class Turns:
-    """Deliveries since the loop last turned: events given to mailboxes, and events taken out of them."""
+class Bell(Protocol):
+    """What one reader sleeps on, once: a future of the running loop, as far as it is needed."""
 
-    __slots__ = ("given", "taken")
+    def done(self) -> bool:
+        """Whether it has rung, or its sleeper was cancelled."""
+        ...
 
-    def __init__(self) -> None:
-        self.given = self.taken = 0
+    def set_result(self, result: None, /) -> None:
+        """Ring it, once."""
+        ...
 
-    async def turn(self) -> None:
-        """Let the loop turn once. A checkpoint."""
-        self.given = self.taken = 0
-        await checkpoint()
+    def __await__(self) -> Generator[Any, Any, None]: ...
 
 
-TURNS = Turns()
+class Known(Protocol):
+    """A task, as far as it must be known whether it is the one that runs: its coroutine, or what answers like one."""
+
+    @property
+    def cr_running(self) -> bool:
+        """Whether it runs, asked in the thread of its loop."""
+        ...
 
 
 class Home:
@@ -55,11 +62,13 @@ class Home:
 
     __slots__ = (
         "_cancelled_at",
-        "_checkpoint",
         "_last",
+        "_one_step_at_a_time",
+        "bell",
         "current",
         "known",
         "native",
+        "pause",
         "pending",
         "running",
         "thread",
@@ -75,19 +84,32 @@ class Home:
         self.running: Callable[[], object]
         self.current: Callable[[], Any]
         """The task that runs in this loop, or None; ask it in this loop's thread."""
-        if hasattr(self.native, "call_soon_threadsafe"):
+        self.pause: Callable[[], Awaitable[None]]
+        """Waits for one turn of the loop; a checkpoint. ``turn`` begins the counting anew as well."""
+        self.bell: Callable[[], Bell]
+        """Makes what a reader sleeps on."""
+        self._one_step_at_a_time: bool
+        """Whether a task of which the coroutine runs is surely the one that runs."""
+        native: Any = self.native
+        if hasattr(native, "call_soon_threadsafe"):
             asyncio = sys.modules["asyncio"]
             self.running = asyncio.get_running_loop
             self.current = partial(asyncio.current_task, self.native)
+            self.pause = _pause_in_asyncio  # type: ignore[assignment]  # mypy does not know `types.coroutine`
+            self.bell = native.create_future
+            # from 3.12 on an eager task takes its first step inside a step of the task that makes it
+            self._one_step_at_a_time = sys.version_info < (3, 12)
         else:
             lowlevel = sys.modules["trio"].lowlevel
             self.running = lowlevel.current_trio_token
             self.current = partial(_current_task_in_trio, lowlevel, self.native)
-        self._checkpoint: Callable[[], Awaitable[None]] = self.token.backend_class.checkpoint
+            self.pause = self.token.backend_class.checkpoint
+            self.bell = _EventBell
+            self._one_step_at_a_time = True
         self._last: Callable[[], object] = nobody
         """The task that asked last whether it is cancelled."""
-        self.known: Callable[[], object] = nobody
-        """The last task that asked twice in a row, about whom `pending` answers."""
+        self.known: Known = _NOT_RUNNING
+        """The last task that asked twice in a row: while it runs, `pending` answers."""
         self.pending: Callable[[], bool] = bool
 
     def is_here(self) -> bool:
@@ -104,18 +126,21 @@ class Home:
         """
         if task is None:  # a callback of the loop: in no scope
             return False
-        if task is self.known():
+        if self.known.cr_running:
             return self.pending()
         if task is self._last() or was_cancelled(task):
-            self.known, self.pending = ref(task), get_current_task().has_pending_cancellation
+            description = get_current_task()
+            told = self._one_step_at_a_time and hasattr(description.coro, "cr_running")
+            self.known = description.coro if told else _KnownTask(self.current, task)  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue] -- asked the line before
+            self.pending = description.has_pending_cancellation
             return self.pending()
         self._last = ref(task)
         return self._cancelled_at() == -math.inf
 
     def turn(self) -> Awaitable[None]:
         """Let this loop turn once, when awaited. A checkpoint."""
-        TURNS.given = TURNS.taken = 0
-        return self._checkpoint()
+        TURNS.begin()
+        return self.pause()
 
     def has_ended(self) -> bool:
         """Whether this loop will never run again."""
@@ -137,6 +162,58 @@ class Home:
             self.native.call_soon_threadsafe(function)
         else:
             self.native.run_sync_soon(function)
+
+
+class _KnownTask:
+    """A task whose coroutine does not tell whether the task is the one that runs."""
+
+    __slots__ = ("_current", "_task")
+
+    def __init__(self, current: Callable[[], object], task: object) -> None:
+        self._current = current
+        self._task = ref(task)
+
+    @property
+    def cr_running(self) -> bool:
+        task = self._task()
+        return task is not None and task is self._current()
+
+
+class _NotRunning:
+    """Nobody's task, which never runs."""
+
+    __slots__ = ()
+
+    @property
+    def cr_running(self) -> bool:
+        return False
+
+
+_NOT_RUNNING: Final = _NotRunning()
+
+
+class _EventBell:
+    """A bell where the running library has no futures."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event = Event()
+
+    def done(self) -> bool:
+        return self._event.is_set()
+
+    def set_result(self, _: None, /) -> None:
+        self._event.set()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._event.wait().__await__()
+
+
+@coroutine
+def _pause_in_asyncio() -> Generator[None, None, None]:
+    """What ``asyncio.sleep(0)``, anyio's checkpoint, comes down to: a task that yields nothing goes on a turn later."""
+    yield
 
 
 def was_cancelled(task: Any) -> bool:

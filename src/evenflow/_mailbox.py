@@ -33,14 +33,16 @@ from anyio import create_memory_object_stream
 
 from ._errors import SlowSubscriber
 from ._items import EMPTY, NOTHING, Cell, Gap, wider
-from ._loops import TURNS
-from ._readers import Readers, Wakes
+from ._readers import WAKES_A_TURN, Readers, Wakes
+from ._turns import TURNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from weakref import ref
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+    from ._credit import Credit
 
 Overflow: TypeAlias = Literal["block", "drop_oldest", "drop_newest", "disconnect"]
 """What a full buffer gives up: time, history, what is new, or the subscriber."""
@@ -70,32 +72,24 @@ class Mailbox(Readers):
 
     __slots__ = (
         "__weakref__",
-        "capacity",
         "careful",
         "closed",
+        "credit",
         "discarded",
         "evicted",
-        "front",
         "gap",
         "gaps",
         "keys",
         "marks",
         "name",
-        "on_take",
-        "overflow",
         "owner",
         "place",
-        "plain",
-        "ready",
-        "receiving",
         "refused",
         "replaced",
         "replay",
-        "reserved",
         "serial",
         "stalled",
         "stamp",
-        "taken",
     )
 
     def __init__(
@@ -106,6 +100,7 @@ class Mailbox(Readers):
         conflated: bool,
         gaps: bool,
         careful: set[Mailbox],
+        credit: ref[Credit[Mailbox]] | None = None,
         wakes: Wakes | None = None,
     ) -> None:
         super().__init__(wakes)
@@ -115,6 +110,8 @@ class Mailbox(Readers):
         self.plain: bool = not (conflated or gaps)
         self.careful: set[Mailbox] = careful
         """The mailboxes of one subject that an event cannot simply be appended to."""
+        self.credit = credit
+        """For how many events nobody looks whether they can."""
         self.keys: dict[object, Cell] | None = {} if conflated else None
         self.chunk: deque[Any] = EMPTY
         self.ready: deque[Any] = EMPTY
@@ -202,17 +199,28 @@ class Mailbox(Readers):
         return self.room() <= 0 and not (self.keys is not None and key in self.keys)
 
     def add(self, event: Any) -> None:
-        """Append one event where there is room."""
+        """Append one event where there is room; whoever calls sees to a chunk that has grown to its limit."""
         chunk = self.chunk
-        if chunk is EMPTY:
-            chunk = self.chunk = deque()
-        chunk.append(event)
         if not self.lying:
-            self._lay(chunk)
-        if self.sleepers:
-            self.wake_one()
-        if len(chunk) >= self.limit:
-            self.fill()
+            if self.sending is None or chunk is EMPTY:
+                chunk = self._open_chunk()
+            self.sending.send_nowait(chunk)  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess] -- it is open
+            self.lying = True
+        chunk.append(event)
+        if asleep := self.asleep:  # `wake_one`, written out: it is paid for every event that is published alone
+            woken, wakes = self.woken, self.wakes
+            self.woken = woken + 1
+            self.asleep = asleep - 1
+            if self.returned:
+                self.returned -= 1
+            bell = self.line[woken]
+            if wakes.ringing < WAKES_A_TURN and not bell.done():
+                wakes.ringing += 1
+                bell.set_result(None)
+            else:
+                wakes.ring(bell)
+            if asleep > 1:
+                self.needs_a_look()
 
     def give_replay(self, events: list[Any]) -> None:
         """What came before the subscription, to be read first."""
@@ -222,16 +230,16 @@ class Mailbox(Readers):
     def extend(self, events: tuple[Any, ...]) -> None:
         """Append several events where there is room for all."""
         chunk = self.chunk
-        if chunk is EMPTY:
-            chunk = self.chunk = deque()
-        chunk.extend(events)
         if not self.lying:
-            self._lay(chunk)
-        if self.sleepers:
+            chunk = self._open_chunk()
+            self.sending.send_nowait(chunk)  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess] -- it is open
+            self.lying = True
+        chunk.extend(events)
+        if self.asleep:
             self.wake_one()
             self.rouse()
         if len(chunk) >= self.limit:
-            self.fill()
+            self.has_room()
 
     def put(self, event: Any, key: object = None) -> object:
         """Commit one event to a mailbox that needs a look; returns what was given up, to be let go later."""
@@ -253,11 +261,13 @@ class Mailbox(Readers):
         if self.keys is not None:
             event = self.keys[key] = Cell(key, event, self.stamp)
         self.add(event)
+        if len(self.chunk) >= self.limit:
+            self.has_room()
         return given_up
 
     def review(self) -> bool:
         """Find out whether events can simply be appended again."""
-        if not self.plain or self.reserved or self.end is not None or (self.lying and self.sleepers):
+        if not self.plain or self.reserved or self.end is not None or (self.chunk and self.asleep):
             return False
         limit = self.capacity - len(self.ready) - len(self.front)
         if len(self.chunk) >= limit:
@@ -266,29 +276,32 @@ class Mailbox(Readers):
         self.careful.discard(self)
         return True
 
+    def has_room(self) -> bool:
+        """The chunk has grown to its limit: has the reader gone on meanwhile, or is the buffer full?"""
+        self.limit = self.capacity - len(self.ready) - len(self.front)
+        if len(self.chunk) < self.limit:
+            return True
+        self.careful.add(self)
+        return False
+
     def is_due(self) -> bool:
         """Whether it is full, would make a publisher wait, and its only reader was woken and has yet to run."""
         return (
-            self.plain
-            and bool(self.rung)
+            self.woken > 0
             and len(self.chunk) >= self.capacity
+            and self.plain
             and self.overflow == "block"
             and self.end is None
-            and not (self.sleepers or self.reserved)
+            and not (self.asleep or self.reserved)
         )
 
-    def fill(self) -> None:
-        """The chunk has grown to its limit: is the buffer full, or has the reader gone on meanwhile?"""
-        self.limit = self.capacity - len(self.ready) - len(self.front)
-        if len(self.chunk) >= self.limit:
-            self.careful.add(self)
-
-    def _lay(self, chunk: deque[Any]) -> None:
-        """Put the chunk into the stream, where events join it until the reader takes it."""
+    def _open_chunk(self) -> deque[Any]:
+        """Make what is not there yet of chunk and stream; returns the chunk, for the stream."""
+        if self.chunk is EMPTY:
+            self.chunk = deque()
         if self.sending is None:
             self.open_stream()
-        self.sending.send_nowait(chunk)  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess] -- it is open
-        self.lying = True
+        return self.chunk
 
     def open_stream(self) -> None:
         """Make the stream, which takes 1.5 KB and 4 us: when somebody begins to read, or else with the first event."""
@@ -344,9 +357,19 @@ class Mailbox(Readers):
             return self._take_any()
         if self.ready:
             return self.ready.popleft()
-        if not self.lying:
+        if not (length := len(self.chunk)):
             return NOTHING
-        return self._take_any() if self.on_take or self.sleepers or self.rung else self._unload().popleft()
+        if self.on_take or self.line or length > RATION:
+            return self._take_any()
+        chunk = self.chunk
+        self.taken += length
+        TURNS.taken += length
+        if length > 1:  # one event is not worth taking out of the stream: the next one joins where it lay
+            self.receiving.receive_nowait()  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess] -- something lies in it
+            self.lying = False
+            self.ready, self.chunk = chunk, self.ready
+            self.limit = self.capacity - length
+        return chunk.popleft()
 
     def _take_any(self) -> Any:
         """The oldest item, wherever it lies, or NOTHING."""
@@ -360,7 +383,7 @@ class Mailbox(Readers):
         if self.ready:
             return self.ready.popleft()
         if not self.front:
-            if not self.lying:
+            if not self.chunk:
                 return NOTHING
             self._unload()
         if self.ready or self._ration():
@@ -369,7 +392,7 @@ class Mailbox(Readers):
 
     def take_batch(self) -> Any:
         """All that is waiting, a tuple of at most `capacity` events; or NOTHING."""
-        if self.plain and not (self.ready or self.replay or self.on_take or (self.front and self.lying)):
+        if self.plain and not (self.ready or self.replay or self.on_take or (self.front and self.chunk)):
             return self._take_whole_lane()
         items: list[Any] = []
         events = 0
@@ -380,7 +403,7 @@ class Mailbox(Readers):
 
     def _take_whole_lane(self) -> Any:
         """All plain events, where they lie in one lane."""
-        if self.lying:
+        if self.chunk:
             lane = self._take_chunk()
             self.taken += len(lane)
             self.limit = self.capacity
@@ -418,18 +441,16 @@ class Mailbox(Readers):
         length = len(chunk)
         if self.plain:
             self.taken += length
-        if length <= RATION and self._may_hurry():
+        if length <= RATION and self.plain and self.on_take is None and not self.line:
             self.ready, self.chunk = chunk, self.ready
             TURNS.taken += length
         else:
             self.front, self.chunk = chunk, self.front
-        if self.chunk is EMPTY:
-            self.chunk = deque()
         self.limit = self.capacity - length
         return chunk
 
     def _may_hurry(self) -> bool:
-        return self.plain and self.on_take is None and not self.sleepers and not self.rung
+        return self.plain and self.on_take is None and not self.line
 
     def _ration(self) -> bool:
         """Fill the fast lane from the slow one, where it is open again."""
@@ -471,8 +492,14 @@ class Mailbox(Readers):
 
     def needs_a_look(self) -> None:
         """From now on an event cannot simply be appended: somebody has to be woken for it."""
-        if self.lying:
-            self.careful.add(self)
+        if self.chunk:
+            self.be_careful()
+
+    def be_careful(self) -> None:
+        """From now on an event cannot simply be appended here, credit or not."""
+        self.careful.add(self)
+        if self.credit is not None and (credit := self.credit()) is not None:
+            credit.end()
 
     # ------------------------------------------------------------------ the end
 

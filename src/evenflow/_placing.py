@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 from anyio import EndOfStream, WouldBlock
 
 from ._items import hashed
-from ._loops import TURNS
-from ._roster import Roster
+from ._roster import ASKING, COMMITTING, Roster
+from ._turns import TURNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,9 +53,11 @@ class Placing(Roster):
 
     # ------------------------------------------------------------------ asking
 
-    def _has_to_ask(self, route: Route[Mailbox]) -> bool:
-        """Whether more than the class decides about an event, or this is no moment to place one."""
-        return bool(route.choosy) or self._keyed or self._inside
+    def _is_plain(self, route: Route[Mailbox]) -> bool:
+        """Whether the class alone decides about an event, and it can simply be appended to all that want it."""
+        if route.choosy or self._keyed:
+            return False
+        return not self._careful or route.everyone.keys().isdisjoint(self._careful)
 
     def _needs_a_look(self, draft: Draft) -> bool:
         """Whether the event cannot simply be appended everywhere."""
@@ -65,7 +67,7 @@ class Placing(Roster):
     def _ask(self, event: Any, route: Route[Mailbox]) -> Draft:
         """Ask every subscription of the event's class whether it wants the event, and under which key."""
         draft = Draft(event, route, self._serial)
-        inside, self._inside = self._inside, True
+        busy, self._busy = self._busy, ASKING
         try:
             if self._keyed:
                 draft.history_key = self._find_history_key(event)
@@ -77,7 +79,7 @@ class Placing(Roster):
             if self._careful:
                 self._ask_keys(draft, [box for group in draft.groups() for box in self._among_careful(group)])
         finally:
-            self._inside = inside
+            self._busy = busy
         if self._closed or draft.seen < self._serial:
             self._ask_newcomers(draft)
         return draft
@@ -85,7 +87,7 @@ class Placing(Roster):
     def _ask_newcomers(self, draft: Draft) -> None:
         """Ask those that have subscribed since; what they are asked may bring newcomers again."""
         while draft.seen < self._serial:
-            inside, self._inside = self._inside, True
+            busy, self._busy = self._busy, ASKING
             try:
                 seen, draft.seen = draft.seen, self._serial
                 new = list(takewhile(lambda box: box.serial > seen, reversed(self._boxes)))  # noqa: B023 -- used at once
@@ -97,7 +99,7 @@ class Placing(Roster):
                         draft.chosen.append(box)
                 self._ask_keys(draft, new)
             finally:
-                self._inside = inside
+                self._busy = busy
         self.check_open()
 
     def _ask_keys(self, draft: Draft, boxes: Iterable[Mailbox]) -> None:
@@ -139,7 +141,7 @@ class Placing(Roster):
 
         Those that came since and were not asked yet do not count: the publisher asks them when it runs.
         """
-        self._credit = 0
+        self._credit.end()
         blocked: list[Mailbox] = []
         for group in draft.groups():
             for box in self._among_careful(group):
@@ -154,7 +156,7 @@ class Placing(Roster):
         starving = False
         for group in draft.groups():
             for box in self._among_careful(group):
-                if box.overflow != "block" and box.rung and box.must_drop(draft.keys.get(box)):
+                if box.overflow != "block" and box.woken and box.must_drop(draft.keys.get(box)):
                     box.hurry()
                     starving = True
         return starving
@@ -171,15 +173,14 @@ class Placing(Roster):
         """Give the event to all that want it, in one instant."""
         if draft.claim is not None:
             draft.claim()
-        self._credit = 0
+        self._credit.end()
         given_up: list[object] = []
         ended: list[Mailbox] = []
-        inside, self._inside, self._committing = self._inside, True, True
+        busy, self._busy = self._busy, COMMITTING
         try:
             reached = self._give_to_all(draft, given_up, ended)
         finally:
-            self._committing = False
-            self._inside = inside
+            self._busy = busy
         self._published += 1
         self._deliveries += reached
         TURNS.given += reached
@@ -207,6 +208,8 @@ class Placing(Roster):
                 reached += 1
                 if box not in careful:
                     box.add(event)
+                    if len(box.chunk) >= box.limit:
+                        box.has_room()
                     continue
                 given_up.append(box.put(event, keys.get(box)))
                 if box.end is not None:  # it was disconnected; its mailbox can still be emptied

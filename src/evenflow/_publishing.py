@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from anyio import WouldBlock
 from anyio.lowlevel import checkpoint
 
-from ._loops import DELIVERIES_A_TURN, TURNS
+from ._roster import COMMITTING, FREE
+from ._turns import DELIVERIES_A_TURN, TURNS
 from ._waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ._credit import Credit
     from ._mailbox import Mailbox
     from ._routing import Route
 
@@ -36,7 +38,7 @@ class Publishing(Waiting, Generic[E]):
 
     # ------------------------------------------------------------------ publishing
 
-    async def publish(self, event: E, /) -> int:  # noqa: C901, PLR0912 -- each call less is 5 % of a publish to one
+    async def publish(self, event: E, /) -> int:
         """Give the event to every subscription that wants it; returns how many did.
 
         Returns when the event lies in their buffers, not when it is handled.
@@ -50,45 +52,115 @@ class Publishing(Waiting, Generic[E]):
             Deadlock: everyone who could make room waits for this very publish.
             RuntimeError: called from another thread, or from a second live loop.
         """
-        route = self._routes.get(type(event))
-        home = self._home
-        if route is None or home is None or home.thread != get_ident() or (task := home.current()) is None:
-            route = self._find_route(event)
-            cancelled = self.is_cancelled()
-        else:
-            cancelled = home.pending() if task is home.known() else home.is_cancelled(task)
-        if cancelled:
-            await checkpoint()
-        if TURNS.given >= DELIVERIES_A_TURN:
-            await TURNS.turn()
-            route = self._find_route(event)
+        credit = self._credit
+        if (
+            credit.left
+            and (home := self._home) is not None
+            and home.thread == get_ident()
+            and home.known.cr_running
+            and not home.pending()
+            and not self._busy
+            and not self._notes
+        ):
+            if credit.size > 1:
+                if reached := self._give(event, credit):
+                    return reached
+            else:
+                self._busy = COMMITTING  # before the last look: a destructor that runs from here on leaves a note
+                try:
+                    if type(event) is credit.cls and credit.left and credit.turn == TURNS.number:
+                        credit.left -= 1
+                        if chunk := (box := credit.only).chunk:
+                            chunk.append(event)
+                        else:
+                            box.add(event)
+                        return 1
+                finally:
+                    self._busy = FREE
+                    if self._notes:
+                        self._do_notes()
+        return await self._publish(event)
+
+    def _give(self, event: E, credit: Credit[Mailbox]) -> int:
+        """Append the event to all that want it, on credit; returns how many, or 0 if there is none any more."""
+        self._busy = COMMITTING  # before the last look, as above
+        try:
+            if not credit.left or credit.turn != TURNS.number or type(event) is not credit.cls:
+                return 0
+            credit.left -= 1
+            everyone = credit.everyone
+            for box in everyone:
+                if chunk := box.chunk:
+                    chunk.append(event)
+                else:
+                    box.add(event)
+            reached = credit.size
+            if type(event) is not credit.cls:  # it has ended meanwhile
+                credit.find_the_full(everyone)
+        finally:
+            self._busy = FREE
         if self._notes:
             self._do_notes()
-        everyone = route.everyone
-        careful = self._careful
-        if route.choosy or self._keyed or self._inside or (careful and not everyone.keys().isdisjoint(careful)):
-            reached = await self._publish_carefully(event, route)
-            if reached is not None:
-                return reached
-        self._inside = self._committing = True
+        return reached
+
+    async def _publish(self, event: E) -> int:
+        """Publish where there is no credit: somebody has to be asked, or looked at, first."""
+        route = self._routes.get(type(event))
+        home = self._home
+        if route is None or home is None or home.thread != get_ident() or not (home.known.cr_running or home.current()):
+            route = self._find_route(event)
+        if self._notes and not self._busy:
+            self._do_notes()
+        credit = self._credit
+        on_credit = type(event) is credit.cls and (credit.left or credit.room) and not self._busy
+        full = None if on_credit else self._full(route)
+        if full:
+            waiter = await self._give_readers_a_turn(event, route, full)
+            if waiter is not None:
+                return await self._publish_as_first(event, waiter)
+        else:
+            if self.is_cancelled():
+                await checkpoint()
+            if TURNS.given >= DELIVERIES_A_TURN:
+                await TURNS.turn()
+                return await self._publish(event)
+            if on_credit:
+                credit.renew()
+                return self._give(event, credit) or await self._publish(event)
+            if full is None:
+                return await self._publish_carefully(event, route)
+        reached = self._append_and_look(event, route)
+        return await self._publish(event) if reached is None else reached
+
+    def _append_and_look(self, event: E, route: Route[Mailbox]) -> int | None:
+        """Append the event to all that want it, and see for how many more they have room.
+
+        Returns how many they are, or None where somebody has to be asked or looked at after all.
+        """
+        everyone, credit = route.everyone, self._credit
+        self._busy = COMMITTING  # before the last look, as above
         try:
-            if self._credit > 0 and self._credited is everyone:
-                self._credit -= 1
-                for box in everyone:
+            credit.end()
+            if self._routes.get(type(event)) is not route or not self._is_plain(route):
+                return None
+            reached, room = len(everyone), DELIVERIES_A_TURN
+            for box in everyone:
+                if chunk := box.chunk:
+                    chunk.append(event)
+                else:
+                    box.add(event)
                     chunk = box.chunk
-                    if chunk:
-                        chunk.append(event)
-                    else:
-                        box.add(event)
+                left = box.limit - len(chunk)
+                if left < room:
+                    room = left
+            if reached:
+                credit.give(type(event), everyone, room + 1)
+                if self._history is not None or not self._is_plain(route):
+                    credit.end()
             else:
-                self._credited = everyone
-                self._credit = self._append_and_look(event, everyone)
+                self._published += 1
         finally:
-            self._inside = self._committing = False
-        reached = len(everyone)
-        self._published += 1
-        self._deliveries += reached
-        TURNS.given += reached
+            self._busy = FREE
         if self._history is not None:
             self._history.add(event)
         if self._notes:
@@ -105,7 +177,7 @@ class Publishing(Waiting, Generic[E]):
             TypeError, SubjectClosed, RuntimeError: as for ``publish``.
         """
         route = self._find_route(event)
-        if self._committing:
+        if self._busy == COMMITTING:
             raise WouldBlock  # a destructor's doing, in the middle of a commit
         if self._notes:
             self._do_notes()
@@ -126,25 +198,6 @@ class Publishing(Waiting, Generic[E]):
         for event in events:
             total += await self.publish(event)
         return total
-
-    # ------------------------------------------------------------------ the fast way
-
-    def _append_and_look(self, event: Any, everyone: dict[Mailbox, None]) -> int:
-        """Append, and see which mailboxes are full now; returns for how many events more all of them have room."""
-        credit = DELIVERIES_A_TURN
-        for box in everyone:
-            chunk = box.chunk
-            if chunk:
-                chunk.append(event)
-            else:
-                box.add(event)
-                chunk = box.chunk
-            room = box.limit - len(chunk)
-            if room <= 0:
-                box.fill()
-            if room < credit:
-                credit = room
-        return credit - 1
 
     # ------------------------------------------------------------------ for other threads
 
@@ -173,7 +226,7 @@ class Publishing(Waiting, Generic[E]):
                 continue
             event = events[at]
             route = self._find_route(event)
-            full = None if self._committing or self.is_cancelled() else self._full(route)
+            full = None if self.is_cancelled() else self._full(route)
             if full:
                 waiter = await self._give_readers_a_turn(event, route, full)
                 if waiter is None:
@@ -188,7 +241,7 @@ class Publishing(Waiting, Generic[E]):
         """Place as many events from ``at`` on as can go to everyone at once; returns how many, perhaps none."""
         kind = type(events[at])
         route = self._routes.get(kind)
-        if route is None or route.choosy or self._inside or self._notes or self._history is not None:
+        if route is None or route.choosy or self._busy or self._notes or self._history is not None:
             return 0
         everyone = route.everyone
         home = self._home
@@ -207,13 +260,13 @@ class Publishing(Waiting, Generic[E]):
         while stop < at + most and type(events[stop]) is kind:
             stop += 1
         run = events[at:stop]
-        self._credit = 0
-        self._inside = self._committing = True
+        self._credit.end()
+        self._busy = COMMITTING
         try:
             for box in everyone:
                 box.extend(run)
         finally:
-            self._inside = self._committing = False
+            self._busy = FREE
         self._published += len(run)
         self._deliveries += len(run) * len(everyone)
         TURNS.given += len(run) * len(everyone)
@@ -221,17 +274,10 @@ class Publishing(Waiting, Generic[E]):
 
     # ------------------------------------------------------------------ the careful way
 
-    async def _publish_carefully(self, event: Any, route: Route[Mailbox]) -> int | None:
-        """Publish where somebody has a condition, has no room, conflates, or must be told.
-
-        Returns None where the event can simply be appended now, at once, to all that want events of this class.
-        """
-        if self._committing:
+    async def _publish_carefully(self, event: Any, route: Route[Mailbox]) -> int:
+        """Publish where somebody has a condition, has no room, conflates, or must be told."""
+        if self._busy == COMMITTING:
             raise RuntimeError("publish was called by a destructor while an event was being delivered")
-        if not route.choosy and (full := self._full(route)) is not None:
-            if full and (waiter := await self._give_readers_a_turn(event, route, full)):
-                return await self._publish_as_first(event, waiter)
-            return None
         life = self._life
         draft = self._ask(event, route)
         if not self._needs_a_look(draft):

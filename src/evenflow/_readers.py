@@ -3,11 +3,17 @@
 Rule 1: readers that wait are woken in the order in which they waited, one for each item that is there.
 Rule 2: a reader that was woken has the first claim; whoever comes later waits behind it.
 Rule 3: a reader that is cancelled passes its turn on.
+
+They stand in one line, each with the bell that it sleeps on:
+
+    woken       the first of the line: their bells have rung, or are due to, and they have not run yet
+    asleep      all others; the first of them (`returned`) were woken for nothing and keep their turn
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from ._items import EMPTY
@@ -15,7 +21,7 @@ from ._items import EMPTY
 if TYPE_CHECKING:
     from weakref import ref
 
-    from anyio import Semaphore
+    from ._loops import Bell
 
 WAKES_A_TURN: Final = 128
 """So many readers of one subject are woken at a time: the turn of the loop that runs them takes about a millisecond."""
@@ -31,7 +37,7 @@ class Wakes:
     __slots__ = ("due", "ringing")
 
     def __init__(self) -> None:
-        self.due: OrderedDict[Semaphore, None] = OrderedDict()
+        self.due: OrderedDict[Bell, None] = OrderedDict()
         """Those that wait for their turn to ring, in order."""
         self.ringing: int = 0
         """Those that have rung and were not answered yet."""
@@ -41,26 +47,27 @@ class Wakes:
         self.due.clear()
         self.ringing = 0
 
-    def ring(self, bell: Semaphore) -> None:
+    def ring(self, bell: Bell) -> None:
         """Let it ring, at once or in its turn."""
         if self.ringing < WAKES_A_TURN:
             self.ringing += 1
-            bell.release()
+            if not bell.done():  # its reader may have been cancelled
+                bell.set_result(None)
         else:
             self.due[bell] = None
 
     def answered(self) -> None:
         """A reader that was woken runs, or was cancelled: the next bell rings."""
+        self.ringing -= 1
         if self.due:
-            self.due.popitem(last=False)[0].release()
-        else:
-            self.ringing -= 1
+            self.ring(self.due.popitem(last=False)[0])
 
-    def hurry(self, bell: Semaphore) -> None:
+    def hurry(self, bell: Bell) -> None:
         """Let it ring now, if it has not."""
         if self.due.pop(bell, bell) is None:
             self.ringing += 1
-            bell.release()
+            if not bell.done():
+                bell.set_result(None)
 
 
 class EachEvent:
@@ -69,24 +76,30 @@ class EachEvent:
     Slots lie in memory class by class. A publish to one key among 100,000, each time another one, takes a tenth less.
     """
 
-    __slots__ = ("chunk", "end", "limit", "lying", "sending", "sleepers")
+    __slots__ = ("asleep", "chunk", "end", "limit", "line", "lying", "returned", "sending", "wakes", "woken")
 
 
-class Readers(EachEvent):
+class EachChunk(EachEvent):
+    """What each chunk that is taken, and each buffer that is full, looks at besides."""
+
+    __slots__ = ("capacity", "front", "on_take", "overflow", "plain", "ready", "receiving", "reserved", "taken")
+
+
+class Readers(EachChunk):
     """The readers of one mailbox."""
 
-    __slots__ = ("bell", "hands", "readers", "returned", "rung", "wakes")
+    __slots__ = ("hands", "readers")
 
     def __init__(self, wakes: Wakes | None = None) -> None:
         self.wakes: Wakes = wakes or Wakes()
-        self.sleepers: deque[Semaphore] = EMPTY
-        """The bells of readers that wait."""
+        self.line: deque[Bell] = EMPTY
+        """The bells of readers that wait: of those that were woken, then of those that sleep."""
+        self.woken: int = 0
+        """So many at the head of the line were woken and have not run yet."""
+        self.asleep: int = 0
+        """So many sleep, behind those."""
         self.returned: int = 0
-        """So many of them, at the head, were woken for nothing and keep their turn."""
-        self.rung: deque[Semaphore] = EMPTY
-        """The bells of readers that were woken and have not run yet, in the order in which they waited."""
-        self.bell: Semaphore | None = None
-        """What the last reader slept on, to be used again: a new one costs a microsecond."""
+        """So many of those that sleep, the first, were woken for nothing and keep their turn."""
         self.hands: int = 0
         """So many tasks are going to read, whether they have begun or not."""
         self.readers: tuple[ref[object], ...] = ()
@@ -100,58 +113,73 @@ class Readers(EachEvent):
         """From now on an event cannot simply be appended: somebody has to be woken for it."""
         raise NotImplementedError
 
-    def join_sleepers(self, bell: Semaphore, *, first: bool) -> None:
+    def join_line(self, bell: Bell, *, first: bool) -> deque[Bell]:
         """A reader goes to sleep until its ``bell`` rings; one that was woken for nothing keeps its turn.
 
-        The ``first`` has just found that there is nothing to take.
+        The ``first`` has just found that there is nothing to take. Returns the line.
         """
-        if self.sleepers is EMPTY:
-            self.sleepers, self.rung = deque(), deque()
-        if first:
-            self.sleepers.insert(self.returned, bell)
+        if self.line is EMPTY:
+            self.line = deque()
+        self.asleep += 1
+        if first and self.line:
+            self.line.insert(self.woken + self.returned, bell)
             self.returned += 1
         else:
-            self.sleepers.append(bell)
+            self.line.append(bell)
+        if not first:
             self.needs_a_look()
             self.rouse()
+        return self.line
 
-    def answer(self, bell: Semaphore) -> None:
-        """The reader that was woken first runs; the next one will sleep on its bell."""
-        self.rung.popleft()
-        self.bell = bell
-        self.wakes.answered()
+    def answer(self) -> None:
+        """The first of the line runs."""
+        self.line.popleft()  # type: ignore[unused-awaitable]  # its reader has awaited it
+        self.woken -= 1
+        wakes = self.wakes
+        if wakes.due:
+            wakes.answered()
+        else:
+            wakes.ringing -= 1
 
     def rouse(self) -> None:
         """Wake as many readers as there are items that nobody was woken for."""
-        if self.sleepers:
+        if self.asleep:
             items = self.items()
-            while self.sleepers and len(self.rung) < items:
+            while self.asleep and self.woken < items:
                 self.wake_one()
 
     def wake_one(self) -> None:
         """Wake the reader that has waited longest."""
-        bell = self.sleepers.popleft()
+        woken = self.woken
+        self.woken = woken + 1
+        self.asleep -= 1
         if self.returned:
             self.returned -= 1
-        self.rung.append(bell)
-        self.wakes.ring(bell)
-        if self.sleepers:
+        self.wakes.ring(self.line[woken])
+        if self.asleep:
             self.needs_a_look()
 
     def hurry(self) -> None:
         """Whoever was woken runs in the next turn of the loop."""
-        for bell in self.rung:
+        for bell in islice(self.line, self.woken):
             self.wakes.hurry(bell)
 
-    def leave(self, bell: Semaphore) -> None:
+    def leave(self, bell: Bell) -> None:
         """A reader stops waiting; if it was woken already, its turn passes on."""
-        if bell in self.sleepers:
-            if self.sleepers.index(bell) < self.returned:
-                self.returned -= 1
-            self.sleepers.remove(bell)
+        if bell not in self.line:  # the loop has ended, and the line with it
             return
-        if bell in self.rung:
-            self.rung.remove(bell)
-            if self.wakes.due.pop(bell, bell) is bell:
-                self.wakes.answered()
+        place = self.line.index(bell)
+        del self.line[place]
+        if place >= self.woken:
+            self.asleep -= 1
+            self.returned -= place < self.woken + self.returned
+            return
+        self.woken -= 1
+        if self.wakes.due.pop(bell, bell) is bell:
+            self.wakes.answered()
         self.rouse()
+
+    def forget_readers(self) -> None:
+        """The loop has ended: nobody waits any more."""
+        self.line = EMPTY
+        self.woken = self.asleep = self.returned = 0

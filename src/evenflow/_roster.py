@@ -1,7 +1,7 @@
 """The subscriptions of a subject: coming, going, and the loop that all of it belongs to.
 
 A subscription is a mailbox here; nothing here keeps the subscription itself, its `where` or its `conflate` alive.
-A destructor may run at any moment: while our own tables are worked on (`_inside`), it only leaves a note.
+A destructor may run at any moment: while our own tables are worked on (`_busy`), it only leaves a note.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 from threading import get_ident
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from weakref import ref
 
 import anyio
 from anyio import ClosedResourceError, EndOfStream
 
 from ._admission import Admission
+from ._credit import Credit
 from ._deadlock import forget_waiting
 from ._errors import SubjectClosed
-from ._items import EMPTY
 from ._loops import Home, current_task, home_or_none, was_cancelled
 from ._mailbox import Mailbox
 from ._readers import Wakes
@@ -35,8 +36,18 @@ if TYPE_CHECKING:
 
 _numbers = count(1)
 
+FREE: Final = 0
+ASKING: Final = 1
+COMMITTING: Final = 2
 
-class Roster:
+
+class EachPublish:
+    """What each publish looks at, side by side: a subject has too many attributes for Python to keep them together."""
+
+    __slots__ = ("_busy", "_careful", "_credit", "_home", "_notes")
+
+
+class Roster(EachPublish):
     """Who is subscribed, for one life of a subject after another."""
 
     def __init__(self, types: tuple[type, ...], name: str | None, stall_after: float) -> None:
@@ -52,13 +63,10 @@ class Roster:
         self._wakes = Wakes()
         self._watchers: list[Callable[[Mailbox | None], None]] = []
         """Who wants to be told of every take; they outlive a life, for what they watch does."""
-        self._credit = 0
-        """For so many events more all those have room who want every event of one class (`_credited`)."""
-        self._credited: dict[Mailbox, None] = {}
-        self._inside = False
-        """Our own tables are being worked on: a destructor only leaves a note (`_notes`)."""
-        self._committing = False
-        """An event is being given to everybody: nothing else happens."""
+        self._busy: int = FREE
+        """ASKING: our own tables are being worked on, or users are asked; a destructor only leaves a note (`_notes`).
+        COMMITTING: an event is being given to everybody; nothing else happens.
+        """
         self._closed = False
         self._end: BaseException | type[BaseException] | None = None
         self._life = 0
@@ -75,6 +83,7 @@ class Roster:
         self._serial = 0
         """The number of the last one that came."""
         self._careful: set[Mailbox] = set()
+        self._credit = Credit(self._careful)
         self._admission = Admission(self._on_take)
         self._published: int = 0
         self._deliveries: int = 0
@@ -93,20 +102,20 @@ class Roster:
 
     def add_box(self, box: Mailbox, interest: Interest) -> None:
         """A subscription begins."""
-        if self._committing:  # a destructor's doing, in the middle of a commit: after it
+        if self._busy == COMMITTING:  # a destructor's doing, in the middle of a commit: after it
             self._notes.append(partial(self.add_box, box, interest))
             return
         if box.end is not None:
             return
-        inside, self._inside = self._inside, True
+        busy, self._busy = self._busy, ASKING
         try:
             self._serial += 1
             box.serial = self._serial
             self._boxes[box] = interest
-            self._credit = 0
+            self._credit.end()
             self._router.add(box, interest)
         finally:
-            self._inside = inside
+            self._busy = busy
 
     def new_box(self, *, capacity: int, overflow: Overflow, conflated: bool, gaps: bool) -> Mailbox:
         """A mailbox of this subject, not yet active."""
@@ -116,6 +125,7 @@ class Roster:
             conflated=conflated,
             gaps=gaps,
             careful=self._careful,
+            credit=ref(self._credit),
             wakes=self._wakes,
         )
 
@@ -125,11 +135,12 @@ class Roster:
         self._let_go(box, end, discard=discard)
 
     def _let_go(self, box: Mailbox, end: BaseException | type[BaseException], *, discard: bool) -> None:
-        if self._committing:
+        if self._busy == COMMITTING:
             self._notes.append(partial(self._let_go, box, end, discard=discard))
             return
-        inside, self._inside = self._inside, True
+        busy, self._busy = self._busy, ASKING
         try:
+            self._credit.end()
             rest: list[object] = []
             if discard:
                 rest = box.discard(end)
@@ -142,14 +153,14 @@ class Roster:
             for watcher in tuple(self._watchers):
                 watcher(box)
         finally:
-            self._inside = inside
+            self._busy = busy
         del rest  # only now may the events' own destructors run
 
     def forget(self, box: Mailbox) -> None:
         """A subscription was let go by its last reference, perhaps in another thread or during a commit."""
         home = self._home
         elsewhere = home is not None and home.thread != get_ident()
-        if not elsewhere and not self._inside:
+        if not elsewhere and not self._busy:
             self._let_go(box, ClosedResourceError, discard=True)
             return
         self._notes.append(partial(self._let_go, box, ClosedResourceError, discard=True))
@@ -159,7 +170,7 @@ class Roster:
 
     def _do_notes(self) -> None:
         """Do what could not be done at once."""
-        while self._notes and not self._inside:
+        while self._notes and not self._busy:
             self._notes.popleft()()
 
     def close(self, error: BaseException | None = None) -> None:
@@ -167,13 +178,14 @@ class Roster:
         self.check_thread()
         if error is not None and not isinstance(error, BaseException):
             raise TypeError(f"close takes an exception for those who read, or nothing, not {error!r}")
-        if self._committing:
+        if self._busy == COMMITTING:
             self._notes.append(partial(self.close, error))
             return
         if self._closed:
             return
-        inside, self._inside = self._inside, True
+        busy, self._busy = self._busy, ASKING
         try:
+            self._credit.end()
             self._closed = True
             self._end = error
             self._routes = {}
@@ -184,7 +196,7 @@ class Roster:
             for watcher in tuple(self._watchers):
                 watcher(None)
         finally:
-            self._inside = inside
+            self._busy = busy
 
     def check_open(self, life: int | None = None) -> None:
         """Refuse to go on with a subject that was closed, or entered anew since.
@@ -234,26 +246,28 @@ class Roster:
     def _leave_home(self) -> None:
         """The loop has ended: whoever waited there waits no more."""
         self._home = None
+        self._credit.end()
         forget_waiting(self._admission.queue)
         self._admission.first = []
         self._admission = Admission(self._on_take)
         self._watchers = []
         self._wakes.forget()
         for box in self._boxes:
-            box.sleepers = box.rung = EMPTY
-            box.bell = None
-            box.returned = 0
+            box.forget_readers()
             box.reserved = 0
             box.on_take = None
 
     def is_cancelled(self) -> bool:
         """Whether the calling task is being cancelled, or the scope that it is in."""
         home = self._home
-        if home is None or not home.is_here():
-            if was_cancelled(current_task()):
-                return anyio.get_current_task().has_pending_cancellation()
-            return anyio.current_effective_deadline() == -math.inf
-        return home.is_cancelled(home.current())
+        if home is not None and home.thread == get_ident():
+            if home.known.cr_running:
+                return home.pending()
+            if (task := home.current()) is not None:
+                return home.is_cancelled(task)
+        if was_cancelled(current_task()):
+            return anyio.get_current_task().has_pending_cancellation()
+        return anyio.current_effective_deadline() == -math.inf
 
     def _on_take(self, box: Mailbox) -> None:
         """A reader has taken an event from a mailbox that somebody waits for."""

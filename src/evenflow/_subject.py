@@ -498,8 +498,8 @@ class Subject(Observing[E], Generic[E]):
         self.check_thread()
         return SubjectStatistics(
             name=self._name,
-            published=self._published,
-            deliveries=self._deliveries,
+            published=self._published + self._credit.published,
+            deliveries=self._deliveries + self._credit.deliveries,
             waiting_publishers=len(self._admission.queue),
             kept=0 if self._history is None else len(self._history),
             closed=self._closed,
@@ -510,7 +510,7 @@ class Subject(Observing[E], Generic[E]):
     def __repr__(self) -> str:
         takes = " | ".join(cls.__name__ for cls in self._types) or "Event"
         state = "closed" if self._closed else f"{len(self._boxes)} subscriptions"
-        full = sum(1 for box in tuple(self._careful) if box.room() <= 0)
+        full = sum(1 for box in tuple(self._boxes) if box.room() <= 0)
         return f"<Subject {self._name} of {takes}, {state}{f', {full} full' if full else ''}>"
 
     def _check_type(self, event: object) -> None:

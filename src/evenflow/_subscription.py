@@ -8,12 +8,13 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from weakref import ref
 
-from anyio import ClosedResourceError, EndOfStream, Semaphore, WouldBlock
+from anyio import ClosedResourceError, EndOfStream, WouldBlock
 from anyio.lowlevel import checkpoint
 
 from ._items import EMPTY, NOTHING
-from ._loops import DELIVERIES_A_TURN, TURNS, current_task, nobody
+from ._loops import current_task, nobody
 from ._statistics import SubscriptionStatistics
+from ._turns import DELIVERIES_A_TURN, TURNS
 from .streams import Stream
 
 if TYPE_CHECKING:
@@ -106,12 +107,38 @@ class Subscription(Stream[W_co]):
         self._ready = EMPTY  # the first read asks, and so tells which task it is
         return self
 
-    async def __anext__(self) -> W_co:
+    async def __anext__(self) -> W_co:  # noqa: C901 -- `_next`, written out: each call on the way is 2 % of a hand-over
         if ready := self._ready:
             return ready.popleft()
-        self._check_owner()
+        if self._owner is not None:
+            self._check_owner()
+        home = self._reading_here()
+        if TURNS.taken >= DELIVERIES_A_TURN:
+            await TURNS.turn()
+        box = self._box
+        first = not box.line
         try:
-            return await self._next(self._box.take)  # type: ignore[no-any-return]  # a mailbox does not know its events' type
+            while True:
+                if first:
+                    if (found := box.take()) is not NOTHING:
+                        self._look_at_lane()
+                        return found  # type: ignore[no-any-return]  # a mailbox does not know its events' type
+                    if box.end is not None:
+                        self._raise_end()
+                bell = home.bell()
+                line = box.join_line(bell, first=first)
+                try:
+                    await bell
+                    while line[0] is not bell:  # trio runs those that were woken in no order
+                        await checkpoint()
+                except BaseException:
+                    box.leave(bell)
+                    raise
+                box.answer()
+                first = True
+                if len(chunk := box.chunk) == 1 and box.plain and not (line or box.front or box.on_take):
+                    box.taken += 1
+                    return chunk.popleft()  # type: ignore[no-any-return]  # as above
         except EndOfStream:
             raise StopAsyncIteration from None
 
@@ -148,12 +175,12 @@ class Subscription(Stream[W_co]):
     def _pull_nowait(self) -> W_co:
         box = self._box
         self._subject.check_thread()
-        if len(box.rung) < box.waiting + box.marks + (box.gap is not None):
+        if box.woken < box.waiting + box.marks + (box.gap is not None):
             item = box.take()
             self._look_at_lane()
             if item is not NOTHING:
                 return item  # type: ignore[no-any-return]  # as above
-        elif not box.rung:
+        elif not box.woken:
             self._raise_end()
         raise WouldBlock
 
@@ -161,31 +188,29 @@ class Subscription(Stream[W_co]):
 
     async def _next(self, take: Callable[[], Any]) -> Any:
         """What ``take`` finds in the mailbox, once there is anything: the next item, or all of them."""
-        home = self._home
-        if home is None or home.thread != get_ident() or (task := home.current()) is None or task is not self._known():
-            self._note_reader()
+        home = self._reading_here()
         if TURNS.taken >= DELIVERIES_A_TURN:
             await TURNS.turn()
         box = self._box
-        turn_is_mine = not (box.rung or box.sleepers)
+        first = not box.line
         while True:
-            if turn_is_mine:
+            if first:
                 if (found := take()) is not NOTHING:
                     self._ready = EMPTY if self._owner is not None else box.ready
                     return found
                 if box.end is not None:
                     self._raise_end()
-            bell, box.bell = box.bell or Semaphore(0), None
-            box.join_sleepers(bell, first=turn_is_mine)
+            bell = home.bell()
+            line = box.join_line(bell, first=first)
             try:
-                await bell.acquire()
-                while box.rung[0] is not bell:  # trio runs those that were woken in no order
+                await bell
+                while line[0] is not bell:  # trio runs those that were woken in no order
                     await checkpoint()
             except BaseException:
-                box.leave(bell)  # it is never used again: it may have rung
+                box.leave(bell)
                 raise
-            box.answer(bell)
-            turn_is_mine = True
+            box.answer()
+            first = True
 
     def _look_at_lane(self) -> None:
         """See the mailbox's fast lane, unless this subscription is an operator's or closed."""
@@ -200,8 +225,16 @@ class Subscription(Stream[W_co]):
             raise end.with_traceback(None)
         raise end
 
+    def _reading_here(self) -> Home:
+        """Note which task reads, if it is another than last; returns the loop that it reads in."""
+        home = self._home
+        if home is None or home.thread != get_ident() or (task := home.current()) is None or task is not self._known():
+            self._note_reader()
+            return self._subject.settle()
+        return home
+
     def _note_reader(self) -> None:
-        """Remember which task reads: whether a publisher that waits for it could wait for ever.
+        """Note which task reads: whether a publisher that waits for it could wait for ever.
 
         A task belongs to one loop: where it is the one that read last, nothing else needs a look either.
         """

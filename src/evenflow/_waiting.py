@@ -15,11 +15,12 @@ from anyio.lowlevel import checkpoint
 from ._admission import Waiter
 from ._deadlock import WAITING, readers, refuse_deadlock
 from ._loops import current_task
-from ._mailbox import all_have_room
+from ._mailbox import Mailbox, all_have_room
 from ._placing import Placing
+from ._roster import ASKING
+from ._turns import TURNS
 
 if TYPE_CHECKING:
-    from ._mailbox import Mailbox
     from ._placing import Draft
     from ._routing import Route
 
@@ -36,14 +37,18 @@ class Waiting(Placing):
 
     def _full(self, route: Route[Mailbox]) -> list[Mailbox] | None:
         """Those that have no room until their readers run, who were woken; None where there is more to it."""
-        if self._has_to_ask(route) or self._admission.queue or self._admission.first:
+        full = self._credit.end()
+        if route.choosy or self._keyed or self._busy:
             return None
-        self._credit = 0
-        full: list[Mailbox] = []
-        for box in self._among_careful(route.everyone):
-            if box.is_due():
-                full.append(box)
-            elif not box.review():
+        if len(full) < len(self._careful):  # there are others
+            full.clear()
+            for box in self._among_careful(route.everyone):
+                if not box.review():
+                    full.append(box)
+        if full and (self._admission.queue or self._admission.first):
+            return None
+        for box in full:
+            if not box.is_due():
                 return None
         return full
 
@@ -56,15 +61,19 @@ class Waiting(Placing):
         life, admission = self._life, self._admission
         admission.keep(full)
         try:
-            await (self._home or self.settle()).turn()
-            if not all_have_room(full):
-                await self._let_readers_run(full)
+            TURNS.begin()
+            await (self._home or self.settle()).pause()
+            if self._closed or life != self._life:
+                self.check_open(life)
+            if admission.release_first() and not self._busy and self._is_plain(route):
+                return None
+            admission.keep(full)
+            await self._let_readers_run(full)
             self.check_open(life)
         except BaseException:
             admission.give_up()
             raise
-        simple = admission.release_first() and not self._has_to_ask(route)
-        if simple and (not self._careful or route.everyone.keys().isdisjoint(self._careful)):
+        if admission.release_first() and not self._busy and self._is_plain(route):
             return None
         waiter = Waiter(event, self._name)
         admission.stand_first(waiter, full)
@@ -74,7 +83,7 @@ class Waiting(Placing):
         """A turn of the loop, or as many as it takes until those that are due were woken."""
         home = self._home or self.settle()
         for box in blocked:
-            while box.room() < 0 and box.rung and self._wakes.due and not self._closed:
+            while box.room() < 0 and box.woken and self._wakes.due and not self._closed:
                 await home.turn()
         for _ in range(2):  # trio may run us before the readers in the first turn
             if all_have_room(blocked):
@@ -96,7 +105,7 @@ class Waiting(Placing):
         """Wait until there is a slot in each mailbox that needs one, then commit."""
         self.settle()
         life = self._life
-        soon = not (waiter or self._admission.queue or self._admission.first) and all(box.rung for box in blocked)
+        soon = not (waiter or self._admission.queue or self._admission.first) and all(box.woken for box in blocked)
         waiter = waiter or Waiter(draft.event, self._name)
         waiter.blocked = lambda: self._blocked(draft, waiter.held)
         task = current_task()
@@ -159,12 +168,12 @@ class Waiting(Placing):
 
     def _on_take(self, box: Mailbox) -> None:
         """A reader has taken an event from a mailbox that somebody waits for."""
-        inside, self._inside = self._inside, True
+        busy, self._busy = self._busy, ASKING
         try:
             self._admission.freed(box)
             for watcher in tuple(self._watchers):
                 watcher(box)
         finally:
-            self._inside = inside
+            self._busy = busy
         if not self._watchers and not self._admission.misses(box):
             box.on_take = None

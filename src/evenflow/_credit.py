@@ -1,0 +1,131 @@
+"""How many events can simply be appended, before somebody has to look at the mailboxes again.
+
+To look at each mailbox before each event would double what a publish to many costs, and to ask and count each time a
+fifth of what a publish to one costs. So who has looked at all of them gives credit:
+
+    room      for so many events of one class all who want them have room, and there is nothing else to ask
+    left      so many of those may be published before the loop has to turn: they are counted in advance
+
+Whatever could make this untrue ends the credit first: somebody comes or goes, a slot is kept, an event is placed by
+another way, a reader must be woken for an event that others would just join.
+What is gone of the credit was published: so nobody counts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from ._turns import DELIVERIES_A_TURN, TURNS
+
+if TYPE_CHECKING:
+    from collections import deque
+
+
+class Box(Protocol):
+    """A mailbox, as far as it is known here."""
+
+    capacity: int
+    chunk: deque[Any]
+    front: deque[Any]
+    limit: int
+    ready: deque[Any]
+
+
+T = TypeVar("T", bound=Box)
+
+
+class NoEvent:
+    """The class of no event."""
+
+
+class Credit(Generic[T]):
+    """So many events of one class may be given at once to all that want them; one for each life of a subject."""
+
+    __slots__ = (
+        "__weakref__",
+        "_careful",
+        "_deliveries",
+        "_granted",
+        "_published",
+        "cls",
+        "everyone",
+        "left",
+        "only",
+        "room",
+        "size",
+        "turn",
+    )
+
+    def __init__(self, careful: set[T]) -> None:
+        self._careful = careful
+        """The mailboxes that an event cannot simply be appended to: those that become full on credit join them."""
+        self._published = self._deliveries = self._granted = 0
+        self.cls: type = NoEvent
+        self.everyone: dict[T, None] = {}
+        self.only: Any = None
+        """The one that wants these events, where it is only one."""
+        self.size = self.left = self.room = self.turn = 0
+
+    @property
+    def published(self) -> int:
+        """Events that were published on credit."""
+        return self._published + self._granted - self.left
+
+    @property
+    def deliveries(self) -> int:
+        """Who got them."""
+        return self._deliveries + (self._granted - self.left) * self.size
+
+    def give(self, cls: type, everyone: dict[T, None], room: int) -> None:
+        """Somebody has looked: all of ``everyone`` had room for so many events, the first of which they have now."""
+        size, given = len(everyone), TURNS.given
+        left = room
+        if left * size + given > DELIVERIES_A_TURN:
+            left = min(left, max(1, -((given - DELIVERIES_A_TURN) // size)))
+        self.cls, self.everyone, self.size, self.room = cls, everyone, size, room - left
+        if size == 1:
+            (self.only,) = everyone
+        self._granted = left
+        self.left = left - 1
+        self.turn = TURNS.number
+        TURNS.given = given + left * size
+
+    def renew(self) -> None:
+        """The loop may have turned since: let as much of the room be used as it need not turn for again."""
+        if self.turn != TURNS.number:
+            self.room += self.left
+            self._granted -= self.left
+            self.left = 0
+        if not self.left:
+            left = min(self.room, max(0, -((TURNS.given - DELIVERIES_A_TURN) // self.size)))
+            self.room -= left
+            self.left = left
+            self._granted += left
+            self.turn = TURNS.number
+            TURNS.given += left * self.size
+
+    def end(self) -> list[T]:
+        """Somebody has to look again before the next event is appended; returns those that have become full."""
+        if self.cls is NoEvent:
+            return []
+        left, room = self.left, self.room
+        used = self._granted - left
+        self._published += used
+        self._deliveries += used * self.size
+        if left and self.turn == TURNS.number:
+            TURNS.given -= left * self.size
+        everyone = self.everyone
+        self.cls, self.everyone, self.only = NoEvent, {}, None
+        self._granted = self.left = self.room = 0
+        return [] if left or room else self.find_the_full(everyone)
+
+    def find_the_full(self, everyone: dict[T, None]) -> list[T]:
+        """Those that have become full on credit; from now on they need a look."""
+        full: list[T] = []
+        for box in everyone:
+            if len(box.chunk) >= box.limit:
+                box.limit = limit = box.capacity - len(box.ready) - len(box.front)
+                if len(box.chunk) >= limit:
+                    full.append(box)
+        self._careful.update(full)
+        return full
