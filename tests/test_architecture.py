@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -93,26 +92,6 @@ def test_importing_evenflow_imports_no_event_loop() -> None:
     ours = _loaded_by("import evenflow") - _loaded_by("import anyio, anyio.abc, pydantic")
     assert not {name for name in ours if name.partition(".")[0] == "asyncio"}
     assert not {name for name in ours if name.partition(".")[2].partition(".")[0] in EDGES}
-
-
-def test_importing_evenflow_takes_no_more_than_30_ms_beyond_anyio_and_pydantic(tmp_path: Path) -> None:
-    """Both import most of themselves at first use, so each is used once before the clock starts.
-
-    Byte code is kept, as it is for everybody; the best of several runs counts: a busy machine is not a slow import.
-    """
-    code = (
-        "import time, anyio, anyio.abc, anyio.lowlevel, anyio.streams.memory, pydantic\n"
-        "anyio.create_task_group, anyio.Event, anyio.get_cancelled_exc_class\n"
-        "class Used(pydantic.BaseModel):\n    x: int\n"
-        "start = time.process_time()\nimport evenflow\nprint(time.process_time() - start)"
-    )
-    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
-    command = [sys.executable, "-c", code]
-    runs = [
-        subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=50)
-        for _ in range(6)
-    ]
-    assert min(float(run.stdout) for run in runs) < 0.030
 
 
 def test_the_bands_hold() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -11,7 +13,6 @@ import trio
 from anyio import lowlevel
 
 from evenflow._loops import Home, current_task, home_or_none, task_has_ended, task_name
-from evenflow._turns import TURNS
 
 BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
@@ -43,12 +44,14 @@ def test_a_home_knows_its_loop_and_its_end(backend: str) -> None:
     assert homes[0].has_ended()
 
 
+@pytest.mark.parametrize("known_by", ["its coroutine", "being current"])
 @BACKENDS
-def test_a_cancelled_scope_is_seen(backend: str) -> None:
+def test_a_cancelled_scope_is_seen(backend: str, known_by: str) -> None:
     """And a shield is respected."""
 
     async def main() -> None:
         home = Home()
+        home._one_step_at_a_time = known_by == "its coroutine"
         for _ in range(3):  # a stranger first, then one that is known
             assert not home.is_cancelled(home.current())
             with anyio.CancelScope() as scope:
@@ -60,6 +63,56 @@ def test_a_cancelled_scope_is_seen(backend: str) -> None:
                 await lowlevel.checkpoint()
 
     anyio.run(main, backend=backend)
+
+
+@pytest.mark.parametrize("known_by", ["its coroutine", "being current"])
+@BACKENDS
+def test_the_answer_is_about_the_task_that_runs(backend: str, known_by: str) -> None:
+    """One that is known, in no cancelled scope, says nothing about another that is, nor the other way round."""
+    homes: list[Home] = []
+
+    async def ask(expected: bool) -> None:
+        for _ in range(3):
+            assert homes[0].is_cancelled(homes[0].current()) is expected
+
+    async def child() -> None:
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await ask(expected=True)
+
+    async def main() -> None:
+        homes.append(Home())
+        homes[0]._one_step_at_a_time = known_by == "its coroutine"
+        for _ in range(2):
+            await ask(expected=False)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(child)
+        await ask(expected=False)
+
+    anyio.run(main, backend=backend)
+    assert not homes[0].known.cr_running
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="unavoidable: Python 3.12 brought eager tasks")
+def test_an_eager_task_is_not_taken_for_the_one_that_makes_it() -> None:
+    """Its first step runs inside a step of the other, whose coroutine runs as well."""
+    answers: list[bool] = []
+
+    async def child(home: Home) -> None:
+        answers.append(home.is_cancelled(asyncio.current_task()))
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009 -- 3.12
+        home = Home()
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            for _ in range(3):
+                assert home.is_cancelled(home.current())
+            await asyncio.create_task(child(home))
+
+    with suppress(asyncio.CancelledError):
+        asyncio.run(main())
+    assert answers == [False]
 
 
 @BACKENDS
@@ -107,23 +160,3 @@ def test_the_current_task_is_the_librarys_own() -> None:
 
     asyncio.run(in_asyncio())
     trio.run(in_trio)
-
-
-@BACKENDS
-def test_a_turn_lets_others_run_and_starts_the_count_anew(backend: str) -> None:
-    """It is a checkpoint."""
-    ran: list[str] = []
-
-    async def other() -> None:
-        ran.append("other")
-
-    async def main() -> None:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(other)
-            TURNS.given = TURNS.taken = 10
-            await TURNS.turn()
-            assert (TURNS.given, TURNS.taken) == (0, 0)
-            await TURNS.turn()
-            assert ran == ["other"]
-
-    anyio.run(main, backend=backend)

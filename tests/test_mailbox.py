@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import pytest
 
+from evenflow._admission import Admission, Waiter
+from evenflow._credit import Credit
 from evenflow._items import NOTHING, Gap
 from evenflow._mailbox import RATION, Mailbox, Overflow
 
@@ -15,6 +18,17 @@ POLICIES: list[Overflow] = ["block", "drop_oldest", "drop_newest", "disconnect"]
 def mailbox(capacity: int = 2, overflow: Overflow = "block", *, conflated: bool = False, gaps: bool = False) -> Mailbox:
     """A mailbox by itself, with a set of its own for those that need a look."""
     return Mailbox(capacity=capacity, overflow=overflow, conflated=conflated, gaps=gaps, careful=set())
+
+
+class Bell:
+    """What a reader sleeps on."""
+
+    def done(self) -> bool:
+        """Whether it has rung: it never does."""
+        return False
+
+    def set_result(self, _: None) -> None:
+        """Ring."""
 
 
 def emptied(box: Mailbox) -> list[Any]:
@@ -176,6 +190,26 @@ def test_only_what_needs_a_look_is_in_the_careful_set() -> None:
     conflated.review()
     assert conflated.careful == {conflated}
     conflated.discard(EOFError)
+
+
+@pytest.mark.parametrize("why", ["a reader sleeps behind one that was woken", "a slot is kept"])
+def test_who_needs_a_look_ends_the_credit(why: str) -> None:
+    """An event that is appended without a look would wake nobody, or take the slot."""
+    careful: set[Mailbox] = set()
+    credit = Credit(careful)
+    box = Mailbox(
+        capacity=4, overflow="block", conflated=False, gaps=False, careful=careful, credit=weakref.ref(credit)
+    )
+    credit.give(str, {box: None}, 4)
+    box.add("a")
+    assert credit.left == 3
+    if why == "a slot is kept":
+        Admission(lambda _: None)._hold(Waiter("b", "subject"), box)
+    else:
+        box.join_line(Bell(), first=False)
+    assert credit.left == 0
+    assert careful == {box}
+    box.discard(EOFError)
 
 
 def test_slowed_down_every_take_is_told() -> None:

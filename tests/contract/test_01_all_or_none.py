@@ -99,6 +99,34 @@ async def test_in_a_cancelled_scope_nobody_gets_it() -> None:
 
 
 @both
+async def test_a_task_in_a_cancelled_scope_is_told_from_one_that_publishes_all_the_time() -> None:
+    """Two tasks publish in turns, the second one in a cancelled scope: of its events nobody gets any."""
+    subject = Subject(Order)
+    received: list[int] = []
+
+    async def read() -> None:
+        async for event in subject.subscribe(Order):
+            received.append(event.n)
+
+    async def cancelled(n: int) -> None:
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            for _ in range(3):
+                with pytest.raises(BaseException):  # noqa: B017 -- whatever cancels here
+                    await subject.publish(Order(n=100 + n))
+
+    async with group() as tasks:
+        tasks.start_soon(read)
+        await settle()
+        for n in range(9):
+            await subject.publish(Order(n=n))
+            if n % 3 == 2:
+                tasks.start_soon(cancelled, n)
+                await settle()
+    assert received == list(range(9))
+
+
+@both
 async def test_in_a_cancelled_scope_publish_many_places_nothing() -> None:
     """publish_many in a cancelled scope raises before its first event is placed."""
     subject = Subject(Order)

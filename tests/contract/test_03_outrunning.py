@@ -43,6 +43,42 @@ async def test_who_takes_an_event_in_that_turn_cannot_take_the_slot() -> None:
     assert numbers(take_all(subscription)) == [101]
 
 
+@only_asyncio
+async def test_what_others_fill_in_that_turn_is_full() -> None:
+    """While the reader of one gets its turn, somebody fills another with other events: it takes not one more.
+
+    Who runs in that turn is known on asyncio alone.
+    """
+    subject = Subject(Order, Shipped)
+    quick, slow = subject.subscribe(Order, buffer=2), subject.subscribe(buffer=5)
+    fills = anyio.Event()
+    seen: list[int] = []
+
+    async def read() -> None:
+        async for _ in quick:
+            pass
+
+    async def fill_slow() -> None:
+        await fills.wait()
+        for n in range(3):
+            await subject.publish(Shipped(n=n))
+        await settle()
+        seen.append(slow.statistics().waiting)
+        assert (await slow.receive()).n == 0
+
+    async with group() as tasks:
+        tasks.start_soon(read)
+        tasks.start_soon(fill_slow)
+        await settle()
+        await subject.publish(Order(n=0))
+        await subject.publish(Order(n=1))
+        fills.set()
+        await subject.publish(Order(n=2))
+        assert seen == [5]
+        assert slow.statistics().waiting == 5
+        tasks.cancel_scope.cancel()
+
+
 @both
 async def test_a_publish_cancelled_in_that_turn_keeps_no_slot() -> None:
     """It reached nobody, and what was kept for it is there for the next."""

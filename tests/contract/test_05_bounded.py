@@ -10,7 +10,21 @@ from typing import Any
 import anyio
 import pytest
 
-from .kit import Order, Subject, balanced, both, collect, fill, group, numbers, publishing, settle, take_all
+from .kit import (
+    Order,
+    Shipped,
+    Subject,
+    balanced,
+    both,
+    collect,
+    fill,
+    group,
+    numbers,
+    publishing,
+    settle,
+    take_all,
+    turn,
+)
 
 POLICIES = ("block", "drop_oldest", "drop_newest", "disconnect")
 
@@ -60,6 +74,43 @@ async def test_several_that_get_full_by_one_event(overflow: Any, way: str) -> No
             balanced(subscription)
         if overflow == "block":
             assert {s.statistics().wanted for s in subscriptions} == {2}
+
+
+@pytest.mark.parametrize("way", ["the same", "nowait", "many", "another class", "a newcomer", "two readers"])
+@both
+async def test_a_buffer_that_was_filled_one_by_one_takes_no_more_by_another_way(way: str) -> None:
+    """A publisher that never had to look has filled the buffers: whoever comes next finds them full."""
+    subject = Subject(Order, Shipped)
+    wide, narrow = subject.subscribe(buffer=9), subject.subscribe(Order, Shipped, buffer=4)
+    received: list[int] = []
+
+    async def read_one() -> None:
+        received.append((await narrow.receive()).n)
+
+    async with group() as tasks:
+        for _ in range(1 + (way == "two readers")):
+            tasks.start_soon(read_one)
+        await settle()
+        for n in range(4 + (way != "two readers") + 2 * (way == "two readers")):
+            await subject.publish(Order(n=n))
+            await turn()
+        assert (narrow.statistics().waiting, len(received)) == (4, 1 + (way == "two readers"))
+        event = Shipped(n=9) if way == "another class" else Order(n=9)
+        if way == "a newcomer":
+            subject.subscribe(Order, where=Order.n > 0)
+        with anyio.move_on_after(1) as scope:
+            if way == "many":
+                await subject.publish_many([event, event])
+            elif way == "nowait":
+                with pytest.raises(anyio.WouldBlock):
+                    subject.publish_nowait(event)
+            else:
+                await subject.publish(event)
+        assert scope.cancelled_caught is (way != "nowait")
+        assert narrow.statistics().waiting == 4
+        assert wide.statistics().wanted == narrow.statistics().wanted == subject.statistics().published
+        for each in (wide, narrow):
+            balanced(each)
 
 
 @both

@@ -106,6 +106,28 @@ async def test_deliveries_are_counted_over_all_subjects() -> None:
 
 
 @both
+async def test_deliveries_are_counted_over_all_subjects_that_have_room() -> None:
+    """A thousand buffers of 64 take sixty thousand events: nobody has to look at one, and the loop turns all the same."""
+    subjects = [Subject(Order) for _ in range(1_000)]
+    subscriptions = [subject.subscribe(Order) for subject in subjects]
+    event = Order(n=0)
+    for subject, subscription in zip(subjects, subscriptions, strict=True):
+        for _ in range(3):
+            await subject.publish(event)
+            subscription.receive_nowait()
+    turns = Turns()
+    async with group() as tasks:
+        tasks.start_soon(turns)
+        await turn(2)
+        before = turns.count
+        for _ in range(5 * BOUND // 1_000):
+            for subject in subjects:
+                await subject.publish(event)
+        assert turns.count - before >= 3
+        tasks.cancel_scope.cancel()
+
+
+@both
 async def test_a_publisher_and_its_reader_let_a_third_task_run() -> None:
     """Two tasks that feed each other do not lock out a third."""
     subject = Subject(Order)

@@ -403,6 +403,29 @@ async def test_every_async_method_in_another_threads_loop_is_refused(name: str) 
 
 
 @both_real
+async def test_a_publish_in_another_thread_while_the_publishing_task_runs_is_refused() -> None:
+    """The task that publishes all the time runs, but not here: whoever has its event in another thread is told so."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order)
+    errors: list[BaseException] = []
+
+    def publish_by_hand() -> None:
+        try:
+            subject.publish(Order(n=100)).send(None)
+        except BaseException as error:
+            errors.append(error)
+
+    async with subject:
+        for n in range(4):
+            await subject.publish(Order(n=n))
+        thread = threading.Thread(target=publish_by_hand)
+        thread.start()
+        thread.join()  # this very task runs meanwhile
+    assert [type(error) for error in errors] == [RuntimeError]
+    assert numbers(take_all(subscription)) == [0, 1, 2, 3]
+
+
+@both_real
 async def test_a_subscriptions_own_methods_from_a_foreign_thread_are_refused() -> None:
     """Reading and closing a subscription belong to its loop as well."""
     subject = Subject(Order)

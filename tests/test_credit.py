@@ -1,0 +1,179 @@
+"""Credit: for how many events nobody looks, what ends it, and what was published on it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import pytest
+
+from evenflow._credit import Credit, NoEvent
+from evenflow._turns import DELIVERIES_A_TURN, TURNS
+
+
+class Box:
+    """A mailbox of which only its fill matters."""
+
+    def __init__(self, capacity: int = 4, *, fill: int = 0, ready: int = 0, limit: int | None = None) -> None:
+        self.capacity = capacity
+        self.chunk: deque[Any] = deque(range(fill))
+        self.ready: deque[Any] = deque(range(ready))
+        self.front: deque[Any] = deque()
+        self.limit = capacity if limit is None else limit
+
+
+class Here:
+    """An event."""
+
+
+@pytest.fixture(autouse=True)
+def _a_turn_begins() -> None:
+    TURNS.begin()
+
+
+def given(*boxes: Box, room: int) -> tuple[Credit[Box], set[Box]]:
+    """A credit that was given for these, and the set of those that need a look."""
+    careful: set[Box] = set()
+    credit = Credit(careful)
+    credit.give(Here, dict.fromkeys(boxes), room)
+    return credit, careful
+
+
+def spend(credit: Credit[Box], events: int) -> None:
+    """Publish so many events on credit."""
+    for _ in range(events):
+        assert credit.left
+        credit.left -= 1
+        for box in credit.everyone:
+            box.chunk.append(None)
+
+
+def test_before_anybody_has_looked_there_is_none() -> None:
+    """And there is nothing to end."""
+    credit: Credit[Box] = Credit(set())
+    assert (credit.cls, credit.left, credit.room, credit.only) == (NoEvent, 0, 0, None)
+    assert credit.end() == []
+    assert (credit.published, credit.deliveries) == (0, 0)
+
+
+def test_the_first_event_is_the_one_of_who_looked() -> None:
+    """It is counted with those that follow."""
+    credit, _ = given(Box(), Box(), room=4)
+    assert credit.left == 3
+    assert (credit.published, credit.deliveries) == (1, 2)
+    spend(credit, 2)
+    assert (credit.published, credit.deliveries) == (3, 6)
+
+
+def test_where_only_one_wants_the_event_it_is_known() -> None:
+    """Two of them are gone round."""
+    box = Box()
+    assert given(box, room=4)[0].only is box
+    assert given(box, Box(), room=4)[0].only is None
+
+
+@pytest.mark.parametrize("spent", [0, 1, 3])
+def test_what_was_published_stays_counted_when_it_ends(spent: int) -> None:
+    """Ending it changes no sum, the second time neither."""
+    credit, _ = given(Box(), Box(), room=4)
+    spend(credit, spent)
+    for _ in range(2):
+        credit.end()
+        assert (credit.cls, credit.left, credit.room) == (NoEvent, 0, 0)
+        assert (credit.published, credit.deliveries) == (1 + spent, 2 + 2 * spent)
+
+
+def test_an_end_holds_nobody() -> None:
+    """The mailboxes may go."""
+    credit, _ = given(Box(), room=4)
+    credit.end()
+    assert not credit.everyone
+    assert credit.only is None
+
+
+def test_who_has_become_full_on_it_needs_a_look_from_its_end_on() -> None:
+    """One that has more room does not, nor one whose reader has gone on meanwhile."""
+    full, roomy, read = Box(2, fill=1), Box(9, fill=1), Box(2, fill=1, limit=1)
+    credit, careful = given(full, roomy, read, room=2)
+    spend(credit, 1)
+    read.chunk.popleft()
+    assert not careful
+    assert credit.end() == [full]
+    assert careful == {full}
+    assert read.limit == read.capacity
+
+
+def test_while_there_is_room_nobody_is_looked_at() -> None:
+    """The end of a credit that was not used up costs nothing for each mailbox."""
+    box = Box(2, fill=2)
+    credit, careful = given(box, room=2)
+    assert credit.end() == []
+    assert not careful
+
+
+def test_what_lies_with_the_reader_counts() -> None:
+    """A mailbox is full by all that was not delivered."""
+    box = Box(4, fill=2, ready=2, limit=1)
+    credit, careful = given(box, room=1)
+    assert credit.end() == [box]
+    assert careful == {box}
+    assert box.limit == 2
+
+
+def test_it_is_counted_towards_the_turn_in_advance() -> None:
+    """What is left of it when it ends is taken back."""
+    credit, _ = given(Box(), Box(), room=4)
+    assert TURNS.given == 8
+    spend(credit, 1)
+    credit.end()
+    assert TURNS.given == 4
+
+
+def test_no_more_is_given_than_the_loop_need_not_turn_for() -> None:
+    """The rest of the room is kept for after the turn."""
+    many = DELIVERIES_A_TURN // 4
+    boxes = [Box(9) for _ in range(many)]
+    credit, _ = given(*boxes, room=9)
+    assert (credit.left, credit.room) == (3, 5)
+    assert TURNS.given >= DELIVERIES_A_TURN
+    credit.left = 0
+    TURNS.begin()
+    credit.renew()
+    assert (credit.left, credit.room) == (4, 1)
+    assert credit.published == 4
+
+
+def test_one_more_than_fits_into_a_turn_is_given_to_very_many() -> None:
+    """A publish to more than a turn's deliveries is still one publish."""
+    boxes = [Box(9) for _ in range(DELIVERIES_A_TURN + 1)]
+    credit, _ = given(*boxes, room=9)
+    assert (credit.left, credit.room, credit.published) == (0, 8, 1)
+
+
+def test_what_is_left_does_not_outlast_a_turn() -> None:
+    """It was counted in the turn before: renewed, it is counted again; its room is what it was."""
+    credit, _ = given(Box(), Box(), room=4)
+    spend(credit, 1)
+    TURNS.begin()
+    assert credit.turn != TURNS.number
+    credit.renew()
+    assert (credit.left, credit.room, credit.turn) == (2, 0, TURNS.number)
+    assert TURNS.given == 4
+    assert (credit.published, credit.deliveries) == (2, 4)
+
+
+def test_renewing_what_holds_still_changes_nothing() -> None:
+    """Nothing is counted twice."""
+    credit, _ = given(Box(), room=4)
+    before = (credit.left, credit.room, TURNS.given)
+    credit.renew()
+    assert (credit.left, credit.room, TURNS.given) == before
+
+
+def test_after_a_turn_nothing_is_taken_back() -> None:
+    """The count has begun anew: it owes nothing to a credit of before."""
+    credit, _ = given(Box(), room=4)
+    TURNS.begin()
+    credit.end()
+    assert TURNS.given == 0
+    assert credit.published == 1
