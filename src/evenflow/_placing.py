@@ -206,9 +206,13 @@ class Placing(Roster):
                 if box.end is not None:
                     continue
                 reached += 1
-                if box not in careful:
-                    box.add(event)
-                    if len(box.chunk) >= box.limit:
+                if not careful or box not in careful:
+                    if chunk := box.chunk:
+                        chunk.append(event)
+                    else:
+                        box.add(event)
+                        chunk = box.chunk
+                    if len(chunk) >= box.limit:
                         box.has_room()
                     continue
                 given_up.append(box.put(event, keys.get(box)))

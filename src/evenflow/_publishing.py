@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ._credit import Credit
     from ._mailbox import Mailbox
+    from ._placing import Draft
     from ._routing import Route
 
 E = TypeVar("E")
@@ -113,7 +114,7 @@ class Publishing(Waiting, Generic[E]):
             self._do_notes()
         credit = self._credit
         on_credit = type(event) is credit.cls and (credit.left or credit.room) and not self._busy
-        full = None if on_credit else self._full(route)
+        full = None if on_credit or route.choosy else self._full(route)
         if full:
             waiter = await self._give_readers_a_turn(event, route, full)
             if waiter is not None:
@@ -128,7 +129,8 @@ class Publishing(Waiting, Generic[E]):
                 credit.renew()
                 return self._give(event, credit) or await self._publish(event)
             if full is None:
-                return await self._publish_carefully(event, route)
+                draft = self._draft(event, route)
+                return await self._publish_carefully(draft) if self._needs_a_look(draft) else self._commit(draft)
         reached = self._append_and_look(event, route)
         return await self._publish(event) if reached is None else reached
 
@@ -226,7 +228,7 @@ class Publishing(Waiting, Generic[E]):
                 continue
             event = events[at]
             route = self._find_route(event)
-            full = None if self.is_cancelled() else self._full(route)
+            full = None if route.choosy or self.is_cancelled() else self._full(route)
             if full:
                 waiter = await self._give_readers_a_turn(event, route, full)
                 if waiter is None:
@@ -274,14 +276,16 @@ class Publishing(Waiting, Generic[E]):
 
     # ------------------------------------------------------------------ the careful way
 
-    async def _publish_carefully(self, event: Any, route: Route[Mailbox]) -> int:
-        """Publish where somebody has a condition, has no room, conflates, or must be told."""
+    def _draft(self, event: Any, route: Route[Mailbox]) -> Draft:
+        """Ask who wants the event, where somebody has a condition, has no room, conflates, or must be told."""
         if self._busy == COMMITTING:
             raise RuntimeError("publish was called by a destructor while an event was being delivered")
+        self._credit.end()
+        return self._ask(event, route)
+
+    async def _publish_carefully(self, draft: Draft) -> int:
+        """Publish where an event cannot simply be appended everywhere."""
         life = self._life
-        draft = self._ask(event, route)
-        if not self._needs_a_look(draft):
-            return self._commit(draft)
         for _ in range(2):  # trio may run us before the reader in the turn that comes, not in the one after
             if not self._would_starve(draft):
                 break

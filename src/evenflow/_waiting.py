@@ -36,9 +36,12 @@ class Waiting(Placing):
     # ------------------------------------------------------------------ a turn
 
     def _full(self, route: Route[Mailbox]) -> list[Mailbox] | None:
-        """Those that have no room until their readers run, who were woken; None where there is more to it."""
+        """Those that have no room until their readers run, who were woken; None where there is more to it.
+
+        For a route on which nobody has a condition.
+        """
         full = self._credit.end()
-        if route.choosy or self._keyed or self._busy:
+        if self._keyed or self._busy:
             return None
         if len(full) < len(self._careful):  # there are others
             full.clear()

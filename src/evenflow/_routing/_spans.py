@@ -13,6 +13,7 @@ A bound is a value, and whether the value itself lies outside; a side without bo
 from __future__ import annotations
 
 import random
+import sys
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 H = TypeVar("H")
@@ -152,25 +153,27 @@ class Spans(Generic[H]):
         while above is not None and above.look_below():
             above = above.parent
 
-    def at(self, value: Any, /, most: float = float("inf")) -> list[Span[H]]:
+    def at(self, value: Any, /, most: int = sys.maxsize) -> list[Span[H]]:
         """The spans in which this value lies, in no order; at most so many."""
         found: list[Span[H]] = []
-        waiting = [] if self._root is None else [self._root]
-        while waiting and len(found) < most:
-            node = waiting.pop()
-            highest = node.highest
-            if not (value < highest or (value == highest and not node.highest_open)):
-                continue  # all below it end before
-            if node.left is not None:
-                waiting.append(node.left)
+        waiting: list[Span[H]] = []
+        node = self._root
+        while True:
+            if node is None or not (value < node.highest or (value == node.highest and not node.highest_open)):
+                if not waiting:  # and all below this one end before
+                    return found
+                node = waiting.pop()
+                continue
             low = node.low
             if low < value or (low == value and not node.low_open):
                 high = node.high
                 if value < high or (value == high and not node.high_open):
                     found.append(node)
+                    if len(found) == most:
+                        return found
                 if node.right is not None:
                     waiting.append(node.right)
-        return found
+            node = node.left
 
     def all(self) -> list[Span[H]]:
         """Every span, in no order."""
