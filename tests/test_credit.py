@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from evenflow._credit import Credit, NoEvent
-from evenflow._turns import DELIVERIES_A_TURN, TURNS
+from evenflow._credit import ADVANCE, Credit, NoEvent
+from evenflow._turns import TURNS
 
 
 class Box:
@@ -129,25 +129,25 @@ def test_it_is_counted_towards_the_turn_in_advance() -> None:
     assert TURNS.given == 4
 
 
-def test_no_more_is_given_than_the_loop_need_not_turn_for() -> None:
-    """The rest of the room is kept for after the turn."""
-    many = DELIVERIES_A_TURN // 4
-    boxes = [Box(9) for _ in range(many)]
+def test_a_few_are_counted_at_a_time() -> None:
+    """The rest of the room is kept, so that others need not turn for what is not published yet."""
+    boxes = [Box(9) for _ in range(ADVANCE // 4)]
     credit, _ = given(*boxes, room=9)
     assert (credit.left, credit.room) == (3, 5)
-    assert TURNS.given >= DELIVERIES_A_TURN
+    assert TURNS.given == ADVANCE
     credit.left = 0
-    TURNS.begin()
     credit.renew()
     assert (credit.left, credit.room) == (4, 1)
     assert credit.published == 4
 
 
-def test_one_more_than_fits_into_a_turn_is_given_to_very_many() -> None:
-    """A publish to more than a turn's deliveries is still one publish."""
-    boxes = [Box(9) for _ in range(DELIVERIES_A_TURN + 1)]
+def test_to_very_many_one_is_counted_at_a_time() -> None:
+    """A publish to more than are counted in advance is still one publish."""
+    boxes = [Box(9) for _ in range(ADVANCE + 1)]
     credit, _ = given(*boxes, room=9)
     assert (credit.left, credit.room, credit.published) == (0, 8, 1)
+    credit.renew()
+    assert (credit.left, credit.room, credit.published) == (1, 7, 1)
 
 
 def test_what_is_left_does_not_outlast_a_turn() -> None:

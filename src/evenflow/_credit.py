@@ -4,7 +4,8 @@ To look at each mailbox before each event would double what a publish to many co
 fifth of what a publish to one costs. So who has looked at all of them gives credit:
 
     room      for so many events of one class all who want them have room, and there is nothing else to ask
-    left      so many of those may be published before the loop has to turn: they are counted in advance
+    left      so many of those are counted already, towards the next turn of the loop; a few at a time, for whoever
+              publishes to other subjects has to turn for what this one has counted
 
 Whatever could make this untrue ends the credit first: somebody comes or goes, a slot is kept, an event is placed by
 another way, a reader must be woken for an event that others would just join.
@@ -13,9 +14,9 @@ What is gone of the credit was published: so nobody counts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from ._turns import DELIVERIES_A_TURN, TURNS
+from ._turns import TURNS
 
 if TYPE_CHECKING:
     from collections import deque
@@ -32,6 +33,10 @@ class Box(Protocol):
 
 
 T = TypeVar("T", bound=Box)
+
+
+ADVANCE: Final = 1_024
+"""So many deliveries at the most are counted in advance, or those of one event."""
 
 
 class NoEvent:
@@ -78,30 +83,24 @@ class Credit(Generic[T]):
 
     def give(self, cls: type, everyone: dict[T, None], room: int) -> None:
         """Somebody has looked: all of ``everyone`` had room for so many events, the first of which they have now."""
-        size, given = len(everyone), TURNS.given
-        left = room
-        if left * size + given > DELIVERIES_A_TURN:
-            left = min(left, max(1, -((given - DELIVERIES_A_TURN) // size)))
-        self.cls, self.everyone, self.size, self.room = cls, everyone, size, room - left
+        size = len(everyone)
+        self.cls, self.everyone, self.size, self.room = cls, everyone, size, room
         if size == 1:
             (self.only,) = everyone
-        self._granted = left
-        self.left = left - 1
-        self.turn = TURNS.number
-        TURNS.given = given + left * size
+        self.renew()
+        self.left -= 1
 
     def renew(self) -> None:
-        """The loop may have turned since: let as much of the room be used as it need not turn for again."""
+        """Let some more of the room be used, and count it; what was counted in an earlier turn is counted anew."""
         if self.turn != TURNS.number:
             self.room += self.left
             self._granted -= self.left
             self.left = 0
-        if not self.left:
-            left = min(self.room, max(0, -((TURNS.given - DELIVERIES_A_TURN) // self.size)))
-            self.room -= left
-            self.left = left
-            self._granted += left
             self.turn = TURNS.number
+        if not self.left:
+            self.left = left = min(self.room, ADVANCE // self.size or 1)
+            self.room -= left
+            self._granted += left
             TURNS.given += left * self.size
 
     def end(self) -> list[T]:

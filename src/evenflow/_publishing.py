@@ -221,6 +221,7 @@ class Publishing(Waiting, Generic[E]):
         """Publish events that lie there already: runs of one class go to each mailbox at once."""
         total = at = 0
         while at < len(events):
+            self._credit.end()  # what was counted in advance is free for a run
             placed = self._extend_all(events, at) if TURNS.given < DELIVERIES_A_TURN else 0
             if placed:
                 total += placed * len(self._routes[type(events[at])].everyone)

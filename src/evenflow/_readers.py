@@ -57,10 +57,13 @@ class Wakes:
             self.due[bell] = None
 
     def answered(self) -> None:
-        """A reader that was woken runs, or was cancelled: the next bell rings."""
-        self.ringing -= 1
+        """A reader that was woken runs, or was cancelled: the next bell rings, in its order, however many ring."""
         if self.due:
-            self.ring(self.due.popitem(last=False)[0])
+            bell, _ = self.due.popitem(last=False)
+            if not bell.done():
+                bell.set_result(None)
+        else:
+            self.ringing -= 1
 
     def hurry(self, bell: Bell) -> None:
         """Let it ring now, if it has not."""
@@ -135,11 +138,7 @@ class Readers(EachChunk):
         """The first of the line runs."""
         self.line.popleft()  # type: ignore[unused-awaitable]  # its reader has awaited it
         self.woken -= 1
-        wakes = self.wakes
-        if wakes.due:
-            wakes.answered()
-        else:
-            wakes.ringing -= 1
+        self.wakes.answered()
 
     def rouse(self) -> None:
         """Wake as many readers as there are items that nobody was woken for."""

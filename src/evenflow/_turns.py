@@ -6,7 +6,7 @@ from typing import Final
 
 from anyio.lowlevel import checkpoint
 
-DELIVERIES_A_TURN: Final = 12_288
+DELIVERIES_A_TURN: Final = 8_192
 """After so many deliveries a publish or a receive lets the loop turn (about a millisecond)."""
 
 

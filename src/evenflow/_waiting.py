@@ -40,14 +40,13 @@ class Waiting(Placing):
 
         For a route on which nobody has a condition.
         """
+        everyone, careful = route.everyone, self._careful
+        filled = self._credit.everyone is everyone
         full = self._credit.end()
         if self._keyed or self._busy:
             return None
-        if len(full) < len(self._careful):  # there are others
-            full.clear()
-            for box in self._among_careful(route.everyone):
-                if not box.review():
-                    full.append(box)
+        if not filled or len(full) < len(careful):  # there are others to look at, or only others
+            full = [box for box in self._among_careful(everyone) if not box.review()] if careful else []
         if full and (self._admission.queue or self._admission.first):
             return None
         for box in full:

@@ -80,6 +80,31 @@ async def test_what_others_fill_in_that_turn_is_full() -> None:
 
 
 @both
+async def test_who_does_not_want_the_event_gets_no_turn_for_it() -> None:
+    """A buffer that is full of other events, with its reader about to run, makes no publisher wait, and keeps no slot."""
+    subject = Subject(Order, Shipped)
+    full, other = subject.subscribe(Order, buffer=4), subject.subscribe(Shipped)
+    received: list[int] = []
+
+    async def read() -> None:
+        async for event in full:
+            received.append(event.n)
+
+    async with group() as tasks:
+        tasks.start_soon(read)
+        await settle()
+        for n in range(4):
+            await subject.publish(Order(n=n))
+        assert full.statistics().waiting == 4
+        await subject.publish(Shipped(n=0))
+        assert (full.statistics().waiting, received) == (4, [])
+        assert numbers(take_all(other)) == [0]
+        await settle()
+        assert received == [0, 1, 2, 3]
+        tasks.cancel_scope.cancel()
+
+
+@both
 async def test_a_publish_cancelled_in_that_turn_keeps_no_slot() -> None:
     """It reached nobody, and what was kept for it is there for the next."""
     subject = Subject(Order)

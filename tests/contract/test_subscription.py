@@ -18,6 +18,7 @@ from evenflow.streams import Stream
 
 from .kit import (
     Order,
+    Shipped,
     Subject,
     balanced,
     both,
@@ -177,6 +178,32 @@ async def test_a_burst_of_publish_many_wakes_as_many_readers_as_it_has_events(wa
         await settle()
         assert sorted(had) == [0, 1, 2]
     assert take_all(subscription) == []
+
+
+@both
+async def test_a_reader_in_a_hurry_leaves_the_order_of_the_others() -> None:
+    """More readers of one subscription than are woken at a time, and one of another that is woken before its turn."""
+    subject = Subject(Order, Shipped)
+    many = subject.subscribe(Order, buffer=300)
+    newest = subject.subscribe(Shipped, buffer=1, overflow="drop_oldest")
+    had: list[int] = []
+
+    async def read_one() -> None:
+        event = await many.receive()
+        had.append(event.n)
+
+    async with group() as tasks:
+        for _ in range(300):
+            tasks.start_soon(read_one)
+        tasks.start_soon(newest.receive)
+        await settle()
+        fill(subject, 300)
+        await subject.publish(Shipped(n=0))
+        await subject.publish(Shipped(n=1))
+        with anyio.fail_after(5):
+            await settle()
+    assert sorted(had) == list(range(300))
+    assert take_all(many) == []
 
 
 @both
