@@ -87,6 +87,7 @@ def test_the_answer_is_about_the_task_that_runs(backend: str, known_by: str) -> 
             await ask(expected=False)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(child)
+                tasks.start_soon(child)
         await ask(expected=False)
 
     anyio.run(main, backend=backend)

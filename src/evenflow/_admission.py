@@ -78,6 +78,7 @@ class Admission:
     def keep(self, boxes: list[Mailbox]) -> None:
         """Nobody waits, and every reader is about to run: the slots that come free are kept for one publish."""
         self.first = boxes
+        boxes[0].careful.update(boxes)
         for box in boxes:
             box.reserved += 1
 
@@ -173,6 +174,12 @@ class Admission:
         """The publish must wait on: what it had is kept for it."""
         for box in held:
             self._hold(waiter, box)
+
+    def abandon(self) -> None:
+        """The loop has ended, and every slot is free: who is let go later has nothing to give back."""
+        self.first = []
+        for waiter in self.queue:
+            waiter.held = set()
 
     def misses(self, box: Mailbox) -> bool:
         """Whether a publish waits for room in this mailbox."""

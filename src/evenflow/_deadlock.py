@@ -27,10 +27,10 @@ WAITING: dict[object, Waiter] = {}
 
 
 def forget_waiting(waiters: Iterable[Waiter]) -> None:
-    """The loop of these publishes has ended: nobody waits, and what they held is nobody's."""
+    """The loop of these publishes has ended: nobody waits."""
     ended = set(map(id, waiters))
     for task in [task for task, waiter in WAITING.items() if id(waiter) in ended]:
-        WAITING.pop(task).held.clear()
+        del WAITING[task]
 
 
 def readers(box: Mailbox) -> list[object]:

@@ -110,7 +110,7 @@ class Mailbox(Readers):
         self.plain: bool = not (conflated or gaps)
         self.careful: set[Mailbox] = careful
         """The mailboxes of one subject that an event cannot simply be appended to."""
-        self.credit = credit
+        self.credit: ref[Credit[Mailbox]] | None = credit
         """For how many events nobody looks whether they can."""
         self.keys: dict[object, Cell] | None = {} if conflated else None
         self.chunk: deque[Any] = EMPTY
@@ -209,10 +209,10 @@ class Mailbox(Readers):
         chunk.append(event)
         if asleep := self.asleep:  # `wake_one`, written out: it is paid for every event that is published alone
             woken, wakes = self.woken, self.wakes
-            self.woken = woken + 1
-            self.asleep = asleep - 1
-            if self.returned:
-                self.returned -= 1
+            self.woken: int = woken + 1
+            self.asleep: int = asleep - 1
+            if returned := self.returned:
+                self.returned: int = returned - 1
             bell = self.line[woken]
             if wakes.ringing < WAKES_A_TURN and not bell.done():
                 wakes.ringing += 1

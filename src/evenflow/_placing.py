@@ -153,6 +153,7 @@ class Placing(Roster):
 
     def _would_starve(self, draft: Draft) -> bool:
         """Whether this would drop an event whose reader was woken and has not run yet; such a reader runs next."""
+        self._credit.end()  # others may have published on it since
         starving = False
         for group in draft.groups():
             for box in self._among_careful(group):

@@ -248,7 +248,7 @@ class Roster(EachPublish):
         self._home = None
         self._credit.end()
         forget_waiting(self._admission.queue)
-        self._admission.first = []
+        self._admission.abandon()
         self._admission = Admission(self._on_take)
         self._watchers = []
         self._wakes.forget()

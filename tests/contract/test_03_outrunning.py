@@ -11,7 +11,7 @@ import pytest
 from evenflow import Subscription
 from evenflow._admission import Admission
 
-from .kit import Order, Shipped, Subject, both, group, numbers, only_asyncio, publishing, settle, take_all
+from .kit import Order, Shipped, Subject, both, group, numbers, only_asyncio, publishing, settle, take_all, turn
 
 
 @both
@@ -101,6 +101,57 @@ async def test_who_does_not_want_the_event_gets_no_turn_for_it() -> None:
         assert numbers(take_all(other)) == [0]
         await settle()
         assert received == [0, 1, 2, 3]
+        tasks.cancel_scope.cancel()
+
+
+@only_asyncio
+async def test_the_slots_stay_kept_where_one_turn_was_not_enough() -> None:
+    """One of two readers is cancelled in that turn: while the publish gives them another, the slot in the other is kept."""
+    subject = Subject(Order, Shipped)
+    both_kinds, orders = subject.subscribe(buffer=2), subject.subscribe(Order, buffer=2)
+    waiting = asyncio.create_task(both_kinds.receive())
+    cancelled = asyncio.create_task(orders.receive())
+    await turn(2)
+    for n in range(2):
+        await subject.publish(Order(n=n))
+    publishes = subject.publish(Order(n=2))
+    publishes.send(None)  # by hand, so that it is known when it runs: it lets the readers run
+    cancelled.cancel()
+    await turn(2)
+    publishes.send(None)  # one of them has, one will not: it lets the loop turn again
+    with pytest.raises(anyio.WouldBlock):
+        subject.publish_nowait(Shipped(n=9))
+    publishes.close()
+    await asyncio.wait([waiting, cancelled])
+    assert subject.publish_nowait(Shipped(n=9)) == 1
+    assert numbers(take_all(both_kinds)) == [1, 9]
+
+
+@only_asyncio
+async def test_a_dropping_reader_that_was_woken_again_meanwhile_gets_another_turn() -> None:
+    """While a publish gives the reader its turn, others fill the buffer once more: nothing is dropped before it has run."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=4, overflow="drop_oldest")
+    received: list[int] = []
+
+    async def read() -> None:
+        async for batch in subscription.batches():
+            received.extend(numbers(list(batch)))
+
+    async def refill() -> None:
+        for n in range(10, 14):
+            await subject.publish(Order(n=n))
+
+    async with group() as tasks:
+        tasks.start_soon(read)
+        await settle()
+        for n in range(4):
+            await subject.publish(Order(n=n))
+        tasks.start_soon(refill)
+        await subject.publish(Order(n=4))
+        await settle()
+        assert subscription.statistics().dropped == 0
+        assert sorted(received) == [0, 1, 2, 3, 4, 10, 11, 12, 13]
         tasks.cancel_scope.cancel()
 
 

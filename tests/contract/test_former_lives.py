@@ -16,7 +16,7 @@ import pytest
 import evenflow
 from evenflow import Subject
 
-from .kit import Backend, Order, both, both_real, collect, group, only_asyncio, run, settle, turn
+from .kit import Backend, Order, both, both_real, collect, group, numbers, only_asyncio, run, settle, take_all, turn
 
 
 @both
@@ -328,3 +328,33 @@ def test_a_thread_that_is_interrupted_while_it_waits_publishes_nothing(
             assert subscription.statistics().wanted == 0
 
     run(main, backend, real=True)
+
+
+def test_a_publish_that_a_loop_left_behind_gives_back_no_slot_that_it_no_longer_has() -> None:
+    """It waited for room when its loop ended, and is let go in the next life: the bound stays what it was."""
+    subject = Subject(Order, replay=1, replay_by=lambda order: order.n)
+    subscription = subject.subscribe(Order, buffer=2)
+    left: list[Any] = []
+
+    async def abandoned() -> None:
+        reader = asyncio.create_task(subscription.receive())
+        await turn(2)
+        await subject.publish(Order(n=0))
+        await subject.publish(Order(n=1))
+        left.append(subject.publish(Order(n=2)))
+        left[0].send(None)  # the slot that the reader makes free is kept for it
+        assert (await reader).n == 0
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(abandoned())
+    loop.close()
+
+    async def afterwards() -> None:
+        assert subject.publish_nowait(Order(n=3)) == 1
+        left.pop().close()
+        with pytest.raises(anyio.WouldBlock):
+            subject.publish_nowait(Order(n=4))
+        assert numbers(take_all(subscription)) == [1, 3]
+        subscription.close()
+
+    asyncio.run(afterwards())
