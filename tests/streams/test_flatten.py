@@ -10,7 +10,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from evenflow.streams import Stream, stream
+from evenflow.streams import Stream, share, stream
 from evenflow.testing import marbles
 
 from .drawing import check, on_both_loops
@@ -265,6 +265,22 @@ def test_flat_map_gives_what_came_before_an_error() -> None:
         with pytest.raises(Boom):
             await stream(fails).flat_map(lambda letter: [letter]).for_each(seen.append)
         assert seen == ["a"]
+
+    on_both_loops(main)
+
+
+@pytest.mark.parametrize("within", [None, 9.0])
+def test_flat_map_gives_the_batches_of_all_streams_before_the_error_that_closed_them(within: float | None) -> None:
+    """Two streams that read one source in batches: where that fails, both give what they hold, and then the error comes."""
+
+    async def main() -> None:
+        seen: list[Any] = []
+        async with share(marbles("-ab#", error=Boom())) as source:
+            batches = stream(["one", "two"]).flat_map(lambda name: source.subscribe().batches(3, within))
+            with pytest.raises(Boom):
+                await batches.for_each(seen.append)
+        assert seen == [("a", "b"), ("a", "b")]
+        assert anyio.current_time() == 3
 
     on_both_loops(main)
 

@@ -143,11 +143,19 @@ DIFFERENCES: tuple[Difference, ...] = (
         "all the others on common ticks; these on ticks of their own",
     ),
     Difference(
-        ("merge", "zip_latest", "combine_latest"),
+        ("merge", "flat_map", "zip_latest", "combine_latest"),
         "at one moment, all events of the first source, then all of the second",
         "in turns, where sources have several events each at one moment",
         "backpressure: a source goes on when its event was taken",
         "with one event of each source at one moment",
+    ),
+    Difference(
+        ("merge", "flat_map"),
+        "the first stream to give an event and an error at one moment is the last to give anything",
+        "what other streams give at that moment may come between its event and its error",
+        "backpressure: a stream goes on, here to its error, when its event was taken",
+        "`flat_map` of streams that give one thing in a turn, all in the one moment; on trio, which wakes the readers of "
+        "one source in any order, only where there are no two",
     ),
     # -- RxPY differs from ReactiveX
     Difference(

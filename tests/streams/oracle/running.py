@@ -35,6 +35,8 @@ class Outcome:
     """Which source was started, when."""
     ties: set[float] = field(default_factory=set)
     """Where reactivex had to choose what was first."""
+    crowds: set[float] = field(default_factory=set)
+    """When a hot source gave something to several readers."""
 
     def __str__(self) -> str:
         seen = " ".join(f"{time:g}:{value}" for time, value in self.events)
@@ -120,7 +122,8 @@ def run_theirs(program: Program) -> Outcome:
     clock.schedule_absolute(HORIZON, leave)
     clock.start()
     outcome.starts = stage.starts
-    outcome.ties = clock.ties | stage.late_starts()
+    outcome.ties = stage.ties()
+    outcome.crowds = set(stage.crowds())
     return outcome
 
 

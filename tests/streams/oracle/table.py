@@ -6,6 +6,7 @@ parts; what differs is said in ``differences``.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ from tests.streams.oracle.timelines import TICK, Clock, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from reactivex.notification import Notification
 
     from evenflow.streams import Stream
 
@@ -145,6 +148,42 @@ def retried(source: Observable[Any], attempts: int, wait: int, clock: Clock) -> 
         return source.pipe(ops.retry(attempts))
     later = rx.timer(wait, scheduler=clock).pipe(ops.flat_map(lambda _: source))
     return rx.catch_with_iterable([source, *[later] * (attempts - 1)])
+
+
+def in_turns(source: Observable[Any], clock: Clock) -> Observable[Any]:
+    """A stream as ``flat_map`` reads it: of what it has at one moment it gives one thing, the next when that was taken.
+
+    Meanwhile the other streams give theirs. What it gives at its start comes at once: no other is read before.
+    """
+
+    def subscribe(observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
+        del scheduler
+        waiting: deque[Notification[Any]] = deque()
+        started = False
+        last: float | None = None
+
+        def give(thing: Notification[Any]) -> None:
+            nonlocal last
+            if waiting or last == clock.clock:
+                waiting.append(thing)
+                if len(waiting) == 1:
+                    clock.schedule(go_on)
+                return
+            if started:
+                last = clock.clock
+            thing.accept(observer)
+
+        def go_on(*_: Any) -> None:
+            waiting[0].accept(observer)
+            waiting.popleft()
+            if waiting:
+                clock.schedule(go_on)
+
+        subscription = source.pipe(ops.materialize()).subscribe(give)
+        started = True
+        return subscription
+
+    return Observable(subscribe)
 
 
 def exhausting(source: Observable[Any], call: Call) -> Observable[Any]:
@@ -380,14 +419,15 @@ TABLE: tuple[Operator, ...] = (
     Operator(
         "flat_map",
         lambda s, c: s.flat_map(c.inner, concurrency=1_000),
-        lambda o, c: o.pipe(ops.flat_map(c.inner)),
+        lambda o, c: o.pipe(ops.flat_map(lambda value: in_turns(c.inner(value), c.clock))),
         inners=2,
     ),
     Operator(
         "flat_map",
         lambda s, c: s.flat_map(c.inner, concurrency=c.args[0]),
         lambda o, c: o.pipe(
-            ops.map(lambda value: rx.defer(lambda _: c.inner(value))), ops.merge(max_concurrent=c.args[0])
+            ops.map(lambda value: rx.defer(lambda _: in_turns(c.inner(value), c.clock))),
+            ops.merge(max_concurrent=c.args[0]),
         ),
         number(1, 3),
         inners=2,

@@ -97,4 +97,4 @@ def run_theirs(program: Program, replay: int, arrivals: list[int]) -> list[Outco
         clock.schedule_absolute(float(at), partial(arrive, outcome))
     clock.schedule_absolute(HORIZON, lambda *_: clock.stop())
     clock.start()
-    return None if clock.ties | stage.late_starts() else outcomes
+    return None if stage.ties() else outcomes

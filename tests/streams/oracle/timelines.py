@@ -8,7 +8,7 @@ taste. Where ties are wanted, everything lies on the tick itself.
 from __future__ import annotations
 
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -335,3 +335,20 @@ class Stage:
             for start in hot.subscriptions
             if any(note.time == start.subscribe for note in hot.messages)
         }
+
+    def crowds(self) -> Counter[float]:
+        """When a hot source had several readers, who are told one after the other, and how much it told them."""
+        return Counter(
+            note.time
+            for hot in self.hot.values()
+            for note in hot.messages
+            if sum(start.subscribe < note.time <= start.unsubscribe for start in hot.subscriptions) > 1
+        )
+
+    def ties(self) -> set[float]:
+        """When there was a choice of what is first.
+
+        Reader by reader or thing by thing, where one source tells several readers several things, is one, too.
+        """
+        several = {time for time, things in self.crowds().items() if things > 1}
+        return self.clock.ties | self.late_starts() | several
