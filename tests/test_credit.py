@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evenflow._credit import ADVANCE, Credit, NoEvent
-from evenflow._turns import TURNS
+from evenflow._turns import DELIVERIES_A_TURN, TURNS
 
 
 class Box:
@@ -177,3 +177,41 @@ def test_after_a_turn_nothing_is_taken_back() -> None:
     credit.end()
     assert TURNS.given == 0
     assert credit.published == 1
+
+
+def test_to_one_that_keeps_up_the_room_is_given_anew() -> None:
+    """The last event on credit is all that lies in its chunk: there is as much room as the chunk may still grow."""
+    box = Box(4, fill=1, ready=1, limit=3)
+    credit, careful = given(box, room=1)
+    credit.refill()
+    assert (credit.left, credit.room) == (2, 0)
+    assert TURNS.given == 3
+    spend(credit, 2)
+    assert credit.published == 3
+    assert credit.end() == [box]
+    assert careful == {box}
+
+
+def test_no_room_is_given_anew_while_there_is_some_left() -> None:
+    """What waits to be counted is counted first."""
+    box = Box(2 * ADVANCE, fill=1)
+    credit, _ = given(box, room=ADVANCE + 5)
+    credit.left = 0
+    credit.refill()
+    assert (credit.left, credit.room) == (0, 5)
+
+
+def test_no_room_is_given_anew_where_the_loop_has_to_turn() -> None:
+    """Whoever publishes next sees to that."""
+    credit, _ = given(Box(4, fill=1), room=1)
+    TURNS.given = DELIVERIES_A_TURN
+    credit.refill()
+    assert credit.left == 0
+
+
+def test_a_credit_that_has_ended_meanwhile_is_not_given_anew() -> None:
+    """A second reader had to be woken for the event: somebody looks before the next."""
+    credit, _ = given(Box(4, fill=1), room=1)
+    credit.end()
+    credit.refill()
+    assert (credit.cls, credit.left, credit.room) == (NoEvent, 0, 0)

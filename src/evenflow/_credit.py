@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from ._turns import TURNS
+from ._turns import DELIVERIES_A_TURN, TURNS
 
 if TYPE_CHECKING:
     from collections import deque
@@ -102,6 +102,12 @@ class Credit(Generic[T]):
             self.room -= left
             self._granted += left
             TURNS.given += left * self.size
+
+    def refill(self) -> None:
+        """The one that wants these events has just one: as long as it keeps up, nobody else has to look."""
+        if self.cls is not NoEvent and not self.room and TURNS.given < DELIVERIES_A_TURN:
+            self.room = self.only.limit - len(self.only.chunk)
+            self.renew()
 
     def end(self) -> list[T]:
         """Somebody has to look again before the next event is appended; returns those that have become full."""

@@ -75,6 +75,8 @@ class Publishing(Waiting, Generic[E]):
                             chunk.append(event)
                         else:
                             box.add(event)
+                            if not credit.left:
+                                credit.refill()
                         return 1
                 finally:
                     self._busy = FREE

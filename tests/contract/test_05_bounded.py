@@ -10,6 +10,8 @@ from typing import Any
 import anyio
 import pytest
 
+from evenflow import Deadlock
+
 from .kit import (
     Order,
     Shipped,
@@ -111,6 +113,28 @@ async def test_a_buffer_that_was_filled_one_by_one_takes_no_more_by_another_way(
         assert wide.statistics().wanted == narrow.statistics().wanted == subject.statistics().published
         for each in (wide, narrow):
             balanced(each)
+
+
+@pytest.mark.parametrize("left_over", [0, 1, 2])
+@pytest.mark.parametrize("times", range(12))
+@both
+async def test_a_buffer_that_was_emptied_time_and_again_takes_no_more_than_it_holds(times: int, left_over: int) -> None:
+    """The reader keeps up for a while; then some more come, and of those it looks at one."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=4)
+    published = 0
+    for burst in (*[1] * times, 1 + left_over):
+        for _ in range(burst):
+            await subject.publish(Order(n=published))
+            published += 1
+        subscription.receive_nowait()
+    with pytest.raises(Deadlock):
+        for _ in range(5):
+            await subject.publish(Order(n=published))
+            published += 1
+    assert subscription.statistics().waiting == 4
+    assert subject.statistics().published == published
+    assert numbers(take_all(subscription)) == list(range(published))[-4:]
 
 
 @both
