@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import Decimal, FloatOperation, localcontext
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -172,6 +172,7 @@ class Contrary:
 
 VALUES: list[Any] = [
     *(0, 1, True, 1.0, Decimal("1.0"), Fraction(1), complex(1), float("nan"), Decimal("NaN"), Decimal("sNaN"), None),
+    *(2**53, 2.0**53, 2**53 + 1, -(2**53) - 1, -(2.0**53), 10**400, Decimal(2**53 + 1), Fraction(2**53 + 1)),
     *("1", "x" * 100_000, b"1", [1], (1,), {1}, frozenset({1}), {}, Contrary(), datetime(2026, 1, 1, tzinfo=UTC)),
     datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))),
     datetime(2026, 1, 1, 1, tzinfo=ZoneInfo("Europe/Berlin")),
@@ -202,6 +203,19 @@ def test_the_index_answers_as_the_condition(value: Any) -> None:
         except ArithmeticError:
             assert target in failed
     assert not found & failed
+
+
+def test_a_whole_number_meets_decimals_as_it_is() -> None:
+    """Nothing makes a float of it first: Python notes where those meet, and a user may have forbidden it."""
+    router: Router[Target] = Router((Tick,))
+    above, below = Target(), Target()
+    router.add(above, router.interest((Tick,), Tick.a > Decimal("0.5")))
+    router.add(below, router.interest((Tick,), Tick.a < 1))
+    with localcontext() as context:
+        context.clear_flags()
+        assert router.route(Tick).find(Tick(a=1), []) == [above]
+        assert router.route(Tick).find(Tick(a=0), []) == [below]
+        assert not context.flags[FloatOperation]
 
 
 def test_nothing_is_left_behind() -> None:

@@ -19,7 +19,7 @@ from evenflow._fields import MISSING
 
 from ._entries import Crowd, Entry
 from ._spans import BOTTOM, TOP, Spans
-from ._values import HASHED, NO_ORDER, beside, can_be_hashed, family
+from ._values import HASHED, NO_ORDER, as_float, beside, can_be_hashed, family
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +53,10 @@ class Table(Generic[T]):
 
     def collect(self, event: object, found: dict[T, object], asked: dict[Entry[T], None], /) -> None:
         """Who is found by this event's values, or has to be asked."""
+        if not self.readings:  # by order alone: they are all at one place
+            for place in tuple(self._places.values()):
+                place.collect(event, found, asked)
+            return
         try:
             key = self._read(event)
             if key is MISSING:
@@ -180,7 +184,7 @@ class Ranges(Generic[T]):
             spans = self.families.get(beside_it)
             if spans is None:
                 continue
-            for span in spans.at(value):
+            for span in spans.at(as_float(value) if beside_it == "number" else value):
                 held = span.held
                 if type(held) is Entry and held.exact:  # as `collect` would, without the call
                     found[held.target] = None
@@ -234,8 +238,13 @@ def _reader_of(readings: tuple[Reading, ...]) -> Reader:
     readers = tuple(map(_reader, readings))
 
     def read(event: object) -> object:
-        values = tuple([reader(event) for reader in readers])
-        return MISSING if any(value is MISSING for value in values) else values
+        values: list[object] = []
+        for reader in readers:
+            value = reader(event)
+            if value is MISSING:
+                return MISSING
+            values.append(value)
+        return tuple(values)
 
     return read
 
