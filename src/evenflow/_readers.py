@@ -138,7 +138,11 @@ class Readers(EachChunk):
         """The first of the line runs."""
         self.line.popleft()  # type: ignore[unused-awaitable]  # its reader has awaited it
         self.woken -= 1
-        self.wakes.answered()
+        wakes = self.wakes
+        if wakes.due:
+            wakes.answered()
+        else:  # the usual case, without a call
+            wakes.ringing -= 1
 
     def rouse(self) -> None:
         """Wake as many readers as there are items that nobody was woken for."""
