@@ -57,6 +57,7 @@ _ORDERED: Final[dict[type, str]] = {
     timedelta: "timedelta",
     uuid.UUID: "UUID",
     complex: NO_ORDER,
+    type(None): NO_ORDER,
     object: NO_ORDER,
 }
 _FIXED: Final = (timezone, TzInfo)
