@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ def test_before_anybody_has_looked_there_is_none() -> None:
     """And there is nothing to end."""
     credit: Credit[Box] = Credit(set())
     assert (credit.cls, credit.left, credit.room, credit.only) == (NoEvent, 0, 0, None)
-    assert credit.end() == []
+    assert not credit.end()
     assert (credit.published, credit.deliveries) == (0, 0)
 
 
@@ -107,7 +108,7 @@ def test_while_there_is_room_nobody_is_looked_at() -> None:
     """The end of a credit that was not used up costs nothing for each mailbox."""
     box = Box(2, fill=2)
     credit, careful = given(box, room=2)
-    assert credit.end() == []
+    assert not credit.end()
     assert not careful
 
 
@@ -215,3 +216,27 @@ def test_a_credit_that_has_ended_meanwhile_is_not_given_anew() -> None:
     credit.end()
     credit.refill()
     assert (credit.cls, credit.left, credit.room) == (NoEvent, 0, 0)
+
+
+class Meddled(Box):
+    """A mailbox that is looked at while a destructor runs."""
+
+    def __init__(self, meddle: Callable[[], object]) -> None:
+        self.meddle: Callable[[], object] | None = None
+        super().__init__(1, fill=1)
+        self.meddle = meddle
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "chunk" and (meddle := self.meddle) is not None:
+            self.meddle = None
+            meddle()
+        return super().__getattribute__(name)
+
+
+def test_a_destructor_that_ends_it_while_it_ends_is_counted_once() -> None:
+    """Those that are full are looked for before anything changes: whoever comes in between finds it as it was."""
+    box = Meddled(lambda: credit.end())
+    credit, careful = given(box, room=1)
+    credit.end()
+    assert (credit.published, credit.deliveries) == (1, 1)
+    assert careful == {box}

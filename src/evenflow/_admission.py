@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from anyio import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from ._mailbox import Mailbox
 
@@ -63,7 +63,7 @@ class Admission:
 
     def __init__(self, taken: Callable[[Mailbox], None]) -> None:
         self.queue: list[Waiter] = []
-        self.first: list[Mailbox] = []
+        self.first: Sequence[Mailbox] = ()
         """Where a slot is kept for the publish that lets readers run: it comes before the queue, and does not sleep."""
         self._taken = taken
         """What a mailbox calls at each take while somebody waits for it."""
@@ -75,7 +75,7 @@ class Admission:
         self._wait_again(waiter, blocked)
         self._let_only_the_longest_hold()
 
-    def keep(self, boxes: list[Mailbox]) -> None:
+    def keep(self, boxes: Sequence[Mailbox]) -> None:
         """Nobody waits, and every reader is about to run: the slots that come free are kept for one publish."""
         self.first = boxes
         boxes[0].careful.update(boxes)
@@ -84,7 +84,7 @@ class Admission:
 
     def release_first(self) -> bool:
         """The publish that comes first runs now, with no await any more; returns whether it can simply append."""
-        boxes, self.first = self.first, []
+        boxes, self.first = self.first, ()
         simple = True
         for box in boxes:
             box.reserved -= 1
@@ -103,7 +103,7 @@ class Admission:
         for box in boxes:
             self.freed(box)
 
-    def stand_first(self, waiter: Waiter, boxes: list[Mailbox]) -> None:
+    def stand_first(self, waiter: Waiter, boxes: Sequence[Mailbox]) -> None:
         """The publish that came first must wait after all, before all others; slots that came free are its own."""
         self.queue.insert(0, waiter)
         waiter.granted = True
@@ -177,7 +177,7 @@ class Admission:
 
     def abandon(self) -> None:
         """The loop has ended, and every slot is free: who is let go later has nothing to give back."""
-        self.first = []
+        self.first = ()
         for waiter in self.queue:
             waiter.held = set()
 

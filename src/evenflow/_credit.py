@@ -20,6 +20,7 @@ from ._turns import DELIVERIES_A_TURN, TURNS
 
 if TYPE_CHECKING:
     from collections import deque
+    from collections.abc import Sequence
 
 
 class Box(Protocol):
@@ -37,6 +38,10 @@ T = TypeVar("T", bound=Box)
 
 ADVANCE: Final = 1_024
 """So many deliveries at the most are counted in advance, or those of one event."""
+
+
+NOBODY: Final[dict[Any, None]] = {}
+"""The mailboxes that no event is for."""
 
 
 class NoEvent:
@@ -66,7 +71,7 @@ class Credit(Generic[T]):
         """The mailboxes that an event cannot simply be appended to: those that become full on credit join them."""
         self._published = self._deliveries = self._granted = 0
         self.cls: type = NoEvent
-        self.everyone: dict[T, None] = {}
+        self.everyone: dict[T, None] = NOBODY
         self.only: Any = None
         """The one that wants these events, where it is only one."""
         self.size = self.left = self.room = self.turn = 0
@@ -109,25 +114,30 @@ class Credit(Generic[T]):
             self.room = self.only.limit - len(self.only.chunk)
             self.renew()
 
-    def end(self) -> list[T]:
+    def end(self) -> Sequence[T]:
         """Somebody has to look again before the next event is appended; returns those that have become full."""
+        full: Sequence[T] = ()
         if self.cls is NoEvent:
-            return []
-        left, room = self.left, self.room
+            return full
+        if not (self.left or self.room):
+            full = self.find_the_full(self.everyone)  # a destructor may end it meanwhile: then nothing is left to count
+        # from here on nothing is made and nothing called, so that no destructor runs in the middle
+        left = self.left
         used = self._granted - left
         self._published += used
         self._deliveries += used * self.size
         if left and self.turn == TURNS.number:
             TURNS.given -= left * self.size
-        everyone = self.everyone
-        self.cls, self.everyone, self.only = NoEvent, {}, None
+        self.cls = NoEvent
+        self.everyone = NOBODY
+        self.only = None
         self._granted = self.left = self.room = 0
-        return [] if left or room else self.find_the_full(everyone)
+        return full
 
     def find_the_full(self, everyone: dict[T, None]) -> list[T]:
         """Those that have become full on credit; from now on they need a look."""
         full: list[T] = []
-        for box in everyone:
+        for box in list(everyone):  # a copy: a destructor may subscribe and close
             if len(box.chunk) >= box.limit:
                 box.limit = limit = box.capacity - len(box.ready) - len(box.front)
                 if len(box.chunk) >= limit:

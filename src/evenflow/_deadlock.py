@@ -57,19 +57,21 @@ def _reachable(task: object) -> set[object]:
     ahead = [task]
     while ahead:
         one = ahead.pop()
-        if one in seen or one not in WAITING:
+        waiter = WAITING.get(one)
+        if one in seen or waiter is None:
             continue
         seen.add(one)
-        ahead.extend(reader for box in WAITING[one].missing for reader in readers(box))
+        for box in list(waiter.missing):
+            ahead.extend(readers(box))
     return seen
 
 
 def _stuck_at(task: object, stuck: set[object]) -> Mailbox | None:
     """The subscription at which this task waits for ever, as far as is known."""
-    waiter = WAITING[task]
-    if waiter.granted:
+    waiter = WAITING.get(task)
+    if waiter is None or waiter.granted:
         return None
-    for box in waiter.missing:
+    for box in list(waiter.missing):
         known = readers(box)
         if known and len(known) >= box.hands and all(reader in stuck for reader in known):
             return box

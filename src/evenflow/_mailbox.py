@@ -37,7 +37,7 @@ from ._readers import WAKES_A_TURN, Readers, Wakes
 from ._turns import TURNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from weakref import ref
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -306,8 +306,13 @@ class Mailbox(Readers):
     def open_stream(self) -> None:
         """Make the stream, which takes 1.5 KB and 4 us: when somebody begins to read, or else with the first event."""
         if self.sending is None and self.end is None:
-            self.sending, self.receiving = create_memory_object_stream[Any](self.capacity)
-            _OPEN.update((self.sending, self.receiving))
+            sending, receiving = create_memory_object_stream[Any](self.capacity)
+            if self.sending is None and self.end is None:
+                self.sending, self.receiving = sending, receiving
+                _OPEN.update((sending, receiving))
+            else:  # a destructor has published or closed while these were made
+                sending.close()
+                receiving.close()
 
     def _evict(self) -> object:
         """Give up the oldest event."""
@@ -577,6 +582,6 @@ def _nobody(_: Mailbox) -> None:
     """Nobody asked to be told of a take."""
 
 
-def all_have_room(boxes: list[Mailbox]) -> bool:
+def all_have_room(boxes: Sequence[Mailbox]) -> bool:
     """Whether the slots that are kept in these for a publisher have all come free."""
     return min(map(Mailbox.room, boxes)) >= 0

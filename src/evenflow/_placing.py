@@ -130,11 +130,14 @@ class Placing(Roster):
         return False
 
     def _among_careful(self, group: Iterable[Mailbox]) -> list[Mailbox]:
-        """Those of a group that need a look; the cost follows the smaller of the two."""
-        careful = self._careful
+        """Those of a group that need a look; the cost follows the smaller of the two.
+
+        Each is copied first, as a list, which makes nothing on its way: a destructor may subscribe and close.
+        """
+        careful, boxes = self._careful, group
         if isinstance(group, dict) and len(careful) < len(cast("dict[Mailbox, None]", group)):
-            return [box for box in careful if box in group]
-        return [box for box in group if box in careful]
+            return [box for box in list(careful) if box in group]
+        return [box for box in list(boxes) if box in careful]
 
     def _blocked(self, draft: Draft, held: Iterable[Mailbox] = ()) -> list[Mailbox]:
         """The mailboxes that have no room for this event, and whose publisher waits.
@@ -231,7 +234,8 @@ class Placing(Roster):
         route = self._routes.get(kind)
         if route is None:
             self._check_type(event)
-            route = self._routes[kind] = self._router.route(kind)
+            route = self._router.route(kind)
+            self._routes[kind] = route
         return route
 
     def _check_type(self, event: object) -> None:

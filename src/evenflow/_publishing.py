@@ -14,7 +14,7 @@ A destructor that runs during a commit only leaves a note (`forget`), and a publ
 from __future__ import annotations
 
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from anyio import WouldBlock
 from anyio.lowlevel import checkpoint
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ._routing import Route
 
 E = TypeVar("E")
+
+NOTHING_PLACED: Final = (0, 0)
 
 
 class Publishing(Waiting, Generic[E]):
@@ -106,8 +108,11 @@ class Publishing(Waiting, Generic[E]):
             self._do_notes()
         return reached
 
-    async def _publish(self, event: E) -> int:
-        """Publish where there is no credit: somebody has to be asked, or looked at, first."""
+    async def _publish(self, event: E, *, turned: bool = False) -> int:
+        """Publish where there is no credit: somebody has to be asked, or looked at, first.
+
+        One for which the loop has ``turned`` goes on, even where others have used up the next turn before it ran.
+        """
         route = self._routes.get(type(event))
         home = self._home
         if route is None or home is None or home.thread != get_ident() or not (home.known.cr_running or home.current()):
@@ -124,9 +129,9 @@ class Publishing(Waiting, Generic[E]):
         else:
             if self.is_cancelled():
                 await checkpoint()
-            if TURNS.given >= DELIVERIES_A_TURN:
+            if TURNS.given >= DELIVERIES_A_TURN and not turned:
                 await TURNS.turn()
-                return await self._publish(event)
+                return await self._publish(event, turned=True)
             if on_credit:
                 credit.renew()
                 return self._give(event, credit) or await self._publish(event)
@@ -224,9 +229,9 @@ class Publishing(Waiting, Generic[E]):
         total = at = 0
         while at < len(events):
             self._credit.end()  # what was counted in advance is free for a run
-            placed = self._extend_all(events, at) if TURNS.given < DELIVERIES_A_TURN else 0
+            placed, size = self._extend_all(events, at) if TURNS.given < DELIVERIES_A_TURN else NOTHING_PLACED
             if placed:
-                total += placed * len(self._routes[type(events[at])].everyone)
+                total += placed * size
                 at += placed
                 continue
             event = events[at]
@@ -242,40 +247,46 @@ class Publishing(Waiting, Generic[E]):
             at += 1
         return total
 
-    def _extend_all(self, events: tuple[object, ...], at: int) -> int:
-        """Place as many events from ``at`` on as can go to everyone at once; returns how many, perhaps none."""
+    def _extend_all(self, events: tuple[object, ...], at: int) -> tuple[int, int]:
+        """Place as many events from ``at`` on as can go to everyone at once; returns how many, and to how many."""
+        home = self._home
+        if self._busy or self._notes or self._history is not None or home is None:
+            return NOTHING_PLACED
+        if not home.is_here() or home.is_cancelled(home.current()):
+            return NOTHING_PLACED
+        self._busy = COMMITTING  # before the last look, as above
+        try:
+            placed = self._extend(events, at)
+        finally:
+            self._busy = FREE
+        if self._notes:
+            self._do_notes()
+        return placed
+
+    def _extend(self, events: tuple[object, ...], at: int) -> tuple[int, int]:
+        """See how many can be appended to all, and append them."""
         kind = type(events[at])
         route = self._routes.get(kind)
-        if route is None or route.choosy or self._busy or self._notes or self._history is not None:
-            return 0
-        everyone = route.everyone
-        home = self._home
-        if not everyone or home is None or not home.is_here() or home.is_cancelled(home.current()):
-            return 0
-        if not everyone.keys().isdisjoint(self._careful):
-            return 0
+        if route is None or not (everyone := route.everyone) or not self._is_plain(route):
+            return NOTHING_PLACED
         most = min(len(events) - at, 1 + (DELIVERIES_A_TURN - TURNS.given) // len(everyone))
         for box in everyone:
             room = box.limit - len(box.chunk)
             if room < most:
                 most = room
         if most <= 1:
-            return 0
+            return NOTHING_PLACED
         stop = at + 1
         while stop < at + most and type(events[stop]) is kind:
             stop += 1
         run = events[at:stop]
-        self._credit.end()
-        self._busy = COMMITTING
-        try:
-            for box in everyone:
-                box.extend(run)
-        finally:
-            self._busy = FREE
-        self._published += len(run)
-        self._deliveries += len(run) * len(everyone)
-        TURNS.given += len(run) * len(everyone)
-        return len(run)
+        for box in everyone:
+            box.extend(run)
+        placed, size = len(run), len(everyone)
+        self._published += placed
+        self._deliveries += placed * size
+        TURNS.given += placed * size
+        return placed, size
 
     # ------------------------------------------------------------------ the careful way
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ._items import EMPTY
 
@@ -93,6 +93,11 @@ class Readers(EachChunk):
 
     __slots__ = ("hands", "readers")
 
+    chunk: deque[Any]
+    """What is there for them, unless it was taken over already."""
+    end: BaseException | type[BaseException] | None
+    """What they get after that."""
+
     def __init__(self, wakes: Wakes | None = None) -> None:
         self.wakes: Wakes = wakes or Wakes()
         self.line: deque[Bell] = EMPTY
@@ -131,6 +136,8 @@ class Readers(EachChunk):
             self.line.append(bell)
         if not first:
             self.needs_a_look()
+            self.rouse()
+        elif self.chunk or self.end is not None:  # a destructor has put it there since
             self.rouse()
         return self.line
 

@@ -86,9 +86,10 @@ class Subscription(Stream[W_co]):
             SlowSubscriber: it was let go for being too slow (``overflow="disconnect"``).
             RuntimeError: an operator owns this subscription, or it is used from a second live loop.
         """
-        if ready := self._ready:
+        if self._ready:
             self._note_reader()
-            return ready.popleft()
+            if ready := self._ready:  # a destructor may have closed this meanwhile
+                return ready.popleft()
         self._check_owner()
         return await self._next(self._box.take)  # type: ignore[no-any-return]  # a mailbox does not know its events' type
 
@@ -246,9 +247,11 @@ class Subscription(Stream[W_co]):
         task = current_task()
         if task is None or task is self._known():
             return
-        self._home = self._subject.settle()
+        box, home = self._box, self._subject.settle()
+        if self._home is not None and self._home is not home:
+            box.forget_readers()  # they waited in a loop that has ended, where the subject knew this one no more
+        self._home = home
         self._known = reader = ref(task)
-        box = self._box
         box.open_stream()
         if reader not in box.readers:
             box.readers = (*(r for r in box.readers if r() is not None), reader)

@@ -21,6 +21,8 @@ from ._roster import ASKING
 from ._turns import TURNS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ._placing import Draft
     from ._routing import Route
 
@@ -35,7 +37,7 @@ class Waiting(Placing):
 
     # ------------------------------------------------------------------ a turn
 
-    def _full(self, route: Route[Mailbox]) -> list[Mailbox] | None:
+    def _full(self, route: Route[Mailbox]) -> Sequence[Mailbox] | None:
         """Those that have no room until their readers run, who were woken; None where there is more to it.
 
         For a route on which nobody has a condition.
@@ -54,7 +56,7 @@ class Waiting(Placing):
                 return None
         return full
 
-    async def _give_readers_a_turn(self, event: Any, route: Route[Mailbox], full: list[Mailbox]) -> Waiter | None:
+    async def _give_readers_a_turn(self, event: Any, route: Route[Mailbox], full: Sequence[Mailbox]) -> Waiter | None:
         """The readers of all that are full were woken and have not run yet: let the loop turn, and there is room.
 
         So a publisher faster than its readers does without a line to stand in, which costs four times as much.
@@ -81,7 +83,7 @@ class Waiting(Placing):
         admission.stand_first(waiter, full)
         return waiter
 
-    async def _let_readers_run(self, blocked: list[Mailbox]) -> None:
+    async def _let_readers_run(self, blocked: Sequence[Mailbox]) -> None:
         """A turn of the loop, or as many as it takes until those that are due were woken."""
         home = self._home or self.settle()
         for box in blocked:

@@ -231,6 +231,29 @@ async def publishing(group: TaskGroup, subject: Subject[Any], event: object) -> 
     return task
 
 
+class Meddler:
+    """Garbage, a cycle, whose destructor uses the subject: the collector may run it in the middle of a publish."""
+
+    def __init__(self, meddle: Callable[[], object]) -> None:
+        self.meddle = meddle
+        self.me = self
+
+    def __del__(self) -> None:
+        try:
+            self.meddle()
+        except Exception:  # it may be refused; what it may not is tear a publish
+            pass
+
+
+MEDDLING: dict[str, Callable[[Any, list[Any]], object]] = {
+    "subscribes": lambda subject, kept: kept.append(subject.subscribe(Order)),
+    "closes the subject": lambda subject, kept: subject.close(),
+    "publishes": lambda subject, kept: subject.publish_nowait(Order(n=100)),
+    "closes a subscription": lambda subject, kept: kept[-1].close(),
+    "reads": lambda subject, kept: kept[-1].receive_nowait(),
+}
+
+
 @asynccontextmanager
 async def group() -> AsyncIterator[TaskGroup]:
     """A task group whose tasks are cancelled when the block is left."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -13,6 +12,8 @@ import pytest
 from evenflow import Subject as PlainSubject, SubjectClosed, when
 
 from .kit import (
+    MEDDLING,
+    Meddler,
     Order,
     Shipped,
     Subject,
@@ -485,29 +486,6 @@ async def test_a_garbage_collection_in_the_middle_of_a_fan_out_tears_nothing() -
             await subscription.aclose()
     finally:
         gc.enable()
-
-
-class Meddler:
-    """Garbage, a cycle, whose destructor uses the subject: the collector may run it in the middle of a publish."""
-
-    def __init__(self, meddle: Callable[[], object]) -> None:
-        self.meddle = meddle
-        self.me = self
-
-    def __del__(self) -> None:
-        try:
-            self.meddle()
-        except Exception:  # it may be refused; what it may not is tear a publish
-            pass
-
-
-MEDDLING: dict[str, Callable[[Any, list[Any]], object]] = {
-    "subscribes": lambda subject, kept: kept.append(subject.subscribe(Order)),
-    "closes the subject": lambda subject, kept: subject.close(),
-    "publishes": lambda subject, kept: subject.publish_nowait(Order(n=100)),
-    "closes a subscription": lambda subject, kept: kept[-1].close(),
-    "reads": lambda subject, kept: kept[-1].receive_nowait(),
-}
 
 
 @pytest.mark.parametrize("what", MEDDLING)

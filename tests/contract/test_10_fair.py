@@ -8,6 +8,8 @@ import anyio
 import pytest
 
 from evenflow import _mailbox
+from evenflow._credit import ADVANCE
+from evenflow._turns import DELIVERIES_A_TURN
 
 from .kit import Order, Shipped, Subject, both, fill, group, numbers, settle, take_all, turn
 
@@ -124,6 +126,27 @@ async def test_deliveries_are_counted_over_all_subjects_that_have_room() -> None
             for subject in subjects:
                 await subject.publish(event)
         assert turns.count - before >= 3
+        tasks.cancel_scope.cancel()
+
+
+@both
+async def test_no_publisher_is_kept_back_by_what_others_count_for_themselves() -> None:
+    """So many subjects that each turn is used up in advance: whoever has let the loop turn publishes all the same."""
+    subjects = [Subject(Order) for _ in range(DELIVERIES_A_TURN // ADVANCE + 1)]
+    published = [0] * len(subjects)
+
+    async def publish(place: int) -> None:
+        while True:
+            await subjects[place].publish(Order(n=0))
+            published[place] += 1
+            await turn()
+
+    async with group() as tasks:
+        for place, subject in enumerate(subjects):
+            subject.subscribe(Order, buffer=10_000)
+            tasks.start_soon(publish, place)
+        await turn(300)
+        assert min(published) > 50
         tasks.cancel_scope.cancel()
 
 

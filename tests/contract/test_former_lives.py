@@ -358,3 +358,34 @@ def test_a_publish_that_a_loop_left_behind_gives_back_no_slot_that_it_no_longer_
         subscription.close()
 
     asyncio.run(afterwards())
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_reader_does_not_wait_behind_one_of_a_loop_that_has_ended(closed: bool) -> None:
+    """The subscription had ended, with an event in it, and its reader was woken when its loop ended."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1, overflow="disconnect")
+    left: list[Any] = []
+
+    async def abandoned() -> None:
+        left.append(asyncio.create_task(subscription.receive()))
+        await turn(2)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(abandoned())
+    subject.publish_nowait(Order(n=0))
+    subject.publish_nowait(Order(n=1))
+    if closed:
+        subject.close()
+    left[0]._log_destroy_pending = False
+    loop.close()
+
+    async def afterwards() -> None:
+        with anyio.fail_after(1):
+            assert (await subscription.receive()).n == 0
+        with pytest.raises(evenflow.SlowSubscriber):
+            await subscription.receive()
+
+    asyncio.run(afterwards())
+    left.clear()
+    subscription.close()

@@ -71,8 +71,8 @@ class Router(Generic[T]):
         """Who wants events of this class; always the same object."""
         route = self._routes.get(cls)
         if route is None:
-            route = self._routes[cls] = Route(cls)
-            for node in self._nodes.values():
+            route = self._routes.setdefault(cls, Route(cls))  # a destructor may have made it while this was made
+            for node in list(self._nodes.values()):
                 node.connect(route)
         return route
 
@@ -94,8 +94,8 @@ class Router(Generic[T]):
     def _node(self, cls: type) -> Node[T]:
         node = self._nodes.get(cls)
         if node is None:
-            node = self._nodes[cls] = Node(cls)
-            for route in self._routes.values():
+            node = self._nodes.setdefault(cls, Node(cls))  # as above
+            for route in list(self._routes.values()):
                 node.connect(route)
         return node
 

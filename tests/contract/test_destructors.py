@@ -1,0 +1,164 @@
+"""Destructors: the collector may run wherever something is made, and what it lets go may use the subject then.
+
+A destructor acts before or after a publish, a read or a close, and never in the middle of one.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import anyio
+import pytest
+
+from evenflow import Deadlock, Subject as PlainSubject, SubjectClosed, Subscription
+from evenflow._turns import TURNS
+
+from .kit import MEDDLING, Meddler, Order, balanced, group, only_asyncio, settle
+
+REFUSED = (anyio.WouldBlock, anyio.EndOfStream, anyio.ClosedResourceError, StopAsyncIteration, Deadlock, SubjectClosed)
+PLACES = range(1, 60)
+"""After so many things were made it collects; an operation makes fewer."""
+
+
+@contextmanager
+def collecting(meddle: Callable[[], object], after: int) -> Iterator[None]:
+    """Collect, once, after so many things were made, and let a destructor meddle then."""
+    threshold = gc.get_threshold()
+    gc.collect(0)
+    gc.disable()
+    meddler = Meddler(meddle)
+    gc.collect(0)  # it grows older: it is looked at after so many collections of what is young, one for each new thing
+    gc.set_threshold(1, after, 1_000_000)
+    spare = [[[] for _ in range(200)], [{} for _ in range(200)], [[] for _ in range(after % 2)]]  # none is used again
+    del meddler
+    gc.enable()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*threshold)
+        del spare
+
+
+Filled = Callable[[Any, "Subscription[Order]"], Awaitable[None]]
+
+
+async def _fresh(subject: Any, subscription: Subscription[Order]) -> None:
+    """Nobody has done anything yet."""
+
+
+async def _read(subject: Any, subscription: Subscription[Order]) -> None:
+    """The task is known to publish and to read, and has read everything."""
+    for n in range(3):
+        await subject.publish(Order(n=n))
+        await subscription.receive()
+
+
+async def _filling(subject: Any, subscription: Subscription[Order]) -> None:
+    """Nobody has had to look since the first of them."""
+    await _read(subject, subscription)
+    await subject.publish(Order(n=3))
+    await subject.publish(Order(n=4))
+
+
+async def _full(subject: Any, subscription: Subscription[Order]) -> None:
+    """The last event had room, and nobody has looked since."""
+    await _filling(subject, subscription)
+    await subject.publish(Order(n=5))
+
+
+STATES: dict[str, Filled] = {"fresh": _fresh, "read": _read, "filling": _filling, "full": _full}
+
+
+async def _many(subject: Any, _: Subscription[Order]) -> None:
+    await subject.publish_many([Order(n=100), Order(n=101)])
+
+
+async def _nowait(subject: Any, _: Subscription[Order]) -> None:
+    subject.publish_nowait(Order(n=100))
+
+
+async def _receive(_: Any, subscription: Subscription[Order]) -> None:
+    await subscription.receive()
+
+
+async def _iterate(_: Any, subscription: Subscription[Order]) -> None:
+    await anext(aiter(subscription))
+
+
+async def _batch(_: Any, subscription: Subscription[Order]) -> None:
+    await subscription.batches().receive()
+
+
+async def _close(subject: Any, _: Subscription[Order]) -> None:
+    subject.close()
+
+
+async def _publish(subject: Any, _: Subscription[Order]) -> None:
+    await subject.publish(Order(n=100))
+
+
+OPERATIONS = {
+    "publish": _publish,
+    "many": _many,
+    "nowait": _nowait,
+    "receive": _receive,
+    "iterate": _iterate,
+    "batch": _batch,
+    "close": _close,
+}
+
+
+@asynccontextmanager
+async def meddled(state: str, operation: str, what: str, after: int) -> AsyncIterator[tuple[Any, list[Any], list[str]]]:
+    """One operation with one destructor in it: the subject, its subscriptions, and what became of the operation."""
+    subject = PlainSubject(Order)
+    subscription, kept = subject.subscribe(Order, buffer=3), [subject.subscribe(Order, buffer=30)]
+    became: list[str] = []
+
+    async def operate() -> None:
+        await STATES[state](subject, subscription)
+        became.append("began")
+        with collecting(lambda: (became.append("meddled"), MEDDLING[what](subject, kept)), after):
+            try:
+                await OPERATIONS[operation](subject, subscription)
+            except REFUSED:
+                became.append("refused")
+        became.append("ended")
+
+    threshold = gc.get_threshold()
+    try:
+        async with group() as tasks:
+            tasks.start_soon(operate)
+            await settle()
+            gc.set_threshold(*threshold)
+            await settle()
+            yield subject, [subscription, *kept], became
+    finally:
+        gc.collect(1)  # whose destructor has not run yet
+        for each in (subscription, *kept):
+            await each.aclose()
+
+
+@pytest.mark.parametrize("what", MEDDLING)
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("state", STATES)
+@only_asyncio
+async def test_a_destructor_anywhere_in_an_operation_breaks_nothing(state: str, operation: str, what: str) -> None:
+    """Whatever it does: buffers keep their bounds, ledgers their sums, and nobody sleeps beside an event or an end."""
+    for after in PLACES:
+        async with meddled(state, operation, what, after) as (subject, subscriptions, became):
+            for each in subscriptions:
+                balanced(each)
+                assert each.statistics().waiting <= each.statistics().capacity, after
+            reader = subscriptions[0]
+            reads = operation in ("receive", "iterate", "batch")
+            if "ended" not in became:  # it waits, and there is what it waits for
+                full = reader.statistics().waiting == 3
+                assert reader.statistics().waiting == 0 if reads else full, after
+                assert not subject.is_closed, after
+            assert TURNS.given >= 0
+        if "meddled" not in became:
+            break
