@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evenflow._credit import ADVANCE, Credit, NoEvent
+from evenflow._credit import ADVANCE, FIRST_ADVANCE, Credit, NoEvent
 from evenflow._turns import DELIVERIES_A_TURN, TURNS
 
 
@@ -132,23 +132,44 @@ def test_it_is_counted_towards_the_turn_in_advance() -> None:
 
 def test_a_few_are_counted_at_a_time() -> None:
     """The rest of the room is kept, so that others need not turn for what is not published yet."""
-    boxes = [Box(9) for _ in range(ADVANCE // 4)]
-    credit, _ = given(*boxes, room=9)
-    assert (credit.left, credit.room) == (3, 5)
-    assert TURNS.given == ADVANCE
+    boxes = [Box(99) for _ in range(FIRST_ADVANCE // 4)]
+    credit, _ = given(*boxes, room=99)
+    assert (credit.left, credit.room) == (3, 95)
+    assert TURNS.given == FIRST_ADVANCE
     credit.left = 0
     credit.renew()
-    assert (credit.left, credit.room) == (4, 1)
+    assert (credit.left, credit.room) == (16, 79)
     assert credit.published == 4
+
+
+def test_whoever_publishes_on_and_on_counts_more_at_a_time() -> None:
+    """Up to a bound; and few again after each turn."""
+    credit, _ = given(Box(99_999), room=99_999)
+    counted: list[int] = []
+    for _ in range(6):
+        counted.append(TURNS.given)
+        credit.left = 0
+        credit.renew()
+    assert counted == [64, 320, 1_344, 2_368, 3_392, 4_416]
+    assert counted[-1] - counted[-2] == ADVANCE
+    TURNS.begin()
+    credit.renew()
+    assert credit.left == TURNS.given == FIRST_ADVANCE
+
+
+def test_where_nobody_has_room_there_is_no_credit() -> None:
+    """The event that was looked at is counted, and whoever comes next has to look."""
+    credit, _ = given(Box(1, fill=3), room=-1)
+    assert (credit.left, credit.room, credit.published) == (0, 0, 1)
 
 
 def test_to_very_many_one_is_counted_at_a_time() -> None:
     """A publish to more than are counted in advance is still one publish."""
-    boxes = [Box(9) for _ in range(ADVANCE + 1)]
+    boxes = [Box(9) for _ in range(FIRST_ADVANCE + 1)]
     credit, _ = given(*boxes, room=9)
     assert (credit.left, credit.room, credit.published) == (0, 8, 1)
     credit.renew()
-    assert (credit.left, credit.room, credit.published) == (1, 7, 1)
+    assert (credit.left, credit.room, credit.published) == (3, 5, 1)
 
 
 def test_what_is_left_does_not_outlast_a_turn() -> None:
@@ -196,7 +217,7 @@ def test_to_one_that_keeps_up_the_room_is_given_anew() -> None:
 def test_no_room_is_given_anew_while_there_is_some_left() -> None:
     """What waits to be counted is counted first."""
     box = Box(2 * ADVANCE, fill=1)
-    credit, _ = given(box, room=ADVANCE + 5)
+    credit, _ = given(box, room=FIRST_ADVANCE + 5)
     credit.left = 0
     credit.refill()
     assert (credit.left, credit.room) == (0, 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import pytest
@@ -32,6 +33,8 @@ class Box(Readers):
 
     def __init__(self) -> None:
         super().__init__()
+        self.chunk = deque()
+        self.end = None
         self.there = 0
         self.looked = 0
 

@@ -74,6 +74,8 @@ class Admission:
             self.queue.append(waiter)
         self._wait_again(waiter, blocked)
         self._let_only_the_longest_hold()
+        if not waiter.missing:
+            self._grant_if_complete(waiter)
 
     def keep(self, boxes: Sequence[Mailbox]) -> None:
         """Nobody waits, and every reader is about to run: the slots that come free are kept for one publish."""
@@ -211,6 +213,9 @@ class Admission:
         if waiter.wake is None or waiter.wake.is_set():
             waiter.wake = Event()
         waiter.missing = set(blocked)
+        for box in blocked:
+            if box.end is not None:  # it was let go since it was looked at
+                waiter.missing.discard(box)
         waiter.waited_for |= waiter.missing
         for box in blocked:
             if box.on_take is None:

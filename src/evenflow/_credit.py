@@ -36,8 +36,12 @@ class Box(Protocol):
 T = TypeVar("T", bound=Box)
 
 
+FIRST_ADVANCE: Final = 64
 ADVANCE: Final = 1_024
-"""So many deliveries at the most are counted in advance, or those of one event."""
+"""So many deliveries are counted in advance, first in a turn and at the most, or those of one event.
+
+Where many subjects publish an event each, what they have counted and not used would make the loop turn too often.
+"""
 
 
 NOBODY: Final[dict[Any, None]] = {}
@@ -53,6 +57,7 @@ class Credit(Generic[T]):
 
     __slots__ = (
         "__weakref__",
+        "_advance",
         "_careful",
         "_deliveries",
         "_granted",
@@ -75,6 +80,7 @@ class Credit(Generic[T]):
         self.only: Any = None
         """The one that wants these events, where it is only one."""
         self.size = self.left = self.room = self.turn = 0
+        self._advance = FIRST_ADVANCE
 
     @property
     def published(self) -> int:
@@ -89,7 +95,7 @@ class Credit(Generic[T]):
     def give(self, cls: type, everyone: dict[T, None], room: int) -> None:
         """Somebody has looked: all of ``everyone`` had room for so many events, the first of which they have now."""
         size = len(everyone)
-        self.cls, self.everyone, self.size, self.room = cls, everyone, size, room
+        self.cls, self.everyone, self.size, self.room = cls, everyone, size, max(room, 1)
         if size == 1:
             (self.only,) = everyone
         self.renew()
@@ -102,8 +108,10 @@ class Credit(Generic[T]):
             self._granted -= self.left
             self.left = 0
             self.turn = TURNS.number
+            self._advance = FIRST_ADVANCE
         if not self.left:
-            self.left = left = min(self.room, ADVANCE // self.size or 1)
+            self.left = left = min(self.room, self._advance // self.size or 1)
+            self._advance = min(4 * self._advance, ADVANCE)
             self.room -= left
             self._granted += left
             TURNS.given += left * self.size

@@ -367,13 +367,14 @@ class Mailbox(Readers):
         if self.on_take or self.line or length > RATION:
             return self._take_any()
         chunk = self.chunk
-        self.taken += length
-        TURNS.taken += length
         if length > 1:  # one event is not worth taking out of the stream: the next one joins where it lay
             self.receiving.receive_nowait()  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess] -- something lies in it
             self.lying = False
             self.ready, self.chunk = chunk, self.ready
+            length = len(chunk)  # a destructor may have added to it
             self.limit = self.capacity - length
+        self.taken += length
+        TURNS.taken += length
         return chunk.popleft()
 
     def _take_any(self) -> Any:
@@ -425,13 +426,11 @@ class Mailbox(Readers):
         """From now on tell of each take: the fast lane is closed."""
         self.on_take = on_take
         if self.ready:
-            if self.front:
-                self.front.extendleft(reversed(self.ready))
-                self.ready.clear()
-            else:
-                # the very deque that the reader looks at must be empty
-                self.front = deque(self.ready)
-                self.ready.clear()
+            empty: deque[Any] = deque()
+            if not self.front:  # a destructor may have closed this while that was made
+                self.front = empty
+            self.front.extendleft(reversed(self.ready))
+            self.ready.clear()  # the very deque that the reader looks at
 
     def _take_chunk(self) -> deque[Any]:
         assert self.receiving is not None

@@ -175,13 +175,15 @@ class Placing(Roster):
 
     def _commit(self, draft: Draft) -> int:
         """Give the event to all that want it, in one instant."""
-        if draft.claim is not None:
-            draft.claim()
         self._credit.end()
         given_up: list[object] = []
         ended: list[Mailbox] = []
-        busy, self._busy = self._busy, COMMITTING
+        busy, self._busy = self._busy, COMMITTING  # before the last look: a destructor leaves a note from here on
         try:
+            if self._closed:
+                self.check_open()
+            if draft.claim is not None:
+                draft.claim()
             reached = self._give_to_all(draft, given_up, ended)
         finally:
             self._busy = busy
@@ -234,8 +236,11 @@ class Placing(Roster):
         route = self._routes.get(kind)
         if route is None:
             self._check_type(event)
-            route = self._router.route(kind)
-            self._routes[kind] = route
+            busy, self._busy = self._busy, COMMITTING  # a destructor's event would reach nobody by half a route
+            try:
+                route = self._routes[kind] = self._router.route(kind)
+            finally:
+                self._busy = busy
         return route
 
     def _check_type(self, event: object) -> None:

@@ -130,7 +130,9 @@ class Publishing(Waiting, Generic[E]):
             if self.is_cancelled():
                 await checkpoint()
             if TURNS.given >= DELIVERIES_A_TURN and not turned:
+                life = self._life
                 await TURNS.turn()
+                self.check_open(life)
                 return await self._publish(event, turned=True)
             if on_credit:
                 credit.renew()

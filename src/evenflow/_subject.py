@@ -481,7 +481,7 @@ class Subject(Observing[E], Generic[E]):
         self._check_type(event)
         asked = [
             explain(box.name, interest, event, box, found_by=self._router.found_by(box))
-            for box, interest in tuple(self._boxes.items())
+            for box, interest in list(self._boxes.items())
         ]
         if self._closed:
             asked = [replace(explanation, wanted=False, reason=CLOSED) for explanation in asked]
@@ -503,14 +503,14 @@ class Subject(Observing[E], Generic[E]):
             waiting_publishers=len(self._admission.queue),
             kept=0 if self._history is None else len(self._history),
             closed=self._closed,
-            subscriptions=tuple(ledger(box) for box in self._boxes),
-            observers=tuple(observer.statistics() for observer in self._observers),
+            subscriptions=tuple(ledger(box) for box in list(self._boxes)),
+            observers=tuple(observer.statistics() for observer in list(self._observers)),
         )
 
     def __repr__(self) -> str:
         takes = " | ".join(cls.__name__ for cls in self._types) or "Event"
         state = "closed" if self._closed else f"{len(self._boxes)} subscriptions"
-        full = sum(1 for box in tuple(self._boxes) if box.room() <= 0)
+        full = sum(1 for box in list(self._boxes) if box.room() <= 0)
         return f"<Subject {self._name} of {takes}, {state}{f', {full} full' if full else ''}>"
 
     def _check_type(self, event: object) -> None:

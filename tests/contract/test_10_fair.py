@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from evenflow import _mailbox
-from evenflow._credit import ADVANCE
+from evenflow._credit import FIRST_ADVANCE
 from evenflow._turns import DELIVERIES_A_TURN
 
 from .kit import Order, Shipped, Subject, both, fill, group, numbers, settle, take_all, turn
@@ -132,7 +132,7 @@ async def test_deliveries_are_counted_over_all_subjects_that_have_room() -> None
 @both
 async def test_no_publisher_is_kept_back_by_what_others_count_for_themselves() -> None:
     """So many subjects that each turn is used up in advance: whoever has let the loop turn publishes all the same."""
-    subjects = [Subject(Order) for _ in range(DELIVERIES_A_TURN // ADVANCE + 1)]
+    subjects = [Subject(Order) for _ in range(DELIVERIES_A_TURN // FIRST_ADVANCE + 1)]
     published = [0] * len(subjects)
 
     async def publish(place: int) -> None:

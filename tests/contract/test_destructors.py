@@ -147,13 +147,14 @@ async def meddled(state: str, operation: str, what: str, after: int) -> AsyncIte
 @pytest.mark.parametrize("state", STATES)
 @only_asyncio
 async def test_a_destructor_anywhere_in_an_operation_breaks_nothing(state: str, operation: str, what: str) -> None:
-    """Whatever it does: buffers keep their bounds, ledgers their sums, and nobody sleeps beside an event or an end."""
+    """Whatever it does: buffers keep their bounds, ledgers their sums, each has every event, and nobody sleeps beside an event or an end."""
     for after in PLACES:
         async with meddled(state, operation, what, after) as (subject, subscriptions, became):
             for each in subscriptions:
                 balanced(each)
                 assert each.statistics().waiting <= each.statistics().capacity, after
             reader = subscriptions[0]
+            assert reader.statistics().wanted == subject.statistics().published, after
             reads = operation in ("receive", "iterate", "batch")
             if "ended" not in became:  # it waits, and there is what it waits for
                 full = reader.statistics().waiting == 3

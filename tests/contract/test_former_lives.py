@@ -15,8 +15,23 @@ import pytest
 
 import evenflow
 from evenflow import Subject
+from evenflow._turns import DELIVERIES_A_TURN, TURNS
 
-from .kit import Backend, Order, both, both_real, collect, group, numbers, only_asyncio, run, settle, take_all, turn
+from .kit import (
+    Backend,
+    Order,
+    Publishing,
+    both,
+    both_real,
+    collect,
+    group,
+    numbers,
+    only_asyncio,
+    run,
+    settle,
+    take_all,
+    turn,
+)
 
 
 @both
@@ -389,3 +404,21 @@ def test_a_reader_does_not_wait_behind_one_of_a_loop_that_has_ended(closed: bool
     asyncio.run(afterwards())
     left.clear()
     subscription.close()
+
+
+@only_asyncio
+async def test_a_publish_that_lets_the_loop_turn_does_not_reach_the_next_life() -> None:
+    """It gave way after many deliveries; meanwhile the subject was closed, and entered again."""
+    subject = Subject(Order)
+    async with group() as tasks, subject.subscribe(Order):
+        await settle()
+        TURNS.given = DELIVERIES_A_TURN
+        outcome = Publishing(subject, Order(n=0))
+        tasks.start_soon(outcome)
+        while TURNS.given:
+            await turn()
+        subject.close()
+        async with subject, subject.subscribe(Order) as later:
+            await settle()
+            assert isinstance(outcome.error, evenflow.SubjectClosed)
+            assert later.statistics().wanted == 0
