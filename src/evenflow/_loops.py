@@ -72,15 +72,14 @@ class Home:
         "pending",
         "running",
         "thread",
-        "token",
     )
 
     def __init__(self) -> None:
-        self.token: EventLoopToken = current_token()
-        self.native: Any = self.token.native_token
+        token: EventLoopToken = current_token()
+        self.native: Any = token.native_token
         self.thread: int = get_ident()
         # the same call that anyio makes, without its walk to it
-        self._cancelled_at: Callable[[], float] = self.token.backend_class.current_effective_deadline
+        self._cancelled_at: Callable[[], float] = token.backend_class.current_effective_deadline
         self.running: Callable[[], object]
         self.current: Callable[[], Any]
         """The task that runs in this loop, or None; ask it in this loop's thread."""
@@ -103,7 +102,7 @@ class Home:
             lowlevel = sys.modules["trio"].lowlevel
             self.running = lowlevel.current_trio_token
             self.current = partial(_current_task_in_trio, lowlevel, self.native)
-            self.pause = self.token.backend_class.checkpoint
+            self.pause = token.backend_class.checkpoint
             self.bell = _EventBell
             self._one_step_at_a_time = True
         self._last: Callable[[], object] = nobody

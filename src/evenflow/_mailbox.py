@@ -453,12 +453,9 @@ class Mailbox(Readers):
         self.limit = self.capacity - length
         return chunk
 
-    def _may_hurry(self) -> bool:
-        return self.plain and self.on_take is None and not self.line
-
     def _ration(self) -> bool:
         """Fill the fast lane from the slow one, where it is open again."""
-        if not self.front or not self._may_hurry():
+        if not self.front or not self.plain or self.on_take is not None or self.line:
             return False
         if len(self.front) <= RATION:
             self.ready, self.front = self.front, EMPTY

@@ -47,7 +47,8 @@ class Waiting(Placing):
         full = self._credit.end()
         if self._keyed or self._busy:
             return None
-        if not filled or len(full) < len(careful):  # there are others to look at, or only others
+        # those that are full are among the careful: where they are as many, they are all, and all want this event
+        if not filled or len(full) < len(careful):
             full = [box for box in self._among_careful(everyone) if not box.review()] if careful else []
         if full and (self._admission.queue or self._admission.first):
             return None
