@@ -85,7 +85,8 @@ def _raise(task: object, stuck: set[object]) -> None:
     while one not in seen:
         seen.add(one)
         box = _stuck_at(one, stuck)
-        assert box is not None
+        if box is None:  # a destructor has closed it meanwhile: the publish looks again by itself
+            return
         reader = next((r for r in readers(box) if r == task), readers(box)[0])
         path.append(f"task {task_name(one)!r} publishes {WAITING[one].what}")
         path.append(f"{box.name} is full and is read by task {task_name(reader)!r}")
