@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from evenflow._credit import ADVANCE, FIRST_ADVANCE, Credit, NoEvent
-from evenflow._turns import DELIVERIES_A_TURN, TURNS
+from evenflow._turns import DELIVERIES_A_TURN, Turns, turns_here
 
 
 class Box:
@@ -29,7 +29,7 @@ class Here:
 
 @pytest.fixture(autouse=True)
 def _a_turn_begins() -> None:
-    TURNS.begin()
+    turns_here().begin()
 
 
 def given(*boxes: Box, room: int) -> tuple[Credit[Box], set[Box]]:
@@ -124,10 +124,10 @@ def test_what_lies_with_the_reader_counts() -> None:
 def test_it_is_counted_towards_the_turn_in_advance() -> None:
     """What is left of it when it ends is taken back."""
     credit, _ = given(Box(), Box(), room=4)
-    assert TURNS.given == 8
+    assert turns_here().given == 8
     spend(credit, 1)
     credit.end()
-    assert TURNS.given == 4
+    assert turns_here().given == 4
 
 
 def test_a_few_are_counted_at_a_time() -> None:
@@ -135,7 +135,7 @@ def test_a_few_are_counted_at_a_time() -> None:
     boxes = [Box(99) for _ in range(FIRST_ADVANCE // 4)]
     credit, _ = given(*boxes, room=99)
     assert (credit.left, credit.room) == (3, 95)
-    assert TURNS.given == FIRST_ADVANCE
+    assert turns_here().given == FIRST_ADVANCE
     credit.left = 0
     credit.renew()
     assert (credit.left, credit.room) == (16, 79)
@@ -147,14 +147,14 @@ def test_whoever_publishes_on_and_on_counts_more_at_a_time() -> None:
     credit, _ = given(Box(99_999), room=99_999)
     counted: list[int] = []
     for _ in range(6):
-        counted.append(TURNS.given)
+        counted.append(turns_here().given)
         credit.left = 0
         credit.renew()
     assert counted == [64, 320, 1_344, 2_368, 3_392, 4_416]
     assert counted[-1] - counted[-2] == ADVANCE
-    TURNS.begin()
+    turns_here().begin()
     credit.renew()
-    assert credit.left == TURNS.given == FIRST_ADVANCE
+    assert credit.left == turns_here().given == FIRST_ADVANCE
 
 
 def test_where_nobody_has_room_there_is_no_credit() -> None:
@@ -176,38 +176,66 @@ def test_what_is_left_does_not_outlast_a_turn() -> None:
     """It was counted in the turn before: renewed, it is counted again; its room is what it was."""
     credit, _ = given(Box(), Box(), room=4)
     spend(credit, 1)
-    TURNS.begin()
-    assert credit.turn != TURNS.number
+    turns_here().begin()
+    assert (credit.left, credit.room) == (0, 2)
     credit.renew()
-    assert (credit.left, credit.room, credit.turn) == (2, 0, TURNS.number)
-    assert TURNS.given == 4
+    assert (credit.left, credit.room) == (2, 0)
+    assert turns_here().given == 4
     assert (credit.published, credit.deliveries) == (2, 4)
+
+
+def test_however_often_it_counts_in_advance_a_turn_takes_it_back_once() -> None:
+    """And again in the next."""
+    credit, _ = given(Box(99_999), room=99_999)
+    for _ in range(2):
+        for _ in range(3):
+            credit.left = 0
+            credit.renew()
+        assert len(turns_here().advances) == 1
+        turns_here().begin()
+        assert (credit.left, turns_here().advances) == (0, [])
+        credit.renew()
+
+
+def test_it_can_count_elsewhere() -> None:
+    """In the loop to which a subject moves: what it had counted is taken back here, and no turn here concerns it."""
+    credit, careful = given(Box(4, fill=4), room=1)
+    credit.left = 1
+    there = Turns()
+    credit.move(there)
+    assert (credit.cls, credit.left, turns_here().given) == (NoEvent, 0, 0)
+    box = Box()
+    credit.give(Here, {box: None}, 4)
+    turns_here().begin()
+    assert (credit.left, there.given, careful) == (3, 4, set())
+    there.begin()
+    assert (credit.left, credit.room) == (0, 3)
 
 
 def test_renewing_what_holds_still_changes_nothing() -> None:
     """Nothing is counted twice."""
     credit, _ = given(Box(), room=4)
-    before = (credit.left, credit.room, TURNS.given)
+    before = (credit.left, credit.room, turns_here().given)
     credit.renew()
-    assert (credit.left, credit.room, TURNS.given) == before
+    assert (credit.left, credit.room, turns_here().given) == before
 
 
 def test_after_a_turn_nothing_is_taken_back() -> None:
     """The count has begun anew: it owes nothing to a credit of before."""
     credit, _ = given(Box(), room=4)
-    TURNS.begin()
+    turns_here().begin()
     credit.end()
-    assert TURNS.given == 0
+    assert turns_here().given == 0
     assert credit.published == 1
 
 
 def test_to_one_that_keeps_up_the_room_is_given_anew() -> None:
-    """The last event on credit is all that lies in its chunk: there is as much room as the chunk may still grow."""
+    """There is as much room as the chunk may still grow."""
     box = Box(4, fill=1, ready=1, limit=3)
     credit, careful = given(box, room=1)
     credit.refill()
     assert (credit.left, credit.room) == (2, 0)
-    assert TURNS.given == 3
+    assert turns_here().given == 3
     spend(credit, 2)
     assert credit.published == 3
     assert credit.end() == [box]
@@ -220,13 +248,22 @@ def test_no_room_is_given_anew_while_there_is_some_left() -> None:
     credit, _ = given(box, room=FIRST_ADVANCE + 5)
     credit.left = 0
     credit.refill()
-    assert (credit.left, credit.room) == (0, 5)
+    assert (credit.left, credit.room) == (5, 0)
+    credit.refill()
+    assert (credit.left, credit.room) == (5, 0)
+
+
+def test_where_several_want_the_events_nothing_is_given_anew() -> None:
+    """One that has taken its events says nothing of the others."""
+    credit, _ = given(Box(4, fill=1), Box(4, fill=4), room=1)
+    credit.refill()
+    assert (credit.left, credit.room) == (0, 0)
 
 
 def test_no_room_is_given_anew_where_the_loop_has_to_turn() -> None:
     """Whoever publishes next sees to that."""
     credit, _ = given(Box(4, fill=1), room=1)
-    TURNS.given = DELIVERIES_A_TURN
+    turns_here().given = DELIVERIES_A_TURN
     credit.refill()
     assert credit.left == 0
 
@@ -261,3 +298,17 @@ def test_a_destructor_that_ends_it_while_it_ends_is_counted_once() -> None:
     credit.end()
     assert (credit.published, credit.deliveries) == (1, 1)
     assert careful == {box}
+
+
+def test_a_destructor_that_ends_it_while_it_is_given_anew_leaves_nothing_behind() -> None:
+    """What was found out before counts for nothing: the next who looks gives what there is."""
+    box = Meddled(lambda: None)
+    credit, _ = given(box, room=1)
+    box.capacity = box.limit = 9
+    box.meddle = credit.end
+    credit.refill()
+    assert credit.cls is NoEvent
+    credit.end()
+    assert (credit.left, turns_here().given) == (0, 1)
+    credit.give(Here, {Box(2): None}, 2)
+    assert (credit.left, credit.room, credit.published) == (1, 0, 2)

@@ -15,8 +15,9 @@ What is gone of the credit was published: so nobody counts.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from weakref import ref
 
-from ._turns import DELIVERIES_A_TURN, TURNS
+from ._turns import DELIVERIES_A_TURN, Turns, turns_here
 
 if TYPE_CHECKING:
     from collections import deque
@@ -68,7 +69,7 @@ class Credit(Generic[T]):
         "only",
         "room",
         "size",
-        "turn",
+        "turns",
     )
 
     def __init__(self, careful: set[T]) -> None:
@@ -79,7 +80,9 @@ class Credit(Generic[T]):
         self.everyone: dict[T, None] = NOBODY
         self.only: Any = None
         """The one that wants these events, where it is only one."""
-        self.size = self.left = self.room = self.turn = 0
+        self.size = self.left = self.room = 0
+        self.turns: Turns = turns_here()
+        """Where its deliveries are counted."""
         self._advance = FIRST_ADVANCE
 
     @property
@@ -102,30 +105,49 @@ class Credit(Generic[T]):
         self.left -= 1
 
     def renew(self) -> None:
-        """Let some more of the room be used, and count it; what was counted in an earlier turn is counted anew."""
-        if self.turn != TURNS.number:
-            self.room += self.left
-            self._granted -= self.left
-            self.left = 0
-            self.turn = TURNS.number
+        """Let some more of the room be used, and count it."""
+        if self.left:
+            return
+        turns, advance = self.turns, self._advance
+        if advance == FIRST_ADVANCE:
+            turns.advances.append(ref(self))
+        if advance < ADVANCE:
+            self._advance = 4 * advance
+        # from here on nothing is made and nothing called, as in `end`
+        left = advance // self.size or 1
+        if left > self.room:
+            left = self.room
+        self.left = left
+        self.room -= left
+        self._granted += left
+        turns.given += left * self.size
+
+    def take_back(self, turns: Turns, /) -> None:
+        """The loop turns: what is left was counted for the turn before, and has to be counted again."""
+        if turns is self.turns:
+            left, self.left = self.left, 0
+            self.room += left
+            self._granted -= left
             self._advance = FIRST_ADVANCE
-        if not self.left:
-            self.left = left = min(self.room, self._advance // self.size or 1)
-            self._advance = min(4 * self._advance, ADVANCE)
-            self.room -= left
-            self._granted += left
-            TURNS.given += left * self.size
+
+    def move(self, turns: Turns) -> None:
+        """From now on deliveries are counted elsewhere."""
+        self.end()
+        self.turns = turns
+        self._advance = FIRST_ADVANCE
 
     def refill(self) -> None:
-        """The one that wants these events has just one: as long as it keeps up, nobody else has to look."""
-        if self.cls is not NoEvent and not self.room and TURNS.given < DELIVERIES_A_TURN:
-            self.room = self.only.limit - len(self.only.chunk)
+        """The one that wants these events has taken them: as long as it keeps up, nobody else has to look."""
+        only = self.only
+        if only is not None and not self.left and self.turns.given < DELIVERIES_A_TURN:
+            if not self.room:
+                self.room = only.limit - len(only.chunk)
             self.renew()
 
     def end(self) -> Sequence[T]:
         """Somebody has to look again before the next event is appended; returns those that have become full."""
         full: Sequence[T] = ()
-        if self.cls is NoEvent:
+        if self.cls is NoEvent and not self.left:
             return full
         if not (self.left or self.room):
             full = self.find_the_full(self.everyone)  # a destructor may end it meanwhile: then nothing is left to count
@@ -134,8 +156,7 @@ class Credit(Generic[T]):
         used = self._granted - left
         self._published += used
         self._deliveries += used * self.size
-        if left and self.turn == TURNS.number:
-            TURNS.given -= left * self.size
+        self.turns.given -= left * self.size
         self.cls = NoEvent
         self.everyone = NOBODY
         self.only = None

@@ -24,7 +24,7 @@ from weakref import ref
 from anyio import Event, NoEventLoopError, get_current_task
 from anyio.lowlevel import EventLoopToken, current_token
 
-from ._turns import TURNS
+from ._turns import Turns, turns_here
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -72,12 +72,14 @@ class Home:
         "pending",
         "running",
         "thread",
+        "turns",
     )
 
     def __init__(self) -> None:
         token: EventLoopToken = current_token()
         self.native: Any = token.native_token
         self.thread: int = get_ident()
+        self.turns: Turns = turns_here()
         # the same call that anyio makes, without its walk to it
         self._cancelled_at: Callable[[], float] = token.backend_class.current_effective_deadline
         self.running: Callable[[], object]
@@ -107,7 +109,7 @@ class Home:
             self._one_step_at_a_time = True
         self._last: Callable[[], object] = nobody
         """The task that asked last whether it is cancelled."""
-        self.known: Known = _NOT_RUNNING
+        self.known: Known = NOT_RUNNING
         """The last task that asked twice in a row: while it runs, `pending` answers."""
         self.pending: Callable[[], bool] = bool
 
@@ -129,16 +131,21 @@ class Home:
             return self.pending()
         if task is self._last() or was_cancelled(task):
             description = get_current_task()
-            told = self._one_step_at_a_time and hasattr(description.coro, "cr_running")
-            self.known = description.coro if told else _KnownTask(self.current, task)  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue] -- asked the line before
+            self.known = self.known_by(task, description.coro)
             self.pending = description.has_pending_cancellation
             return self.pending()
         self._last = ref(task)
         return self._cancelled_at() == -math.inf
 
+    def known_by(self, task: object, coro: object) -> Known:
+        """Tells, from now on, whether the task runs; ``coro`` is its coroutine."""
+        if self._one_step_at_a_time and hasattr(coro, "cr_running"):
+            return coro  # pyright: ignore[reportReturnType] -- asked the line before
+        return _KnownTask(self.current, task)
+
     def turn(self) -> Awaitable[None]:
         """Let this loop turn once, when awaited. A checkpoint."""
-        TURNS.begin()
+        self.turns.begin()
         return self.pause()
 
     def has_ended(self) -> bool:
@@ -188,7 +195,8 @@ class _NotRunning:
         return False
 
 
-_NOT_RUNNING: Final = _NotRunning()
+NOT_RUNNING: Final = _NotRunning()
+"""The task that is known where none is."""
 
 
 class _EventBell:
@@ -260,6 +268,11 @@ def current_task() -> object | None:
         except RuntimeError:  # no trio run either
             pass
     return None
+
+
+def coroutine_of(task: Any) -> object:
+    """What a task runs."""
+    return task.get_coro() if hasattr(task, "get_coro") else task.coro
 
 
 def task_has_ended(task: Any) -> bool:

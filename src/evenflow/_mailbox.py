@@ -34,7 +34,6 @@ from anyio import create_memory_object_stream
 from ._errors import SlowSubscriber
 from ._items import EMPTY, NOTHING, Cell, Gap, wider
 from ._readers import WAKES_A_TURN, Readers, Wakes
-from ._turns import TURNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -374,13 +373,13 @@ class Mailbox(Readers):
             length = len(chunk)  # a destructor may have added to it
             self.limit = self.capacity - length
         self.taken += length
-        TURNS.taken += length
+        self.wakes.turns.taken += length
         return chunk.popleft()
 
     def _take_any(self) -> Any:
         """The oldest item, wherever it lies, or NOTHING."""
         if self.replay:
-            TURNS.taken += 1
+            self.wakes.turns.taken += 1
             self.taken += 1
             return self._tell(self.replay.popleft())
         if self.gap is not None:
@@ -419,7 +418,7 @@ class Mailbox(Readers):
             return NOTHING
         batch = tuple(lane)
         lane.clear()
-        TURNS.taken += len(batch)
+        self.wakes.turns.taken += len(batch)
         return batch
 
     def slow_down(self, on_take: Callable[[Mailbox], None]) -> None:
@@ -447,7 +446,7 @@ class Mailbox(Readers):
             self.taken += length
         if length <= RATION and self.plain and self.on_take is None and not self.line:
             self.ready, self.chunk = chunk, self.ready
-            TURNS.taken += length
+            self.wakes.turns.taken += length
         else:
             self.front, self.chunk = chunk, self.front
         self.limit = self.capacity - length
@@ -461,11 +460,11 @@ class Mailbox(Readers):
             self.ready, self.front = self.front, EMPTY
         else:
             self.ready = deque(self.front.popleft() for _ in range(RATION))
-        TURNS.taken += len(self.ready)
+        self.wakes.turns.taken += len(self.ready)
         return True
 
     def _take_slowly(self) -> Any:
-        TURNS.taken += 1
+        self.wakes.turns.taken += 1
         item: Any = self.front.popleft()
         if self.plain:
             return self._tell(item)
@@ -495,6 +494,12 @@ class Mailbox(Readers):
         """From now on an event cannot simply be appended: somebody has to be woken for it."""
         if self.chunk:
             self.be_careful()
+
+    def renew_credit(self) -> None:
+        """The reader has come to the end of what is there: its only publisher is given credit anew, without a look."""
+        self.spent = False
+        if self.credit is not None and (credit := self.credit()) is not None:
+            credit.refill()
 
     def be_careful(self) -> None:
         """From now on an event cannot simply be appended here, credit or not."""

@@ -16,7 +16,6 @@ from anyio import EndOfStream, WouldBlock
 
 from ._items import hashed
 from ._roster import ASKING, COMMITTING, Roster
-from ._turns import TURNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -189,7 +188,7 @@ class Placing(Roster):
             self._busy = busy
         self._published += 1
         self._deliveries += reached
-        TURNS.given += reached
+        self._credit.turns.given += reached
         for box in ended:
             self.detach(box, box.end or EndOfStream, discard=False)
         if self._notes:

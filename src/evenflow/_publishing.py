@@ -20,7 +20,7 @@ from anyio import WouldBlock
 from anyio.lowlevel import checkpoint
 
 from ._roster import COMMITTING, FREE
-from ._turns import DELIVERIES_A_TURN, TURNS
+from ._turns import DELIVERIES_A_TURN
 from ._waiting import Waiting
 
 if TYPE_CHECKING:
@@ -71,14 +71,14 @@ class Publishing(Waiting, Generic[E]):
             else:
                 self._busy = COMMITTING  # before the last look: a destructor that runs from here on leaves a note
                 try:
-                    if type(event) is credit.cls and credit.left and credit.turn == TURNS.number:
+                    if type(event) is credit.cls and credit.left:
                         credit.left -= 1
                         if chunk := (box := credit.only).chunk:
                             chunk.append(event)
                         else:
                             box.add(event)
                             if not credit.left:
-                                credit.refill()
+                                box.spent = True
                         return 1
                 finally:
                     self._busy = FREE
@@ -90,7 +90,7 @@ class Publishing(Waiting, Generic[E]):
         """Append the event to all that want it, on credit; returns how many, or 0 if there is none any more."""
         self._busy = COMMITTING  # before the last look, as above
         try:
-            if not credit.left or credit.turn != TURNS.number or type(event) is not credit.cls:
+            if not credit.left or type(event) is not credit.cls:
                 return 0
             credit.left -= 1
             everyone = credit.everyone
@@ -129,9 +129,9 @@ class Publishing(Waiting, Generic[E]):
         else:
             if self.is_cancelled():
                 await checkpoint()
-            if TURNS.given >= DELIVERIES_A_TURN and not turned:
+            if credit.turns.given >= DELIVERIES_A_TURN and not turned:
                 life = self._life
-                await TURNS.turn()
+                await credit.turns.turn()
                 self.check_open(life)
                 return await self._publish(event, turned=True)
             if on_credit:
@@ -231,7 +231,7 @@ class Publishing(Waiting, Generic[E]):
         total = at = 0
         while at < len(events):
             self._credit.end()  # what was counted in advance is free for a run
-            placed, size = self._extend_all(events, at) if TURNS.given < DELIVERIES_A_TURN else NOTHING_PLACED
+            placed, size = self._extend_all(events, at)
             if placed:
                 total += placed * size
                 at += placed
@@ -252,9 +252,9 @@ class Publishing(Waiting, Generic[E]):
     def _extend_all(self, events: tuple[object, ...], at: int) -> tuple[int, int]:
         """Place as many events from ``at`` on as can go to everyone at once; returns how many, and to how many."""
         home = self._home
-        if self._busy or self._notes or self._history is not None or home is None:
+        if self._busy or self._notes or self._history is not None or self._credit.turns.given >= DELIVERIES_A_TURN:
             return NOTHING_PLACED
-        if not home.is_here() or home.is_cancelled(home.current()):
+        if (home is not None and not home.is_here()) or self.is_cancelled():
             return NOTHING_PLACED
         self._busy = COMMITTING  # before the last look, as above
         try:
@@ -271,7 +271,8 @@ class Publishing(Waiting, Generic[E]):
         route = self._routes.get(kind)
         if route is None or not (everyone := route.everyone) or not self._is_plain(route):
             return NOTHING_PLACED
-        most = min(len(events) - at, 1 + (DELIVERIES_A_TURN - TURNS.given) // len(everyone))
+        turns = self._credit.turns
+        most = min(len(events) - at, 1 + (DELIVERIES_A_TURN - turns.given) // len(everyone))
         for box in everyone:
             room = box.limit - len(box.chunk)
             if room < most:
@@ -287,7 +288,7 @@ class Publishing(Waiting, Generic[E]):
         placed, size = len(run), len(everyone)
         self._published += placed
         self._deliveries += placed * size
-        TURNS.given += placed * size
+        turns.given += placed * size
         return placed, size
 
     # ------------------------------------------------------------------ the careful way

@@ -17,6 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from ._items import EMPTY
+from ._turns import Turns, turns_here
 
 if TYPE_CHECKING:
     from weakref import ref
@@ -34,13 +35,15 @@ class Wakes:
     whose turn comes a little later takes all that has gathered until then, for one wake-up.
     """
 
-    __slots__ = ("due", "ringing")
+    __slots__ = ("due", "ringing", "turns")
 
     def __init__(self) -> None:
         self.due: OrderedDict[Bell, None] = OrderedDict()
         """Those that wait for their turn to ring, in order."""
         self.ringing: int = 0
         """Those that have rung and were not answered yet."""
+        self.turns: Turns = turns_here()
+        """Where it is counted what readers take."""
 
     def forget(self) -> None:
         """The loop has ended: nobody will answer."""
@@ -79,7 +82,7 @@ class EachEvent:
     Slots lie in memory class by class. A publish to one key among 100,000, each time another one, takes a tenth less.
     """
 
-    __slots__ = ("asleep", "chunk", "end", "limit", "line", "lying", "returned", "sending", "wakes", "woken")
+    __slots__ = ("asleep", "chunk", "end", "limit", "line", "lying", "returned", "sending", "spent", "wakes", "woken")
 
 
 class EachChunk(EachEvent):
@@ -108,6 +111,8 @@ class Readers(EachChunk):
         """So many sleep, behind those."""
         self.returned: int = 0
         """So many of those that sleep, the first, were woken for nothing and keep their turn."""
+        self.spent: bool = False
+        """Whether the last event came with the last of a credit that was for this mailbox alone."""
         self.hands: int = 0
         """So many tasks are going to read, whether they have begun or not."""
         self.readers: tuple[ref[object], ...] = ()
@@ -121,6 +126,10 @@ class Readers(EachChunk):
         """From now on an event cannot simply be appended: somebody has to be woken for it."""
         raise NotImplementedError
 
+    def renew_credit(self) -> None:
+        """Whoever publishes has used up what it was given beforehand: now, where nobody waits for it, there is time."""
+        raise NotImplementedError
+
     def join_line(self, bell: Bell, *, first: bool) -> deque[Bell]:
         """A reader goes to sleep until its ``bell`` rings; one that was woken for nothing keeps its turn.
 
@@ -128,6 +137,8 @@ class Readers(EachChunk):
         """
         if self.line is EMPTY:
             self.line = deque()
+        if self.spent:
+            self.renew_credit()
         self.asleep += 1
         if first and self.line:
             self.line.insert(self.woken + self.returned, bell)

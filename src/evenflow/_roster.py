@@ -26,6 +26,7 @@ from ._loops import Home, current_task, home_or_none, was_cancelled
 from ._mailbox import Mailbox
 from ._readers import Wakes
 from ._routing import Router
+from ._turns import turns_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,6 +85,7 @@ class Roster(EachPublish):
         """The number of the last one that came."""
         self._careful: set[Mailbox] = set()
         self._credit = Credit(self._careful)
+        self._wakes.turns = self._credit.turns
         self._admission = Admission(self._on_take)
         self._published: int = 0
         self._deliveries: int = 0
@@ -219,6 +221,7 @@ class Roster(EachPublish):
         self.check_thread()
         if self._home is None:
             self._home = Home()
+            self._count_here()
         return self._home
 
     def check_thread(self) -> None:
@@ -228,10 +231,14 @@ class Roster(EachPublish):
             RuntimeError: the message names the way out.
         """
         home = self._home
-        if home is None or home.is_here():
+        if home is None:
+            self._count_here()
+            return
+        if home.is_here():
             return
         if home.has_ended():
             self._leave_home()
+            self._count_here()
             return
         if home.thread != get_ident():
             raise RuntimeError(
@@ -242,6 +249,12 @@ class Roster(EachPublish):
                 f"{self._name} belongs to another event loop that has not ended;"
                 " make a subject for each loop, or end that one first"
             )
+
+    def _count_here(self) -> None:
+        """Count deliveries towards the turn of the loop that runs in this thread."""
+        if self._credit.turns is not (turns := turns_here()):
+            self._credit.move(turns)
+            self._wakes.turns = turns
 
     def _leave_home(self) -> None:
         """The loop has ended: whoever waited there waits no more."""

@@ -12,9 +12,9 @@ from anyio import ClosedResourceError, EndOfStream, WouldBlock
 from anyio.lowlevel import checkpoint
 
 from ._items import EMPTY, NOTHING
-from ._loops import current_task, nobody
+from ._loops import NOT_RUNNING, coroutine_of, current_task
 from ._statistics import SubscriptionStatistics
-from ._turns import DELIVERIES_A_TURN, TURNS
+from ._turns import DELIVERIES_A_TURN
 from .streams import Stream
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from ._loops import Home
+    from ._loops import Home, Known
     from ._mailbox import Mailbox
     from ._publishing import Publishing
     from .streams._node import Node
@@ -58,7 +58,7 @@ class Subscription(Stream[W_co]):
         """The fast lane of the mailbox, or () where a reader must ask."""
         self._home: Home | None = None
         """The loop of the task that read last."""
-        self._known: Callable[[], object] = nobody
+        self._known: Known = NOT_RUNNING
         """The task that read last."""
         box.owner = ref(self)
 
@@ -113,9 +113,11 @@ class Subscription(Stream[W_co]):
             return ready.popleft()
         if self._owner is not None:
             self._check_owner()
-        home = self._reading_here()
-        if TURNS.taken >= DELIVERIES_A_TURN:
-            await TURNS.turn()
+        home = self._home
+        if home is None or home.thread != get_ident() or not self._known.cr_running:
+            home = self._reading_here()
+        if home.turns.taken >= DELIVERIES_A_TURN:
+            await home.turn()
         box = self._box
         first = not box.line
         try:
@@ -194,9 +196,11 @@ class Subscription(Stream[W_co]):
 
     async def _next(self, take: Callable[[], Any]) -> Any:
         """What ``take`` finds in the mailbox, once there is anything: the next item, or all of them."""
-        home = self._reading_here()
-        if TURNS.taken >= DELIVERIES_A_TURN:
-            await TURNS.turn()
+        home = self._home
+        if home is None or home.thread != get_ident() or not self._known.cr_running:
+            home = self._reading_here()
+        if home.turns.taken >= DELIVERIES_A_TURN:
+            await home.turn()
         box = self._box
         first = not box.line
         while True:
@@ -232,27 +236,27 @@ class Subscription(Stream[W_co]):
         raise end
 
     def _reading_here(self) -> Home:
-        """Note which task reads, if it is another than last; returns the loop that it reads in."""
-        home = self._home
-        if home is None or home.thread != get_ident() or (task := home.current()) is None or task is not self._known():
-            self._note_reader()
-            return self._subject.settle()
-        return home
+        """Note which task reads; returns the loop that it reads in."""
+        self._note_reader()
+        return self._subject.settle()
 
     def _note_reader(self) -> None:
-        """Note which task reads: whether a publisher that waits for it could wait for ever.
+        """Note which task reads, if it is another than last: whether a publisher that waits for it could wait for ever.
 
         A task belongs to one loop: where it is the one that read last, nothing else needs a look either.
         """
-        task = current_task()
-        if task is None or task is self._known():
+        home = self._home
+        if home is not None and home.thread == get_ident() and self._known.cr_running:
+            return
+        if (task := current_task()) is None:
             return
         box, home = self._box, self._subject.settle()
         if self._home is not None and self._home is not home:
             box.forget_readers()  # they waited in a loop that has ended, where the subject knew this one no more
         self._home = home
-        self._known = reader = ref(task)
+        self._known = home.known_by(task, coroutine_of(task))
         box.open_stream()
+        reader = ref(task)
         if reader not in box.readers:
             box.readers = (*(r for r in box.readers if r() is not None), reader)
 

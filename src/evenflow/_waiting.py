@@ -18,7 +18,6 @@ from ._loops import current_task
 from ._mailbox import Mailbox, all_have_room
 from ._placing import Placing
 from ._roster import ASKING
-from ._turns import TURNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,8 +65,7 @@ class Waiting(Placing):
         life, admission = self._life, self._admission
         admission.keep(full)
         try:
-            TURNS.begin()
-            await (self._home or self.settle()).pause()
+            await (self._home or self.settle()).turn()
             if self._closed or life != self._life:
                 self.check_open(life)
             if admission.release_first() and not self._busy and self._is_plain(route):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -12,6 +14,9 @@ from evenflow._credit import FIRST_ADVANCE
 from evenflow._turns import DELIVERIES_A_TURN
 
 from .kit import Order, Shipped, Subject, both, fill, group, numbers, settle, take_all, turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BOUND = 10_000
 """No figure is promised. Ten thousand deliveries are some five milliseconds: more than that is not "bounded"."""
@@ -127,6 +132,50 @@ async def test_deliveries_are_counted_over_all_subjects_that_have_room() -> None
                 await subject.publish(event)
         assert turns.count - before >= 3
         tasks.cancel_scope.cancel()
+
+
+async def _publish_on(until: Callable[[int, int], bool]) -> int:
+    """Publish to a subject of this loop alone, until so many events and so many turns are enough; returns the turns."""
+    subject = Subject(Order)
+    turns = Turns()
+    event = Order(n=0)
+    async with group() as tasks, subject.subscribe(Order, buffer=1, overflow="drop_newest"):
+        tasks.start_soon(turns)
+        await turn(2)
+        before, events = turns.count, 0
+        while not until(events, turns.count - before):
+            await subject.publish(event)
+            events += 1
+        tasks.cancel_scope.cancel()
+        return turns.count - before
+
+
+def _in_another_thread(until: Callable[[int, int], bool]) -> int:
+    turned: list[int] = []
+    thread = Thread(target=lambda: turned.append(asyncio.run(_publish_on(until))))
+    thread.start()
+    thread.join()
+    return turned[0]
+
+
+@both
+async def test_what_is_delivered_in_other_threads_turns_only_their_loops() -> None:
+    """Half of what makes a loop turn, in each of four threads: none has to; here it takes as much as ever."""
+    for _ in range(4):
+        assert _in_another_thread(lambda events, _: events == DELIVERIES_A_TURN // 2) == 0
+    assert await _publish_on(lambda events, turned: events == 2 * BOUND or turned > 0) >= 1
+
+
+@both
+async def test_a_loop_that_turns_in_another_thread_does_not_begin_the_count_anew_here() -> None:
+    """Every now and then another one turns for what it delivers: this one turns for its own all the same."""
+
+    def until(events: int, turned: int) -> bool:
+        if events % (BOUND // 4) == 0:
+            _in_another_thread(lambda _, turned: turned == 1)
+        return events == 2 * BOUND or turned > 0
+
+    assert await _publish_on(until) >= 1
 
 
 @both

@@ -15,7 +15,7 @@ import pytest
 
 import evenflow
 from evenflow import Subject
-from evenflow._turns import DELIVERIES_A_TURN, TURNS
+from evenflow._turns import DELIVERIES_A_TURN, turns_here
 
 from .kit import (
     Backend,
@@ -412,10 +412,10 @@ async def test_a_publish_that_lets_the_loop_turn_does_not_reach_the_next_life() 
     subject = Subject(Order)
     async with group() as tasks, subject.subscribe(Order):
         await settle()
-        TURNS.given = DELIVERIES_A_TURN
+        turns_here().given = DELIVERIES_A_TURN
         outcome = Publishing(subject, Order(n=0))
         tasks.start_soon(outcome)
-        while TURNS.given:
+        while turns_here().given:
             await turn()
         subject.close()
         async with subject, subject.subscribe(Order) as later:
