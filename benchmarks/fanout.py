@@ -19,6 +19,7 @@ FLOOR = "anyio streams, nowait first"
 CALLBACK = "reactivex, callbacks"
 OURS = "evenflow"
 MANY = "evenflow, publish_many"
+CLOSEST = "reactivex, into queues"
 
 SUBSCRIPTIONS = (1, 10, 100, 1_000, 10_000)
 BUFFERS = (16, 64, 1_024)
@@ -32,8 +33,7 @@ def run(bench: Bench) -> None:
     """The table of peers, their traits, every size, and the cost as subscriptions grow."""
     bench.record("peers", "What each does, and does not", *peers.table())
     rows = [_everyone(bench), _row(bench, 100, 1_024)]
-    if not bench.quick:
-        rows += _matrix(bench)
+    rows += [_row(bench, 1, 16)] if bench.quick else _matrix(bench)  # the row in which others come closest
     _growth(bench)
     _targets(bench, rows)
     if not bench.quick:
@@ -65,7 +65,7 @@ class _Row:
 
 def _events(bench: Bench, subscriptions: int, buffer: int) -> int:
     """Enough to fill every buffer several times, within what a round may take."""
-    deliveries = bench.pick(quick=100_000, full=200_000)
+    deliveries = bench.pick(quick=50_000, full=200_000)
     most = bench.pick(quick=200_000, full=2_000_000)
     return min(max(4 * buffer, 160, deliveries // subscriptions), most // subscriptions)
 
@@ -81,6 +81,11 @@ def _short() -> list[peers.Peer]:
     ]
 
 
+def _few() -> list[peers.Peer]:
+    """Those of a row that has to be quick: the targets' own, and the peer that comes closest."""
+    return [peers.named(name) for name in (OURS, MANY, HAND, FLOOR, CALLBACK, CLOSEST)]
+
+
 def _everyone(bench: Bench) -> _Row:
     """Every peer once, at 100 subscriptions and a buffer of 64."""
     everyone = _short() if bench.quick else peers.known()
@@ -91,7 +96,7 @@ def _everyone(bench: Bench) -> _Row:
         {peer.name: peer.case(100, events, 64) for peer in everyone},
         reference=HAND,
         per="delivery",
-        rounds=bench.pick(quick=7, full=7),
+        rounds=bench.pick(quick=5, full=7),
     )
     bench.bars(
         "fanout-peers",
@@ -104,8 +109,9 @@ def _everyone(bench: Bench) -> _Row:
 
 def _row(bench: Bench, subscriptions: int, buffer: int) -> _Row:
     """Those that are worth a row at every size."""
-    short = bench.quick or subscriptions >= 10_000
-    shown = _short() if short else [peer for peer in peers.known() if peer.name not in _SLOW]
+    shown = _few() if bench.quick else _short()
+    if not bench.quick and subscriptions < 10_000:
+        shown = [peer for peer in peers.known() if peer.name not in _SLOW]
     events = _events(bench, subscriptions, buffer)
     results = bench.compare(
         f"{subscriptions}x{buffer}",
@@ -113,7 +119,7 @@ def _row(bench: Bench, subscriptions: int, buffer: int) -> _Row:
         {peer.name: peer.case(subscriptions, events, buffer) for peer in shown},
         reference=HAND,
         per="delivery",
-        rounds=bench.pick(quick=5, full=3 if subscriptions >= 10_000 else 4),
+        rounds=bench.pick(quick=4, full=3 if subscriptions >= 10_000 else 4),
     )
     return _Row(subscriptions, buffer, results)
 
@@ -122,7 +128,7 @@ def _growth(bench: Bench) -> None:
     """Ours from 10 to 10,000 subscriptions, in turns; and as many queues, which feel the same caches."""
     counts = bench.pick(quick=(10, 10_000), full=(10, 100, 1_000, 10_000))
     # as many events for each number of them: what is paid once a subscription (its stream, its end) weighs the same
-    events = bench.pick(quick=256, full=1_280)
+    events = bench.pick(quick=128, full=1_280)
     named = ((OURS, "growth"), (HAND, "growth-by-hand"))
     for name, key in named[:1] if bench.quick or bench.is_late() else named:
         cases = {f"{count:,} subscriptions": peers.named(name).case(count, events, 64) for count in counts}

@@ -98,7 +98,7 @@ class Credit(Generic[T]):
     def give(self, cls: type, everyone: dict[T, None], room: int) -> None:
         """Somebody has looked: all of ``everyone`` had room for so many events, the first of which they have now."""
         size = len(everyone)
-        self.cls, self.everyone, self.size, self.room = cls, everyone, size, max(room, 1)
+        self.cls, self.everyone, self.size, self.room = cls, everyone, size, room if room > 0 else 1
         if size == 1:
             (self.only,) = everyone
         self.renew()

@@ -166,7 +166,7 @@ class Publishing(Waiting, Generic[E]):
                     room = left
             if reached:
                 credit.give(type(event), everyone, room + 1)
-                if self._history is not None or not self._is_plain(route):
+                if self._history is not None or (self._careful and not self._is_plain(route)):
                     credit.end()
             else:
                 self._published += 1
@@ -230,46 +230,39 @@ class Publishing(Waiting, Generic[E]):
         """Publish events that lie there already: runs of one class go to each mailbox at once."""
         total = at = 0
         while at < len(events):
-            self._credit.end()  # what was counted in advance is free for a run
-            placed, size = self._extend_all(events, at)
-            if placed:
-                total += placed * size
-                at += placed
-                continue
-            event = events[at]
+            event, waiter = events[at], None
             route = self._find_route(event)
-            full = None if route.choosy or self.is_cancelled() else self._full(route)
-            if full:
-                waiter = await self._give_readers_a_turn(event, route, full)
-                if waiter is None:
+            if not (route.choosy or self._busy or self.is_cancelled()):
+                placed, size = self._extend_all(route, events, at)
+                if placed:
+                    total += placed * size
+                    at += placed
                     continue
-                total += await self._publish_as_first(event, waiter)
-            else:
-                total += await self.publish(event)
+                if full := self._full(route):
+                    waiter = await self._give_readers_a_turn(event, route, full)
+                    if waiter is None:
+                        continue
+            total += await (self.publish(event) if waiter is None else self._publish_as_first(event, waiter))
             at += 1
         return total
 
-    def _extend_all(self, events: tuple[object, ...], at: int) -> tuple[int, int]:
+    def _extend_all(self, route: Route[Mailbox], events: tuple[object, ...], at: int) -> tuple[int, int]:
         """Place as many events from ``at`` on as can go to everyone at once; returns how many, and to how many."""
-        home = self._home
+        self._credit.end()  # what was counted in advance is free for a run
         if self._busy or self._notes or self._history is not None or self._credit.turns.given >= DELIVERIES_A_TURN:
-            return NOTHING_PLACED
-        if (home is not None and not home.is_here()) or self.is_cancelled():
             return NOTHING_PLACED
         self._busy = COMMITTING  # before the last look, as above
         try:
-            placed = self._extend(events, at)
+            return self._extend(route, events, at)
         finally:
             self._busy = FREE
-        if self._notes:
-            self._do_notes()
-        return placed
+            if self._notes:
+                self._do_notes()
 
-    def _extend(self, events: tuple[object, ...], at: int) -> tuple[int, int]:
+    def _extend(self, route: Route[Mailbox], events: tuple[object, ...], at: int) -> tuple[int, int]:
         """See how many can be appended to all, and append them."""
-        kind = type(events[at])
-        route = self._routes.get(kind)
-        if route is None or not (everyone := route.everyone) or not self._is_plain(route):
+        everyone, kind = route.everyone, type(events[at])
+        if not everyone or self._routes.get(kind) is not route or not self._is_plain(route):
             return NOTHING_PLACED
         turns = self._credit.turns
         most = min(len(events) - at, 1 + (DELIVERIES_A_TURN - turns.given) // len(everyone))
