@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from evenflow._admission import Admission, Waiter
+from evenflow._buffer import RATION
 from evenflow._credit import Credit
 from evenflow._items import NOTHING, Gap
-from evenflow._mailbox import RATION, Mailbox, Overflow
+from evenflow._mailbox import Mailbox, Overflow
 
 POLICIES: list[Overflow] = ["block", "drop_oldest", "drop_newest", "disconnect"]
 

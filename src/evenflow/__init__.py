@@ -3,10 +3,10 @@
 The house, top to bottom; a file imports only from the bands above its own (import-linter holds it):
 
     words       _errors  _turns  _loops  _statistics  _fields  _conditions  _comparable  _events
-    decisions   _routing  _items  _readers  _credit  _mailbox  _history  _explain
+    decisions   _routing  _items  _readers  _buffer  _credit  _mailbox  _history  _explain
     streams     streams
     delivery    _options  _subscription  _admission  _deadlock  _roster  _placing  _waiting  _publishing
-                _observers  _threads  _observing  _subject  _state  _share
+                _observers  _threads  _observing  _subscribing  _subject  _state  _share
     edges       testing  cli
 """
 

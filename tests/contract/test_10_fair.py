@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from evenflow import _mailbox
+from evenflow import _buffer
 from evenflow._credit import FIRST_ADVANCE
 from evenflow._turns import DELIVERIES_A_TURN
 
@@ -234,7 +234,7 @@ async def test_the_first_event_makes_no_stream_for_those_who_wait(monkeypatch: p
         made.append(size)
         return anyio.create_memory_object_stream[Any](size)
 
-    monkeypatch.setattr(_mailbox, "create_memory_object_stream", {Any: count})
+    monkeypatch.setattr(_buffer, "create_memory_object_stream", {Any: count})
     subject = Subject(Order)
     readers = [subject.subscribe(Order, buffer=size) for size in (1, 2)]
     unread = subject.subscribe(Order, buffer=3)
