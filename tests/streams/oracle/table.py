@@ -203,6 +203,25 @@ def starting_with(source: Observable[Any], values: tuple[Any, ...]) -> Observabl
     return Observable(subscribe)
 
 
+def taking_until(source: Observable[Any], other: Observable[Any], clock: Clock) -> Observable[Any]:
+    """``take_until``; where ``other`` gives something as it starts it is a tie with what the source gives then.
+
+    Through ``merge``, which takes turns, reactivex starts the source behind it, and in other chains before it.
+    """
+
+    def subscribe(observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
+        start = clock.clock
+
+        def note(_: Any) -> None:
+            if clock.clock == start:
+                clock.ties.add(start)
+
+        until = ops.take_until(other.pipe(ops.do_action(note)))
+        return source.pipe(until).subscribe(observer, scheduler=scheduler)
+
+    return Observable(subscribe)
+
+
 def skipping_until(source: Observable[Any], other: Observable[Any]) -> Observable[Any]:
     """``skip_until`` as ReactiveX has it: the source's end is the end, whether ``other`` has given something or not."""
     opened = starting_with(other.pipe(ops.take(1), ops.map(lambda _: True)), (False,))
@@ -326,7 +345,7 @@ TABLE: tuple[Operator, ...] = (
     Operator(
         "take_until",
         lambda s, c: s.take_until(c.others[0]),
-        lambda o, c: o.pipe(ops.take_until(c.others[0])),
+        lambda o, c: taking_until(o, c.others[0], c.clock),
         others=(1, 1),
     ),
     Operator(
