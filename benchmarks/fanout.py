@@ -65,7 +65,7 @@ class _Row:
 
 def _events(bench: Bench, subscriptions: int, buffer: int) -> int:
     """Enough to fill every buffer several times, within what a round may take."""
-    deliveries = bench.pick(quick=50_000, full=200_000)
+    deliveries = bench.pick(quick=20_000, full=200_000)
     most = bench.pick(quick=200_000, full=2_000_000)
     return min(max(4 * buffer, 160, deliveries // subscriptions), most // subscriptions)
 

@@ -16,8 +16,6 @@ from benchmarks._report import quantity
 
 QUESTION = "What does it hold?"
 
-_COUNT = 10_000
-
 
 def run(bench: Bench) -> None:
     """Ten thousand idle ones, and a million events past one that is stuck."""
@@ -35,21 +33,22 @@ def _idle(bench: Bench) -> None:
     }
     if bench.quick:
         kinds = {name: kind for name, kind in kinds.items() if "waiting" not in kind}
-    bytes_each = {name: float(bench.child(idle, kind)) for name, kind in kinds.items()}
+    count = bench.pick(quick=3_000, full=10_000)
+    bytes_each = {name: float(bench.child(idle, kind, count)) for name, kind in kinds.items()}
     queue = bytes_each["asyncio.Queue(64)"]
     bench.record(
         "idle",
-        f"Bytes for each of {_COUNT:,} that are idle",
+        f"Bytes for each of {count:,} that are idle",
         ["", "each", "of asyncio.Queue(64)"],
         [[name, quantity(size, "B"), f"{size / queue:.2f}"] for name, size in bytes_each.items()],
     )
-    bench.bars("memory-idle", f"One of {_COUNT:,} that are idle", bytes_each, across="bytes, logarithmic")
+    bench.bars("memory-idle", f"One of {count:,} that are idle", bytes_each, across="bytes, logarithmic")
     for name in ("evenflow, subscribed", "evenflow, with a condition"):
         bench.expect(f"{name}, against an idle asyncio.Queue(64)", bytes_each[name] / queue, at_most=1.0)
 
 
-def idle(kind: str) -> float:
-    """Bytes for each of many idle subscriptions, or queues."""
+def idle(kind: str, count: int) -> float:
+    """Bytes for each of so many idle subscriptions, or queues."""
     from benchmarks.peers.evenflow import Tick
     from evenflow import Subject
 
@@ -69,7 +68,7 @@ def idle(kind: str) -> float:
         gc.collect()
         tracemalloc.start()
         before = tracemalloc.get_traced_memory()[0]
-        kept = [make(number) for number in range(_COUNT)]
+        kept = [make(number) for number in range(count)]
         tasks: list[asyncio.Task[object]] = []
         if kind == "waiting":
             tasks = [asyncio.create_task(each.receive()) for each in kept]  # type: ignore[attr-defined]
@@ -77,7 +76,7 @@ def idle(kind: str) -> float:
             tasks = [asyncio.create_task(each.get()) for each in kept]  # type: ignore[attr-defined]
         await asyncio.sleep(0)
         gc.collect()
-        size = (tracemalloc.get_traced_memory()[0] - before) / _COUNT
+        size = (tracemalloc.get_traced_memory()[0] - before) / count
         tracemalloc.stop()
         for task in tasks:
             task.cancel()
