@@ -156,3 +156,27 @@ async def test_slots_reserved_beforehand_are_given_back_where_none_came_free() -
     assert (one.reserved, scene.admission.queue) == (0, [])
     for mailbox in (one, other):
         mailbox.discard(EOFError)
+
+
+@pytest.mark.parametrize("emptied", [True, False])
+async def test_who_was_let_go_since_it_was_looked_at_holds_nobody(emptied: bool) -> None:
+    """Whether its events are discarded, or can still be read."""
+    scene = Scene()
+    box = scene.full()
+    if emptied:
+        box.discard(EOFError)
+    else:
+        box.finish(EOFError)
+    waiter = Waiter("an event", "a subject")
+    scene.admission.join(waiter, [box])
+    assert waiter.granted
+
+
+async def test_a_slot_that_came_free_since_it_was_looked_at_is_its_own() -> None:
+    """It is granted at once, and kept."""
+    scene = Scene()
+    box = scene.full()
+    box.take()
+    waiter = Waiter("an event", "a subject")
+    scene.admission.join(waiter, [box])
+    assert (waiter.granted, waiter.held, box.room()) == (True, {box}, 0)

@@ -212,18 +212,20 @@ class Admission:
         waiter.granted = False
         if waiter.wake is None or waiter.wake.is_set():
             waiter.wake = Event()
-        waiter.missing = set(blocked)
-        for box in blocked:
-            if box.end is not None:  # it was let go since it was looked at
-                waiter.missing.discard(box)
-        waiter.waited_for |= waiter.missing
         for box in blocked:
             if box.on_take is None:
                 box.slow_down(self._taken)
+        waiter.missing = set(blocked)
+        waiter.waited_for |= waiter.missing
+        for box in blocked:  # a destructor may have let it go, or read from it, since it was looked at
+            if box.end is not None:
+                waiter.missing.discard(box)
+            elif box.room() > 0:
+                self.freed(box)
 
     def _let_only_the_longest_hold(self) -> None:
         """Whoever else waits gives back what it was granted before: two could hold what the other needs."""
-        _, *others = [waiter for waiter in self.queue if not waiter.granted]
+        others = [waiter for waiter in self.queue if not waiter.granted][1:]
         given_back: dict[Mailbox, None] = {}
         for waiter in others:
             for box in waiter.held:

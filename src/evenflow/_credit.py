@@ -106,14 +106,14 @@ class Credit(Generic[T]):
 
     def renew(self) -> None:
         """Let some more of the room be used, and count it."""
-        if self.left:
-            return
         turns, advance = self.turns, self._advance
         if advance == FIRST_ADVANCE:
             turns.advances.append(ref(self))
+        # from here on nothing is made and nothing called, as in `end`
+        if self.left:
+            return
         if advance < ADVANCE:
             self._advance = 4 * advance
-        # from here on nothing is made and nothing called, as in `end`
         left = advance // self.size or 1
         if left > self.room:
             left = self.room

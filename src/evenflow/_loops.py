@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import math
 import sys
+from contextlib import suppress
 from functools import partial
 from threading import get_ident
 from types import coroutine
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from weakref import ref
+from weakref import proxy, ref
 
 from anyio import Event, NoEventLoopError, get_current_task
 from anyio.lowlevel import EventLoopToken, current_token
@@ -61,6 +62,7 @@ class Home:
     """
 
     __slots__ = (
+        "__weakref__",
         "_cancelled_at",
         "_last",
         "_one_step_at_a_time",
@@ -131,16 +133,22 @@ class Home:
             return self.pending()
         if task is self._last() or was_cancelled(task):
             description = get_current_task()
-            self.known = self.known_by(task, description.coro)
+            self.known = self.known_by(task, description.coro, self, "known")
+            description.coro = None  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue] -- or it would keep the task's frame
             self.pending = description.has_pending_cancellation
             return self.pending()
         self._last = ref(task)
         return self._cancelled_at() == -math.inf
 
-    def known_by(self, task: object, coro: object) -> Known:
-        """Tells, from now on, whether the task runs; ``coro`` is its coroutine."""
+    def known_by(self, task: object, coro: object, owner: object, name: str) -> Known:
+        """Tells, from now on, whether the task runs; ``coro`` is its coroutine, which is not kept alive.
+
+        When that is gone, the attribute of this ``name`` that ``owner`` has is ``NOT_RUNNING`` again.
+        """
         if self._one_step_at_a_time and hasattr(coro, "cr_running"):
-            return coro  # pyright: ignore[reportReturnType] -- asked the line before
+            with suppress(TypeError):  # a coroutine of a kind that cannot be known weakly
+                known: Known = proxy(coro, partial(_forget, ref(owner), name))
+                return known
         return _KnownTask(self.current, task)
 
     def turn(self) -> Awaitable[None]:
@@ -197,6 +205,13 @@ class _NotRunning:
 
 NOT_RUNNING: Final = _NotRunning()
 """The task that is known where none is."""
+
+
+def _forget(owner: ref[object], name: str, gone: object) -> None:
+    """The coroutine is gone by which somebody knew a task."""
+    knowing = owner()
+    if knowing is not None and getattr(knowing, name) is gone:
+        setattr(knowing, name, NOT_RUNNING)
 
 
 class _EventBell:

@@ -254,7 +254,7 @@ class Subscription(Stream[W_co]):
         if self._home is not None and self._home is not home:
             box.forget_readers()  # they waited in a loop that has ended, where the subject knew this one no more
         self._home = home
-        self._known = home.known_by(task, coroutine_of(task))
+        self._known = home.known_by(task, coroutine_of(task), self, "_known")
         box.open_stream()
         reader = ref(task)
         if reader not in box.readers:

@@ -38,10 +38,10 @@ class Turns:
 
     def begin(self) -> None:
         """The loop is about to turn."""
-        self.given = self.taken = 0
         while self.advances:
             if (advance := self.advances.pop()()) is not None:
                 advance.take_back(self)
+        self.given = self.taken = 0
 
     async def turn(self) -> None:
         """Let the loop turn once. A checkpoint."""

@@ -42,10 +42,10 @@ class Waiting(Placing):
         For a route on which nobody has a condition.
         """
         everyone, careful = route.everyone, self._careful
-        filled = self._credit.everyone is everyone
-        full = self._credit.end()
         if self._keyed or self._busy:
             return None
+        filled = self._credit.everyone is everyone
+        full = self._credit.end()
         # those that are full are among the careful: where they are as many, they are all, and all want this event
         if not filled or len(full) < len(careful):
             full = [box for box in self._among_careful(everyone) if not box.review()] if careful else []

@@ -163,3 +163,49 @@ async def test_a_destructor_anywhere_in_an_operation_breaks_nothing(state: str, 
             assert turns_here().given >= 0
         if "meddled" not in became:
             break
+
+
+@only_asyncio
+async def test_a_destructor_that_reads_while_a_publish_begins_to_wait_lets_it_go_on() -> None:
+    """The slot that it frees is seen, whenever that is: nobody sleeps beside an empty buffer for longer than a second."""
+    threshold = gc.get_threshold()
+    reads = 0
+    for after in PLACES:
+        subject = PlainSubject(Order)
+        subscription = subject.subscribe(Order, buffer=1)
+        read: list[int] = []
+        published: list[int] = []
+
+        async def is_known_to_read(subject: Any = subject, subscription: Subscription[Order] = subscription) -> None:
+            subject.publish_nowait(Order(n=0))
+            await subscription.receive()
+            await anyio.sleep_forever()
+
+        async def publish(
+            subject: Any = subject,
+            subscription: Subscription[Order] = subscription,
+            read: list[int] = read,
+            published: list[int] = published,
+            after: int = after,
+        ) -> None:
+            with collecting(lambda: read.append(subscription.receive_nowait().n), after):
+                published.append(await subject.publish(Order(n=2)))
+
+        try:
+            async with group() as tasks:
+                tasks.start_soon(is_known_to_read)
+                await settle()
+                subject.publish_nowait(Order(n=1))
+                tasks.start_soon(publish)
+                await settle()
+                gc.set_threshold(*threshold)
+                await anyio.sleep(1)  # virtual: it looks up every half a second
+                if read and read[0] == 1:
+                    assert published == [1], f"after {after} things were made it waits in vain"
+                    reads += 1
+                assert subscription.statistics().waiting == (not read or read[0] == 1), after
+        finally:
+            gc.set_threshold(*threshold)
+            gc.collect(1)
+            subscription.close()
+    assert reads > 5

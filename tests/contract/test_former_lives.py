@@ -406,6 +406,40 @@ def test_a_reader_does_not_wait_behind_one_of_a_loop_that_has_ended(closed: bool
     subscription.close()
 
 
+@pytest.mark.parametrize("who", ["reader", "publisher"])
+def test_who_was_left_behind_by_a_dead_loop_is_not_kept_alive(who: str) -> None:
+    """A loop is closed under a task that has read, or published: what its frame holds goes, and holds nobody up."""
+    orders, others = Subject(Order), Subject(Order)
+    kept = orders.subscribe(Order)
+
+    async def read() -> None:
+        async with others.subscribe(Order, buffer=1):
+            async for _ in kept:
+                pass
+
+    async def publish() -> None:
+        async with others.subscribe(Order, buffer=1):
+            for n in range(5):
+                await orders.publish(Order(n=n))
+            await asyncio.Event().wait()
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(read() if who == "reader" else publish())
+    for _ in range(3):
+        loop.run_until_complete(asyncio.sleep(0))
+        orders.publish_nowait(Order(n=0))
+    loop.close()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    del task
+    gc.collect()
+
+    async def afterwards() -> int:
+        return sum(others.publish_nowait(Order(n=n)) for n in range(3))
+
+    assert asyncio.run(afterwards()) == 0
+    kept.close()
+
+
 @only_asyncio
 async def test_a_publish_that_lets_the_loop_turn_does_not_reach_the_next_life() -> None:
     """It gave way after many deliveries; meanwhile the subject was closed, and entered again."""
