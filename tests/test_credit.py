@@ -253,6 +253,15 @@ def test_no_room_is_given_anew_while_there_is_some_left() -> None:
     assert (credit.left, credit.room) == (5, 0)
 
 
+def test_to_one_that_needs_a_look_nothing_is_given_anew() -> None:
+    """A slot may be kept in it for a publish that comes first."""
+    box = Box(4, fill=1)
+    credit, careful = given(box, room=1)
+    careful.add(box)
+    credit.refill()
+    assert (credit.left, credit.room) == (0, 0)
+
+
 def test_where_several_want_the_events_nothing_is_given_anew() -> None:
     """One that has taken its events says nothing of the others."""
     credit, _ = given(Box(4, fill=1), Box(4, fill=4), room=1)

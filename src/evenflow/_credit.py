@@ -139,7 +139,7 @@ class Credit(Generic[T]):
     def refill(self) -> None:
         """The one that wants these events has taken them: as long as it keeps up, nobody else has to look."""
         only = self.only
-        if only is not None and not self.left and self.turns.given < DELIVERIES_A_TURN:
+        if only is not None and not self.left and only not in self._careful and self.turns.given < DELIVERIES_A_TURN:
             if not self.room:
                 self.room = only.limit - len(only.chunk)
             self.renew()

@@ -126,6 +126,9 @@ class Publishing(Waiting, Generic[E]):
             waiter = await self._give_readers_a_turn(event, route, full)
             if waiter is not None:
                 return await self._publish_as_first(event, waiter)
+            credit.refill()
+            if credit.left and (given := self._give(event, credit)):
+                return given
         else:
             if self.is_cancelled():
                 await checkpoint()

@@ -44,12 +44,15 @@ class Waiting(Placing):
         everyone, careful = route.everyone, self._careful
         if self._keyed or self._busy:
             return None
-        filled = self._credit.everyone is everyone
-        full = self._credit.end()
+        credit, waits = self._credit, self._admission.queue or self._admission.first
+        filled = credit.everyone is everyone
+        if filled and (only := credit.only) is not None and not (credit.left or credit.room or waits) and only.is_due():
+            return (only,)  # its credit is used up and stays: it is given anew when the reader has run
+        full = credit.end()
         # those that are full are among the careful: where they are as many, they are all, and all want this event
         if not filled or len(full) < len(careful):
             full = [box for box in self._among_careful(everyone) if not box.review()] if careful else []
-        if full and (self._admission.queue or self._admission.first):
+        if full and waits:
             return None
         for box in full:
             if not box.is_due():
