@@ -170,6 +170,8 @@ async def test_who_was_let_go_since_it_was_looked_at_holds_nobody(emptied: bool)
     waiter = Waiter("an event", "a subject")
     scene.admission.join(waiter, [box])
     assert waiter.granted
+    assert not waiter.held
+    box.discard(EOFError)
 
 
 async def test_a_slot_that_came_free_since_it_was_looked_at_is_its_own() -> None:

@@ -220,6 +220,7 @@ class Admission:
         for box in blocked:  # a destructor may have let it go, or read from it, since it was looked at
             if box.end is not None:
                 waiter.missing.discard(box)
+                waiter.waited_for.discard(box)
             elif box.room() > 0:
                 self.freed(box)
 

@@ -11,7 +11,7 @@ import pytest
 
 from evenflow import _buffer
 from evenflow._credit import FIRST_ADVANCE
-from evenflow._turns import DELIVERIES_A_TURN
+from evenflow._turns import DELIVERIES_A_TURN, turns_here
 
 from .kit import Order, Shipped, Subject, both, fill, group, numbers, settle, take_all, turn
 
@@ -176,6 +176,25 @@ async def test_a_loop_that_turns_in_another_thread_does_not_begin_the_count_anew
         return events == 2 * BOUND or turned > 0
 
     assert await _publish_on(until) >= 1
+
+
+def test_a_run_of_events_is_counted_in_the_thread_that_publishes_it() -> None:
+    """A subject that was used here first, and belongs to no loop yet: there its run counts there, and not here."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=10)
+    subject.publish_nowait(Order(n=0))
+    turns_here().begin()
+    there: list[int] = []
+
+    async def publish() -> None:
+        await subject.publish_many([Order(n=n) for n in range(5)])
+        there.append(turns_here().given)
+
+    thread = Thread(target=lambda: asyncio.run(publish()))
+    thread.start()
+    thread.join()
+    assert (there, turns_here().given) == ([5], 0)
+    subscription.close()
 
 
 @both
