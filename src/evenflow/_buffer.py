@@ -121,18 +121,18 @@ class Buffer(Readers):
             self.replay = deque(events)
 
     def extend(self, events: tuple[Any, ...]) -> None:
-        """Append several events where there is room for all."""
+        """Append several events where there is room for all; whoever calls sees to a chunk grown to its limit."""
         chunk = self.chunk
         if not self.lying:
-            chunk = self._open_chunk()
+            if self.sending is None or chunk is EMPTY:
+                chunk = self._open_chunk()
             self.sending.send_nowait(chunk)  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess] -- it is open
             self.lying = True
         chunk.extend(events)
         if self.asleep:
             self.wake_one()
-            self.rouse()
-        if len(chunk) >= self.limit:
-            self.has_room()
+            if self.asleep:
+                self.rouse()
 
     def _open_chunk(self) -> deque[Any]:
         """Make what is not there yet of chunk and stream; returns the chunk, for the stream."""
@@ -275,18 +275,22 @@ class Buffer(Readers):
         return tuple(items) or NOTHING
 
     def _take_whole_lane(self) -> Any:
-        """All plain events, where they lie in one lane."""
-        if self.chunk:
-            lane = self._take_chunk()
-            self.taken += len(lane)
+        """All plain events, where they lie in one lane; what a destructor publishes meanwhile is not among them."""
+        if lane := self.chunk:
+            self.receiving.receive_nowait()  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess] -- something lies in it
+            self.lying = False
+            self.chunk, self.ready = self.ready, EMPTY
             self.limit = self.capacity
+            self.taken += len(lane)
+        elif lane := self.front:
+            self.front = EMPTY
         else:
-            lane = self.front
-        if not lane:
             return NOTHING
         batch = tuple(lane)
-        lane.clear()
         self.wakes.turns.taken += len(batch)
+        lane.clear()
+        if self.ready is EMPTY:
+            self.ready = lane  # for the next chunk
         return batch
 
     def slow_down(self, on_take: Callable[[Any], None]) -> None:

@@ -104,6 +104,16 @@ class Credit(Generic[T]):
         self.renew()
         self.left -= 1
 
+    def is_used_up(self, everyone: dict[T, None]) -> bool:
+        """Whether all that ``everyone`` had room for has been published, and nobody has looked since."""
+        return self.everyone is everyone and not (self.left or self.room)
+
+    def use_up(self, cls: type, everyone: dict[T, None]) -> None:
+        """As many events were placed by another way as all of ``everyone`` had room for: nothing is left of it."""
+        self.cls, self.everyone, self.size = cls, everyone, len(everyone)
+        if self.size == 1:
+            (self.only,) = everyone
+
     def renew(self) -> None:
         """Let some more of the room be used, and count it."""
         turns, advance = self.turns, self._advance

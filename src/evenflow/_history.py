@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 class History:
@@ -28,21 +29,24 @@ class History:
             self._kept.append(event)
             return
         self._count += 1
-        kept = self._by_key.get(key)
+        entry, kept = (self._count, event), self._by_key.get(key)
         if kept is None:
-            if len(self._by_key) >= self._most:
-                self._by_key.popitem(last=False)
-            kept = self._by_key[key] = deque(maxlen=self._size)
-        else:
-            self._by_key.move_to_end(key)
-        kept.append((self._count, event))
+            made: deque[tuple[int, Any]] = deque(maxlen=self._size)  # here a destructor may publish one of this key
+            kept = self._by_key.setdefault(key, made)
+        kept.append(entry)
+        self._by_key.move_to_end(key)
+        if len(self._by_key) > self._most:
+            self._by_key.popitem(last=False)
 
-    def __iter__(self) -> Iterator[Any]:
-        """All that is kept, in the order in which it was published."""
+    def events(self) -> list[Any]:
+        """All that is kept, in the order in which it was published.
+
+        Each part is copied as a list, which makes nothing on its way: what a destructor publishes may be missing.
+        """
         if self.key is None:
-            return iter(tuple(self._kept))
-        numbered = sorted((pair for kept in self._by_key.values() for pair in kept), key=lambda pair: pair[0])
-        return iter([event for _, event in numbered])
+            return list(self._kept)
+        numbered = [pair for kept in list(self._by_key.values()) for pair in list(kept)]
+        return [event for _, event in sorted(numbered, key=itemgetter(0))]
 
     def __len__(self) -> int:
-        return len(self._kept) + sum(map(len, self._by_key.values()))
+        return len(self._kept) + sum(map(len, list(self._by_key.values())))

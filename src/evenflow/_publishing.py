@@ -236,12 +236,15 @@ class Publishing(Waiting, Generic[E]):
             event, waiter = events[at], None
             route = self._find_route(event)
             if not (route.choosy or self._busy or self.is_cancelled()):
-                placed, size = self._extend_all(route, events, at)
-                if placed:
-                    total += placed * size
-                    at += placed
-                    continue
-                if full := self._full(route):
+                full = self._full(route) if self._credit.is_used_up(route.everyone) else None
+                if not full:
+                    placed, size = self._extend_all(route, events, at)
+                    if placed:
+                        total += placed * size
+                        at += placed
+                        continue
+                    full = self._full(route)
+                if full:
                     waiter = await self._give_readers_a_turn(event, route, full)
                     if waiter is None:
                         continue
@@ -264,15 +267,15 @@ class Publishing(Waiting, Generic[E]):
 
     def _extend(self, route: Route[Mailbox], events: tuple[object, ...], at: int) -> tuple[int, int]:
         """See how many can be appended to all, and append them."""
-        everyone, kind = route.everyone, type(events[at])
+        everyone, kind, credit = route.everyone, type(events[at]), self._credit
         if not everyone or self._routes.get(kind) is not route or not self._is_plain(route):
             return NOTHING_PLACED
-        turns = self._credit.turns
-        most = min(len(events) - at, 1 + (DELIVERIES_A_TURN - turns.given) // len(everyone))
+        size, room = len(everyone), DELIVERIES_A_TURN
         for box in everyone:
-            room = box.limit - len(box.chunk)
-            if room < most:
-                most = room
+            left = box.limit - len(box.chunk)
+            if left < room:
+                room = left
+        most = min(room, len(events) - at, 1 + (DELIVERIES_A_TURN - credit.turns.given) // size)
         if most <= 1:
             return NOTHING_PLACED
         stop = at + 1
@@ -281,10 +284,14 @@ class Publishing(Waiting, Generic[E]):
         run = events[at:stop]
         for box in everyone:
             box.extend(run)
-        placed, size = len(run), len(everyone)
+        placed = len(run)
         self._published += placed
         self._deliveries += placed * size
-        turns.given += placed * size
+        credit.turns.given += placed * size
+        if placed == room:
+            credit.use_up(kind, everyone)  # so that whoever comes next finds those that are full at once
+            if not self._is_plain(route):  # somebody must be looked at already
+                credit.end()
         return placed, size
 
     # ------------------------------------------------------------------ the careful way

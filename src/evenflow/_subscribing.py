@@ -185,7 +185,7 @@ class Subscribing(Observing[E], Generic[E]):
         box.name = shown or f"{self._name}/{self._subscribed}"
         box.place = place
         subscription = Subscription[Any](self, box, where if interest.asks else None, key)
-        kept = tuple(self._history) if replay and self._history is not None else ()
+        kept = self._history.events() if replay and self._history is not None else []
         if not self._closed:
             self.add_box(box, interest)
         if kept:
@@ -194,7 +194,7 @@ class Subscribing(Observing[E], Generic[E]):
             box.finish(self._end or EndOfStream)
         return subscription
 
-    def _replay_to(self, box: Mailbox, interest: Interest, kept: tuple[Any, ...]) -> None:
+    def _replay_to(self, box: Mailbox, interest: Interest, kept: list[Any]) -> None:
         """Give it those of the kept events that it wants; what its `where` publishes meanwhile, it gets live."""
         try:
             box.give_replay([event for event in kept if self._router.wanted(interest, event, box)])

@@ -20,7 +20,7 @@ from .streams import Stream
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
-    from types import TracebackType
+    from types import CoroutineType, TracebackType
     from typing import Self
 
     from ._loops import Home, Known
@@ -194,7 +194,7 @@ class Subscription(Stream[W_co]):
 
     # ------------------------------------------------------------------ the slow path
 
-    async def _next(self, take: Callable[[], Any]) -> Any:
+    async def _next(self, take: Callable[[], Any], *, iterating: bool = False) -> Any:
         """What ``take`` finds in the mailbox, once there is anything: the next item, or all of them."""
         home = self._home
         if home is None or home.thread != get_ident() or not self._known.cr_running:
@@ -209,7 +209,7 @@ class Subscription(Stream[W_co]):
                     self._ready = EMPTY if self._owner is not None else box.ready
                     return found
                 if box.end is not None:
-                    self._raise_end()
+                    self._raise_end(iterating=iterating)
             bell = home.bell()
             line = box.join_line(bell, first=first)
             try:
@@ -226,11 +226,13 @@ class Subscription(Stream[W_co]):
         """See the mailbox's fast lane, unless this subscription is an operator's or closed."""
         self._ready = EMPTY if self._owner is not None else self._box.ready
 
-    def _raise_end(self) -> None:
+    def _raise_end(self, *, iterating: bool = False) -> None:
         """Raise what the subscription ended with, if it has ended."""
         end = self._box.end
         if end is None:
             return
+        if iterating and (end is EndOfStream or isinstance(end, EndOfStream)):
+            raise StopAsyncIteration
         if isinstance(end, BaseException):
             raise end.with_traceback(None)
         raise end
@@ -336,10 +338,7 @@ class _OwnersReader(AsyncIterator[W_co]):
         ready: deque[W_co] = self._box.ready
         if ready:
             return ready.popleft()
-        try:
-            return await self._subscription._next(self._box.take)  # type: ignore[no-any-return]  # as above
-        except EndOfStream:
-            raise StopAsyncIteration from None
+        return await self._subscription._next(self._box.take, iterating=True)  # type: ignore[no-any-return]  # as above
 
 
 class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
@@ -366,12 +365,9 @@ class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> tuple[W_co, ...]:
+    def __anext__(self) -> CoroutineType[Any, Any, tuple[W_co, ...]]:
         self._subscription._check_owner()
-        try:
-            return await self._subscription._next(self._take)  # type: ignore[no-any-return]  # as above
-        except EndOfStream:
-            raise StopAsyncIteration from None
+        return self._subscription._next(self._take, iterating=True)  # type: ignore[return-value]  # it is one
 
     async def aclose(self) -> None:
         """Close the subscription."""

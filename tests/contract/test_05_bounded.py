@@ -78,6 +78,36 @@ async def test_several_that_get_full_by_one_event(overflow: Any, way: str) -> No
             assert {s.statistics().wanted for s in subscriptions} == {2}
 
 
+@pytest.mark.parametrize("way", ["publish", "nowait", "many", "another class", "a newcomer"])
+@pytest.mark.parametrize("sleepers", [0, 1, 2])
+@both
+async def test_a_buffer_that_was_filled_by_a_run_takes_no_more(way: str, sleepers: int) -> None:
+    """However many sleep beside another buffer, and by whichever way the next event comes: this one was full."""
+    subject = Subject(Order, Shipped)
+    wide, narrow = subject.subscribe(buffer=9), subject.subscribe(Order, Shipped, buffer=4)
+    event = Shipped(n=9) if way == "another class" else Order(n=9)
+    async with group() as tasks:
+        for _ in range(sleepers):
+            tasks.start_soon(wide.receive)
+        await settle()
+        assert await subject.publish_many([Order(n=n) for n in range(4)]) == 8
+        assert narrow.statistics().waiting == 4
+        if way == "a newcomer":
+            subject.subscribe(Order, where=Order.n > 0)
+        if way == "nowait":
+            with pytest.raises(anyio.WouldBlock):
+                subject.publish_nowait(event)
+        else:
+            with anyio.move_on_after(1) as scope:
+                await (subject.publish_many([event, event]) if way == "many" else subject.publish(event))
+            assert scope.cancelled_caught
+        assert (narrow.statistics().waiting, subject.statistics().published) == (4, 4)
+        assert [narrow.receive_nowait().n for _ in range(4)] == [0, 1, 2, 3]
+        assert await subject.publish_many([Order(n=4), Order(n=5)]) == (4 if way != "a newcomer" else 6)
+        for each in (wide, narrow):
+            balanced(each)
+
+
 @pytest.mark.parametrize("way", ["the same", "nowait", "many", "another class", "a newcomer", "two readers"])
 @both
 async def test_a_buffer_that_was_filled_one_by_one_takes_no_more_by_another_way(way: str) -> None:

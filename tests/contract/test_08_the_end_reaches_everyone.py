@@ -173,6 +173,24 @@ async def test_close_with_an_error_ends_async_for_by_it() -> None:
 
 
 @both
+async def test_a_subject_closed_with_an_end_of_stream_ends_every_iteration() -> None:
+    """That error is the end: who iterates stops, over events, batches or a chain, and who receives gets it as it is."""
+    subject = Subject(Order)
+    subscriptions = [subject.subscribe(Order) for _ in range(4)]
+    fill(subject, 2)
+    subject.close(error := anyio.EndOfStream("that was all"))
+    events, batches, chain, last = subscriptions
+    assert [event.n async for event in events] == [0, 1]
+    assert [numbers(list(batch)) async for batch in batches.batches()] == [[0, 1]]
+    assert await chain.map(lambda order: order.n).to_list() == [0, 1]
+    for _ in range(2):
+        await last.receive()
+    with pytest.raises(anyio.EndOfStream, match="that was all") as raised:
+        await last.receive()
+    assert raised.value is error
+
+
+@both
 async def test_each_reader_gets_the_error_with_a_fresh_traceback() -> None:
     """An error given to many readers does not grow the tracebacks of all who had it before."""
     subject = Subject(Order)

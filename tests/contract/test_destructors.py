@@ -209,3 +209,79 @@ async def test_a_destructor_that_reads_while_a_publish_begins_to_wait_lets_it_go
             gc.collect(1)
             subscription.close()
     assert reads > 5
+
+
+@contextmanager
+def collecting_always(meddle: Callable[[], object], times: int) -> Iterator[None]:
+    """Let a destructor meddle with each thing that is made, so many times."""
+    threshold, left = gc.get_threshold(), times
+
+    class Again:
+        """Has a cycle, so that only the collector finds it; another one takes its place."""
+
+        def __init__(self) -> None:
+            self.me = self
+
+        def __del__(self) -> None:
+            nonlocal left
+            if left > 0:
+                left -= 1
+                meddle()
+                Again()
+
+    gc.collect()
+    Again()
+    gc.set_threshold(1, 1, 1)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*threshold)
+        left = 0
+
+
+@only_asyncio
+async def test_what_a_destructor_publishes_while_a_batch_is_made_comes_after_it() -> None:
+    """Nothing is lost of either, nothing comes twice, and the order is that of the publishes."""
+    left_over = 0
+    for times in PLACES:
+        subject = PlainSubject(Order)
+        async with subject.subscribe(Order, buffer=200) as subscription:
+            batches = aiter(subscription.batches())
+            published = list(range(30))
+            for n in published:
+                await subject.publish(Order(n=n))
+
+            def publish(subject: Any = subject, published: list[int] = published) -> None:
+                subject.publish_nowait(Order(n=len(published)))
+                published.append(len(published))
+
+            with collecting_always(publish, times):
+                received = [order.n for order in await anext(batches)]
+            left_over += len(received) < len(published)
+            while subscription.statistics().waiting:
+                received += [order.n for order in await anext(batches)]
+            assert received == published, times
+            balanced(subscription)
+    assert left_over
+
+
+@pytest.mark.parametrize("keyed", [False, True], ids=["the last", "by key"])
+@only_asyncio
+async def test_a_destructor_that_publishes_while_somebody_is_given_the_replay_breaks_nothing(keyed: bool) -> None:
+    """The newcomer has what was kept before its call, in order, whatever comes while it is copied."""
+    for times in range(60, 90):
+        subject = PlainSubject(Order, replay=200, replay_by=(lambda order: order.n % 7) if keyed else None)
+        published = list(range(30))
+        for n in published:
+            subject.publish_nowait(Order(n=n))
+
+        def publish(subject: Any = subject, published: list[int] = published) -> None:
+            subject.publish_nowait(Order(n=len(published)))
+            published.append(len(published))
+
+        with collecting_always(publish, times):
+            subscription = subject.subscribe(Order, buffer=200)
+        async with subscription:
+            received = [subscription.receive_nowait().n for _ in range(subscription.statistics().waiting)]
+        assert received[:30] == list(range(30)), times
+        assert received == sorted(set(received)), times
