@@ -14,6 +14,7 @@ import anyio
 import reactivex as rx
 from hypothesis import strategies as st
 from reactivex import Observable, abc, operators as ops
+from reactivex.scheduler import ImmediateScheduler
 
 from tests.streams.oracle.functions import functions
 from tests.streams.oracle.timelines import TICK, Clock, kind_of
@@ -203,23 +204,9 @@ def starting_with(source: Observable[Any], values: tuple[Any, ...]) -> Observabl
     return Observable(subscribe)
 
 
-def taking_until(source: Observable[Any], other: Observable[Any], clock: Clock) -> Observable[Any]:
-    """``take_until``; where ``other`` gives something as it starts it is a tie with what the source gives then.
-
-    Through ``merge``, which takes turns, reactivex starts the source behind it, and in other chains before it.
-    """
-
-    def subscribe(observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
-        start = clock.clock
-
-        def note(_: Any) -> None:
-            if clock.clock == start:
-                clock.ties.add(start)
-
-        until = ops.take_until(other.pipe(ops.do_action(note)))
-        return source.pipe(until).subscribe(observer, scheduler=scheduler)
-
-    return Observable(subscribe)
+def at_once(source: Observable[Any]) -> Observable[Any]:
+    """Have it begin at once; ``merge`` and ``concat`` take turns, so that of two sources the later may begin."""
+    return Observable(lambda observer, scheduler=None: source.subscribe(observer, scheduler=ImmediateScheduler()))
 
 
 def skipping_until(source: Observable[Any], other: Observable[Any]) -> Observable[Any]:
@@ -345,7 +332,7 @@ TABLE: tuple[Operator, ...] = (
     Operator(
         "take_until",
         lambda s, c: s.take_until(c.others[0]),
-        lambda o, c: taking_until(o, c.others[0], c.clock),
+        lambda o, c: o.pipe(ops.take_until(c.others[0])),
         others=(1, 1),
     ),
     Operator(
@@ -411,9 +398,15 @@ TABLE: tuple[Operator, ...] = (
     ),
     # -- several sources
     Operator(
-        "merge", lambda s, c: s.merge(*c.others), lambda o, c: o.pipe(ops.merge(*c.others)), others=(0, 3), instant=True
+        "merge",
+        lambda s, c: s.merge(*c.others),
+        lambda o, c: at_once(o.pipe(ops.merge(*c.others))),
+        others=(0, 3),
+        instant=True,
     ),
-    Operator("concat", lambda s, c: s.concat(*c.others), lambda o, c: o.pipe(ops.concat(*c.others)), others=(0, 2)),
+    Operator(
+        "concat", lambda s, c: s.concat(*c.others), lambda o, c: at_once(o.pipe(ops.concat(*c.others))), others=(0, 2)
+    ),
     Operator("zip", lambda s, c: s.zip(*c.others), lambda o, c: o.pipe(ops.zip(*c.others)), others=(1, 2), waits=True),
     Operator(
         "zip_latest",
