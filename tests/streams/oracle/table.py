@@ -209,9 +209,27 @@ def at_once(source: Observable[Any]) -> Observable[Any]:
     return Observable(lambda observer, scheduler=None: source.subscribe(observer, scheduler=ImmediateScheduler()))
 
 
-def skipping_until(source: Observable[Any], other: Observable[Any]) -> Observable[Any]:
-    """``skip_until`` as ReactiveX has it: the source's end is the end, whether ``other`` has given something or not."""
-    opened = starting_with(other.pipe(ops.take(1), ops.map(lambda _: True)), (False,))
+def tie_at_start(source: Observable[Any], clock: Clock) -> Observable[Any]:
+    """Note a tie where it gives something as it starts."""
+
+    def subscribe(observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
+        start = clock.clock
+
+        def note(_: Any) -> None:
+            if clock.clock == start:
+                clock.ties.add(start)
+
+        return source.pipe(ops.do_action(note)).subscribe(observer, scheduler=scheduler)
+
+    return Observable(subscribe)
+
+
+def skipping_until(source: Observable[Any], other: Observable[Any], clock: Clock) -> Observable[Any]:
+    """``skip_until`` as ReactiveX has it: the source's end is the end, whether ``other`` has given something or not.
+
+    Where ``other`` gives something as it starts it is a tie with what the source gives then: implementations differ.
+    """
+    opened = starting_with(tie_at_start(other, clock).pipe(ops.take(1), ops.map(lambda _: True)), (False,))
     return source.pipe(
         ops.materialize(),
         ops.with_latest_from(opened),
@@ -348,7 +366,7 @@ TABLE: tuple[Operator, ...] = (
     Operator(
         "skip_until",
         lambda s, c: s.skip_until(c.others[0]),
-        lambda o, c: skipping_until(o, c.others[0]),
+        lambda o, c: skipping_until(o, c.others[0], c.clock),
         others=(1, 1),
     ),
     # -- in time
