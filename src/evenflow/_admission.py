@@ -53,7 +53,7 @@ class Waiter:
 
     def note_since(self, now: float) -> None:
         """Note which mailboxes it misses, and since when."""
-        self.since = {box: self.since.get(box, now) for box in self.missing}
+        self.since = {box: self.since.get(box, now) for box in list(self.missing)}
 
 
 class Admission:

@@ -122,13 +122,14 @@ class Buffer(Readers):
 
     def extend(self, events: tuple[Any, ...]) -> None:
         """Append several events where there is room for all; whoever calls sees to a chunk grown to its limit."""
+        each = iter(events)  # made first: a destructor may read, and the chunk is another then
         chunk = self.chunk
         if not self.lying:
             if self.sending is None or chunk is EMPTY:
                 chunk = self._open_chunk()
             self.sending.send_nowait(chunk)  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess] -- it is open
             self.lying = True
-        chunk.extend(events)
+        chunk.extend(each)
         if self.asleep:
             self.wake_one()
             if self.asleep:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from contextlib import suppress
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_VALUES: Final = dict[object, deque[tuple[int, Any]]].values
+"""A dict's values in no order of its own: one that keeps an order asks each key for its hash, and so runs code."""
 
 
 class History:
@@ -34,7 +38,8 @@ class History:
             made: deque[tuple[int, Any]] = deque(maxlen=self._size)  # here a destructor may publish one of this key
             kept = self._by_key.setdefault(key, made)
         kept.append(entry)
-        self._by_key.move_to_end(key)
+        with suppress(KeyError):  # a destructor has published so many other keys
+            self._by_key.move_to_end(key)
         if len(self._by_key) > self._most:
             self._by_key.popitem(last=False)
 
@@ -45,8 +50,8 @@ class History:
         """
         if self.key is None:
             return list(self._kept)
-        numbered = [pair for kept in list(self._by_key.values()) for pair in list(kept)]
+        numbered = [pair for kept in list(_VALUES(self._by_key)) for pair in list(kept)]
         return [event for _, event in sorted(numbered, key=itemgetter(0))]
 
     def __len__(self) -> int:
-        return len(self._kept) + sum(map(len, list(self._by_key.values())))
+        return len(self._kept) + sum(map(len, list(_VALUES(self._by_key))))

@@ -265,12 +265,51 @@ async def test_what_a_destructor_publishes_while_a_batch_is_made_comes_after_it(
     assert left_over
 
 
-@pytest.mark.parametrize("keyed", [False, True], ids=["the last", "by key"])
 @only_asyncio
-async def test_a_destructor_that_publishes_while_somebody_is_given_the_replay_breaks_nothing(keyed: bool) -> None:
+async def test_a_destructor_that_reads_while_a_run_is_appended_breaks_no_bound_and_no_ledger() -> None:
+    """The run lies in the buffer that there is then, whatever was taken out of it meanwhile."""
+    read_in_it = 0
+    for after in PLACES:
+        subject = PlainSubject(Order)
+        async with subject.subscribe(Order, buffer=8) as subscription:
+            await subject.publish_many([Order(n=n) for n in range(3)])
+            run = [Order(n=n) for n in range(3, 8)]
+            made, read = 0, list[int]()
+
+            def meddle(subscription: Any = subscription, read: list[int] = read, after: int = after) -> None:
+                nonlocal made
+                made += 1
+                if made == after:
+                    read.append(subscription.receive_nowait().n)
+
+            with collecting_always(meddle, 100):
+                await subject.publish_many(run)
+            read_in_it += bool(read)
+            assert subscription.statistics().wanted == subject.statistics().published == 8, after
+            balanced(subscription)
+            published = 8
+            with pytest.raises(anyio.WouldBlock):
+                for published in range(8, 20):
+                    subject.publish_nowait(Order(n=published))
+            assert subscription.statistics().waiting == 8, after
+            read += [subscription.receive_nowait().n for _ in range(8)]
+            assert read == list(range(published)), after
+    assert read_in_it
+
+
+KEYS: dict[str, Any] = {
+    "the last": None,
+    "by key": lambda order: order.n % 7,
+    "by a key with a hash": lambda order: (order.n % 7,),
+}
+
+
+@pytest.mark.parametrize("keyed", KEYS)
+@only_asyncio
+async def test_a_destructor_that_publishes_while_somebody_is_given_the_replay_breaks_nothing(keyed: str) -> None:
     """The newcomer has what was kept before its call, in order, whatever comes while it is copied."""
-    for times in range(60, 90):
-        subject = PlainSubject(Order, replay=200, replay_by=(lambda order: order.n % 7) if keyed else None)
+    for times in range(60, 200):
+        subject = PlainSubject(Order, replay=200, replay_by=KEYS[keyed])
         published = list(range(30))
         for n in published:
             subject.publish_nowait(Order(n=n))
