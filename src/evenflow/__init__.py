@@ -23,7 +23,7 @@ from ._errors import (
 )
 from ._events import Event as Event, fields as fields
 from ._explain import Explanation as Explanation
-from ._items import Gap as Gap
+from ._gaps import Gap as Gap
 from ._mailbox import Overflow as Overflow
 from ._observers import Observer as Observer, ObserverFailed as ObserverFailed
 from ._share import share as share

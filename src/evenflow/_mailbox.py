@@ -1,69 +1,85 @@
 """What happens to one event at one subscription. Nothing else.
 
-Rule 1: every decision about keeping, replacing or giving up an event is made here.
+Rule 1: every decision about keeping, replacing or dropping an event is made here.
 Rule 2: nothing here waits, and nothing here runs a user's code.
 Rule 3: every event that was wanted is in exactly one of five places: delivered, replaced, dropped,
         discarded, waiting.
 
                    room      same key buffered     full
     block          append    replace               (the publisher waits, then asks again)
-    drop_oldest    append    replace               evict the oldest, append
-    drop_newest    append    replace               refuse
-    disconnect     append    replace               refuse, and end the subscription
+    drop_oldest    append    replace               drop the oldest, append
+    drop_newest    append    replace               drop the new one
+    disconnect     append    replace               drop the new one, and end the subscription
 
-Where the event lies until it is read is said in `_buffer`.
+A mailbox is *unready* while an event cannot simply be appended: it is full, a slot in it is reserved, it is
+conflated, or it has ended. Publishers keep one set of the unready mailboxes, and look at no others.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+import sys
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from weakref import ref
 
-from ._buffer import Buffer
+from ._buffer import Buffer, ConflatedBuffer
 from ._errors import SlowSubscriber
-from ._items import Cell
+from ._gaps import Gap, Gaps
+from ._readers import ReaderLine, WakeUps
+from ._statistics import SubscriptionStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from weakref import ref
-
-    from ._credit import Credit
-    from ._readers import Wakes
+    from collections.abc import Callable
 
 Overflow: TypeAlias = Literal["block", "drop_oldest", "drop_newest", "disconnect"]
-"""What a full buffer gives up: time, history, what is new, or the subscriber."""
+"""What happens when the buffer is full: the publisher waits, the oldest or the newest event is dropped, or the subscriber is disconnected."""
+
+End: TypeAlias = "BaseException | type[BaseException]"
+"""What a reader gets when everything that was buffered has been read."""
 
 
-class Owner(Protocol):
-    """A subscription, as its mailbox knows it: it has what the user gave."""
+class UserFunctions:
+    """What a user gave to one subscription; the subscription keeps it alive, its mailbox does not."""
 
-    def where(self, event: Any, /) -> bool:
-        """Whether it wants the event."""
-        ...
+    __slots__ = ("__weakref__", "key", "where")
 
-    def key(self, event: Any, /) -> object:
-        """The event's key."""
-        ...
+    def __init__(self, where: Callable[[Any], object] | None = None, key: Callable[[Any], object] | None = None) -> None:
+        self.where = where
+        """Which events it wants, beyond their class."""
+        self.key = key
+        """What makes two events the same, where events are conflated."""
 
 
-class Mailbox(Buffer):
-    """One subscription, as the publisher sees it; it does not keep the subscription alive."""
+class Mailbox:
+    """One subscription, as the publisher sees it; it does not keep the subscription alive.
+
+    Attributes:
+        name: for logs, statistics and errors.
+        created_at: the file and line where the subscription was made.
+        buffer: where its events lie.
+        line: who waits to read.
+        overflow: what happens when the buffer is full.
+        end: what its readers get after the buffer; None while it takes events.
+        discarded: whether what it held was discarded, because the subscription was closed.
+        reserved: slots that are kept for publishers that wait.
+    """
 
     __slots__ = (
         "__weakref__",
-        "careful",
-        "closed",
-        "credit",
+        "_discarded",
+        "_dropped_newest",
+        "_functions",
+        "_gaps",
+        "_replaced",
+        "_took",
+        "_unready",
+        "buffer",
+        "created_at",
         "discarded",
-        "evicted",
-        "gaps",
+        "end",
+        "line",
         "name",
-        "owner",
-        "place",
-        "refused",
-        "replaced",
-        "serial",
-        "stalled",
-        "stamp",
+        "overflow",
+        "reserved",
     )
 
     def __init__(
@@ -71,203 +87,229 @@ class Mailbox(Buffer):
         *,
         capacity: int,
         overflow: Overflow,
-        conflated: bool,
-        gaps: bool,
-        careful: set[Mailbox],
-        credit: ref[Credit[Mailbox]] | None = None,
-        wakes: Wakes | None = None,
+        functions: UserFunctions,
+        gaps: bool = False,
+        unready: set[Mailbox],
+        wake_ups: WakeUps,
+        name: str,
+        created_at: tuple[str, int],
     ) -> None:
-        super().__init__(capacity=capacity, conflated=conflated, gaps=gaps, wakes=wakes)
+        self.name: str = name
+        self.created_at: tuple[str, int] = created_at
+        self.buffer: Buffer[Any] = Buffer(capacity) if functions.key is None else ConflatedBuffer(capacity)
+        self.line: ReaderLine = ReaderLine(wake_ups)
         self.overflow: Overflow = overflow
-        self.gaps: bool = gaps
-        self.careful: set[Mailbox] = careful
-        """The mailboxes of one subject that an event cannot simply be appended to."""
-        self.credit: ref[Credit[Mailbox]] | None = credit
-        """For how many events nobody looks whether they can."""
-        self.stamp: int = 0
-        self.serial: int = 0
-        self.replaced: int = 0
-        self.evicted: int = 0
-        self.refused: int = 0
-        self.discarded: int = 0
-        self.closed: bool = False
-        self.owner: ref[Owner] | None = None
-        self.stalled: bool = False
-        self.name: str = ""
-        self.place: tuple[str, int] = ("", 0)
-        if not self.plain:
-            careful.add(self)
+        self.end: End | None = None
+        self.discarded: bool = False
+        self.reserved: int = 0
+        self._replaced = self._dropped_newest = self._discarded = 0
+        self._gaps: Gaps | None = Gaps() if gaps else None
+        self._functions = ref(functions)
+        self._took: Callable[[Mailbox], None] | None = None
+        self._unready = unready
+        if self.is_conflated:
+            unready.add(self)
 
-    # ------------------------------------------------------------------ what the owner has said
+    # ------------------------------------------------------------------ what the user gave
 
-    def ask(self, event: object, /) -> bool:
-        """Call the subscription's own ``where``; a subscription that is gone wants nothing."""
-        owner = None if self.owner is None else self.owner()
-        return False if owner is None else owner.where(event)
+    def ask(self, event: object, /) -> object:
+        """What the subscription's own ``where`` says; a subscription that is gone wants nothing."""
+        functions = self._functions()
+        return False if functions is None else functions.where is None or functions.where(event)
 
-    def key(self, event: object, /) -> object:
-        """The event's key where events are conflated; what it raises is the subscription's end."""
-        owner = None if self.owner is None else self.owner()
-        return None if owner is None else owner.key(event)
-
-    # ------------------------------------------------------------------ the ledger
+    def key_of(self) -> Callable[[Any], object] | None:
+        """What gives the key of an event, where events are conflated."""
+        functions = self._functions()
+        return None if functions is None else functions.key
 
     @property
-    def delivered(self) -> int:
-        """Events that a reader was given."""
-        return self.taken - len(self.ready) - len(self.front) if self.plain else self.taken
+    def is_conflated(self) -> bool:
+        """Whether an event replaces the buffered one of its key."""
+        return type(self.buffer) is ConflatedBuffer
 
-    @property
-    def dropped(self) -> int:
-        """Events given up because the buffer was full."""
-        return self.evicted + self.refused
+    # ------------------------------------------------------------------ whether it can take an event
 
-    @property
-    def wanted(self) -> int:
-        """Events that were for this subscription."""
-        return self.delivered + self.replaced + self.dropped + self.discarded + self.waiting
+    def room(self) -> int:
+        """Free slots, without those that are reserved; negative where more are reserved than are free."""
+        return self.buffer.room() - self.reserved
+
+    def takes(self, key: object) -> bool:
+        """Whether it can take an event of this key without dropping one: there is room, or one to replace."""
+        buffer = self.buffer
+        return self.room() > 0 or (isinstance(buffer, ConflatedBuffer) and buffer.holds(key))
+
+    def becomes_ready(self) -> bool:
+        """Look whether events can simply be appended again."""
+        if self.reserved or self.end is not None or self.is_conflated or not self.buffer.may_grow():
+            return False
+        self._unready.discard(self)
+        return True
 
     # ------------------------------------------------------------------ putting in
 
-    def must_wait(self, key: object) -> bool:
-        """Whether a publisher has to wait before it may put an event of this key."""
-        if self.overflow != "block" or self.end is not None:
-            return False
-        return self.room() <= 0 and not (self.keys is not None and key in self.keys)
+    def begin(self, event: object) -> None:
+        """Append an event to the empty inbox of a ready mailbox, and wake a reader."""
+        buffer = self.buffer
+        inbox = buffer.inbox if buffer.in_stream else buffer.begin()
+        inbox.append(event)
+        if (line := self.line).asleep and not line.woken:
+            line.wake_one()
+        if buffer.limit == 1:
+            self.look_at_limit()
 
-    def must_drop(self, key: object) -> bool:
-        """Whether putting an event of this key would give one up."""
-        if self.overflow == "block" or self.end is not None:
-            return False
-        return self.room() <= 0 and not (self.keys is not None and key in self.keys)
+    def extend(self, events: tuple[object, ...]) -> None:
+        """Append several events to a ready mailbox that has room for them, and wake as many readers."""
+        buffer = self.buffer
+        inbox = buffer.inbox or buffer.begin()
+        inbox.extend(events)
+        if self.line.asleep:
+            self.line.wake(self.items())
+        if len(inbox) >= buffer.limit:
+            self.look_at_limit()
 
-    def put(self, event: Any, key: object = None) -> object:
-        """Commit one event to a mailbox that needs a look; returns what was given up, to be let go later."""
-        if self.end is not None:
-            return None
-        if self.keys is not None:
-            self.stamp += 1
-            cell = self.keys.get(key)
-            if cell is not None:
-                old, cell.event, cell.stamp = cell.event, event, self.stamp
-                self.replaced += 1
-                return old
+    def look_at_limit(self) -> None:
+        """The inbox has reached its limit: the reader has gone on meanwhile, or the buffer is full."""
+        if not self.buffer.may_grow():
+            self._unready.add(self)
+
+    def offer(self, event: object, key: object) -> object:
+        """Take an event as the table says; returns what it gave up for it, to be kept until the publish is over."""
+        buffer = self.buffer
+        if isinstance(buffer, ConflatedBuffer) and buffer.holds(key):
+            self._replaced += 1
+            return buffer.replace(key, event)
         given_up: object = None
         if self.room() <= 0:
             if self.overflow != "drop_oldest":
-                self._refuse()
-                return event
-            given_up = self._evict()
-        if self.keys is not None:
-            event = self.keys[key] = Cell(key, event, self.stamp)
-        self.add(event)
-        if len(self.chunk) >= self.limit:
-            self.has_room()
+                return self._drop_newest(event)
+            given_up = self._drop_oldest()
+        if isinstance(buffer, ConflatedBuffer):
+            buffer.append_cell(key, event)
+        else:
+            buffer.append(event)
+            self.look_at_limit()
+        if self.line.asleep:
+            self.line.wake(self.items())
         return given_up
 
-    def review(self) -> bool:
-        """Find out whether events can simply be appended again."""
-        if not self.plain or self.reserved or self.end is not None or (self.chunk and self.asleep):
-            return False
-        if not self.may_grow():
-            return False
-        self.careful.discard(self)
-        return True
+    def _drop_oldest(self) -> object:
+        if self._gaps is not None:
+            self._gaps.oldest_was_dropped()
+            self.buffer.close_lane()
+        return self.buffer.drop_oldest()
 
-    def has_room(self) -> bool:
-        """The chunk has grown to its limit: has the reader gone on meanwhile, or is the buffer full?"""
-        if self.may_grow():
-            return True
-        self.careful.add(self)
-        return False
-
-    def is_due(self) -> bool:
-        """Whether it is full, would make a publisher wait, and its only reader was woken and has yet to run."""
-        return (
-            self.woken > 0
-            and len(self.chunk) >= self.capacity
-            and self.plain
-            and self.overflow == "block"
-            and self.end is None
-            and not (self.asleep or self.reserved)
-        )
-
-    def _evict(self) -> object:
-        """Give up the oldest event."""
-        item = self.remove_oldest()
-        self.evicted += 1
-        if self.gaps:
-            self.open_gap()
-        return item
-
-    def _refuse(self) -> None:
-        """Give up the event that has just come."""
-        self.refused += 1
-        if self.gaps:
-            self.mark_gap()
+    def _drop_newest(self, event: object) -> object:
+        self._dropped_newest += 1
+        if self._gaps is not None:
+            self._gaps.newest_was_dropped(self.buffer.tail())
+            self.buffer.close_lane()
+            self.line.wake(self.items())
         if self.overflow == "disconnect":
             self.finish(
                 SlowSubscriber(
-                    f"{self.name} was let go: its buffer of {self.capacity} was full; take events faster,"
-                    " raise buffer=, or choose what a full buffer gives up with overflow=",
+                    f"{self.name} was disconnected: its buffer of {self.buffer.capacity} was full; take events faster,"
+                    " raise buffer=, or choose another policy with overflow=",
                 )
             )
+        return event
 
-    # ------------------------------------------------------------------ readers that wait
+    # ------------------------------------------------------------------ slots that are kept for publishers
 
-    def needs_a_look(self) -> None:
-        """From now on an event cannot simply be appended: somebody has to be woken for it."""
-        if self.chunk:
-            self.be_careful()
+    def reserve(self) -> None:
+        """Keep a slot for a publisher that waits, or the next one that comes free."""
+        self.reserved += 1
+        self._unready.add(self)
 
-    def renew_credit(self) -> None:
-        """The reader has come to the end of what is there: its only publisher is given credit anew, without a look."""
-        self.spent = False
-        if self.credit is not None and (credit := self.credit()) is not None:
-            credit.refill()
+    def release(self) -> None:
+        """Keep one slot less."""
+        self.reserved -= 1
 
-    def be_careful(self) -> None:
-        """From now on an event cannot simply be appended here, credit or not."""
-        self.careful.add(self)
-        if self.credit is not None and (credit := self.credit()) is not None:
-            credit.end()
+    def free_all(self) -> None:
+        """The loop has ended: nobody waits for room, and nobody waits to read."""
+        self.reserved = 0
+        self._took = None
+        self.line.forget()
+
+    def watch(self, took: Callable[[Mailbox], None] | None) -> None:
+        """From now on tell of each take, or of none any more."""
+        self._took = took
+        self.buffer.close_lane()
+
+    # ------------------------------------------------------------------ taking out
+
+    def items(self) -> int:
+        """How many items could be taken now; without limit once it has ended, so that every reader hears of it."""
+        if self.end is not None:
+            return sys.maxsize
+        return len(self.buffer) + (len(self._gaps) if self._gaps else 0)
+
+    def has_items(self) -> bool:
+        """Whether there is something to take."""
+        buffer = self.buffer
+        return bool(buffer.inbox or buffer.outbox or buffer.replay or self._gaps)
+
+    def take(self) -> Any:
+        """The next item; there is one."""
+        buffer, gaps = self.buffer, self._gaps
+        if gaps and not buffer.replay and gaps.is_due(buffer.head()):
+            return gaps.take()
+        event = buffer.take()
+        if self._took is not None:
+            self._took(self)
+        elif not (self.line or gaps):
+            buffer.open_lane()
+        return event
+
+    def take_batch(self) -> tuple[Any, ...]:
+        """All items that wait, at most as many events as the buffer holds; there is at least one."""
+        if self._took is None and not self._gaps:
+            return self.buffer.take_all(self.buffer.capacity)
+        items: list[Any] = []
+        events = 0
+        while events < self.buffer.capacity and self.has_items():
+            items.append(self.take())
+            events += type(items[-1]) is not Gap
+        return tuple(items)
 
     # ------------------------------------------------------------------ the end
 
-    def finish(self, end: BaseException | type[BaseException]) -> None:
+    def finish(self, end: End) -> None:
         """Nothing more comes in; what is buffered can still be taken, then comes ``end``."""
         if self.end is not None:
             return
-        self.end: BaseException | type[BaseException] | None = end
-        self.careful.add(self)
-        self.close_stream()
-        self.rouse()
+        self.end = end
+        self._unready.discard(self)
+        self.buffer.close_stream()
+        self.line.wake(self.items())
 
-    def discard(self, end: BaseException | type[BaseException]) -> list[object]:
+    def discard(self, end: End) -> list[object]:
         """The subscription was closed: everything that waits is discarded, and returned to be let go."""
         self.finish(end)
-        self.closed = True
+        self.discarded = True
         self.end = end
-        self.discarded += self.waiting
-        rest = self.clear()
-        self.rouse()
-        return rest
+        self._discarded += len(self.buffer)
+        if self._gaps is not None:
+            self._gaps.clear()
+        return self.buffer.clear()
 
-    # ------------------------------------------------------------------ for `drain`
+    def has_passed(self, mark: int) -> bool:
+        """Whether everything that was buffered when the mark was made has left the buffer; for `drain`."""
+        return self.discarded or self.buffer.has_passed(mark)
 
-    def mark_now(self) -> int:
-        """A mark that `passed` can be asked about later."""
-        return self.stamp if self.keys is not None else self.delivered + self.evicted + self.waiting
+    # ------------------------------------------------------------------ what it says of itself
 
-    def passed(self, mark: int) -> bool:
-        """Whether everything that was buffered when the mark was made has left the buffer."""
-        if self.closed:
-            return True
-        if self.keys is not None:
-            return not self.replay and all(cell.stamp > mark for cell in self.keys.values())
-        return not self.replay and self.delivered + self.evicted >= mark
-
-
-def all_have_room(boxes: Sequence[Mailbox]) -> bool:
-    """Whether the slots that are kept in these for a publisher have all come free."""
-    return min(map(Mailbox.room, boxes)) >= 0
+    def ledger(self) -> SubscriptionStatistics:
+        """Where every event that was wanted is now."""
+        buffer, waiting = self.buffer, len(self.buffer)
+        delivered = buffer.read() + buffer.replayed
+        dropped = buffer.dropped + self._dropped_newest
+        return SubscriptionStatistics(
+            name=self.name,
+            wanted=delivered + self._replaced + dropped + self._discarded + waiting,
+            delivered=delivered,
+            replaced=self._replaced,
+            dropped=dropped,
+            discarded=self._discarded,
+            waiting=waiting,
+            capacity=buffer.capacity,
+        )

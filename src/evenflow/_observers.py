@@ -1,8 +1,8 @@
 """Handlers under supervision: an observer reads its own subscription and calls its handler for each event.
 
-Rule 1: an observer is subscribed while its subject is entered; before that it is owed nothing and holds nobody.
+Rule 1: an observer is subscribed while its subject is entered; events published before that are not for it.
 Rule 2: a handler that raises stops nobody: the error is logged and published as ``ObserverFailed``.
-Rule 3: its tasks are children of the task that entered the subject, and run with that one's context variables.
+Rule 3: its tasks are children of the task that entered the subject, and run with that task's context variables.
 """
 
 from __future__ import annotations
@@ -10,30 +10,29 @@ from __future__ import annotations
 import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
-from inspect import Parameter, isasyncgenfunction, isawaitable, isgeneratorfunction, signature, unwrap
-from types import CodeType, CoroutineType
-from typing import TYPE_CHECKING, Any, get_type_hints
+from inspect import isawaitable
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Protocol
 
 from anyio import ClosedResourceError, get_cancelled_exc_class
 
-from ._loops import current_task
+from ._loop import RunningLoop, running_loop
 from ._routing import wanted
 from ._statistics import ObserverStatistics
-from ._subscription import Subscription, ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from anyio.abc import TaskGroup
 
-    from ._observing import Observing
+    from ._mailbox import UserFunctions
     from ._routing import Interest
+    from ._subscription import Subscription
 
 _log = logging.getLogger("evenflow.observers")
 
 HANDLING: ContextVar[tuple[tuple[object, object], ...]] = ContextVar("HANDLING", default=())
-"""The subjects in whose handlers the present code runs, each with the task that handles.
+"""The supervisors in whose handlers the present code runs, each with the task that handles.
 
 A task that a handler starts inherits this, but is another task: it may wait for the handler.
 """
@@ -48,23 +47,51 @@ class ObserverFailed:
     observer: Observer
 
 
+class Host(Protocol):
+    """Who runs an observer."""
+
+    name: str
+
+    def subscribe(self, observer: Observer, /) -> Subscription[Any]:
+        """The subscription that the observer reads."""
+        ...
+
+    def remove(self, observer: Observer, /) -> None:
+        """The observer was detached."""
+        ...
+
+    def handled(self) -> None:
+        """An event was handled."""
+        ...
+
+    def failed(self, failed: ObserverFailed, /) -> None:
+        """A handler raised."""
+        ...
+
+    def ended(self, observer: Observer, /) -> None:
+        """The last task of the observer has ended."""
+        ...
+
+
 class Observer:
     """A handler, what it wants, and, while its subject is entered, its subscription."""
 
     def __init__(
         self,
-        subject: Observing[Any],
+        host: Host,
         handler: Callable[[Any], object],
         interest: Interest,
+        functions: UserFunctions,
         options: dict[str, Any],
         *,
         concurrency: int,
         name: str,
     ) -> None:
         self.name = name
-        self.handler = handler
-        self.interest = interest
-        self._subject = subject
+        self._host = host
+        self._handler = handler
+        self._interest = interest
+        self._functions = functions
         self._options = options
         self._concurrency = concurrency
         self.subscription: Subscription[Any] | None = None
@@ -80,20 +107,15 @@ class Observer:
     @property
     def ended(self) -> bool:
         """Whether it will handle nothing more, as things stand: it was detached, or its subscription has ended."""
-        subscription = self.subscription
         if self._running:
             return False
-        return self._detached or (subscription is not None and subscription.box.end is not None)
-
-    @property
-    def running(self) -> bool:
-        """Whether its tasks are there."""
-        return self._running > 0
+        subscription = self.subscription
+        return self._detached or (subscription is not None and subscription._mailbox.end is not None)
 
     def detach(self) -> None:
-        """Take no more events; what it was still owed is discarded, a handler that runs goes on to its end."""
+        """Take no more events; what it has not handled is discarded, a handler that runs goes on to its end."""
         if not self._detached:
-            self._subject.remove_observer(self)
+            self._host.remove(self)
             self._detached = True
             if self.subscription is not None:
                 self.subscription.close()
@@ -102,29 +124,29 @@ class Observer:
         """What it has done since its subject was last entered."""
         return ObserverStatistics(
             name=self.name,
-            running=self.running,
+            running=self._running > 0,
             handled=self._handled,
             failed=self._failed,
             handling=len(self.in_hand),
-            subscription=None if self.subscription is None else ledger(self.subscription.box),
+            subscription=None if self.subscription is None else self.subscription.statistics(),
         )
 
     def __repr__(self) -> str:
-        if self.subscription is None or not self.running:
+        if self.subscription is None or not self._running:
             state = "detached" if self._detached else "ended" if self.ended else "not running"
         else:
-            box = self.subscription.box
-            state = f"{box.waiting}/{box.capacity} {box.overflow}"
-        return f"<Observer {self.name} of {self._subject.name} wants {self.interest}, {state}>"
+            mailbox = self.subscription._mailbox
+            state = f"{len(mailbox.buffer)}/{mailbox.buffer.capacity} {mailbox.overflow}"
+        return f"<Observer {self.name} of {self._host.name} wants {self._interest}, {state}>"
 
-    def ask(self, event: Any, /) -> bool:
-        """Call what was given as ``where``, for an event that nobody wanted while this did not run."""
-        return bool(self._options["where"](event))
+    def ask(self, event: object, /) -> object:
+        """What its ``where`` says, for an event that nobody wanted while this did not run."""
+        return self._functions.where is None or self._functions.where(event)
 
-    def would_want(self, event: Any, /) -> bool:
+    def would_want(self, event: object, /) -> bool:
         """Whether it would have wanted the event, had it run; a ``where`` that raises wants nothing here."""
         try:
-            return wanted(self.interest, event, self)
+            return wanted(self._interest, event, self)
         except Exception:  # noqa: BLE001 -- the event has been published: nobody is there to hear of it
             return False
 
@@ -134,38 +156,11 @@ class Observer:
         """Subscribe, and begin to handle."""
         self._handled = self._failed = 0
         self.in_hand.clear()
-        self.subscription = self._subject.subscribe_observer(self, self._options)
-        self.subscription.box.hands = self._running = self._concurrency
+        self.subscription = subscription = self._host.subscribe(self)
+        self._running = self._concurrency
+        subscription._mailbox.line.expect(self._concurrency)
         for _ in range(self._concurrency):
-            group.start_soon(self._work, self.subscription, name=f"evenflow observer {self.name}")
-
-    async def _work(self, subscription: Subscription[Any]) -> None:
-        task = current_task()
-        HANDLING.set((*HANDLING.get(), (self._subject, task)))
-        # how often this task was asked to end by itself, and not through a scope (asyncio's `task.cancel()`)
-        cancels: Callable[[], int] = getattr(task, "cancelling", int)
-        try:
-            async for event in subscription:
-                await self._handle(event, cancels)
-        except ClosedResourceError:
-            pass  # it was detached
-        except Exception:  # noqa: BLE001 -- whatever ends one observer ends no other
-            if self._running == 1:  # the others of its tasks hear the same
-                _log.exception("observer %s of %s has ended", self.name, self._subject.name)
-        except get_cancelled_exc_class():  # noqa: ASYNC103 -- somebody cancelled this very task: that ends no other
-            if self._subject.is_cancelled():
-                raise
-            _log.info("observer %s of %s was cancelled, and has ended", self.name, self._subject.name)
-        finally:
-            self._task_ended(subscription)
-
-    def _task_ended(self, subscription: Subscription[Any]) -> None:
-        if subscription is not self.subscription:  # of a life whose loop ended under it
-            return
-        self._running -= 1
-        if not self._running:
-            subscription.close()
-            self._subject.observer_ended(self)
+            group.start_soon(self._work, subscription, name=f"evenflow observer {self.name}")
 
     def abandon(self) -> None:
         """The loop has ended under its tasks: they will never run again."""
@@ -175,18 +170,44 @@ class Observer:
         if subscription is not None:
             subscription.close()
 
-    async def _handle(self, event: Any, cancels: Callable[[], int]) -> None:
+    async def _work(self, subscription: Subscription[Any]) -> None:
+        loop = running_loop()
+        HANDLING.set((*HANDLING.get(), (self._host, loop.current_task())))
+        try:
+            async for event in subscription:
+                await self._handle(event, loop)
+        except ClosedResourceError:
+            pass  # it was detached
+        except Exception:  # noqa: BLE001 -- whatever ends one observer ends no other
+            if self._running == 1:  # the others of its tasks hear the same
+                _log.exception("observer %s of %s has ended", self.name, self._host.name)
+        except get_cancelled_exc_class():  # noqa: ASYNC103 -- somebody cancelled this very task: that ends no other
+            if loop.is_cancelled():
+                raise
+            _log.info("observer %s of %s was cancelled, and has ended", self.name, self._host.name)
+        finally:
+            self._task_ended(subscription)
+
+    def _task_ended(self, subscription: Subscription[Any]) -> None:
+        if subscription is not self.subscription:  # of a life whose loop ended under it
+            return
+        self._running -= 1
+        if not self._running:
+            subscription.close()
+            self._host.ended(self)
+
+    async def _handle(self, event: Any, loop: RunningLoop) -> None:
         self._number = number = self._number + 1
         self.in_hand.add(number)
-        before = cancels()
+        before = loop.times_cancelled()
         try:
-            result = self.handler(event)
+            result = self._handler(event)
             if type(result) is CoroutineType or isawaitable(result):  # the usual answer first: `isawaitable` is slow
                 await result
         except Exception as error:  # noqa: BLE001 -- rule 2
             self._fail(event, error)
-        except get_cancelled_exc_class() as error:  # noqa: ASYNC103 -- one that is not this task's own is a failure like others
-            if self._subject.is_cancelled() or cancels() > before:
+        except get_cancelled_exc_class() as error:  # noqa: ASYNC103 -- one that is not this task's own is a failure
+            if loop.is_cancelled() or loop.times_cancelled() > before:
                 raise
             stray = RuntimeError(f"the handler of {self.name} let a cancellation out that was not its own")
             stray.__cause__ = error
@@ -194,53 +215,9 @@ class Observer:
         finally:
             self.in_hand.discard(number)
             self._handled += 1
-            self._subject.event_handled()
+            self._host.handled()
 
     def _fail(self, event: Any, error: Exception) -> None:
         self._failed += 1
-        _log.error("observer %s of %s raised on %r", self.name, self._subject.name, event, exc_info=error)
-        self._subject.report_failure(ObserverFailed(event, error, self))
-
-
-def place_of(handler: Any) -> tuple[str, int]:
-    """Where a handler was written: its file and line; ("", 0) where it does not say."""
-    while isinstance(handler, partial):
-        handler = handler.func
-    written = unwrap(handler)
-    code = getattr(written, "__code__", None) or getattr(type(written).__call__, "__code__", None)
-    return (code.co_filename, code.co_firstlineno) if isinstance(code, CodeType) else ("", 0)
-
-
-def wants_of_handler(handler: Callable[..., object]) -> object:
-    """What a handler's first parameter is annotated with; None where nothing is said.
-
-    Raises:
-        TypeError: it cannot be called with one event, or its annotation cannot be read.
-    """
-    if not callable(handler):
-        raise TypeError(f"an observer is a function that takes an event, not {handler!r}")
-    if isgeneratorfunction(handler) or isasyncgenfunction(handler):
-        raise TypeError(f"{handler!r} is a generator, which does nothing when it is called; an observer has no yield")
-    try:
-        taken = signature(handler)
-    except (TypeError, ValueError):  # some builtins do not say
-        return None
-    try:
-        taken.bind(None)
-    except TypeError as error:
-        raise TypeError(f"{handler!r} cannot be called with one event, as an observer is: {error}") from None
-    first = next(iter(taken.parameters.values()))
-    if first.annotation is Parameter.empty:
-        return None
-    if not isinstance(first.annotation, str):
-        return first.annotation
-    while isinstance(handler, partial):
-        handler = handler.func
-    function = handler if hasattr(handler, "__annotations__") else type(handler).__call__
-    try:
-        return get_type_hints(function)[first.name]
-    except (NameError, AttributeError, KeyError) as error:
-        raise TypeError(
-            f"the annotation {first.annotation!r} of {handler!r} cannot be read ({error}); name what it wants instead:"
-            " @subject.observer(OrderPlaced)"
-        ) from error
+        _log.error("observer %s of %s raised on %r", self.name, self._host.name, event, exc_info=error)
+        self._host.failed(ObserverFailed(event, error, self))

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from anyio import EndOfStream
-
+from ._life import Life
+from ._mailbox import UserFunctions
 from ._options import STALL_AFTER, checked_name
-from ._publishing import Publishing
 from ._routing import Interest, wanted
+from ._signatures import caller
 from ._subscription import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from ._mailbox import Mailbox
 
 V = TypeVar("V")
 
@@ -42,9 +39,9 @@ class State(Generic[V]):
 
     def __init__(self, initial: V, *, name: str | None = None) -> None:
         self._value = initial
-        self._changes = Publishing[Any]((object,), checked_name(name) or "state", STALL_AFTER)
-        self._subscribed = 0
-        self._closed = False
+        self._life: Life[V] = Life(
+            checked_name(name) or "state", (object,), stall_after=STALL_AFTER, unwanted=_nothing, loop_ended=_nothing
+        )
         self._untold: deque[V] = deque()
         """Values that nobody has been told of yet: set by a predicate, while it was asked about the one before."""
 
@@ -62,8 +59,8 @@ class State(Generic[V]):
             SubjectClosed: the state was closed.
             RuntimeError: called from another thread.
         """
-        self._changes.check_thread()
-        self._changes.check_open()
+        self._life.binding.check()
+        self._life.delivery.check_open()
         if value is self._value or bool(value == self._value):
             return
         self._value = value
@@ -75,7 +72,7 @@ class State(Generic[V]):
         """Tell everybody of each value, in the order in which they were set."""
         try:
             while self._untold:
-                self._changes.publish_nowait(self._untold[0])
+                self._life.delivery.publish_nowait(self._untold[0])
                 self._untold.popleft()
         finally:
             self._untold.clear()
@@ -85,20 +82,19 @@ class State(Generic[V]):
 
         Raises: as for ``set``; then ``fn`` was not called.
         """
-        self._changes.check_thread()
-        self._changes.check_open()
+        self._life.binding.check()
+        self._life.delivery.check_open()
         self.set(fn(self._value))
         return self._value
 
     def subscribe(self) -> Subscription[V]:
         """The value now, then each newest; a reader that is slow skips to the newest."""
-        subscription, box = self._open(None, sys._getframe(1))
-        box.put(self._value, "value")
-        if self._closed:
-            box.finish(EndOfStream)
-        else:
-            self._changes.add_box(box, _EVERYTHING)
-        return subscription
+        life = self._life
+        life.check()
+        functions = UserFunctions(key=_one_key)
+        mailbox = life.open(_EVERYTHING, functions, capacity=1, overflow="drop_oldest", created_at=caller())
+        life.delivery.give_first(mailbox, self._value, _one_key(self._value))
+        return Subscription(life, mailbox, functions)
 
     async def wait_for(self, predicate: Callable[[V], bool], /) -> V:
         """Wait for a value for which ``predicate`` holds; the present one is tried first, then every one that is set.
@@ -111,30 +107,22 @@ class State(Generic[V]):
             RuntimeError: called from another thread, or from a second live loop.
             anyio.EndOfStream: the state was closed first.
         """
-        subscription, box = self._open(predicate, sys._getframe(0))
-        async with subscription:
-            if self._closed:
-                box.finish(EndOfStream)
-            else:  # before the first question, which may set the next value
-                self._changes.add_box(box, _WHAT_HOLDS)
+        life = self._life
+        life.check()
+        functions = UserFunctions(where=predicate)
+        # active before the first question, which may set the next value
+        mailbox = life.open(_WHAT_HOLDS, functions, capacity=1, overflow="drop_newest", created_at=caller(1))
+        async with Subscription(life, mailbox, functions) as values:
             value = self._value
-            return value if wanted(_WHAT_HOLDS, value, box) else await subscription.receive()
+            return value if wanted(_WHAT_HOLDS, value, mailbox) else await values.receive()
 
     def close(self) -> None:
         """No more changes: what was not read can still be read, then comes the end; so too for late subscribers."""
-        self._changes.close()
-        self._closed = True
-
-    def _open(self, where: Any, frame: Any) -> tuple[Subscription[V], Mailbox]:
-        self._changes.check_thread()
-        conflated = where is None
-        box = self._changes.new_box(
-            capacity=1, overflow="drop_oldest" if conflated else "drop_newest", conflated=conflated, gaps=False
-        )
-        self._subscribed += 1
-        box.name = f"{self._changes.name}/{self._subscribed}"
-        box.place = (frame.f_code.co_filename, frame.f_lineno)
-        return Subscription(self._changes, box, where, _one_key if conflated else None), box
+        self._life.close()
 
     def __repr__(self) -> str:
-        return f"<State {self._changes.name} of {self._value!r}{', closed' if self._closed else ''}>"
+        return f"<State {self._life.name} of {self._value!r}{', closed' if self._life.is_closed else ''}>"
+
+
+def _nothing(*_: object) -> None:
+    """A state has no observers."""

@@ -1,23 +1,22 @@
-"""Subject: what events are published to, and subscribed from. Its face; `_publishing` is what is behind it."""
+"""Subject: what events are published to, and subscribed from. Its face: checks arguments, and delegates."""
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from anyio import Event
 
+from ._drain import drain
 from ._errors import SubjectClosed
-from ._events import Event as EventModel
 from ._explain import CLOSED, ENDED, NOT_RUNNING, Explanation, explain
+from ._handlers import refuse_other_annotation, wants_of_handler, written_at
 from ._history import History
-from ._observers import ObserverFailed
+from ._life import Life
+from ._mailbox import UserFunctions
+from ._observers import Observer, ObserverFailed
 from ._options import (
-    REPLAY_KEYS,
-    STALL_AFTER,
-    Key,
-    SubjectOptions,
+    checked_buffer,
     checked_key,
     checked_name,
     checked_overflow,
@@ -25,27 +24,23 @@ from ._options import (
     whole,
 )
 from ._routing import classes_in
+from ._signatures import Signatures
 from ._statistics import SubjectStatistics
-from ._subscribing import Subscribing
-from ._subscription import Subscription, ledger
-from ._threads import publish_from_thread
+from ._subscription import Subscription
+from ._supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
-    from contextvars import Context
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+    from types import TracebackType
+    from typing import Self
 
-    from anyio.abc import TaskGroup
-    from typing_extensions import TypeForm, Unpack
-
-    from ._mailbox import Mailbox, Overflow
+    from ._mailbox import Overflow
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
 E_contra = TypeVar("E_contra", contravariant=True)
-T1 = TypeVar("T1")
-T2 = TypeVar("T2")
-T3 = TypeVar("T3")
-T4 = TypeVar("T4")
+W = TypeVar("W")
+_numbers: Final = count(1)
 
 
 class Publisher(Protocol[E_contra]):
@@ -64,7 +59,7 @@ class Source(Protocol[E_co]):
         ...
 
 
-class Subject(Subscribing[E], Generic[E]):
+class Subject(Signatures[E], Generic[E]):
     """Pushes events to subscribers that know nothing of each other, each at its own pace.
 
     ``Subject(OrderPlaced, OrderShipped)`` carries events of these classes and their subclasses, ``Subject()`` any
@@ -77,97 +72,95 @@ class Subject(Subscribing[E], Generic[E]):
         types: classes of events, or unions of them.
         name: for logs, statistics and errors.
         replay: how many events a later subscription gets first.
-        replay_by: keep so many of each key: a field (``Tick.symbol``) or a callable.
-        replay_keys: of so many keys at the most, the longest unused let go.
+        replay_by: keep that many of each key: a field (``Tick.symbol``) or a callable.
+        replay_keys: for at most this many keys; the least recently used is evicted.
         stall_after: seconds after which a subscription that holds a publisher is logged, once.
 
     Raises:
         TypeError, ValueError: an argument makes no sense; the message says what would.
     """
 
-    @overload
-    def __init__(self: Subject[EventModel], /, **options: Unpack[SubjectOptions[Any]]) -> None: ...
-    @overload
-    def __init__(self, a: TypeForm[E], /, **options: Unpack[SubjectOptions[E]]) -> None: ...
-    @overload
-    def __init__(
-        self: Subject[T1 | T2], a: TypeForm[T1], b: TypeForm[T2], /, **options: Unpack[SubjectOptions[T1 | T2]]
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: Subject[T1 | T2 | T3],
-        a: TypeForm[T1],
-        b: TypeForm[T2],
-        c: TypeForm[T3],
-        /,
-        **options: Unpack[SubjectOptions[T1 | T2 | T3]],
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: Subject[T1 | T2 | T3 | T4],
-        a: TypeForm[T1],
-        b: TypeForm[T2],
-        c: TypeForm[T3],
-        d: TypeForm[T4],
-        /,
-        **options: Unpack[SubjectOptions[T1 | T2 | T3 | T4]],
-    ) -> None: ...
-    @overload
-    def __init__(
-        self,
-        a: type[E],
-        b: type[E],
-        c: type[E],
-        d: type[E],
-        e: type[E],
-        /,
-        *more: type[E],
-        **options: Unpack[SubjectOptions[E]],
-    ) -> None: ...
-    def __init__(
-        self,
-        *types: Any,
-        name: str | None = None,
-        replay: int = 0,
-        replay_by: Key[Any] | None = None,
-        replay_keys: int = REPLAY_KEYS,
-        stall_after: float = STALL_AFTER,
+    def _set_up(
+        self, types: Any, name: Any, replay: int, replay_by: Any, replay_keys: int, stall_after: float
     ) -> None:
         whole(replay, "replay", 0)
         whole(replay_keys, "replay_keys", 1)
-        carried = classes_in(*types)
-        key = checked_key(replay_by, "replay_by", carried)
+        self._types: tuple[type, ...] = classes_in(*types)
+        key = checked_key(replay_by, "replay_by", self._types)
         if key is not None and not replay:
             raise ValueError(
                 "replay_by says of which events to keep the last replay=, which is 0; give replay=1 or more"
             )
-        super().__init__(carried, checked_name(name), checked_seconds(stall_after, "stall_after"))
-        self._replay = (replay, key, replay_keys)
-        self._history = History(*self._replay) if replay else None
-        self._keyed = key is not None
+        self._name = checked_name(name) or f"subject-{next(_numbers)}"
+        self._stall_after = checked_seconds(stall_after, "stall_after")
+        self._kept = (replay, key, replay_keys)
+        self._may_block = True
+        self._failures: Subject[ObserverFailed] | None = None
+        self._life: Life[E] = self._begin()
+        self._supervisor = Supervisor(self._name, self._life)
 
-    def _begin_anew(self) -> None:
-        super()._begin_anew()
-        if self._history is not None:
-            self._history = History(*self._replay)
+    def _begin(self) -> Life[E]:
+        return Life(
+            self._name,
+            self._types,
+            history=History(*self._kept) if self._kept[0] else None,
+            stall_after=self._stall_after,
+            unwanted=lambda event: self._supervisor.unwanted(event),
+            loop_ended=lambda: self._supervisor.loop_ended(),
+        )
 
     @property
-    def failures(self) -> Subject[ObserverFailed]:
-        """What observers raised, as events; open while this subject is.
+    def name(self) -> str:
+        """The name it was given, or one that was made up."""
+        return self._name
 
-        It never makes a handler wait: its subscriptions drop the oldest by default, and ``"block"`` is refused.
-        What its own observers raise is only logged.
+    @property
+    def is_closed(self) -> bool:
+        """Whether it takes no more events."""
+        return self._life.is_closed
+
+    # ------------------------------------------------------------------ publishing
+
+    async def publish(self, event: E, /) -> int:
+        """Give the event to every subscription that wants it; returns how many did.
+
+        Returns when the event lies in their buffers, not when it is handled.
+        It reaches every subscription that is active in that instant, or none.
+        Waits only while a full ``overflow="block"`` subscription wants this very event.
+        Cancelled, or in a cancelled scope, it raises and nobody got it.
+
+        Raises:
+            TypeError: the event is none of the classes that this subject takes.
+            SubjectClosed: the subject was closed, before or while this waited.
+            Deadlock: everyone who could make room waits for this very publish.
+            RuntimeError: called from another thread, from a second live loop, or by a condition.
         """
-        if not isinstance(self._failures, _Failures):
-            self._failures = failures = _Failures(ObserverFailed, name=f"{self._name}.failures")
-            if self._group is not None:
-                failures.enter_with(self._group, self._context)
-            elif self._closed:
-                failures.close()
-            return failures
-        return self._failures
+        return await self._life.delivery.publish(event)
 
-    # ------------------------------------------------------------------ other threads
+    def publish_nowait(self, event: E, /) -> int:
+        """As ``publish``, without waiting and without a checkpoint.
+
+        Raises:
+            anyio.WouldBlock: a full ``overflow="block"`` subscription wants it; nobody got it.
+            TypeError, SubjectClosed, RuntimeError: as for ``publish``.
+        """
+        return self._life.delivery.publish_nowait(event)
+
+    async def publish_many(self, events: Iterable[E], /) -> int:
+        """Publish each in its turn; returns the sum. Much cheaper than a loop.
+
+        Each event is a publish of its own; others' may come between.
+        The next is drawn from the iterable when the last is placed.
+        Cancelled or refused half-way, what went before stays.
+
+        Raises: as for ``publish``.
+        """
+        if isinstance(events, (list, tuple)):
+            return await self._life.delivery.publish_many(tuple(events))
+        total = 0
+        for event in events:
+            total += await self.publish(event)
+        return total
 
     def publish_from_thread(self, event: E, /, *, timeout: float | None = None) -> int:
         """Publish from any thread but the loop's own, to the loop in which the subject was entered.
@@ -185,18 +178,132 @@ class Subject(Subscribing[E], Generic[E]):
             raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}")
         if timeout is not None and not timeout >= 0:
             raise ValueError(f"timeout must be at least 0 seconds, not {timeout}; to wait without end leave it out")
-        home = self._home
-        if home is not None and home.is_here():
+        loop, courier = self._life.binding.loop, self._supervisor.courier
+        if loop is not None and loop.is_here():
             raise RuntimeError(f"publish_from_thread was called in the loop of {self._name}; there use 'await publish'")
-        if self._ever_entered and (self._closed or self._group is None or home is None):
+        if self._supervisor.was_entered and (self.is_closed or courier is None):
             raise SubjectClosed(f"{self._name} is closed: it takes no more events; enter it again to open it anew")
-        if self._group is None or home is None:
+        if courier is None:
             raise RuntimeError(
                 f"{self._name} was not entered, so there is no loop to publish in; use 'async with' on it in its loop"
             )
-        return publish_from_thread(self, home, event, timeout)
+        return courier.publish(event, timeout)
 
-    # ------------------------------------------------------------------ waiting for others
+    # ------------------------------------------------------------------ subscribing
+
+    def _subscribe(
+        self,
+        wants: Any,
+        where: Any,
+        buffer: int,
+        overflow: Any,
+        conflate: Any,
+        replay: bool,
+        gaps: bool,
+        name: Any,
+        created_at: tuple[str, int],
+    ) -> Subscription[Any]:
+        life = self._life
+        interest = life.members.interest(wants, where)
+        life.check()
+        key = checked_key(conflate, "conflate", interest.wants or self._types)
+        functions = UserFunctions(where if interest.asks else None, key)
+        mailbox = life.open(
+            interest,
+            functions,
+            capacity=checked_buffer(buffer),
+            overflow=self._checked_overflow(overflow, conflated=key is not None),
+            gaps=bool(gaps),
+            replay=replay,
+            name=checked_name(name),
+            created_at=created_at,
+        )
+        return Subscription(life, mailbox, functions)
+
+    def _first(self, wants: Any, where: Any, created_at: tuple[str, int]) -> Coroutine[Any, Any, Any]:
+        life = self._life
+        interest = life.members.interest(wants, where)
+        life.check()
+        functions = UserFunctions(where if interest.asks else None)
+        mailbox = life.open(interest, functions, capacity=1, overflow="drop_newest", created_at=created_at)
+        return _first_of(Subscription(life, mailbox, functions, quiet=True))
+
+    def _checked_overflow(self, overflow: object, *, conflated: bool) -> Overflow:
+        if self._may_block:
+            return checked_overflow(overflow, conflated=conflated)
+        if overflow == "block":
+            raise ValueError(
+                "overflow='block' would make the handlers wait that failed: on failures use overflow='drop_oldest'"
+                " (the default), 'drop_newest' or 'disconnect'"
+            )
+        return checked_overflow("drop_oldest" if overflow is None else overflow, conflated=conflated)
+
+    # ------------------------------------------------------------------ observers
+
+    def _observe(
+        self,
+        handler: Callable[[Any], object],
+        wants: Any,
+        where: Any,
+        buffer: int,
+        overflow: Any,
+        conflate: Any,
+        concurrency: int,
+        name: Any,
+    ) -> Observer:
+        self._life.check()
+        annotated = wants_of_handler(handler)
+        if not wants and annotated not in (None, Any, object):
+            wants = (annotated,)
+        interest = self._life.members.interest(wants, where)
+        key = checked_key(conflate, "conflate", interest.wants or self._types)
+        observer = Observer(
+            self._supervisor,
+            handler,
+            interest,
+            UserFunctions(where if interest.asks else None, key),
+            {
+                "capacity": checked_buffer(buffer),
+                "overflow": self._checked_overflow(overflow, conflated=key is not None),
+                "created_at": written_at(handler),
+            },
+            concurrency=whole(concurrency, "concurrency", 1),
+            name=checked_name(name) or getattr(handler, "__qualname__", None) or repr(handler),
+        )
+        self._supervisor.add(observer)
+        return observer
+
+    def _observer(self, wants: Any, options: dict[str, Any]) -> Any:
+        if len(wants) == 1 and not options and callable(wants[0]) and not _is_want(wants[0]):
+            return self._observe_annotated(wants[0], (), {})
+        return lambda handler: self._observe_annotated(handler, wants, options)
+
+    def _observe_annotated(self, handler: Any, wants: Any, options: dict[str, Any]) -> Any:
+        annotated = wants_of_handler(handler)
+        if not wants and annotated is None:
+            raise TypeError(
+                f"{getattr(handler, '__qualname__', handler)} does not say which events it wants: annotate its"
+                " parameter (order: OrderPlaced), or name them: @subject.observer(OrderPlaced)"
+            )
+        if wants and annotated is not None:
+            refuse_other_annotation(handler, wants, annotated)
+        self.observe(handler, *wants, **options)
+        return handler
+
+    @property
+    def failures(self) -> Subject[ObserverFailed]:
+        """What observers raised, as events; open while this subject is.
+
+        It never makes a handler wait: its subscriptions drop the oldest by default, and ``"block"`` is refused.
+        What its own observers raise is only logged.
+        """
+        if self._failures is None:
+            self._failures = failures = Subject(ObserverFailed, name=f"{self._name}.failures")
+            failures._may_block = False
+            self._supervisor.nest(failures._supervisor)
+        return self._failures
+
+    # ------------------------------------------------------------------ waiting, closing, entering and leaving
 
     async def drain(self) -> None:
         """Wait until all that was published before this call is taken and handled.
@@ -207,38 +314,58 @@ class Subject(Subscribing[E], Generic[E]):
             Deadlock: called from inside one of this subject's own handlers.
             RuntimeError: called from another thread, or from a second live loop.
         """
-        self._refuse_inside("drain")
-        self.settle()
-        marks = {box: box.mark_now() for box in {**self._boxes, **dict.fromkeys(self._boxes_of_observers())}}
-        async with self._watching() as changed:
-            while behind := [box for box in marks if not box.passed(marks[box])]:
-                for box in behind:
-                    if box.on_take is None:
-                        box.slow_down(self._on_take)
-                await changed()
-            in_hand = [(observer, set(observer.in_hand)) for observer in self._running]
-            while any(observer.in_hand & numbers for observer, numbers in in_hand):
-                await changed()
+        self._supervisor.refuse_inside("drain")
+        await drain(self._life, tuple(self._supervisor.running))
 
-    @asynccontextmanager
-    async def _watching(self) -> AsyncGenerator[Callable[[], Awaitable[None]], None]:
-        """Be told of every take and every handled event."""
-        event = Event()
+    def close(self, error: BaseException | None = None) -> None:
+        """Take no more events; what is buffered is still delivered, then comes the end, or ``error``.
 
-        def watcher(_: Mailbox | None) -> None:
-            event.set()
+        Publishers that wait get ``SubjectClosed``. The second time it does nothing. Waits for nothing.
 
-        async def changed() -> None:
-            nonlocal event
-            await event.wait()
-            event = Event()
+        Raises:
+            RuntimeError: called from another thread.
+        """
+        self._life.close(error)
+        if not self._supervisor.is_entered:
+            self._supervisor.close_failures()
 
-        self._watchers.append(watcher)
-        try:
-            yield changed
-        finally:
-            if watcher in self._watchers:
-                self._watchers.remove(watcher)
+    async def aclose(self) -> None:
+        """Close, then wait for the observers to handle what they have not handled yet.
+
+        Bounded by the caller's scope alone; cancelling it leaves the subject closed.
+
+        Raises:
+            Deadlock: called from inside one of this subject's own handlers.
+        """
+        self._supervisor.refuse_inside("aclose")
+        self.close()
+        await self._supervisor.wait_ended()
+
+    async def __aenter__(self) -> Self:
+        self._life.check()
+        if self._supervisor.is_entered:
+            raise RuntimeError(
+                f"{self._name} is entered already, and lives once at a time; leave it first, or make a subject for each"
+            )
+        if self.is_closed:
+            self._begin_anew()
+        await self._supervisor.enter()
+        return self
+
+    def _begin_anew(self) -> None:
+        """Live once more: the same observers, no history, counters at zero."""
+        self._life = self._begin()
+        self._supervisor.supervise(self._life)
+        if self._failures is not None:
+            self._failures._begin_anew()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._supervisor.leave(exc)
 
     # ------------------------------------------------------------------ what it says of itself
 
@@ -248,16 +375,18 @@ class Subject(Subscribing[E], Generic[E]):
         Raises:
             TypeError: the event is none of the classes that this subject takes.
         """
-        self.check_thread()
-        self._check_type(event)
+        life, supervisor = self._life, self._supervisor
+        life.look()
+        members = life.members
+        members.check_type(event)
         asked = [
-            explain(box.name, interest, event, box, found_by=self._router.found_by(box))
-            for box, interest in list(self._boxes.items())
+            explain(mailbox.name, member.interest, event, mailbox, found_by=members.found_by(mailbox))
+            for mailbox, member in list(members.active.items())
         ]
-        if self._closed:
+        if life.is_closed:
             asked = [replace(explanation, wanted=False, reason=CLOSED) for explanation in asked]
-        why_not = NOT_RUNNING if self._group is None else CLOSED if self._closed else ENDED
-        resting = [observer for observer in self._observers if not observer.running]
+        why_not = NOT_RUNNING if not supervisor.is_entered else CLOSED if life.is_closed else ENDED
+        resting = [observer for observer in supervisor.observers if observer not in supervisor.running]
         return (*asked, *(Explanation(observer.name, False, why_not, "not asked") for observer in resting))
 
     def statistics(self) -> SubjectStatistics:
@@ -266,47 +395,32 @@ class Subject(Subscribing[E], Generic[E]):
         Raises:
             RuntimeError: called from another thread.
         """
-        self.check_thread()
+        life = self._life
+        life.look()
         return SubjectStatistics(
             name=self._name,
-            published=self._published + self._credit.published,
-            deliveries=self._deliveries + self._credit.deliveries,
-            waiting_publishers=len(self._admission.queue),
-            kept=0 if self._history is None else len(self._history),
-            closed=self._closed,
-            subscriptions=tuple(ledger(box) for box in list(self._boxes)),
-            observers=tuple(observer.statistics() for observer in list(self._observers)),
+            published=life.delivery.published,
+            deliveries=life.delivery.deliveries,
+            waiting_publishers=len(life.gate.queue),
+            kept=0 if life.history is None else len(life.history),
+            closed=life.is_closed,
+            subscriptions=tuple(mailbox.ledger() for mailbox in life.members.active),
+            observers=tuple(observer.statistics() for observer in self._supervisor.observers),
         )
 
     def __repr__(self) -> str:
         takes = " | ".join(cls.__name__ for cls in self._types) or "Event"
-        state = "closed" if self._closed else f"{len(self._boxes)} subscriptions"
-        full = sum(1 for box in list(self._boxes) if box.room() <= 0)
+        active = self._life.members.active
+        state = "closed" if self.is_closed else f"{len(active)} subscriptions"
+        full = sum(1 for mailbox in list(active) if mailbox.room() <= 0)
         return f"<Subject {self._name} of {takes}, {state}{f', {full} full' if full else ''}>"
 
-    def _check_type(self, event: object) -> None:
-        takes = self._types or (EventModel,)
-        if not isinstance(event, takes):
-            names = " | ".join(cls.__name__ for cls in takes)
-            raise TypeError(
-                f"{self._name} takes {names}, not {event!r}, which is a {type(event).__name__}; nobody got it"
-            )
+
+def _is_want(thing: Any) -> bool:
+    """Whether an argument of ``observer`` names events, and is not the function that is decorated."""
+    return isinstance(thing, type) or not hasattr(thing, "__call__") or hasattr(thing, "__origin__")  # noqa: B004 -- to look at it, not to ask
 
 
-class _Failures(Subject[ObserverFailed]):
-    """What observers raised: never waits, and is entered and closed with the subject it belongs to."""
-
-    def _checked_overflow(self, overflow: object, *, conflated: bool) -> Overflow:
-        if overflow == "block":
-            raise ValueError(
-                "overflow='block' would make the handlers wait that failed: on failures use overflow='drop_oldest'"
-                " (the default), 'drop_newest' or 'disconnect'"
-            )
-        return checked_overflow("drop_oldest" if overflow is None else overflow, conflated=conflated)
-
-    def report_failure(self, failed: ObserverFailed) -> None:
-        """It was logged, and that is all."""
-
-    def enter_with(self, group: TaskGroup, context: Context | None) -> None:
-        self.settle()
-        super().enter_with(group, context)
+async def _first_of(subscription: Subscription[W]) -> W:
+    async with subscription:
+        return await subscription.receive()

@@ -1,31 +1,27 @@
-"""A subscription: receiving at one's own pace, and letting go."""
+"""A subscription: receiving at one's own pace, and closing."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import AsyncIterator
-from threading import get_ident
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from weakref import ref
 
-from anyio import ClosedResourceError, EndOfStream, WouldBlock
+from anyio import EndOfStream, WouldBlock
 from anyio.lowlevel import checkpoint
 
-from ._items import EMPTY, NOTHING
-from ._loops import NOT_RUNNING, coroutine_of, current_task
-from ._statistics import SubscriptionStatistics
-from ._turns import DELIVERIES_A_TURN
+from ._fairness import DELIVERIES_A_TURN
 from .streams import Stream
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Callable
-    from types import CoroutineType, TracebackType
+    from types import TracebackType
     from typing import Self
 
-    from ._loops import Home, Known
-    from ._mailbox import Mailbox
-    from ._publishing import Publishing
+    from ._life import Life
+    from ._loop import RunningLoop
+    from ._mailbox import Mailbox, UserFunctions
+    from ._statistics import SubscriptionStatistics
     from .streams._node import Node
 
 W_co = TypeVar("W_co", covariant=True)
@@ -36,41 +32,23 @@ class Subscription(Stream[W_co]):
 
     It is active from the call of ``Subject.subscribe`` on.
     Several tasks may receive from it: each event goes to one of them, in the order in which they waited.
-    Closing it, leaving its ``async with``, or letting go of its last reference detaches it from the subject.
+    Closing it, leaving its ``async with``, or dropping its last reference detaches it from the subject.
     Cancelling a reader loses nothing: the event is returned, or it is still in the buffer.
     """
 
-    __slots__ = ("_box", "_home", "_key", "_known", "_quiet", "_ready", "_subject", "_where")
+    __slots__ = ("_buffer", "_functions", "_life", "_loop", "_mailbox", "_quiet", "_task")
 
-    def __init__(
-        self,
-        subject: Publishing[Any],
-        box: Mailbox,
-        where: Callable[[Any], bool] | None,
-        key: Callable[[Any], object] | None,
-    ) -> None:
-        self._quiet = False
-        self._subject = subject
-        self._box = box
-        self._where = where
-        self._key = key
-        self._ready: deque[W_co] = EMPTY
-        """The fast lane of the mailbox, or () where a reader must ask."""
-        self._home: Home | None = None
-        """The loop of the task that read last."""
-        self._known: Known = NOT_RUNNING
+    def __init__(self, life: Life[Any], mailbox: Mailbox, functions: UserFunctions, *, quiet: bool = False) -> None:
+        self._life = life
+        self._mailbox = mailbox
+        self._buffer = mailbox.buffer
+        self._functions = functions
+        """Kept alive here, and nowhere else."""
+        self._quiet = quiet
+        """Whether nobody but us holds it: then dropping it is no mistake of the user's."""
+        self._loop: RunningLoop | None = None
+        self._task: Callable[[], object] = _nobody
         """The task that read last."""
-        box.owner = ref(self)
-
-    # what the mailbox asks, while a publish looks for those who want its event
-
-    def where(self, event: Any, /) -> bool:
-        """Call the callable that was given as ``where``."""
-        return True if self._where is None else self._where(event)
-
-    def key(self, event: Any, /) -> object:
-        """Call what was given as ``conflate``."""
-        return None if self._key is None else self._key(event)
 
     # ------------------------------------------------------------------ receiving
 
@@ -83,15 +61,12 @@ class Subscription(Stream[W_co]):
         Raises:
             anyio.EndOfStream: the subject was closed, and everything before that has been delivered.
             anyio.ClosedResourceError: this subscription was closed.
-            SlowSubscriber: it was let go for being too slow (``overflow="disconnect"``).
+            SlowSubscriber: it was disconnected for being too slow (``overflow="disconnect"``).
             RuntimeError: an operator owns this subscription, or it is used from a second live loop.
         """
-        if self._ready:
-            self._note_reader()
-            if ready := self._ready:  # a destructor may have closed this meanwhile
-                return ready.popleft()
         self._check_owner()
-        return await self._next(self._box.take)  # type: ignore[no-any-return]  # a mailbox does not know its events' type
+        self._reading_here()
+        return await self._pull()
 
     def receive_nowait(self) -> W_co:
         """Take the next event, if there is one that no earlier reader waits for.
@@ -100,53 +75,19 @@ class Subscription(Stream[W_co]):
             anyio.WouldBlock: nothing is there.
             anyio.EndOfStream, anyio.ClosedResourceError, SlowSubscriber: as for ``receive``.
         """
-        self._note_reader()
         self._check_owner()
         return self._pull_nowait()
 
     def __aiter__(self) -> Self:
-        self._ready = EMPTY  # the first read asks, and so tells which task it is
         return self
 
-    async def __anext__(self) -> W_co:  # noqa: C901, PLR0912 -- `_next`, written out: a call is 1 % of a hand-over
-        if ready := self._ready:
-            return ready.popleft()
-        if self._owner is not None:
-            self._check_owner()
-        home = self._home
-        if home is None or home.thread != get_ident() or not self._known.cr_running:
-            home = self._reading_here()
-        if home.turns.taken >= DELIVERIES_A_TURN:
-            await home.turn()
-        box = self._box
-        first = not box.line
+    async def __anext__(self) -> W_co:
+        # the fast lane first: of a delivery that takes 180 ns, a call more would be a third
+        if (lane := self._buffer.fast) and self._owner is None:
+            return lane.popleft()
+        self._check_owner()
         try:
-            while True:
-                if first:
-                    if (found := box.take()) is not NOTHING:
-                        self._look_at_lane()
-                        return found  # type: ignore[no-any-return]  # a mailbox does not know its events' type
-                    if box.end is not None:
-                        self._raise_end()
-                bell = home.bell()
-                line = box.join_line(bell, first=first)
-                try:
-                    await bell
-                    while line[0] is not bell:  # trio runs those that were woken in no order
-                        await checkpoint()
-                except BaseException:
-                    box.leave(bell)
-                    raise
-                line.popleft()  # type: ignore[unused-awaitable]  # it was awaited
-                box.woken -= 1
-                if (wakes := box.wakes).due:
-                    wakes.answered()
-                else:
-                    wakes.ringing -= 1
-                first = True
-                if len(chunk := box.chunk) == 1 and box.plain and not (line or box.front or box.on_take):
-                    box.taken += 1
-                    return chunk.popleft()  # type: ignore[no-any-return]  # as above
+            return await self._pull()
         except EndOfStream:
             raise StopAsyncIteration from None
 
@@ -166,109 +107,110 @@ class Subscription(Stream[W_co]):
 
     # ------------------------------------------------------------------ for operators, which own their source
 
-    def _claim(self, owner: str, /) -> Node[W_co]:
-        node = super()._claim(owner)
-        self._ready = EMPTY
-        return node
-
     def _reader(self) -> AsyncIterator[W_co]:
-        return _OwnersReader(self, self._box)
+        return _OwnersReader(self)
 
     async def _pull(self) -> W_co:
-        ready: deque[W_co] = self._box.ready
-        if ready:
-            return ready.popleft()
-        return await self._next(self._box.take)  # type: ignore[no-any-return]  # a mailbox does not know its events' type
+        if lane := self._buffer.fast:
+            return lane.popleft()
+        loop = await self._until_items()
+        event = self._mailbox.take()
+        loop.budget.count_taken(1 + len(self._buffer.fast))
+        self._pass_on()
+        return cast("W_co", event)
+
+    async def _pull_batch(self) -> tuple[W_co, ...]:
+        loop = await self._until_items()
+        batch = self._mailbox.take_batch()
+        loop.budget.count_taken(len(batch))
+        self._pass_on()
+        return cast("tuple[W_co, ...]", batch)
 
     def _pull_nowait(self) -> W_co:
-        box = self._box
-        self._subject.check_thread()
-        if box.woken < box.waiting + box.marks + (box.gap is not None):
-            item = box.take()
-            self._look_at_lane()
-            if item is not NOTHING:
-                return item  # type: ignore[no-any-return]  # as above
-        elif not box.woken:
+        self._life.check()
+        self._note_task()
+        mailbox = self._mailbox
+        if mailbox.has_items() and mailbox.line.woken < mailbox.items():
+            return cast("W_co", mailbox.take())
+        if not mailbox.line.woken:
             self._raise_end()
         raise WouldBlock
 
-    # ------------------------------------------------------------------ the slow path
+    # ------------------------------------------------------------------ waiting for something to take
 
-    async def _next(self, take: Callable[[], Any], *, iterating: bool = False) -> Any:
-        """What ``take`` finds in the mailbox, once there is anything: the next item, or all of them."""
-        home = self._home
-        if home is None or home.thread != get_ident() or not self._known.cr_running:
-            home = self._reading_here()
-        if home.turns.taken >= DELIVERIES_A_TURN:
-            await home.turn()
-        box = self._box
-        first = not box.line
-        while True:
+    async def _until_items(self) -> RunningLoop:
+        """Wait until there is something to take, and it is this task's turn."""
+        loop = self._reading_here()
+        if loop.budget.taken >= DELIVERIES_A_TURN:
+            await loop.turn()
+        mailbox = self._mailbox
+        line = mailbox.line
+        first = not line
+        while not (first and mailbox.has_items()):
             if first:
-                if (found := take()) is not NOTHING:
-                    self._ready = EMPTY if self._owner is not None else box.ready
-                    return found
-                if box.end is not None:
-                    self._raise_end(iterating=iterating)
-            bell = home.bell()
-            line = box.join_line(bell, first=first)
+                self._raise_end()
+            wake_up = loop.backend.wake_up()
+            line.join(wake_up, first=first)
+            if not first:
+                line.wake(mailbox.items())
             try:
-                await bell
-                while line[0] is not bell:  # trio runs those that were woken in no order
+                await wake_up
+                while not line.is_first(wake_up):  # trio runs those that were woken in no order
                     await checkpoint()
             except BaseException:
-                box.leave(bell)
+                line.leave(wake_up)
+                self._pass_on()
                 raise
-            box.answer()
+            line.answer()
             first = True
+        return loop
 
-    def _look_at_lane(self) -> None:
-        """See the mailbox's fast lane, unless this subscription is an operator's or closed."""
-        self._ready = EMPTY if self._owner is not None else self._box.ready
+    def _pass_on(self) -> None:
+        """Wake other readers for what is left."""
+        line = self._mailbox.line
+        if line.asleep:
+            line.wake(self._mailbox.items())
 
-    def _raise_end(self, *, iterating: bool = False) -> None:
+    def _raise_end(self) -> None:
         """Raise what the subscription ended with, if it has ended."""
-        end = self._box.end
+        end = self._mailbox.end
         if end is None:
             return
-        if iterating and (end is EndOfStream or isinstance(end, EndOfStream)):
-            raise StopAsyncIteration
         if isinstance(end, BaseException):
             raise end.with_traceback(None)
         raise end
 
-    def _reading_here(self) -> Home:
+    def _reading_here(self) -> RunningLoop:
         """Note which task reads; returns the loop that it reads in."""
-        self._note_reader()
-        return self._subject.settle()
+        loop = self._loop
+        if loop is None or not loop.runs(self._task):
+            self._note_task()
+            loop = self._life.enter()
+        return loop
 
-    def _note_reader(self) -> None:
-        """Note which task reads, if it is another than last: whether a publisher that waits for it could wait for ever.
-
-        A task belongs to one loop: where it is the one that read last, nothing else needs a look either.
-        """
-        home = self._home
-        if home is not None and home.thread == get_ident() and self._known.cr_running:
+    def _note_task(self) -> None:
+        """Note which task reads, so that it can be known whether a publisher that waits for it waits for ever."""
+        loop = self._loop
+        if loop is not None and loop.runs(self._task):
             return
-        if (task := current_task()) is None:
+        here = self._life.binding.here()
+        task = None if here is None else here.current_task()
+        if here is None or task is None:
             return
-        box, home = self._box, self._subject.settle()
-        if self._home is not None and self._home is not home:
-            box.forget_readers()  # they waited in a loop that has ended, where the subject knew this one no more
-        self._home = home
-        self._known = home.known_by(task, coroutine_of(task), self, "_known")
-        box.open_stream()
-        reader = ref(task)
-        if reader not in box.readers:
-            box.readers = (*(r for r in box.readers if r() is not None), reader)
+        if loop is not None and loop is not here:
+            self._mailbox.line.forget()  # they waited in a loop that has ended
+        self._loop = self._life.enter()
+        self._task = ref(task)
+        if self._mailbox.end is None:
+            self._buffer.open_stream()
+        self._mailbox.line.note_task(self._task)
 
-    # ------------------------------------------------------------------ letting go
+    # ------------------------------------------------------------------ closing
 
     def close(self) -> None:
         """Detach from the subject; what is buffered is discarded, readers that wait get ``ClosedResourceError``."""
         self._quiet = True
-        self._subject.detach(self._box, ClosedResourceError)
-        self._ready = EMPTY
+        self._life.detach(self._mailbox)
 
     async def aclose(self) -> None:
         """Close; waits for nothing."""
@@ -283,75 +225,65 @@ class Subscription(Stream[W_co]):
         self.close()
 
     def __del__(self) -> None:
-        try:
-            box, subject = self._box, self._subject
-        except AttributeError:  # refused while it was made
+        mailbox = self._mailbox
+        if mailbox.discarded:
             return
-        if box.closed:
-            return
-        active = box.end is None
-        subject.forget(box)  # first: a warning may be an error
-        if active and not self._quiet:
+        forgotten = mailbox.end is None and not self._quiet
+        self._life.detach_later(mailbox)  # first: a warning may be an error
+        if forgotten:
             warnings.warn(
-                f"subscription {box.name}, made at {box.place[0]}:{box.place[1]}, was let go without being closed;"
-                " use 'async with', or close it",
+                f"subscription {mailbox.name}, made at {mailbox.created_at[0]}:{mailbox.created_at[1]}, was dropped"
+                " without being closed; use 'async with', or close it",
                 ResourceWarning,
                 stacklevel=1,
             )
 
-    def quiet(self) -> None:
-        """Say nothing if it is let go without being closed: nobody but us holds it."""
-        self._quiet = True
-
     # ------------------------------------------------------------------ what it says of itself
-
-    @property
-    def box(self) -> Mailbox:
-        """What the subject knows of it."""
-        return self._box
 
     @property
     def name(self) -> str:
         """The name it was given, or the subject's name and a number."""
-        return self._box.name
+        return self._mailbox.name
 
     def statistics(self) -> SubscriptionStatistics:
         """The ledger: where every event that was wanted is now."""
-        return ledger(self._box)
+        return self._mailbox.ledger()
 
     def __repr__(self) -> str:
-        box = self._box
-        state = "closed" if box.closed else "ended" if box.end is not None else box.overflow
-        return f"<Subscription {box.name} wants {self._subject.wants_of(box)}, {box.waiting}/{box.capacity} {state}>"
+        mailbox = self._mailbox
+        state = "closed" if mailbox.discarded else "ended" if mailbox.end is not None else mailbox.overflow
+        wants, fill = self._life.members.wants_of(mailbox), f"{len(mailbox.buffer)}/{mailbox.buffer.capacity}"
+        return f"<Subscription {mailbox.name} wants {wants}, {fill} {state}>"
 
 
 class _OwnersReader(AsyncIterator[W_co]):
     """What the operator reads that owns a subscription."""
 
-    __slots__ = ("_box", "_subscription")
+    __slots__ = ("_buffer", "_subscription")
 
-    def __init__(self, subscription: Subscription[W_co], box: Mailbox) -> None:
+    def __init__(self, subscription: Subscription[W_co]) -> None:
+        self._buffer = subscription._buffer
         self._subscription = subscription
-        self._box = box
 
     async def __anext__(self) -> W_co:
-        ready: deque[W_co] = self._box.ready
-        if ready:
-            return ready.popleft()
-        return await self._subscription._next(self._box.take, iterating=True)  # type: ignore[no-any-return]  # as above
+        if lane := self._buffer.fast:
+            return lane.popleft()
+        try:
+            return await self._subscription._pull()
+        except EndOfStream:
+            raise StopAsyncIteration from None
 
 
 class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
     """All that waits at a subscription, a tuple at a time; ends when the subscription does."""
 
-    __slots__ = ("_subscription", "_take")
+    __slots__ = ("_subscription",)
 
     def __init__(self, subscription: Subscription[W_co]) -> None:
         self._subscription = subscription
-        self._take = subscription.box.take_batch
 
     async def _pull(self) -> tuple[W_co, ...]:
-        return await self._subscription._next(self._take)  # type: ignore[no-any-return]  # as above
+        return await self._subscription._pull_batch()
 
     async def receive(self) -> tuple[W_co, ...]:
         """Wait for at least one event; cancelling loses none.
@@ -360,29 +292,22 @@ class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
             anyio.EndOfStream, anyio.ClosedResourceError, SlowSubscriber: as for ``Subscription.receive``.
         """
         self._subscription._check_owner()
-        return await self._subscription._next(self._take)  # type: ignore[no-any-return]  # as above
+        return await self._subscription._pull_batch()
 
     def __aiter__(self) -> Self:
         return self
 
-    def __anext__(self) -> CoroutineType[Any, Any, tuple[W_co, ...]]:
-        self._subscription._check_owner()
-        return self._subscription._next(self._take, iterating=True)  # type: ignore[return-value]  # it is one
+    async def __anext__(self) -> tuple[W_co, ...]:
+        try:
+            return await self.receive()
+        except EndOfStream:
+            raise StopAsyncIteration from None
 
     async def aclose(self) -> None:
         """Close the subscription."""
         self._subscription.close()
 
 
-def ledger(box: Mailbox) -> SubscriptionStatistics:
-    """The numbers of one mailbox, frozen."""
-    return SubscriptionStatistics(
-        name=box.name,
-        wanted=box.wanted,
-        delivered=box.delivered,
-        replaced=box.replaced,
-        dropped=box.dropped,
-        discarded=box.discarded,
-        waiting=box.waiting,
-        capacity=box.capacity,
-    )
+def _nobody() -> object:
+    """The task of nobody."""
+    return _nobody

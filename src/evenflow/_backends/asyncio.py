@@ -1,0 +1,63 @@
+"""asyncio, and whatever runs as an asyncio loop, such as uvloop."""
+
+from __future__ import annotations
+
+import asyncio
+from types import coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
+
+
+class AsyncioBackend:
+    """The running asyncio loop; see ``Backend``."""
+
+    __slots__ = ()
+
+    running_loop = staticmethod(asyncio.get_running_loop)
+    current_task = staticmethod(asyncio.current_task)
+
+    @staticmethod
+    def turn() -> Awaitable[None]:
+        """Let the loop turn once."""
+        return _turn()
+
+    @staticmethod
+    def wake_up() -> asyncio.Future[None]:
+        """Make what a reader sleeps on."""
+        return asyncio.get_running_loop().create_future()
+
+    @staticmethod
+    def call_soon(loop: asyncio.AbstractEventLoop, function: Callable[[], object], /) -> None:
+        """Have the loop call this soon, from whatever thread."""
+        loop.call_soon_threadsafe(function)
+
+    @staticmethod
+    def loop_has_ended(loop: asyncio.AbstractEventLoop, /) -> bool:
+        """Whether the loop was closed."""
+        return loop.is_closed()
+
+    @staticmethod
+    def task_has_ended(task: asyncio.Task[Any], /) -> bool:
+        """Whether the task is done."""
+        return task.done()
+
+    @staticmethod
+    def task_name(task: asyncio.Task[Any], /) -> str:
+        """The task's name."""
+        return task.get_name()
+
+    @staticmethod
+    def times_cancelled(task: asyncio.Task[Any], /) -> int:
+        """How often ``task.cancel()`` was called."""
+        return task.cancelling()
+
+
+@coroutine
+def _turn() -> Generator[None, None, None]:
+    """What ``asyncio.sleep(0)`` comes down to: a task that yields nothing goes on one turn later."""
+    yield
+
+
+BACKEND: Final = AsyncioBackend()

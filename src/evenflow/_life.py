@@ -1,0 +1,236 @@
+"""One life of a subject, from opening to end: its loop, its members, its gate, its delivery and its history.
+
+Entering a closed subject anew makes a new life. What belongs to a former life keeps it, and is read to its end.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from anyio import ClosedResourceError, EndOfStream, Event
+
+from ._binding import LoopBinding
+from ._delivery import Delivery
+from ._gate import Gate
+from ._mailbox import Mailbox, Overflow, UserFunctions
+from ._members import Members
+from ._readers import WakeUps
+from ._routing import wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from ._history import History
+    from ._loop import RunningLoop
+    from ._mailbox import End
+    from ._routing import Interest
+
+E = TypeVar("E")
+
+
+class Life(Generic[E]):
+    """The parts of a subject that begin and end together.
+
+    Attributes:
+        name: the subject's.
+        binding: the loop that it belongs to.
+        members: the subscriptions.
+        gate: the publishes that wait for room.
+        delivery: the way of an event to the members.
+        history: what is kept for later subscriptions, if anything.
+        end: what readers get after their buffers, once it is closed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        types: tuple[type, ...],
+        *,
+        history: History | None = None,
+        stall_after: float,
+        unwanted: Callable[[E], None],
+        loop_ended: Callable[[], None],
+    ) -> None:
+        self.name = name
+        self.history = history
+        self.end: End = EndOfStream
+        self.binding = LoopBinding(name, self._loop_ended)
+        self.members: Members[E] = Members(name, types, None if history is None else history.key)
+        self.gate = Gate(self.took)
+        self.delivery: Delivery[E] = Delivery(
+            name,
+            members=self.members,
+            gate=self.gate,
+            binding=self.binding,
+            history=history,
+            detach=self._finish,
+            unwanted=unwanted,
+            stall_after=stall_after,
+        )
+        self._tell_loop_ended = loop_ended
+        self._wake_ups = WakeUps()
+        self._opened = 0
+        self._changed: list[Event] = []
+        """What waits for a change of the members: a take, a handled event, an end."""
+
+    # ------------------------------------------------------------------ subscriptions
+
+    def open(
+        self,
+        interest: Interest,
+        functions: UserFunctions,
+        *,
+        capacity: int,
+        overflow: Overflow,
+        gaps: bool = False,
+        replay: bool = False,
+        name: str | None = None,
+        created_at: tuple[str, int],
+    ) -> Mailbox:
+        """A mailbox for a new subscription, which is active from now on."""
+        self._opened += 1
+        mailbox = Mailbox(
+            capacity=capacity,
+            overflow=overflow,
+            functions=functions,
+            gaps=gaps,
+            unready=self.members.unready,
+            wake_ups=self._wake_ups,
+            name=name or f"{self.name}/{self._opened}",
+            created_at=created_at,
+        )
+        kept = self.history.events() if replay and self.history is not None else []
+        if self.is_closed:
+            self._give_replay(mailbox, interest, kept)
+            mailbox.finish(self.end)
+        else:
+            self.members.add(mailbox, interest)
+            self._give_replay(mailbox, interest, kept)
+        return mailbox
+
+    def _give_replay(self, mailbox: Mailbox, interest: Interest, kept: list[Any]) -> None:
+        """Give it those of the kept events that it wants."""
+        if not kept:
+            return
+        try:
+            events = self.delivery.ask(lambda: [event for event in kept if wanted(interest, event, mailbox)])
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: ASYNC103, BLE001 -- what `where` raises ends the subscription
+            self._finish(mailbox, error)
+        else:
+            mailbox.buffer.give_replay(events)
+
+    def detach(self, mailbox: Mailbox) -> None:
+        """Close a subscription: what is buffered is discarded."""
+        self.binding.check()
+        if self.delivery.busy:
+            self.delivery.defer(partial(self._discard, mailbox))
+        else:
+            self._discard(mailbox)
+
+    def detach_later(self, mailbox: Mailbox) -> None:
+        """A subscription lost its last reference, in whatever thread and in the middle of whatever."""
+        self.delivery.defer(partial(self._discard, mailbox))
+        loop = self.binding.loop
+        if loop is not None:
+            with suppress(RuntimeError):  # the loop has ended: whoever looks next does it
+                loop.call_soon(self.delivery.run_deferred)
+
+    def _discard(self, mailbox: Mailbox) -> None:
+        rest = mailbox.discard(ClosedResourceError)
+        self._forget(mailbox)
+        del rest  # only now may the events' own destructors run
+
+    def _finish(self, mailbox: Mailbox, end: End) -> None:
+        """End a subscription: what is buffered can still be read."""
+        mailbox.finish(end)
+        self._forget(mailbox)
+
+    def _forget(self, mailbox: Mailbox) -> None:
+        self.members.remove(mailbox)
+        self.gate.gone(mailbox)
+        self.note_change()
+
+    # ------------------------------------------------------------------ the end
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it takes no more events."""
+        return self.delivery.closed
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Take no more events; what is buffered is still delivered, then comes the end, or ``error``."""
+        self.binding.check()
+        if error is not None and not isinstance(error, BaseException):
+            raise TypeError(f"close takes an exception for the readers, or nothing, not {error!r}")
+        if self.delivery.busy:
+            self.delivery.defer(partial(self._close, error))
+        else:
+            self._close(error)
+
+    def _close(self, error: BaseException | None) -> None:
+        if self.is_closed:
+            return
+        self.end = error or EndOfStream
+        self.delivery.close()
+        for mailbox in self.members.active:
+            mailbox.finish(self.end)
+        self.note_change()
+
+    def _loop_ended(self) -> None:
+        """The loop has ended: whoever waited there waits no more."""
+        self.gate.abandon()
+        self._wake_ups.forget()
+        self._changed.clear()
+        for mailbox in self.members.active:
+            mailbox.free_all()
+        self._tell_loop_ended()
+
+    # ------------------------------------------------------------------ waiting for others
+
+    def enter(self) -> RunningLoop:
+        """Somebody waits here: belong to the running loop."""
+        return self.binding.bind()
+
+    def check(self) -> None:
+        """Refuse a call from a foreign thread or loop, and one from a condition; do what was deferred."""
+        self.binding.check()
+        self.delivery.check_idle()
+
+    def look(self) -> None:
+        """Refuse a call from a foreign thread or loop; do what was deferred, if it can be done now."""
+        self.binding.check()
+        self.delivery.run_deferred()
+
+    def took(self, mailbox: Mailbox) -> None:
+        """A reader has taken an event from a mailbox that somebody waits for."""
+        self.gate.freed(mailbox)
+        self.note_change()
+        if not self._changed and not self.gate.is_waited_for(mailbox):
+            mailbox.watch(None)
+
+    def note_change(self) -> None:
+        """Something was taken, handled, or has ended."""
+        for event in self._changed:
+            event.set()
+
+    @contextmanager
+    def changes(self) -> Iterator[Callable[[], Awaitable[None]]]:
+        """Gives a function that waits for the next change."""
+        event = Event()
+        self._changed.append(event)
+
+        async def changed() -> None:
+            nonlocal event
+            await event.wait()
+            at = self._changed.index(event)
+            event = self._changed[at] = Event()
+
+        try:
+            yield changed
+        finally:
+            if event in self._changed:
+                self._changed.remove(event)

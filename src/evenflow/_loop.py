@@ -1,0 +1,148 @@
+"""The event loop that runs here: one object for each loop, shared by all subjects in it.
+
+It knows its loop weakly: a loop that has ended can go, whoever still holds this object.
+"""
+
+from __future__ import annotations
+
+import math
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
+
+from anyio import NoEventLoopError, get_current_task
+from anyio.lowlevel import EventLoopToken, RunVar, current_token
+
+from ._backends import Backend, backend_of
+from ._fairness import FairnessBudget
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+class RunningLoop:
+    """One running loop.
+
+    Attributes:
+        backend: the library it belongs to.
+        budget: the deliveries since it last turned.
+        current_task: asks the library which task runs, without a call of ours.
+        known_task: the last task that asked twice in a row whether it is cancelled, or nobody's.
+        is_pending: tells whether that task is being cancelled; ask it in that task.
+        thread: the thread it runs in.
+        waiting: the publish that each task waits in, over all subjects; ``_deadlock`` looks at it.
+    """
+
+    __slots__ = (
+        "_asked_last",
+        "_effective_deadline",
+        "_loop",
+        "backend",
+        "budget",
+        "current_task",
+        "is_pending",
+        "known_task",
+        "thread",
+        "waiting",
+    )
+
+    def __init__(self, token: EventLoopToken) -> None:
+        loop: Any = token.native_token
+        self._loop: ref[Any] = ref(loop)
+        self.thread: int = get_ident()
+        self.backend: Backend = backend_of(loop)
+        self.budget: FairnessBudget = FairnessBudget()
+        self.waiting: dict[object, Any] = {}
+        self.current_task: Callable[[], object | None] = self.backend.current_task
+        self.known_task: Callable[[], object] = _nobody
+        self.is_pending: Callable[[], bool] = bool
+        self._asked_last: Callable[[], object] = _nobody
+        # the same call that anyio makes, without its walk to it
+        self._effective_deadline: Callable[[], float] = token.backend_class.current_effective_deadline
+
+    def is_here(self) -> bool:
+        """Whether this very loop runs in the calling thread."""
+        try:
+            return self.backend.running_loop() is self._loop()
+        except RuntimeError:
+            return False
+
+    def runs(self, task: Callable[[], object]) -> bool:
+        """Whether the task that this weak reference leads to is the one that runs."""
+        try:
+            return self.current_task() is task()
+        except RuntimeError:  # another library's loop runs here, or none
+            return False
+
+    def is_cancelled(self) -> bool:
+        """Whether the task that runs is being cancelled, or the scope that it is in.
+
+        anyio's description of a task answers in 0.2 us, and takes 2.4 us to make: it is made for a task that asks again.
+        """
+        task = self.current_task()
+        if task is None:  # a callback of the loop, in no scope
+            return False
+        if task is self.known_task():
+            return self.is_pending()
+        if task is not self._asked_last() and not self.backend.times_cancelled(task):
+            self._asked_last = ref(task)
+            return self._effective_deadline() == -math.inf
+        description = get_current_task()
+        del description.coro  # or the description would keep the task's frame alive
+        self.known_task = ref(task)
+        self.is_pending = description.has_pending_cancellation
+        return self.is_pending()
+
+    def times_cancelled(self) -> int:
+        """How often the task that runs was told to end by itself, and not through a scope."""
+        return self.backend.times_cancelled(self.current_task())
+
+    def turn(self) -> Awaitable[None]:
+        """Let this loop turn once, when awaited. A checkpoint."""
+        self.budget.begin_turn()
+        return self.backend.turn()
+
+    def has_ended(self) -> bool:
+        """Whether this loop will never run again."""
+        loop = self._loop()
+        return loop is None or self.backend.loop_has_ended(loop)
+
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """Have the loop call ``function`` soon, from whatever thread; it must not raise.
+
+        Raises:
+            RuntimeError: the loop has ended.
+        """
+        loop = self._loop()
+        if loop is None:
+            raise RuntimeError("the loop has ended")
+        self.backend.call_soon(loop, function)
+
+
+def _nobody() -> object:
+    """The task of nobody: no task is this function."""
+    return _nobody
+
+
+_BINDING: Final[RunVar[RunningLoop]] = RunVar("evenflow")
+
+
+def running_loop() -> RunningLoop:
+    """The loop that runs in this thread.
+
+    Raises:
+        anyio.NoEventLoopError: none does.
+    """
+    found = _BINDING.get(None)
+    if found is None:
+        found = RunningLoop(current_token())
+        _BINDING.set(found)
+    return found
+
+
+def running_loop_or_none() -> RunningLoop | None:
+    """The loop that runs in this thread, or None where none does."""
+    try:
+        return running_loop()
+    except NoEventLoopError:
+        return None

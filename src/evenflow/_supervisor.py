@@ -1,0 +1,218 @@
+"""What runs for a subject between entering and leaving it: its observers, and the courier for other threads.
+
+    left normally                       close, wait for the observers, leave nothing behind
+    left by an exception or a cancel    close, cancel the observers, and the exception goes out as it is
+
+What is buffered for readers stays readable; nobody waits for them.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any
+
+from anyio import Event, create_task_group
+
+from ._errors import Deadlock
+from ._loop import running_loop
+from ._observers import HANDLING, Observer, ObserverFailed
+from ._subscription import Subscription
+from ._threads import Courier
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+    from ._life import Life
+
+_log = logging.getLogger("evenflow.subject")
+
+
+class Supervisor:
+    """The observers of a subject, and the tasks that run them.
+
+    Attributes:
+        name: the subject's.
+        observers: all of them, running or not.
+        running: those whose tasks are there; a detached one is among them until its handler has ended.
+        courier: publishes for other threads, while the subject is entered.
+        was_entered: whether the subject was ever entered.
+    """
+
+    def __init__(self, name: str, life: Life[Any]) -> None:
+        self.name = name
+        self.observers: dict[Observer, None] = {}
+        self.running: dict[Observer, None] = {}
+        self.courier: Courier | None = None
+        self.was_entered = False
+        self._life = life
+        self._failures: Supervisor | None = None
+        """The supervisor of the subject of failures, which is entered and left with this one."""
+        self._group: TaskGroup | None = None
+        self._context: Context | None = None
+        self._all_ended: Event | None = None
+        self._told_of_observers = False
+
+    def supervise(self, life: Life[Any]) -> None:
+        """The subject lives anew."""
+        self._life = life
+
+    @property
+    def is_entered(self) -> bool:
+        """Whether the subject is entered."""
+        return self._group is not None
+
+    # ------------------------------------------------------------------ observers
+
+    def add(self, observer: Observer) -> None:
+        """Run this observer while the subject is entered."""
+        self.observers[observer] = None
+        if self._group is not None and not self._life.is_closed:
+            self._start(observer, self._group)
+
+    def remove(self, observer: Observer) -> None:
+        """An observer was detached."""
+        self._life.look()
+        self.observers.pop(observer, None)
+
+    def subscribe(self, observer: Observer) -> Subscription[Any]:
+        """The subscription that an observer reads."""
+        mailbox = self._life.open(
+            observer._interest, observer._functions, name=f"{self.name}/{observer.name}", **observer._options
+        )
+        return Subscription(self._life, mailbox, observer._functions)
+
+    def handled(self) -> None:
+        """An observer has handled an event."""
+        self._life.note_change()
+
+    def failed(self, failed: ObserverFailed) -> None:
+        """A handler raised: it is published to whoever observes failures."""
+        failures = self._failures
+        if failures is not None and not failures._life.is_closed:
+            failures._life.delivery.publish_nowait(failed)
+
+    def ended(self, observer: Observer) -> None:
+        """The last task of an observer has ended."""
+        self.running.pop(observer, None)
+        if self._all_ended is not None and self._life.is_closed and not self.running:
+            self._all_ended.set()
+        self._life.note_change()
+
+    def unwanted(self, event: Any) -> None:
+        """Nobody wanted an event: log, once, that observers that do not run would have."""
+        if self._group is not None or not self.observers or self._told_of_observers:
+            return
+        wanting = [observer.name for observer in self.observers if observer.would_want(event)]
+        if wanting:
+            self._told_of_observers = True
+            _log.warning(
+                "%s: %s was wanted only by observers that do not run (%s); enter the subject, 'async with', for them",
+                self.name,
+                type(event).__name__,
+                ", ".join(wanting),
+            )
+
+    def refuse_inside(self, what: str) -> None:
+        """Refuse to wait in a handler for that very handler.
+
+        Raises:
+            Deadlock: called from inside one of this subject's own handlers.
+        """
+        handling = HANDLING.get()
+        if not handling:
+            return
+        task = running_loop().current_task()
+        if any(host is self and handler is task for host, handler in handling):
+            raise Deadlock(
+                f"{what} of {self.name} was called from inside one of its own handlers, and would wait for that very"
+                " handler; call it from outside",
+                path=(self.name,),
+            )
+
+    def _start(self, observer: Observer, group: TaskGroup) -> None:
+        self.running[observer] = None
+        if self._context is None:
+            observer.start(group)
+        else:
+            self._context.copy().run(observer.start, group)
+
+    # ------------------------------------------------------------------ entering and leaving
+
+    def nest(self, failures: Supervisor) -> None:
+        """From now on failures are published there."""
+        self._failures = failures
+        if self._group is not None:
+            failures._join(self._group, self._context)
+        elif self._life.is_closed:
+            failures._life.close()
+
+    async def enter(self) -> None:
+        """Run the observers from now on."""
+        loop = self._life.enter()
+        group = create_task_group()
+        await group.__aenter__()
+        self.was_entered = True
+        self._told_of_observers = False
+        self.courier = Courier(self.name, self._life.delivery, loop, group)
+        group.start_soon(self.courier.run, name=f"evenflow courier of {self.name}")
+        self._join(group, copy_context())
+
+    def _join(self, group: TaskGroup, context: Context | None) -> None:
+        """Run the observers in this group, with these context variables."""
+        self._life.enter()
+        self._group = group
+        self._context = context
+        self._all_ended = Event()
+        for observer in tuple(self.observers):
+            self._start(observer, group)
+        if self._failures is not None:
+            self._failures._join(group, context)
+
+    async def wait_ended(self) -> None:
+        """Wait until the observers of a closed subject have handled what they are owed."""
+        if self._all_ended is not None and self.running:
+            self._life.enter()
+            await self._all_ended.wait()
+
+    async def leave(self, error: BaseException | None) -> None:
+        """Close, wait for the observers or cancel them, and leave nothing behind."""
+        group = self._group
+        if group is None:  # its loop has ended under it, and the task is only now let go
+            return
+        self._life.close()
+        all_handled = False
+        try:
+            if error is None:
+                await self.wait_ended()
+                all_handled = True
+        finally:
+            self.close_failures()
+            if self.courier is not None:
+                self.courier.stop()
+            if not all_handled:
+                group.cancel_scope.cancel()
+            try:
+                await group.__aexit__(None, None, None)
+            finally:
+                self._left()
+
+    def close_failures(self) -> None:
+        """No more failures come."""
+        if self._failures is not None:
+            self._failures._life.close()
+
+    def loop_ended(self) -> None:
+        """The loop has ended under it: nothing of it will ever run again."""
+        for observer in tuple(self.running):
+            observer.abandon()
+        self.running.clear()
+        if self._group is not None:
+            self._left()
+            self._life.close()
+            self.close_failures()
+
+    def _left(self) -> None:
+        self._group = self._context = self._all_ended = self.courier = None
+        if self._failures is not None:
+            self._failures._left()
