@@ -1,10 +1,10 @@
-"""A service without a framework: clients send lines over TCP and get them back hashed, slowly, as passwords should be.
+"""A service without a framework: clients send lines over TCP and get back their hashes, made slowly as for passwords.
 
     python examples/asyncio_service.py [PORT]
 
-Each connection is a producer, which awaits its result with `first`; an observer does the work, four jobs at a time.
-A thread publishes how loaded the machine is, and an observer warns.
-SIGTERM, or Ctrl-C, ends it cleanly: what was asked for is answered, then the connections are closed.
+Each connection publishes its jobs and awaits each result with `first`; an observer does four jobs at a time.
+A thread publishes the load of the machine, and an observer prints a warning when it is high.
+SIGTERM or Ctrl-C ends the service cleanly: every accepted job is answered, then the connections are closed.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from evenflow import Event, Subject, SubjectClosed
 
 HOST = "127.0.0.1"
 CORES = os.cpu_count() or 1
-SALT = b"a service would have one for each"
+SALT = b"a real service has one for each text"
 
 
 class HashAsked(Event):
-    """A client wants this hashed."""
+    """A client wants the hash of this text."""
 
     job: int
     text: str
 
 
 class Hashed(Event):
-    """It is done."""
+    """The hash of a job is ready."""
 
     job: int
     digest: str
@@ -43,9 +43,9 @@ class Hashed(Event):
 
 
 class LoadMeasured(Event):
-    """How many tasks wanted a core over the last minute."""
+    """How many processes used or waited for a core, on average over the last minute."""
 
-    tasks: float
+    average: float
 
 
 jobs = Subject(HashAsked, name="jobs")
@@ -57,42 +57,43 @@ news = Subject(Hashed, LoadMeasured, name="news")
 
 @jobs.observer(HashAsked, concurrency=4, buffer=16)
 async def hash_slowly(asked: HashAsked) -> None:
-    """Work. While sixteen jobs wait for it, publishers wait too, and with them the clients: nothing piles up."""
+    """Do a job. While 16 jobs wait here, publishers wait too, and so do the clients: no queue grows without bound."""
     started = time.monotonic()
     digest = await asyncio.to_thread(scrypt, asked.text)
     await news.publish(Hashed(job=asked.job, digest=digest, seconds=time.monotonic() - started))
 
 
-@news.observer(LoadMeasured, where=LoadMeasured.tasks > 2 * CORES)
+@news.observer(LoadMeasured, where=LoadMeasured.average > 2 * CORES)
 def warn(load: LoadMeasured) -> None:
-    """Be asked only about what is high."""
-    print(f"load {load.tasks:.1f} on {CORES} cores", flush=True)
+    """Print a warning; the condition lets only a high load through."""
+    print(f"load {load.average:.1f} on {CORES} cores", flush=True)
 
 
 def scrypt(text: str) -> str:
-    """Some tens of milliseconds of work that lets other threads run."""
+    """Work for some tens of milliseconds, without the interpreter lock."""
     return hashlib.scrypt(text.encode(), salt=SALT, n=2**14, r=8, p=1).hex()
 
 
-# -- producers
+# -- publishers
 
 
 class Server:
-    """Takes connections; each line is a job, and the answer to it is a line."""
+    """Accepts connections; each line is a job, and its answer is a line."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, until the client goes or the service ends."""
+        """Serve one connection until the client goes or the service ends."""
         task = asyncio.current_task()
         assert task is not None
         self._connections[task] = writer
         try:
             async for line in reader:
                 job = next(self._numbers)
-                result = news.first(Hashed, where=Hashed.job == job)  # from this call on: it cannot come too early
+                # `first` listens from this call on, so the result cannot come too early
+                result = news.first(Hashed, where=Hashed.job == job)
                 await jobs.publish(HashAsked(job=job, text=line.decode(errors="replace").rstrip("\n")))
                 hashed = await result
                 writer.write(f"{hashed.digest}\n".encode())
@@ -104,7 +105,7 @@ class Server:
             del self._connections[task]
 
     async def hang_up(self) -> None:
-        """End the connections that wait for their client's next line."""
+        """Close the connections, which now only wait for a next line."""
         connections = dict(self._connections)
         for writer in connections.values():
             writer.close()
@@ -112,10 +113,10 @@ class Server:
 
 
 def measure_load(ended: threading.Event) -> None:
-    """In a thread of its own: once a second, until the service ends."""
+    """Publish the load once a second until the service ends; runs in a thread."""
     try:
         while not ended.wait(1.0):
-            news.publish_from_thread(LoadMeasured(tasks=os.getloadavg()[0]))
+            news.publish_from_thread(LoadMeasured(average=os.getloadavg()[0]))
     except SubjectClosed:
         pass
 
@@ -124,7 +125,7 @@ def measure_load(ended: threading.Event) -> None:
 
 
 async def main(port: int = 0) -> None:
-    """Run until a signal comes."""
+    """Run until SIGINT or SIGTERM comes."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -137,8 +138,8 @@ async def main(port: int = 0) -> None:
             print(f"listening on {HOST}:{server.sockets[0].getsockname()[1]}", flush=True)
             await stop.wait()
             server.close()
-        # `jobs` was left: it is closed, and the observer has done all that it was owed, which went to `news`
-        await news.drain()  # and each connection has taken its result
+        # leaving `jobs` closed it and waited for its observer: every result is published on `news` now
+        await news.drain()  # wait until each connection has read its result
         await connections.hang_up()
         ended.set()
     statistics = jobs.statistics()

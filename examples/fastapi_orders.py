@@ -1,13 +1,13 @@
-"""Orders over HTTP: a FastAPI service around one subject, which is the module's own.
+"""Orders over HTTP: a FastAPI service around one subject at module level.
 
     uvicorn --app-dir examples fastapi_orders:app
 
     POST /orders          publishes an order
-    GET  /orders          the orders that an observer has written to SQLite
-    GET  /orders/next     a long poll: the next order, from now on
+    GET  /orders          returns the orders that an observer has written to SQLite
+    GET  /orders/next     a long poll: waits for the next order
     GET  /orders/events   server-sent events, until the client goes or the service ends
 
-The endpoints do not know each other, nor who writes to the database; each waits at its own pace.
+The endpoints do not know each other or the observer that writes to the database; each reads at its own pace.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from evenflow import Event, Gap, Subject, SubjectClosed, Subscription
 
 DATABASE = Path(os.environ.get("ORDERS_DATABASE", "orders.db"))
 LONGEST_POLL = 25.0
-"""Seconds; proxies between us and the client often give up after 30."""
+"""Seconds; many proxies between a server and its clients close a request after 30."""
 
 
 class OrderPlaced(Event):
-    """A customer wants something. It is also the body of the request, and of the answers."""
+    """A customer has ordered; also the body of the request and of the responses."""
 
     order_id: int
     region: str
@@ -47,31 +47,31 @@ class OrderPlaced(Event):
 orders = Subject(OrderPlaced, name="orders")
 
 
-# -- an observer: it writes what it is given, in order, and nobody waits for it until it is 64 orders behind
+# -- an observer: it writes each order, in order; publishers wait only when 64 orders are waiting for it
 
 
 class Store:
-    """The orders in SQLite."""
+    """Keeps orders in SQLite."""
 
     def __init__(self, path: Path) -> None:
-        # one connection, used by one thread at a time: `store_order` handles one event after the other
+        # safe although several threads use it: `store_order` handles one event after another
         self._connection = sqlite3.connect(path, check_same_thread=False)
         self._connection.execute("CREATE TABLE IF NOT EXISTS orders (order_id INTEGER PRIMARY KEY, json TEXT NOT NULL)")
 
     def add(self, order: OrderPlaced) -> None:
-        """Keep an order; one that was kept before is replaced."""
+        """Write an order, or replace the one with the same id."""
         with self._connection:
             self._connection.execute(
                 "INSERT OR REPLACE INTO orders VALUES (?, ?)", (order.order_id, order.model_dump_json())
             )
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
 
 def read_all(path: Path) -> list[OrderPlaced]:
-    """The orders, as a reader of its own sees them."""
+    """Read all orders, with a separate connection."""
     connection = sqlite3.connect(path)
     try:
         rows = connection.execute("SELECT json FROM orders ORDER BY order_id").fetchall()
@@ -82,7 +82,7 @@ def read_all(path: Path) -> list[OrderPlaced]:
 
 @asynccontextmanager
 async def stored(path: Path) -> AsyncGenerator[None]:
-    """Write orders to this file, from here to here."""
+    """Write orders to this file while the block runs."""
     store = await anyio.to_thread.run_sync(Store, path)
 
     async def store_order(order: OrderPlaced) -> None:
@@ -90,19 +90,20 @@ async def stored(path: Path) -> AsyncGenerator[None]:
 
     observer = orders.observe(store_order)
     try:
-        async with orders:  # left: the subject is closed, and the observer has written all that it was owed
+        # leaving it closes the subject and waits until the observer has written every order
+        async with orders:
             yield
     finally:
         observer.detach()
         store.close()
 
 
-# -- the application: its lifespan is the subject's
+# -- the application: the subject is open during its lifespan
 
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-    """Everything that lives as long as the service."""
+    """Run what must run as long as the service does."""
     async with stored(DATABASE):
         with closed_by_signals(orders):
             yield
@@ -110,29 +111,29 @@ async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
 
 @contextmanager
 def closed_by_signals(subject: Subject[OrderPlaced]) -> Generator[None]:
-    """Close the subject as soon as the server is told to end.
+    """Close the subject as soon as SIGINT or SIGTERM comes.
 
-    A server lets open requests finish before it ends the lifespan, and an event stream is never finished:
-    without this, `SIGTERM` waits for the last client to go.
+    A server waits for open requests before it ends the lifespan, and an event stream never finishes by itself:
+    without this function the service would run until the last client goes.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread can handle signals; a test client runs the application in another
+        yield  # only the main thread can set signal handlers; a test client runs the application in another thread
         return
     loop = asyncio.get_running_loop()
-    servers_own = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def close_and_pass_on(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(subject.close)
-        handler = servers_own[signal.Signals(number)]
+        handler = handlers[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)
 
-    for number in servers_own:
+    for number in handlers:
         signal.signal(number, close_and_pass_on)
     try:
         yield
     finally:
-        for number, handler in servers_own.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
@@ -140,8 +141,8 @@ app = FastAPI(title="orders", lifespan=lifespan)
 
 
 @app.exception_handler(SubjectClosed)
-async def _ends(_request: Request, _error: Exception) -> Response:
-    return JSONResponse({"detail": "the service ends"}, status_code=503)
+async def _service_is_ending(_request: Request, _error: Exception) -> Response:
+    return JSONResponse({"detail": "the service is ending"}, status_code=503)
 
 
 # -- the endpoints
@@ -149,42 +150,42 @@ async def _ends(_request: Request, _error: Exception) -> Response:
 
 @app.post("/orders", status_code=202)
 async def place_order(order: OrderPlaced) -> dict[str, int]:
-    """Publish an order; say how many wanted it."""
+    """Publish an order, and return how many subscriptions wanted it."""
     return {"wanted_by": await orders.publish(order)}
 
 
 @app.get("/orders")
 async def all_orders() -> list[OrderPlaced]:
-    """What is in the database by now."""
+    """Return the orders that are in the database now."""
     return await anyio.to_thread.run_sync(read_all, DATABASE)
 
 
-@app.get("/orders/next", responses={204: {"description": "none came in time: ask again"}})
+@app.get("/orders/next", responses={204: {"description": "no order came in time: ask again"}})
 async def next_order(
     region: str | None = None, wait: Annotated[float, Query(gt=0, le=LONGEST_POLL)] = LONGEST_POLL
 ) -> OrderPlaced:
-    """Wait for the next order, or for one of this region: a long poll."""
+    """Wait for the next order, or for the next one of a region."""
     where = None if region is None else OrderPlaced.region == region
-    # one is all we ask for: what comes after it is no reason to make a publisher wait
+    # this request needs one order, so later ones must not make a publisher wait
     async with orders.subscribe(OrderPlaced, where=where, buffer=1, overflow="drop_newest") as placed:
         with anyio.move_on_after(wait):
             try:
                 return await placed.receive()
             except anyio.EndOfStream:
-                raise HTTPException(503, "the service ends") from None
+                raise HTTPException(503, "the service is ending") from None
     raise HTTPException(204)
 
 
 @app.get("/orders/events")
 async def events(region: str | None = None) -> EventStream:
-    """Server-sent events: each order as it comes."""
+    """Send each order as it comes."""
     where = None if region is None else OrderPlaced.region == region
-    # a client that reads too slowly is told what it missed, and holds nobody up
+    # a slow client delays nobody; it gets a `missed` event where orders were dropped
     return EventStream(orders.subscribe(OrderPlaced, where=where, buffer=256, overflow="drop_oldest", gaps=True))
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events out of a subscription, which is closed when the response is over, in whatever way."""
+    """Server-sent events from a subscription, which is closed when the response ends, however it ends."""
 
     media_type = "text/event-stream"
 
@@ -193,13 +194,13 @@ class EventStream(StreamingResponse):
         self._feed = feed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send events until there are no more, or the client goes."""
+        """Send events until the subscription ends or the client goes."""
         async with self._feed:
             await super().__call__(scope, receive, send)
 
 
 async def blocks(feed: Subscription[OrderPlaced | Gap]) -> AsyncGenerator[str]:
-    """The text of an event stream."""
+    """Yield the text of an event stream."""
     yield "retry: 1000\n\n"
     async for item in feed:
         match item:

@@ -1,11 +1,11 @@
-"""A live search in a terminal: type, and the results follow.
+"""A live search in a terminal: results appear while you type.
 
     python examples/live_search.py
 
-Every line that comes in is what stands in the search box now.
-A search begins when nothing has come for a moment (`debounce`), and cancels the one before it (`switch_map`): the
-answer that is shown last is the answer to what was typed last, however slow the others were.
-The end of the input (Ctrl-D) ends it: what was asked last is still answered.
+Each input line is the new text of the search box.
+A search begins after a pause in the input (`debounce`), and cancels the search before it (`switch_map`), so the last
+result shown is always the result for the last text, however slow the other searches were.
+The end of the input (Ctrl-D) ends the program, after the result for the last text.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from evenflow import Event, Subject
 from evenflow.streams import Stream
 
 PAUSE = 0.3
-"""Seconds without a key, after which a search begins."""
+"""Seconds without input after which a search begins."""
 
 MOST = 5
 
 
 class Typed(Event):
-    """What stands in the search box now."""
+    """The new text of the search box."""
 
     text: str
 
 
 class Found(Event):
-    """What a search has found."""
+    """The result of a search."""
 
     text: str
     files: tuple[str, ...]
 
 
 async def search(text: str) -> Found:
-    """Look for files whose name contains the text; slowly, as a service far away would."""
+    """Find files whose name contains the text; slow on purpose, like a remote service."""
     await anyio.sleep(0.2)
     root = Path(__file__).parent.parent
     names = await anyio.to_thread.run_sync(lambda: sorted(path.name for path in root.glob("*") if text in path.name))
@@ -50,7 +50,7 @@ async def search(text: str) -> Found:
 def results(
     typed: Stream[Typed], look: Callable[[str], Coroutine[None, None, Found]] = search, pause: float = PAUSE
 ) -> Stream[Found]:
-    """Answer what was typed last."""
+    """Yield the results for the texts; a new text cancels the search before it."""
 
     async def answer(text: str) -> list[Found]:
         return [await look(text)] if text else [Found(text="", files=())]
@@ -64,18 +64,18 @@ def results(
 
 
 async def lines() -> AsyncIterator[str]:
-    """Give the lines of the standard input."""
+    """Yield the lines of the standard input."""
     while line := await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
         yield line.rstrip("\n")
 
 
 async def show(found: Stream[Found]) -> None:
-    """Print the answers."""
+    """Print the results."""
     await found.for_each(lambda one: print(f"{one.text!r}: {', '.join(one.files) or 'nothing'}", flush=True))
 
 
 async def main() -> None:
-    """Connect what is typed with what is shown."""
+    """Publish each input line, and show the results."""
     keys = Subject(Typed, name="keys")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(show, results(keys.subscribe()))

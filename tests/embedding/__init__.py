@@ -1,1 +1,1 @@
-"""A subject inside the frameworks that people use: its life is theirs."""
+"""A subject inside web frameworks, which open and close it."""

@@ -31,7 +31,7 @@ async def remember(line: Said) -> None:
 
 async def subject_lives(_: web.Application) -> AsyncIterator[None]:
     async with said:
-        yield  # noqa: ASYNC119  (aiohttp runs it to its end)
+        yield  # noqa: ASYNC119  (aiohttp always runs this generator to its end)
 
 
 async def end_streams(_: web.Application) -> None:
@@ -70,7 +70,7 @@ def nothing_handled() -> Iterator[None]:
 
 @pytest.mark.parametrize("time", [1, 2])
 async def test_a_module_level_subject_works_in_two_tests(time: int) -> None:
-    """Each test has a loop and a server of its own; the observer has handled all when the server has ended."""
+    """Each test has its own loop and server, and the observer has handled every event when the server has ended."""
     async with TestClient(TestServer(application())) as client:
         answer = await client.post("/say", json={"room": "a", "text": f"hello {time}"})
         assert await answer.json() == 1
@@ -80,7 +80,7 @@ async def test_a_module_level_subject_works_in_two_tests(time: int) -> None:
 
 
 async def test_two_servers_one_after_the_other_in_one_loop() -> None:
-    """The same loop, another life."""
+    """The subject can be entered again in the same loop."""
     for text in ("first", "second"):
         async with TestClient(TestServer(application())) as client:
             await client.post("/say", json={"room": "a", "text": text})
@@ -88,7 +88,7 @@ async def test_two_servers_one_after_the_other_in_one_loop() -> None:
 
 
 async def test_the_end_of_the_server_ends_an_event_stream_whose_client_stays() -> None:
-    """`on_shutdown` closes the subject, so the handler's `async for` ends, and nobody waits for the client to go."""
+    """`on_shutdown` closes the subject, so the handler's `async for` ends, and the server does not wait for the client."""
     runner = web.AppRunner(application(), shutdown_timeout=30)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -106,7 +106,7 @@ async def test_the_end_of_the_server_ends_an_event_stream_whose_client_stays() -
 
 
 async def test_a_client_that_goes_ends_its_handler() -> None:
-    """aiohttp notices at the next write, or by `handler_cancellation`; either way the subscription is closed."""
+    """With `handler_cancellation` aiohttp cancels the handler of a client that has gone, which closes its subscription."""
     runner = web.AppRunner(application(), handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -122,7 +122,7 @@ async def test_a_client_that_goes_ends_its_handler() -> None:
 
 
 async def test_a_startup_that_fails_leaves_the_subject_usable() -> None:
-    """What comes after the subject in `cleanup_ctx` may raise: the subject is left, and can be entered again."""
+    """If something after the subject in `cleanup_ctx` raises, the subject is closed and can be entered again."""
 
     async def broken(_: web.Application) -> AsyncIterator[None]:
         raise LookupError("no database")

@@ -1,4 +1,4 @@
-"""A module-level subject in a FastAPI application, as its test client runs it: each time in a loop of its own."""
+"""A module-level subject in a FastAPI application; its test client runs each time in a new loop."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def nothing_handled() -> Iterator[None]:
 
 @pytest.mark.parametrize("time", [1, 2])
 def test_a_module_level_subject_works_in_two_test_clients(time: int) -> None:
-    """Each test client has a loop of its own; the same subject lives in the one after the other."""
+    """Each test client has its own loop, and the same subject works in one after another."""
     with TestClient(app) as client:
         assert client.post("/say", json={"room": "a", "text": f"hello {time}"}).json() == 1
     assert handled == [f"hello {time}"]
@@ -72,7 +72,7 @@ def test_a_module_level_subject_works_in_two_test_clients(time: int) -> None:
 
 
 def test_two_test_clients_one_after_the_other_in_one_test() -> None:
-    """The end of the first is the end of the subject's first life, and its counters begin anew."""
+    """When the first test client ends, the subject is closed; in the second its counters start at zero."""
     for text in ("first", "second"):
         with TestClient(app) as client:
             client.post("/say", json={"room": "a", "text": text})
@@ -82,7 +82,7 @@ def test_two_test_clients_one_after_the_other_in_one_test() -> None:
 
 
 def test_between_two_lives_publishing_is_refused() -> None:
-    """After the client was left the subject is closed, and says so to whoever holds on to it."""
+    """After the test client has ended, the subject is closed, and publishing raises `SubjectClosed`."""
     with TestClient(app):
         pass
     with pytest.raises(SubjectClosed, match="said is closed"):
@@ -90,26 +90,26 @@ def test_between_two_lives_publishing_is_refused() -> None:
 
 
 def test_an_endpoint_that_is_not_async_publishes_from_its_thread() -> None:
-    """FastAPI runs a plain `def` in a thread of the pool: there `publish_from_thread` is the way."""
+    """FastAPI runs a plain `def` in a worker thread, which publishes with `publish_from_thread`."""
     with TestClient(app) as client:
         assert client.post("/say-in-a-thread", json={"room": "a", "text": "from a thread"}).json() == 1
     assert handled == ["from a thread"]
 
 
 def test_the_test_itself_publishes_from_its_own_thread() -> None:
-    """The test client runs the application in another thread, so a test can publish while a request waits."""
+    """The test client runs the application in another thread, so the test can publish while a request waits."""
     answers: list[object] = []
     with TestClient(app) as client:
         waiting = threading.Thread(target=lambda: answers.append(client.get("/next", params={"room": "b"}).json()))
         waiting.start()
         while said.publish_from_thread(Said(room="b", text="here")) < 2:
-            pass  # the request has not come that far yet
+            pass  # the request has not subscribed yet
         waiting.join()
     assert answers == [{"room": "b", "text": "here"}]
 
 
 def test_an_event_in_a_body_is_checked_and_described() -> None:
-    """It is a pydantic model: a wrong body is a 422, and OpenAPI knows its fields."""
+    """An event is a pydantic model: a wrong body is refused with 422, and OpenAPI describes its fields."""
     with TestClient(app) as client:
         assert client.post("/say", json={"room": "a"}).status_code == 422
         schema = client.get("/openapi.json").json()["components"]["schemas"]["Said"]
@@ -117,7 +117,7 @@ def test_an_event_in_a_body_is_checked_and_described() -> None:
 
 
 def test_an_application_that_fails_to_start_leaves_the_subject_usable() -> None:
-    """An exception in the lifespan cancels the observers and goes out as it is; the next start finds all in order."""
+    """An exception in the lifespan cancels the observers and is raised unchanged; the application can start again."""
 
     @asynccontextmanager
     async def broken(_: FastAPI) -> AsyncIterator[None]:
@@ -135,7 +135,7 @@ def test_an_application_that_fails_to_start_leaves_the_subject_usable() -> None:
 def test_a_request_without_the_lifespan_finds_no_observers_and_that_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The usual mistake, `TestClient(app)` without `with`: nothing is handled, and a warning says why."""
+    """With `TestClient(app)` without `with`, a common mistake, nothing is handled and a warning says why."""
     alone = Subject(Said, name="alone")
     alone.observe(remember)
     application = FastAPI()

@@ -1,1 +1,1 @@
-"""Each example is run."""
+"""Every example is run as a user runs it."""

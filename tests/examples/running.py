@@ -1,4 +1,4 @@
-"""An example in a process of its own, as a user runs it."""
+"""Run an example in its own process, as a user does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXAMPLES = ROOT / "examples"
 
 
 class Service:
-    """A service that runs, and says where."""
+    """A running service, with the port that it announced."""
 
     def __init__(self, process: subprocess.Popen[str], announced: str) -> None:
         self.process = process
@@ -30,7 +30,7 @@ class Service:
             self.said += line
             if found := re.search(announced, line):
                 return int(found[1])
-        raise AssertionError(f"it ended before it listened:\n{self.said}")
+        raise AssertionError(f"the service ended before it listened:\n{self.said}")
 
     def terminate(self) -> float:
         """Send SIGTERM, and return the seconds it took to end."""
@@ -44,7 +44,7 @@ class Service:
 
 @contextmanager
 def running(*command: str, announced: str, **environment: str) -> Iterator[Service]:
-    """Run a command until it is terminated; ``announced`` finds the port in what it prints. Killed at the end, if need be."""
+    """Run a command, and kill it at the end if it still runs; ``announced`` finds the port in its output."""
     with subprocess.Popen(
         [sys.executable, *command],
         stdout=subprocess.PIPE,

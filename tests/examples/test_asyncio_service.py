@@ -1,4 +1,4 @@
-"""The service without a framework: a process of its own, real connections."""
+"""The service without a framework, run in its own process with real connections."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def service() -> Iterator[Service]:
 
 
 def scrypt(text: str) -> str:
-    salt = b"a service would have one for each"
+    salt = b"a real service has one for each text"
     return hashlib.scrypt(text.encode(), salt=salt, n=2**14, r=8, p=1).hex()
 
 
 async def ask(service: Service, *texts: str) -> list[str]:
-    """One connection that asks for all of these, and then goes."""
+    """Open one connection, send all these texts, and return the answers."""
     reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
     writer.writelines(f"{text}\n".encode() for text in texts)
     answers = [(await reader.readline()).decode().strip() for _ in texts]
@@ -35,7 +35,7 @@ async def ask(service: Service, *texts: str) -> list[str]:
 
 
 async def test_each_client_gets_the_answers_to_its_own_lines_in_order(service: Service) -> None:
-    """Eight connections at once, more than are worked on at a time: nobody gets another's answer."""
+    """With eight connections at once, more than the service works on at a time, no client gets another's answer."""
     asked = [(f"{client} first", f"{client} second") for client in range(8)]
     answers = await asyncio.gather(*(ask(service, *texts) for texts in asked))
     assert answers == [[scrypt(first), scrypt(second)] for first, second in asked]
@@ -46,7 +46,7 @@ async def test_each_client_gets_the_answers_to_its_own_lines_in_order(service: S
 async def test_sigterm_answers_what_was_asked_closes_idle_connections_and_ends_within_two_seconds(
     service: Service,
 ) -> None:
-    """A job in hand is finished and its client hears of it; a client that only listens does not hold the service up."""
+    """A job that has begun is finished and answered; a client that sends nothing does not delay the end."""
     idle, idle_writer = await asyncio.open_connection("127.0.0.1", service.port)
     busy, busy_writer = await asyncio.open_connection("127.0.0.1", service.port)
     idle_writer.write(b"once\n")
@@ -56,7 +56,7 @@ async def test_sigterm_answers_what_was_asked_closes_idle_connections_and_ends_w
     seconds = await asyncio.to_thread(service.terminate)
     answer = (await busy.readline()).decode().strip()
     assert seconds < 2, service.said
-    assert answer in {scrypt("in hand"), ""}, "answered, or the signal was there before the line"
+    assert answer in {scrypt("in hand"), ""}, "answered, or the signal came before the line"
     assert await busy.read() == await idle.read() == b""
     assert service.process.returncode == 0, service.said
     assert "ended: " in service.said
@@ -67,7 +67,7 @@ async def test_sigterm_answers_what_was_asked_closes_idle_connections_and_ends_w
 
 
 async def test_a_client_that_goes_while_its_job_is_done_hurts_nobody(service: Service) -> None:
-    """The answer finds nobody, and the service goes on."""
+    """The answer of a client that has gone is discarded, and the service continues."""
     _, writer = await asyncio.open_connection("127.0.0.1", service.port)
     writer.write(b"goes\n")
     await writer.drain()

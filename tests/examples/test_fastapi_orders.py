@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio
 UVICORN = ("-m", "uvicorn", "--app-dir", str(EXAMPLES), "--port", "0", "fastapi_orders:app")
 ANNOUNCED = r"running on http://127\.0\.0\.1:(\d+)"
 ENDED_BY_SIGTERM = {0, -signal.SIGTERM}
-"""uvicorn sends itself, when all is done, the signal that it was sent."""
+"""At its end uvicorn sends itself the signal that ended it."""
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def order(number: int, region: str = "eu") -> dict[str, object]:
 
 @asynccontextmanager
 async def event_stream(client: httpx2.AsyncClient, **query: str) -> AsyncIterator[AsyncIterator[str]]:
-    """The lines of a stream that has begun: its subscription is there."""
+    """Yield the lines of an event stream whose subscription is active."""
     async with client.stream("GET", "/orders/events", params=query) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
         lines = response.aiter_lines()
@@ -63,7 +63,7 @@ async def next_data(lines: AsyncIterator[str]) -> dict[str, object]:
 async def test_an_order_reaches_the_streams_that_want_it_the_long_poll_and_the_database(
     service: Service, database: Path
 ) -> None:
-    """One publish: two clients on event streams, one of them choosy, one on a long poll, and the observer of SQLite."""
+    """One order reaches two event streams, one of them for a single region, a long poll, and the database."""
     answers: list[httpx2.Response] = []
     async with client_of(service) as client:
 
@@ -73,7 +73,7 @@ async def test_an_order_reaches_the_streams_that_want_it_the_long_poll_and_the_d
         async with event_stream(client) as everything, event_stream(client, region="us") as american:
             async with create_task_group() as tasks:
                 tasks.start_soon(poll)
-                # to begin to wait takes the poll a moment, so orders come until one has found it there
+                # the poll needs a moment to subscribe, so we post orders until it has got one
                 number = 0
                 while not answers:
                     number += 1
@@ -99,7 +99,7 @@ async def test_an_order_reaches_the_streams_that_want_it_the_long_poll_and_the_d
 
 
 async def test_the_service_reads_back_what_its_observer_wrote(service: Service) -> None:
-    """GET gives orders as they were posted, once they are in the database."""
+    """GET returns the orders as they were posted, once they are in the database."""
     async with client_of(service) as client:
         for number in range(3):
             await client.post("/orders", json=order(number))
@@ -111,13 +111,13 @@ async def test_the_service_reads_back_what_its_observer_wrote(service: Service) 
 
 
 async def test_a_long_poll_that_gets_nothing_says_so(service: Service) -> None:
-    """No order came in time: no content, and the client asks again."""
+    """A long poll for which no order comes in time returns 204, and the client asks again."""
     async with client_of(service) as client:
         assert (await client.get("/orders/next", params={"wait": 0.05})).status_code == 204
 
 
 async def test_what_is_no_order_is_refused(service: Service) -> None:
-    """An event is a body like any other pydantic model."""
+    """A body that is not a valid order is refused with 422, as with any pydantic model."""
     async with client_of(service) as client:
         refused = await client.post("/orders", json={"order_id": "x", "region": "eu", "total": "1"})
         assert refused.status_code == 422
@@ -127,7 +127,7 @@ async def test_what_is_no_order_is_refused(service: Service) -> None:
 async def test_sigterm_ends_it_within_two_seconds_while_a_client_is_connected_to_the_stream(
     service: Service, database: Path
 ) -> None:
-    """The stream ends, the observer has written what it was owed, and nobody waits for the last client to go."""
+    """On SIGTERM the stream ends, the observer has written every order, and the service does not wait for clients."""
     async with client_of(service) as client, event_stream(client) as lines:
         for number in range(50):
             await client.post("/orders", json=order(number))
@@ -145,12 +145,12 @@ async def test_sigterm_ends_it_within_two_seconds_while_a_client_is_connected_to
 
 
 async def test_sigterm_ends_a_long_poll(service: Service) -> None:
-    """Who waits for an order that will not come is told that the service ends."""
+    """A client that waits for an order learns with a 503 that the service is ending."""
     reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
     writer.write(b"GET /orders/next?region=nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await writer.drain()
     async with client_of(service) as client:
-        for number in range(5):  # while it answers these, the service has long begun with the poll
+        for number in range(5):  # once these are answered, the poll has surely been accepted
             await client.post("/orders", json=order(number))
     seconds = await asyncio.to_thread(service.terminate)
     answer = (await reader.read()).decode()
@@ -158,11 +158,11 @@ async def test_sigterm_ends_a_long_poll(service: Service) -> None:
     await writer.wait_closed()
     assert seconds < 2, service.said
     assert answer.startswith("HTTP/1.1 503")
-    assert "the service ends" in answer
+    assert "the service is ending" in answer
 
 
 async def test_a_client_that_goes_takes_its_subscription_with_it(service: Service) -> None:
-    """Nothing is left behind: after the last stream has gone, only the observer wants an order."""
+    """When the client of a stream goes, its subscription is closed: only the observer still wants orders."""
     async with client_of(service) as client:
         async with event_stream(client):
             assert (await client.post("/orders", json=order(1))).json() == {"wanted_by": 2}

@@ -1,4 +1,4 @@
-"""The live search: what it does in virtual time, and as a program that is typed into."""
+"""The live search, in virtual time and as a program with an input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROGRAM = EXAMPLES / "live_search.py"
 
 @pytest.fixture(scope="module")
 def program() -> ModuleType:
-    """The example, as a module."""
+    """Import the example as a module."""
     spec = importlib.util.spec_from_file_location("live_search", PROGRAM)
     assert spec
     assert spec.loader
@@ -31,7 +31,7 @@ def program() -> ModuleType:
 
 
 def test_only_what_was_typed_last_is_answered(program: ModuleType) -> None:
-    """A pause begins a search; the next one cancels it, however slow it is."""
+    """A pause in the input begins a search, and the next search cancels it, however slow it is."""
     searched: list[str] = []
 
     async def look(text: str) -> Any:
@@ -58,7 +58,7 @@ def test_only_what_was_typed_last_is_answered(program: ModuleType) -> None:
 
 
 def test_the_program_answers_the_last_line_and_ends_with_its_input() -> None:
-    """Lines that come in one burst are one question."""
+    """Lines that come without a pause cause one search, and the program ends with its input."""
     done = subprocess.run(
         [sys.executable, str(PROGRAM)], input="p\npy\npypro\n", capture_output=True, text=True, timeout=30, check=True
     )
