@@ -41,6 +41,6 @@ PEERS = (
         typed="no",
         ordered="by publisher",
         atomic="no",
-        note="a dozen lines; a cancelled publish is torn",
+        note="a dozen lines; a cancelled publish reaches some of the queues",
     ),
 )

@@ -50,9 +50,9 @@ PEERS = (
         bounded="no buffer",
         own_pace="no",
         typed="no",
-        ordered="order undefined",
+        ordered="no",
         atomic="no",
-        note="a receiver's exception reaches the publisher and starves the rest",
+        note="a receiver's exception reaches the publisher, and the others miss the event",
     ),
     Peer(
         "blinker, coroutines",
@@ -61,8 +61,8 @@ PEERS = (
         bounded="no buffer",
         own_pace="no",
         typed="no",
-        ordered="order undefined",
+        ordered="no",
         atomic="no",
-        note="awaits them one after the other",
+        note="awaits its receivers one after the other",
     ),
 )

@@ -41,11 +41,11 @@ PEERS = (
         "Litestar channels (memory)",
         "litestar",
         _fan_out,
-        bounded="or it drops, unseen",
+        bounded="yes, but drops silently",
         own_pace="yes",
         typed="bytes",
         ordered="yes",
         atomic="no",
-        note="measured without its bound, which drops",
+        note="measured without a bound, because its bound drops events",
     ),
 )

@@ -50,7 +50,7 @@ PEERS = (
         typed="no",
         ordered="no",
         atomic="no",
-        note="a task for every delivery, as many as there are events",
+        note="one task for every delivery, without a limit",
         most=20_000,
     ),
 )

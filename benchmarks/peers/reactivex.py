@@ -59,7 +59,7 @@ PEERS = (
         typed="by checkers",
         ordered="if not re-entrant",
         atomic="no",
-        note="an observer's exception reaches the publisher and starves the rest",
+        note="an observer's exception reaches the publisher, and the others miss the event",
     ),
     Peer(
         "reactivex, into queues",
