@@ -1,4 +1,4 @@
-"""The floor: anyio memory object streams by hand, as documented and in the quickest way that is public."""
+"""The floor: anyio memory object streams by hand, as documented, and in the fastest way that its public API allows."""
 
 from __future__ import annotations
 

@@ -32,7 +32,9 @@ async def _coroutines(watch: Stopwatch, subscribers: int, events: int, buffer: i
 
         return receive
 
-    receivers = [receiver(place) for place in range(subscribers)]  # held here: it keeps them weakly
+    receivers = [
+        receiver(place) for place in range(subscribers)
+    ]  # this list keeps them alive: blinker refers to them weakly
     for each in receivers:
         signal.connect(each)
     made = ticks(events)

@@ -1,4 +1,4 @@
-"""Litestar's channels with their memory backend. Events are bytes there, so bytes are what it gets."""
+"""Litestar's channels with their memory backend. Events are bytes there, so the adapter sends bytes."""
 
 from __future__ import annotations
 

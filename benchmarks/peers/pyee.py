@@ -1,4 +1,4 @@
-"""pyee: an emitter with coroutine functions, a task for each delivery."""
+"""pyee: an emitter with coroutine functions, which starts a task for each delivery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""reactivex: a Subject with callbacks, and with a queue of one's own behind each callback."""
+"""reactivex: a Subject with callbacks, and with callbacks that put each event into a queue of their own."""
 
 from __future__ import annotations
 
