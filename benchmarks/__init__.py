@@ -1,1 +1,1 @@
-"""How fast evenflow is, one file a question; `python -m benchmarks --help` says how to ask them."""
+"""How fast evenflow is: one file for each question; `python -m benchmarks --help` shows how to run them."""

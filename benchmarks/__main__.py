@@ -1,11 +1,12 @@
-"""Ask the benchmarks: `python -m benchmarks` (all, minutes), `--quick` (under a minute), or by name.
+"""Run the benchmarks: `python -m benchmarks` (all, minutes), `--quick` (under a minute), or by name.
 
-    python -m benchmarks                     every question in full; draws the charts, fills the docs' tables
+    python -m benchmarks                     every question in full; draws the charts, writes all tables to
+                                             benchmarks/results/DATE.md, and fills the performance page
     python -m benchmarks --quick             the ratios that matter, with PASS or FAIL for each target
     python -m benchmarks fanout latency      these questions only
-    python -m benchmarks --docs              only put the kept results into docs/explanation/performance.md
+    python -m benchmarks --docs              measure nothing; write the tables and the page from the kept results
 
-Leaves with 1 where a target is missed.
+The exit code is 1 if a target is missed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ QUESTIONS = ("fanout", "latency", "selective", "churn", "streams", "memory", "fa
 
 
 def main() -> int:
-    """Ask what the command line says, and return the exit code."""
+    """Run the questions that the command line names, and return the exit code."""
     options = _options()
     if options.docs:
         return _fill()
@@ -43,7 +44,7 @@ def main() -> int:
     for judged in verdicts:
         print(_report.verdict(judged))
     for name in unasked:
-        print(f"FAIL  {name}: there is no such benchmark")
+        print(f"FAIL  {name}: no such benchmark")
     if not options.quick and not options.questions:
         _fill()
     return int(bool(unasked) or not all(judged.passed for judged in verdicts))
@@ -70,6 +71,9 @@ def _load(name: str) -> ModuleType | None:
 
 
 def _fill() -> int:
+    written = _report.write_tables(QUESTIONS)
+    if written is not None:
+        print(f"all tables are in {written}")
     missing = _report.fill_page()
     for name in missing:
         print(f"no result for {name}: run `python -m benchmarks {name.partition('/')[0]}`")
@@ -77,12 +81,16 @@ def _fill() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast evenflow is, and beside whom.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="How fast evenflow is, and compared with what."
+    )
     parser.add_argument("questions", nargs="*", metavar="question", help=f"some of: {', '.join(QUESTIONS)}")
-    parser.add_argument("--quick", action="store_true", help="under a minute: the ratios that matter")
+    parser.add_argument("--quick", action="store_true", help="measure only the ratios that matter, in under a minute")
     parser.add_argument("--charts", action="store_true", help="draw the charts even in a quick run")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="what one question may take, about")
-    parser.add_argument("--docs", action="store_true", help="fill the docs from kept results, and measure nothing")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="about how long one question may take")
+    parser.add_argument(
+        "--docs", action="store_true", help="measure nothing; write the tables and the page from the kept results"
+    )
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""The charts of the docs: SVG, the same bytes for the same figures, and readable on light and dark pages."""
+"""The charts of the docs: SVG files that are the same bytes for the same figures, readable on light and dark pages."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _STYLE: dict[Any, Any] = {
 
 
 def _paint(labels: Mapping[str, object]) -> dict[str, str]:
-    """A colour for each label; ours is always the same one."""
+    """A colour for each label; evenflow always has the same one."""
     others = iter(_OTHERS * (1 + len(labels) // len(_OTHERS)))
     return {label: _OURS if label.startswith("evenflow") else next(others) for label in labels}
 
 
 def lines(name: str, title: str, across: str, up: str, series: Mapping[str, Mapping[float, float]]) -> None:
-    """One line for each label over a logarithmic axis."""
+    """Draw one line for each label; both axes are logarithmic."""
     with _drawing(name, 4.2) as axes:
         paint = _paint(series)
         drawn = {True: 0, False: 0}
@@ -57,7 +57,7 @@ def lines(name: str, title: str, across: str, up: str, series: Mapping[str, Mapp
 
 
 def bars(name: str, title: str, across: str, values: Mapping[str, float]) -> None:
-    """Horizontal bars with their figures, the shortest on top."""
+    """Draw horizontal bars with their figures, the shortest at the top."""
     with _drawing(name, 1.2 + 0.36 * len(values)) as axes:
         ordered = dict(sorted(values.items(), key=lambda item: -item[1]))
         paint = _paint(ordered)
@@ -73,14 +73,14 @@ def bars(name: str, title: str, across: str, values: Mapping[str, float]) -> Non
 
 
 class _drawing:  # noqa: N801 - used as a function
-    """A figure that is written when the body is left."""
+    """A drawing that is written to its file at the end of the `with` block."""
 
     def __init__(self, name: str, height: float) -> None:
         self._path = CHARTS / f"{name}.svg"
         self._height = height
 
     def __enter__(self) -> Any:
-        import matplotlib as mpl  # heavy, and only full runs draw
+        import matplotlib as mpl  # imported here because it is slow to import, and only full runs draw
 
         mpl.use("svg")
         mpl.rcParams.update(_STYLE)

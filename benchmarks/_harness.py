@@ -1,11 +1,12 @@
-"""The one harness of all benchmarks: who is faster, by how much, and how sure that is.
+"""The harness of all benchmarks: it measures cases in turns, compares them, and judges targets.
 
 Rule 1: only ratios count. Cases are measured in turns, in one process, and a ratio is taken inside a round, never
-        between two runs. What is printed is the median of the rounds and, in brackets, the middle half of them.
-Rule 2: time is processor time of the whole process, unless a question says otherwise: machines are shared, and
-        waiting for a core is not work. Wall time is kept beside it in the JSON.
-Rule 3: the garbage collector stays on, as it does for users; what existed before a round is frozen out of its sight.
-Rule 4: a case that fails is a row that says so. It stops nobody.
+        between two runs. The tables show the median of the rounds and, in brackets, the middle half of them.
+Rule 2: time is the processor time of the whole process, unless a question says otherwise: machines are shared, and
+        waiting for a core is not work. The JSON has the wall time, too.
+Rule 3: the garbage collector stays on, as it does for users; objects from before a round are frozen, so that the
+        collector does not visit them.
+Rule 4: a case that fails is a row of the table that shows the error. The other cases go on.
 
 A question is a module of this package with `QUESTION` (a sentence) and `run(bench)`:
 
@@ -13,9 +14,9 @@ A question is a module of this package with `QUESTION` (a sentence) and `run(ben
 
     QUESTION = "What does a delivery cost?"
 
-    async def by_hand(watch: Stopwatch) -> None:      # one round; async or not
-        queue = asyncio.Queue()                       # set up: not timed
-        with watch(10_000):                           # timed; the number is what a figure is divided by
+    async def by_hand(watch: Stopwatch) -> None:      # one round; sync or async
+        queue = asyncio.Queue()                       # preparation: not timed
+        with watch(10_000):                           # timed; the time is divided by this number
             for n in range(10_000):
                 queue.put_nowait(n)
 
@@ -26,15 +27,15 @@ A question is a module of this package with `QUESTION` (a sentence) and `run(ben
         bench.expect("a put costs at most 0.45 of asyncio.Queue by hand", results.ratio("ours"), at_most=0.45)
         bench.lines("puts", "Cost of a put", "size of the queue", {"by hand": {10: 80.0, 100: 81.0}})
 
-* `watch(n)` gives the figures "cpu" and "wall", nanoseconds for each of n. `watch.report(p50=..., p99=...)` gives any
-  others instead; name them in `compare(..., figures=("p50", "p99"))`, and with a `unit` other than "ns" if they are not
+* `watch(n)` makes the figures "cpu" and "wall": nanoseconds for each of n operations. `watch.report(p50=..., p99=...)`
+  makes other figures instead; name them in `compare(..., figures=("p50", "p99"))`, and pass `unit` if they are not
   nanoseconds.
 * `bench.quick` is true under `--quick`; `bench.pick(quick=..., full=...)` chooses a size.
 * `bench.compare` measures, prints a table and keeps it; `results.ratio(case, to=None, of=None)` and
   `results.median(case, of=None)` read it.
-* `bench.expect` writes PASS or FAIL for a target. It takes a ratio or a plain number.
-* `bench.record` keeps a table of figures that were not measured by `compare`; `bench.child(function, *args)` calls a
-  module-level function in a fresh interpreter, for questions about memory and start-up.
+* `bench.expect` prints PASS or FAIL for a target, which is a ratio or a number.
+* `bench.record` keeps a table of figures that `compare` did not measure; `bench.child(function, *args)` calls a
+  module-level function in a new interpreter, for questions about memory and start-up.
 * `bench.lines` and `bench.bars` draw a chart into docs/explanation/charts/ (full runs, or `--charts`).
 """
 
@@ -60,11 +61,11 @@ T = TypeVar("T")
 Case = Callable[["Stopwatch"], Awaitable[None] | None]
 
 _PATIENCE = 120.0
-"""Seconds after which a case is given up: a peer that hangs must not hang the run."""
+"""Seconds after which a case is stopped: a peer that hangs must not hang the whole run."""
 
 
 class Stopwatch:
-    """Times that part of a case which counts. One for each case and round."""
+    """Measures the timed part of a case. Each case has one in each round."""
 
     def __init__(self) -> None:
         self.figures: dict[str, float] = {}
@@ -78,13 +79,13 @@ class Stopwatch:
         self.report(cpu=cpu / operations, wall=wall / operations)
 
     def report(self, **figures: float) -> None:
-        """Give figures that the case has measured itself."""
+        """Add figures that the case has measured itself."""
         self.figures.update(figures)
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A median and the middle half of what was measured."""
+    """A median, and the middle half of the values that were measured."""
 
     median: float
     low: float
@@ -104,7 +105,7 @@ class Spread:
 
 @dataclass(slots=True)
 class Results:
-    """What one comparison measured: a list of rounds for each case, and why a case has none."""
+    """The result of one comparison: a list of rounds for each case, or the error of a case that failed."""
 
     reference: str
     figures: tuple[str, ...]
@@ -112,7 +113,7 @@ class Results:
     failures: dict[str, str] = field(default_factory=dict[str, str])
 
     def spread(self, case: str, of: str | None = None) -> Spread:
-        """The figure `of` (the first of the table) of a case over the rounds."""
+        """The spread of one figure of a case over the rounds; `of` is the first figure of the table by default."""
         name = of or self.figures[0]
         return Spread.of([figures[name] for figures in self.rounds[case]])
 
@@ -121,7 +122,7 @@ class Results:
         return self.spread(case, of).median
 
     def ratio(self, case: str, to: str | None = None, of: str | None = None) -> Spread | None:
-        """A case through another one (the reference), round by round; None where either could not be measured."""
+        """A case divided by another one (by default the reference), round by round; None if one has no rounds."""
         name, other = of or self.figures[0], to or self.reference
         pairs = zip(self.rounds.get(case, ()), self.rounds.get(other, ()), strict=False)
         values = [mine[name] / theirs[name] for mine, theirs in pairs if theirs[name]]
@@ -140,7 +141,7 @@ class Expectation:
 
 
 class Bench:
-    """One run: measures, prints, keeps, and judges."""
+    """One run of one question: measures cases, prints and keeps tables, and judges targets."""
 
     def __init__(self, question: str, *, quick: bool, charts: bool, minutes: float = math.inf) -> None:
         self.question = question
@@ -152,7 +153,7 @@ class Bench:
         self.expectations: list[Expectation] = []
 
     def is_late(self) -> bool:
-        """Whether the minutes that one question may take have passed: one with many tables then leaves some out."""
+        """Whether the question has used up its minutes; a question with many tables then leaves some out."""
         return time.monotonic() > self._ends_at
 
     def pick(self, *, quick: T, full: T) -> T:
@@ -171,10 +172,10 @@ class Bench:
         unit: str = "ns",
         rounds: int | None = None,
     ) -> Results:
-        """Measure the cases in turns, print the table, and keep it under `key`.
+        """Measure the cases in turns, print their table, and keep it under `key`.
 
-        Each round runs every case once; the order turns round with each, so that none is always first.
-        A round more than asked for is run before and thrown away.
+        Each round runs every case once, in the reverse order of the round before, so that no case is always first.
+        One more round is run before the others and is not counted.
         """
         results = Results(reference, figures, {name: [] for name in cases})
         names = list(cases)
@@ -184,7 +185,7 @@ class Bench:
                     continue
                 try:
                     measured = measure(cases[name])
-                except Exception as error:  # a peer may fail in any way; the table says how
+                except Exception as error:  # a peer may fail in any way; the table shows the error
                     results.failures[name] = f"{type(error).__name__}: {error}"
                     results.rounds[name].clear()
                 else:
@@ -201,7 +202,7 @@ class Bench:
         print(table.text(), flush=True)
 
     def expect(self, what: str, found: Spread | float | None, *, at_most: float) -> None:
-        """Judge a target: PASS where the median is at most `at_most`, FAIL otherwise or where nothing was measured."""
+        """Judge a target: PASS if the median is at most `at_most`, FAIL if it is above or if nothing was measured."""
         value = found.median if isinstance(found, Spread) else found
         text = "not measured" if found is None else str(found) if isinstance(found, Spread) else f"{found:.3g}"
         judged = Expectation(what, value, text, at_most, value is not None and value <= at_most)
@@ -209,7 +210,7 @@ class Bench:
         print(_report.verdict(judged), flush=True)
 
     def child(self, function: Callable[..., object], *args: Any) -> Any:
-        """Call a module-level function in a fresh interpreter; arguments and result travel as JSON."""
+        """Call a module-level function in a new interpreter; the arguments and the result are sent as JSON."""
         code = (
             "import importlib, json, sys; module, name, args = json.loads(sys.argv[1]);"
             "print(json.dumps(getattr(importlib.import_module(module), name)(*args)))"
@@ -228,17 +229,17 @@ class Bench:
             _charts.lines(name, title, across, up, series)
 
     def bars(self, name: str, title: str, values: Mapping[str, float], *, across: str = "ns") -> None:
-        """Draw a chart of horizontal bars, the shortest on top."""
+        """Draw a chart of horizontal bars, with the shortest at the top."""
         if self.charts:
             _charts.bars(name, title, across, values)
 
     def save(self) -> None:
-        """Write what was measured to benchmarks/results/."""
+        """Write the results to benchmarks/results/."""
         _report.save(self.question, self.quick, self.tables, self.samples, self.expectations)
 
 
 def measure(case: Case) -> dict[str, float]:
-    """Run one round of one case in an event loop of its own, and return its figures."""
+    """Run one round of one case, in an event loop of its own if it is async, and return its figures."""
     watch = Stopwatch()
 
     async def patiently(round_: Awaitable[None]) -> None:
@@ -259,7 +260,7 @@ def measure(case: Case) -> dict[str, float]:
 
 
 def _rows(results: Results, unit: str, per: str) -> tuple[list[str], list[list[str]]]:
-    """The table of a comparison: for each figure the value, its ratio to the reference, and the middle half of it."""
+    """The head and the rows of a comparison: each figure's median, and the spread of its ratio to the reference."""
     head = ["", *(cell for name in results.figures for cell in (f"{name} / {per}", f"of {results.reference}"))]
     rows: list[list[str]] = []
     for case, rounds in results.rounds.items():

@@ -1,8 +1,13 @@
-"""What a run leaves: tables on the terminal, JSON under benchmarks/results/, and the tables in the docs.
+"""Where the results of a run go: the terminal, JSON and one Markdown file under benchmarks/results/, and the docs.
 
-The docs are filled from the JSON of the last full run (of the last quick one, where there is no other), so that no
-figure in them is typed by hand:
-a page has `<!-- bench: question/key -->` and `<!-- end -->`, and what stands between is replaced.
+The JSON of the last full run is the source of everything else (the JSON of the last quick run, if a question has no
+full one), so that no figure is typed by hand:
+
+    benchmarks/results/DATE.md             every table of the run, for whoever wants to look something up
+    docs/explanation/performance.md        the few rows of `SUMMARY`, and the table of peers
+
+A block of the page stands between `<!-- bench: question/key -->` and `<!-- end -->`; `fill_page` replaces its content.
+`<!-- bench: summary -->` is the block of the summary.
 """
 
 from __future__ import annotations
@@ -26,25 +31,46 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "explanation" / "performance.md"
 
+SUMMARY = (
+    ("a delivery, 100 subscriptions: `publish` and `async for`", "fanout/100x64", "evenflow", "asyncio.Queue by hand"),
+    ("the same, read with `batches()`", "fanout/100x64", "evenflow, batches", "asyncio.Queue by hand"),
+    ("the same, `publish_many` and `batches()`", "fanout/100x64", "evenflow, publish_many", "asyncio.Queue by hand"),
+    ("the same, observers", "fanout/100x64", "evenflow, observers", "asyncio.Queue by hand"),
+    ("a delivery, 1 subscription", "fanout/1x64", "evenflow", "asyncio.Queue by hand"),
+    ("a delivery, 10,000 subscriptions", "fanout/10000x64", "evenflow", "asyncio.Queue by hand"),
+    ("one event to one waiting reader, median", "latency/idle", "evenflow", "asyncio.Queue by hand"),
+    ("subscribe and close, among 1,000", "churn/peers", "evenflow", "a set of asyncio.Queue"),
+    ("`map`", "streams/map", "evenflow", "bare async for"),
+    ("`merge`", "streams/merge", "evenflow", "bare async for"),
+    ("an idle subscription, memory", "memory/idle", "evenflow, subscribed", "asyncio.Queue(64)"),
+    (
+        "an event from another thread",
+        "threads/1",
+        "evenflow, publish_from_thread",
+        "run_coroutine_threadsafe(queue.put(e)).result()",
+    ),
+)
+"""The rows of the page's one table of figures: what was measured, in which table, our case, and the case beside it."""
+
 _BLOCK = re.compile(r"(<!-- bench: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 _STEPS = {"ns": (("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)), "B": (("B", 1.0), ("KB", 1e3), ("MB", 1e6))}
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text under a head."""
+    """A title, a head, and rows of text."""
 
     title: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
     def _figures(self) -> list[bool]:
-        """Which columns hold figures: they stand to the right."""
+        """Which columns hold figures: these are aligned to the right."""
         columns = range(1, len(self.head))
         return [False, *(any(row[n][:1].isdigit() for row in self.rows if n < len(row)) for n in columns)]
 
     def text(self) -> str:
-        """For a terminal."""
+        """The table for a terminal."""
         lines = [self.head, *self.rows]
         widths = [max(len(line[n]) for line in lines if n < len(line)) for n in range(len(self.head))]
         body = [
@@ -57,14 +83,14 @@ class Table:
         return "\n".join(["", self.title, "-" * len(self.title), *body])
 
     def markdown(self) -> str:
-        """For a page of the docs."""
+        """The table for a Markdown page."""
         rule = tuple("---:" if figure else "---" for figure in self._figures())
         lines = [self.head, rule, *self.rows]
         return "\n".join(f"| {' | '.join((*line, *('',) * (len(self.head) - len(line))))} |" for line in lines)
 
 
 def quantity(value: float, unit: str) -> str:
-    """A figure with the unit a reader would use: `231 ns`, `1.4 us`, `3.3 KB`."""
+    """A figure with the unit that a reader would use: `231 ns`, `1.4 us`, `3.3 KB`."""
     steps = _STEPS.get(unit)
     if steps is None:
         return f"{value:.3g} {unit}".rstrip()
@@ -73,13 +99,15 @@ def quantity(value: float, unit: str) -> str:
 
 
 def verdict(judged: Expectation) -> str:
-    """A line that says whether a target was met."""
+    """One line that says whether a target was met."""
     return f"{'PASS' if judged.passed else 'FAIL'}  {judged.what}: {judged.text} (at most {judged.limit:g})"
 
 
 def machine() -> dict[str, str]:
-    """What the figures were measured on, and with which versions."""
-    from benchmarks import peers  # late: the peers' adapters import the harness
+    """The machine that the figures were measured on, and the versions of the libraries."""
+    from benchmarks import (
+        peers,
+    )  # imported here because the peers' adapters import the harness, which imports this file
 
     names = ("evenflow", "anyio", "pydantic", *sorted({peer.package for peer in peers.known() if peer.package}))
     return {
@@ -112,7 +140,7 @@ def save(
     samples: Mapping[str, Mapping[str, Sequence[Mapping[str, float]]]],
     expectations: Sequence[Expectation],
 ) -> None:
-    """Write one question's run as JSON; a quick run does not replace a full one."""
+    """Write the results of one question as JSON; a quick run does not replace a full one."""
     RESULTS.mkdir(exist_ok=True)
     kept = {
         "question": question,
@@ -129,13 +157,18 @@ def save(
 
 
 def fill_page() -> list[str]:
-    """Put the tables of the last full runs into the docs; return the blocks for which there is no result."""
+    """Put the tables of the last full runs into the docs.
+
+    Returns:
+        The names of the tables that have no result. A block that needs one of them stays as it was.
+    """
     missing: list[str] = []
 
     def replace(found: re.Match[str]) -> str:
-        table = _kept(found[2])
+        name = found[2]
+        table, unknown = _summary() if name == "summary" else (_kept(name), [name])
         if table is None:
-            missing.append(found[2])
+            missing.extend(unknown)
             return found[0]
         return f"{found[1]}{table}\n{found[3]}"
 
@@ -143,10 +176,56 @@ def fill_page() -> list[str]:
     return missing
 
 
+def write_tables(questions: Sequence[str]) -> Path | None:
+    """Write every table that is kept of these questions into one Markdown file, named by the date of the last of them.
+
+    Returns:
+        The file, or None if nothing is kept.
+    """
+    runs = {name: kept for name in questions if (kept := _latest(name)) is not None}
+    if not runs:
+        return None
+    date = max(str(kept["measured_at"]) for kept in runs.values())[:10]
+    parts = [
+        f"# Tables of {date}",
+        "Every table of the benchmarks, as last measured on that day or before it.",
+        "A cell such as `0.38 [0.37, 0.40]` is the median over the rounds, and in brackets the middle half of them.",
+        "[The performance page](../../docs/explanation/performance.md) says what the figures mean.",
+        f"## Machine and versions\n\n{_kept(f'{next(iter(runs))}/machine')}",
+    ]
+    for name, kept in runs.items():
+        parts.append(f"## {name}\n\nMeasured at {kept['measured_at']}.")
+        parts += [f"### {table['title']}\n\n{_kept(f'{name}/{key}')}" for key, table in kept["tables"].items()]
+        if kept["expectations"]:
+            parts.append(f"### Targets\n\n{_kept(f'{name}/targets')}")
+    path = RESULTS / f"{date}.md"
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return path
+
+
+def _summary() -> tuple[str | None, list[str]]:
+    """The rows of `SUMMARY` as Markdown, or None and the tables that are missing."""
+    rows: list[tuple[str, ...]] = []
+    unknown: list[str] = []
+    for what, name, ours, reference in SUMMARY:
+        question, _, key = name.partition("/")
+        table = (_latest(question) or {"tables": {}})["tables"].get(key)
+        cells = {row[0]: row for row in table["rows"]} if table else {}
+        if ours in cells and reference in cells:
+            rows.append((what, cells[ours][1], f"{reference}: {cells[reference][1]}", cells[ours][2]))
+        elif name not in unknown:
+            unknown.append(name)
+    head = ("", "evenflow", "compared with", "ratio")
+    return (None if unknown else Table("", head, tuple(rows)).markdown()), unknown
+
+
 def _kept(name: str) -> str | None:
-    """The Markdown kept for `question/key`; `question/targets` is the table of verdicts, `machine` where it ran."""
+    """The Markdown that is kept for `question/key`.
+
+    `question/targets` is the table of targets, and `question/machine` the table of the machine and the versions.
+    """
     question, _, key = name.partition("/")
-    kept = _read(f"{question}.json") or _read(f"{question}-quick.json")
+    kept = _latest(question)
     if kept is None:
         return None
     if key == "machine":
@@ -162,6 +241,11 @@ def _kept(name: str) -> str | None:
     if table is None:
         return None
     return f"{table['markdown']}\n\n(from a quick run)" if kept["quick"] else str(table["markdown"])
+
+
+def _latest(question: str) -> dict[str, Any] | None:
+    """The last full run of a question, or else the last quick one."""
+    return _read(f"{question}.json") or _read(f"{question}-quick.json")
 
 
 def _read(name: str) -> dict[str, Any] | None:

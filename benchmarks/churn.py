@@ -1,7 +1,7 @@
-"""What does it cost to come and go, among few and among very many?
+"""What does it cost to subscribe and to close, among few subscriptions and among very many?
 
-A WebSocket client that connects subscribes, and closes when it leaves. The cost must not follow how many others are
-there: not in the subscription list, not in a route worked out before.
+A WebSocket client subscribes when it connects, and closes its subscription when it leaves. The cost must not depend on
+the number of other subscriptions: neither in the list of subscriptions, nor in a route that was computed before.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from benchmarks._harness import Bench, Case, Results, Stopwatch
 from benchmarks.peers.evenflow import Tick, ticks
 from evenflow import Event, Subject, Subscription
 
-QUESTION = "What does it cost to come and go?"
+QUESTION = "What does it cost to subscribe and to close?"
 
 _TIMES = 1_000
 
 
 class Other(Event):
-    """What those who are there already want; the event that is published while they come and go is not theirs."""
+    """The event that the standing subscriptions want; nobody publishes it."""
 
     n: int
 
 
 def run(bench: Bench) -> None:
-    """Subscribe and close alone, and with an event in between, as the number of those who are there grows."""
+    """Subscribe and close, without and with an event in between, as the number of standing subscriptions grows."""
     counts = bench.pick(quick=(10, 10_000), full=(10, 100, 1_000, 10_000, 100_000))
     alone = _grow(bench, "alone", "subscribe, close", counts, with_event=False)
     among = _grow(bench, "event", "subscribe, publish, close", counts, with_event=True)
@@ -47,8 +47,8 @@ def run(bench: Bench) -> None:
     )
     bench.lines(
         "churn",
-        "To come and go",
-        "subscriptions that are there",
+        "The cost to subscribe and close",
+        "subscriptions that exist already",
         {
             "evenflow: subscribe, close": {count: alone.median(_label(count)) for count in counts},
             "evenflow: subscribe, publish, close": {count: among.median(_label(count)) for count in counts},
@@ -64,7 +64,7 @@ def _label(count: int) -> str:
 def _grow(bench: Bench, key: str, what: str, counts: tuple[int, ...], *, with_event: bool) -> Results:
     return bench.compare(
         key,
-        f"{what}: processor time for each, as those who are there grow",
+        f"{what}: processor time for each, as the number of other subscriptions grows",
         {_label(count): _evenflow(count, with_event=with_event) for count in counts},
         reference=_label(10),
         per="subscription",
@@ -74,7 +74,7 @@ def _grow(bench: Bench, key: str, what: str, counts: tuple[int, ...], *, with_ev
 
 @asynccontextmanager
 async def _standing(count: int) -> AsyncIterator[Subject[Tick | Other]]:
-    """A subject with so many subscriptions to what is not published."""
+    """A subject with `count` subscriptions to an event that is not published."""
     subject = Subject(Tick | Other)
     there: list[Subscription[Other]] = [subject.subscribe(Other) for _ in range(count)]
     try:
@@ -111,7 +111,7 @@ def _queues(count: int) -> Case:
 
 
 def _nothing(_: Tick) -> None:
-    """What is called for no event at all."""
+    """A callback that is never called."""
 
 
 def _reactivex(count: int) -> Case:

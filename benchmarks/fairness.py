@@ -1,8 +1,8 @@
 """How long does another task wait while a publisher never sleeps?
 
-A publisher loops over `await publish` without a pause; its subscribers keep up; one more task does nothing but let the
-loop turn and note how long that took. Judged by processor time, because on a shared machine another process may hold
-the core meanwhile; the wall time is shown beside it.
+A publisher calls `await publish` in a loop without a pause, and its subscribers keep up. One more task lets the loop
+turn again and again, and notes how long each turn took. The target is for processor time, because on a shared machine
+another process may use the core meanwhile; the wall time is shown beside it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from evenflow import Subject, Subscription
 QUESTION = "How long does another task wait while a publisher never sleeps?"
 
 _LIMIT = 5e6
-"""Nanoseconds: the target."""
+"""The target, in nanoseconds."""
 
 _SUBSCRIPTIONS = 1_000
 
 
 def run(bench: Bench) -> None:
-    """The longest turn of the loop, for one event at a time and for many, and by hand."""
+    """The longest turn of the loop, for one event at a time, for many events at once, and for queues by hand."""
     events = bench.pick(quick=200, full=600)
     cases: dict[str, Case] = {
         "asyncio.Queue by hand": _by_hand(events),
@@ -45,7 +45,7 @@ def run(bench: Bench) -> None:
     for name in cases:
         if name.startswith("evenflow"):
             longest = results.median(name) if results.rounds[name] else None
-            bench.expect(f"{name}: nanoseconds that another task waits at most", longest, at_most=_LIMIT)
+            bench.expect(f"{name}: the longest wait of another task, in nanoseconds", longest, at_most=_LIMIT)
     bench.bars(
         "fairness",
         f"The longest wait of another task, {_SUBSCRIPTIONS:,} subscribers",
@@ -55,7 +55,7 @@ def run(bench: Bench) -> None:
 
 
 async def _watched(watch: Stopwatch, work: Callable[[], Awaitable[None]]) -> None:
-    """Run the work, and beside it a task that notes each turn of the loop."""
+    """Run the work, and beside it a task that notes how long each turn of the loop takes."""
     turns: list[int] = []
     walls: list[int] = []
     done = False

@@ -1,8 +1,8 @@
-"""What does it cost to hand one event to one subscription, beside what a user could take instead?
+"""What does it cost to deliver one event to one subscription, compared with what a user could take instead?
 
-The work is in `benchmarks/peers`: one publisher that never sleeps, subscribers that count. The time runs from the first
-publish to the last event counted, and is divided by the number of deliveries. Figures of peers that call a function in
-the publisher's stack are shown beside ours although they do less: no buffer, no pace of one's own.
+The work is in `benchmarks/peers`: one publisher that never sleeps, and subscribers that count. The time runs from the
+first publish to the last event that is counted, and is divided by the number of deliveries. Peers that call a function
+inside `publish` are shown as well, although they do less: they have no buffer, and all subscribers go at one pace.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ BUFFERS = (16, 64, 1_024)
 DEFAULT = 64
 
 _SLOW = {"bubus", "pyee", "anyio streams, as documented"}
-"""Ten to three hundred times slower than the rest: measured once, with 100 subscriptions."""
+"""Peers that are ten to three hundred times slower than the rest: they are measured once, with 100 subscriptions."""
 
 
 def run(bench: Bench) -> None:
-    """The table of peers, their traits, every size, and the cost as subscriptions grow."""
-    bench.record("peers", "What each does, and does not", *peers.table())
+    """The traits of the peers, every size, the cost as the number of subscriptions grows, and the targets."""
+    bench.record("peers", "What each peer does, and does not do", *peers.table())
     rows = [_everyone(bench), _row(bench, 100, 1_024)]
-    rows += [_row(bench, 1, 16)] if bench.quick else _matrix(bench)  # the row in which others come closest
+    rows += [_row(bench, 1, 16)] if bench.quick else _matrix(bench)  # in this row the other libraries come closest
     _growth(bench)
     _targets(bench, rows)
     if not bench.quick:
@@ -41,21 +41,21 @@ def run(bench: Bench) -> None:
 
 
 def _matrix(bench: Bench) -> list[_Row]:
-    """Every number of subscriptions with every size of buffer, the default size first."""
+    """Every number of subscriptions with every size of the buffer, the default size first."""
     rows: list[_Row] = []
     for buffer in sorted(BUFFERS, key=lambda size: size != DEFAULT):
         for count in SUBSCRIPTIONS:
             if count == 100 and buffer in (DEFAULT, 1_024):
                 continue
             if bench.is_late():
-                print(f"left out, out of time: {count:,} subscriptions, buffer {buffer:,}")
+                print(f"left out because the time is up: {count:,} subscriptions, buffer {buffer:,}")
             else:
                 rows.append(_row(bench, count, buffer))
     return rows
 
 
 class _Row:
-    """One number of subscriptions and one size of buffer, measured."""
+    """The results for one number of subscriptions and one size of the buffer."""
 
     def __init__(self, subscriptions: int, buffer: int, results: Results) -> None:
         self.subscriptions = subscriptions
@@ -64,7 +64,7 @@ class _Row:
 
 
 def _events(bench: Bench, subscriptions: int, buffer: int) -> int:
-    """Enough to fill every buffer several times, within what a round may take."""
+    """The number of events: enough to fill every buffer several times, and not too many for one round."""
     deliveries = bench.pick(quick=20_000, full=200_000)
     most = bench.pick(quick=200_000, full=2_000_000)
     return min(max(4 * buffer, 160, deliveries // subscriptions), most // subscriptions)
@@ -74,7 +74,7 @@ _OURS = tuple(peer for peer in peers.known() if peer.name.startswith("evenflow")
 
 
 def _short() -> list[peers.Peer]:
-    """Those that the targets speak of."""
+    """The peers of the targets, and the fast ones at their own pace."""
     ours = (OURS, MANY, CALLBACK)
     return [
         p for p in peers.known() if p.name in ours or (p.own_pace == "yes" and p not in _OURS and p.name not in _SLOW)
@@ -82,14 +82,15 @@ def _short() -> list[peers.Peer]:
 
 
 def _few() -> list[peers.Peer]:
-    """Those of a row that has to be quick: the targets' own, and the peer that comes closest."""
+    """The peers of a quick row: those of the targets, and the one that comes closest."""
     return [peers.named(name) for name in (OURS, MANY, HAND, FLOOR, CALLBACK, CLOSEST)]
 
 
 def _everyone(bench: Bench) -> _Row:
     """Every peer once, at 100 subscriptions and a buffer of 64."""
     everyone = _short() if bench.quick else peers.known()
-    # in a quick run, too, so many that what is paid once a subscription, its end above all, hardly weighs
+    # A subscription has costs that it pays once, above all at its end. Enough events make them small beside the rest,
+    # in a quick run, too.
     events = bench.pick(quick=1_024, full=_events(bench, 100, 64))
     results = bench.compare(
         "100x64",
@@ -109,7 +110,7 @@ def _everyone(bench: Bench) -> _Row:
 
 
 def _row(bench: Bench, subscriptions: int, buffer: int) -> _Row:
-    """Those that are worth a row at every size."""
+    """The peers that are worth a row at every size."""
     shown = _few() if bench.quick else _short()
     if not bench.quick and subscriptions < 10_000:
         shown = [peer for peer in peers.known() if peer.name not in _SLOW]
@@ -126,9 +127,10 @@ def _row(bench: Bench, subscriptions: int, buffer: int) -> _Row:
 
 
 def _growth(bench: Bench) -> None:
-    """Ours from 10 to 10,000 subscriptions, in turns; and as many queues, which feel the same caches."""
+    """evenflow from 10 to 10,000 subscriptions, in turns; and as many queues, which use the same caches."""
     counts = bench.pick(quick=(10, 10_000), full=(10, 100, 1_000, 10_000))
-    # as many events for each number of them: what is paid once a subscription (its stream, its end) weighs the same
+    # The number of events is the same for each number of subscriptions, so that the costs that a subscription pays once
+    # (its stream, its end) have the same weight.
     events = bench.pick(quick=128, full=1_280)
     named = ((OURS, "growth"), (HAND, "growth-by-hand"))
     for name, key in named[:1] if bench.quick or bench.is_late() else named:
@@ -147,7 +149,7 @@ def _growth(bench: Bench) -> None:
 
 
 def _targets(bench: Bench, rows: list[_Row]) -> None:
-    """The targets that are ratios between rows of these tables."""
+    """The targets that are ratios between cases of these tables."""
     limits = {64: 0.45, 1_024: 0.35}
     for row in rows:
         if row.subscriptions != 100 or row.buffer not in limits:
@@ -162,7 +164,7 @@ def _targets(bench: Bench, rows: list[_Row]) -> None:
 
 
 def _worst(rows: Iterable[_Row]) -> tuple[Spread | None, str]:
-    """Our worst ratio to a library that delivers at the subscriber's own pace, over all rows, and where it was."""
+    """Our worst ratio to a library that delivers at the subscriber's own pace, over all rows, and its row."""
     rivals = [peer.name for peer in peers.known() if peer.own_pace == "yes" and peer.package and not peer.floor]
     found: list[tuple[float, str, Spread]] = []
     for row in rows:
@@ -173,13 +175,13 @@ def _worst(rows: Iterable[_Row]) -> tuple[Spread | None, str]:
                     (ratio.median, f"{rival}, {row.subscriptions:,} subscriptions, buffer {row.buffer:,}", ratio)
                 )
     if not found:
-        return None, "nobody could be measured"
+        return None, "no peer could be measured"
     _, where, ratio = max(found, key=lambda each: each[0])
     return ratio, where
 
 
 def _draw(bench: Bench, rows: list[_Row]) -> None:
-    """A line for each of those that are measured at every size."""
+    """Draw a line for each peer that is measured at every size."""
     for buffer in BUFFERS:
         series: dict[str, dict[float, float]] = {}
         for row in sorted((row for row in rows if row.buffer == buffer), key=lambda row: row.subscriptions):
@@ -187,7 +189,7 @@ def _draw(bench: Bench, rows: list[_Row]) -> None:
                 if rounds and name not in _SLOW:
                     series.setdefault(name, {})[row.subscriptions] = row.results.median(name)
         if max(map(len, series.values()), default=0) < 2:
-            continue  # left out: no line without two points
+            continue  # a line needs two points
         bench.lines(
             f"fanout-{buffer}",
             f"One delivery, buffer {buffer:,}",

@@ -1,10 +1,11 @@
-"""How long is an event on its way to a subscriber that waits for it, and to one among many under load?
+"""How long does an event take to reach a subscriber that waits for it, alone and among many under load?
 
-Idle: one subscriber waits, one event is published, and the clock runs from before the publish until the subscriber has
-it; then everything comes to rest again. The first hand-overs of each round are not counted, whoever's they are: the
-processor learns the way then, and one in a hundred of a few thousand would be mostly those. Under load: bursts of
-events at a steady rate to 100 subscribers, the same for everybody, and every delivery is timed. Wall time, since
-waiting is what is asked; so a loaded machine shows in the p99.
+Idle: one subscriber waits, and one event is published. The clock runs from before the publish until the subscriber has
+the event; then everything comes to rest again. The first events of each round are not counted, for any peer: the
+processor's caches are cold then, and the p99 would show mostly these.
+
+Under load: bursts of events at a steady rate go to 100 subscribers, and every delivery is timed. It is wall time,
+because the question is about waiting; so other work on the machine shows in the p99.
 """
 
 from __future__ import annotations
@@ -23,24 +24,24 @@ from benchmarks.peers import settle
 from benchmarks.peers.evenflow import Tick, ticks
 from evenflow import Subject
 
-QUESTION = "How long is an event on its way?"
+QUESTION = "How long does an event take to reach its subscriber?"
 
 HAND = "asyncio.Queue by hand"
 
 _WARM_UP = 500
-"""So many idle hand-overs of each round are not counted."""
+"""The number of idle events at the start of each round that are not counted."""
 
 Publish = Callable[[Tick], Awaitable[object]]
 Receive = Callable[[], Awaitable[Tick]]
 Link = Callable[[int], AbstractAsyncContextManager[tuple[Publish, list[Receive]]]]
-"""Opens a link to so many readers: how to publish, and how each of them waits for one event."""
+"""Opens a link to a number of readers: how to publish, and how each reader waits for one event."""
 
 
 def run(bench: Bench) -> None:
-    """Idle, then under load."""
+    """First idle, then under load."""
     idle = bench.compare(
         "idle",
-        "One event to one waiting subscriber, nothing else going on: from before the publish until it is there",
+        "One event to one waiting subscriber, and nothing else to do: from before the publish until it is received",
         {name: _idle(link, _WARM_UP + 5_000) for name, link in _LINKS.items()},
         reference=HAND,
         per="event",
@@ -58,7 +59,7 @@ def run(bench: Bench) -> None:
     if not bench.quick:
         bench.compare(
             "load",
-            "100 subscribers, 10 events every 4 ms: from before the publish until each has it",
+            "100 subscribers, 10 events every 4 ms: from before the publish until each subscriber has it",
             {name: _loaded(link, subscribers=100, bursts=150) for name, link in _LINKS.items()},
             reference=HAND,
             per="delivery",
@@ -89,9 +90,9 @@ def _idle(link: Link, times: int) -> Case:
             for number, event in enumerate(ticks(times), 1):
                 started = clock()
                 await publish(event)
-                while len(waits) < number:  # noqa: ASYNC110 - an event would be part of what is measured
+                while len(waits) < number:  # noqa: ASYNC110 - waiting on an event would be measured, too
                     await asyncio.sleep(0)
-                await asyncio.sleep(0)  # until it waits again
+                await asyncio.sleep(0)  # now the reader waits again
             reader.cancel()
             await asyncio.wait([reader])
         _percentiles(watch, waits[_WARM_UP:])
@@ -121,7 +122,7 @@ def _loaded(link: Link, *, subscribers: int, bursts: int, burst: int = 10, every
                 for event in made[number * burst : (number + 1) * burst]:
                     started[event.n] = clock()
                     await publish(event)
-            while len(waits) < wanted:  # noqa: ASYNC110 - the same
+            while len(waits) < wanted:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.001)
             for task in tasks:
                 task.cancel()

@@ -1,7 +1,7 @@
-"""What does a subscription hold while nothing happens, and what grows while one reader is stuck?
+"""How much memory does an idle subscription need, and does memory grow while one reader is stuck?
 
-Each figure comes from an interpreter of its own. Idle subscriptions are counted by tracemalloc, which sees what Python
-allocates; with one stuck subscriber the resident size of the process is looked at as well.
+Each figure comes from an interpreter of its own. tracemalloc measures idle subscriptions; it sees what Python
+allocates. With one stuck subscriber the resident size of the process is measured as well.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 from benchmarks._harness import Bench
 from benchmarks._report import quantity
 
-QUESTION = "What does it hold?"
+QUESTION = "How much memory does it need?"
 
 
 def run(bench: Bench) -> None:
-    """Ten thousand idle ones, and a million events past one that is stuck."""
+    """Ten thousand idle subscriptions, and a million events while one reader is stuck."""
     _idle(bench)
     _stuck(bench)
 
@@ -38,22 +38,22 @@ def _idle(bench: Bench) -> None:
     queue = bytes_each["asyncio.Queue(64)"]
     bench.record(
         "idle",
-        f"Bytes for each of {count:,} that are idle",
+        f"Bytes for each of {count:,} idle subscriptions or queues",
         ["", "each", "of asyncio.Queue(64)"],
         [[name, quantity(size, "B"), f"{size / queue:.2f}"] for name, size in bytes_each.items()],
     )
-    bench.bars("memory-idle", f"One of {count:,} that are idle", bytes_each, across="bytes, logarithmic")
+    bench.bars("memory-idle", f"One of {count:,} idle subscriptions or queues", bytes_each, across="bytes, logarithmic")
     for name in ("evenflow, subscribed", "evenflow, with a condition"):
         bench.expect(f"{name}, against an idle asyncio.Queue(64)", bytes_each[name] / queue, at_most=1.0)
 
 
 def idle(kind: str, count: int) -> float:
-    """Bytes for each of so many idle subscriptions, or queues."""
+    """Bytes for each of `count` idle subscriptions or queues."""
     from benchmarks.peers.evenflow import Tick
     from evenflow import Subject
 
     subject = Subject(Tick)
-    subject.subscribe(Tick, where=Tick.n == -1).close()  # what is made once is not counted
+    subject.subscribe(Tick, where=Tick.n == -1).close()  # so that what is made once is not counted
 
     def make(number: int) -> object:
         match kind:
@@ -95,12 +95,12 @@ def _stuck(bench: Bench) -> None:
     found = bench.child(stuck, list(marks))
     bench.record(
         "stuck",
-        "One stuck `drop_oldest` subscriber (64), one that reads: after so many events",
+        "The process after a number of events, with one stuck `drop_oldest` subscriber (64) and one that reads",
         ["events", "traced", "resident"],
         [[f"{mark:,}", quantity(traced, "B"), quantity(resident, "B")] for mark, traced, resident in found],
     )
     (first, *_), (last, *_) = found[0], found[-1]
-    what = f"from {first:,} to {last:,} events past a stuck subscriber"
+    what = f"from {first:,} to {last:,} events, with one stuck subscriber"
     bench.expect(f"growth {what}, bytes traced", found[-1][1] - found[0][1], at_most=65_536)
     bench.expect(f"resident size {what}", found[-1][2] / found[0][2], at_most=1.01)
     bench.lines(
@@ -113,7 +113,7 @@ def _stuck(bench: Bench) -> None:
 
 
 def stuck(marks: list[int]) -> list[tuple[int, int, int]]:
-    """Traced bytes and resident bytes of the process after each mark."""
+    """The traced and the resident bytes of the process after each number of events in `marks`."""
     from benchmarks.peers.evenflow import Tick
     from evenflow import Subject
 
@@ -144,7 +144,7 @@ def stuck(marks: list[int]) -> list[tuple[int, int, int]]:
 
 
 def _resident() -> int:
-    """Bytes of this process that are in memory."""
+    """The resident bytes of this process."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except OSError:

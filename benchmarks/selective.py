@@ -1,13 +1,13 @@
-"""What does a publish cost when each of very many subscriptions wants something else?
+"""What does a publish cost if each of very many subscriptions wants something else?
 
-Clients that each want one key, one of two keys together, or prices between two bounds: a publish should cost what those
-cost who want the event, not those who exist. What cannot be looked up (`~`, `!=`, callables) is measured beside it.
+Each client wants one key, two keys together, or prices between two bounds. The cost of a publish should follow the
+subscriptions that want the event, not those that exist. Callables, which cannot be looked up, are measured beside them.
 
-The subscriptions of a case are made once and stay. The events go to the same ten of them, which lie far apart, so that
-what grows is the number of the others, not of the buffers that are written to. Each publish finds empty buffers: what
-the last one brought is taken in between, untimed, and what reading the clocks around each takes is taken off.
-"Each time another" is the same with another client for each event: what it adds is memory that nobody has looked at
-for long.
+The subscriptions of a case are made once and stay. The events go to the same ten of them, which are far apart, so that
+only the number of the other subscriptions grows, not the number of buffers that are written to. Each publish finds
+empty buffers: the events of the last publish are received in between, outside the timed part. The cost of reading the
+clocks is subtracted. "Each time another" has another client for each event: this adds reads of memory that is in no
+cache.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from reactivex.subject import Subject as RxSubject
 from benchmarks._harness import Bench, Case, Results, Stopwatch
 from evenflow import Event, Subject, Subscription
 
-QUESTION = "What does a publish cost when each of very many wants something else?"
+QUESTION = "What does a publish cost if each of very many subscriptions wants something else?"
 
 _TIMES = 1_000
 _FEW = 50
@@ -33,7 +33,7 @@ _BUFFER = 1_024
 
 
 class Quote(Event):
-    """What is published."""
+    """The event that is published."""
 
     key: int = 0
     place: int = 0
@@ -42,7 +42,7 @@ class Quote(Event):
 
 @dataclass
 class Crowd:
-    """So many subscriptions, each to something else, and events of which each is wanted by a few."""
+    """`count` subscriptions, each to something else, and events that a few of them want."""
 
     count: int
     where: Callable[[int], Any]
@@ -55,7 +55,7 @@ class Crowd:
     events: list[Quote] = field(default_factory=list)
 
     def make(self) -> None:
-        """Subscribe them all, once."""
+        """Make all subscriptions, once."""
         if not self.there:
             self.subject = Subject(Quote)
             self.there = [
@@ -64,12 +64,12 @@ class Crowd:
             self.events = [self.event(turn % self.clients * 7_919 % self.count) for turn in range(self.times)]
 
     def take(self, event: Quote) -> None:
-        """Take what came of this event, so that the next one finds empty buffers, as this one did."""
+        """Receive this event, so that the next publish finds empty buffers."""
         for number in self.takers(event):
             self.there[number].receive_nowait()
 
     async def publish(self, watch: Stopwatch) -> None:
-        """Publish to buffers that are empty, however many subscriptions there are."""
+        """Publish each event to empty buffers."""
         self.make()
         subject = self.subject
         await self._settle()
@@ -85,12 +85,12 @@ class Crowd:
         watch.report(cpu=cpu / count - cpu_of_clock, wall=wall / count - wall_of_clock)
 
     async def _settle(self) -> None:
-        """Have the subject at home in this round's loop: moving there costs something for each subscription, once."""
+        """Bind the subject to this round's loop: this costs something for each subscription, once."""
         await self.subject.publish(self.events[0])
         self.take(self.events[0])
 
     async def churn(self, watch: Stopwatch) -> None:
-        """Come, publish what is one's own, and go, among all of them."""
+        """Subscribe, publish an event that the new subscription wants, and close, among all the others."""
         self.make()
         subject, where = self.subject, self.where
         await self._settle()
@@ -104,7 +104,7 @@ class Crowd:
 
 
 def _clock() -> tuple[float, float]:
-    """What reading the clocks around one publish takes by itself, wall and processor time: half a microsecond."""
+    """What reading the clocks around one publish costs, in wall and processor time: half a microsecond."""
     walls: list[int] = []
     cpus: list[int] = []
     for _ in range(1_000):
@@ -131,7 +131,7 @@ EVERYTHING: Kind = (lambda _: None, lambda n: Quote(key=n), lambda _: range(10))
 
 
 def run(bench: Bench) -> None:
-    """One key, two keys, intervals, coming and going; then what others do, and what is not indexed."""
+    """One key, two keys, intervals, subscribing and closing; then another library, and what is not indexed."""
     counts = bench.pick(quick=(10, 3_000), full=(10, 100, 1_000, 10_000, 100_000))
     keys = _grow(bench, "key", "each wants one key", KEY, counts)
     pairs = _grow(bench, "pair", "each wants two keys together", TWO_KEYS, counts)
@@ -146,14 +146,14 @@ def run(bench: Bench) -> None:
         ("subscribe to an interval, publish, close", spans),
     ):
         bench.expect(f"{what}, with {many} against {_label(10)}", found.ratio(many, to=_label(10)), at_most=1.5)
-    bench.expect(f"ten of {many} intervals, against ten who want everything", intervals.ratio(many), at_most=5)
+    bench.expect(f"ten of {many} intervals, against ten that want everything", intervals.ratio(many), at_most=5)
     _others(bench, counts[-1])
     if bench.quick:
         return
     others = _grow(bench, "key-other", "each wants one key; each time another", KEY, counts, clients=_TIMES)
     bench.lines(
         "selective",
-        "To publish, where each wants something else",
+        "A publish, where each subscription wants something else",
         "subscriptions",
         {
             what: {count: found.median(_label(count)) for count in counts}
@@ -169,7 +169,7 @@ def run(bench: Bench) -> None:
     bench.lines(
         "selective-churn",
         "To subscribe, publish and close",
-        "subscriptions that are there",
+        "subscriptions that exist already",
         {
             what: {count: found.median(_label(count)) for count in counts}
             for what, found in (("one key", churn), ("an interval", spans))
@@ -196,12 +196,12 @@ def _grow(
     crowds = {_label(count): Crowd(count, *kind, clients=clients) for count in counts}
     cases: dict[str, Case] = {name: crowd.churn if churn else crowd.publish for name, crowd in crowds.items()}
     if ten:
-        cases["ten who want everything"] = Crowd(10, *EVERYTHING).publish
+        cases["ten that want everything"] = Crowd(10, *EVERYTHING).publish
     results = bench.compare(
         key,
-        f"{what}: processor time for each, as those who are there grow",
+        f"{what}: processor time for each, as the number of other subscriptions grows",
         cases,
-        reference="ten who want everything" if ten else _label(10),
+        reference="ten that want everything" if ten else _label(10),
         per="publish",
         rounds=bench.pick(quick=3, full=5),
     )
@@ -214,7 +214,7 @@ def _grow(
 
 
 def _others(bench: Bench, count: int) -> None:
-    """A filter for each subscription, as others do it, and what of ours is asked one by one."""
+    """A filter for each subscription in reactivex, and a callable for each subscription here."""
     filters = bench.pick(quick=1_000, full=10_000)
     indexed, asked = Crowd(count, *KEY), None if bench.quick else Crowd(filters, *CALLABLE, times=_FEW)
     reactive, ours = f"reactivex, a filter for each of {filters:,}", f"evenflow, one key each of {count:,}"

@@ -1,7 +1,7 @@
-"""What does `import evenflow` cost a program that uses anyio and pydantic already?
+"""What does `import evenflow` cost in a program that uses anyio and pydantic already?
 
-Both load most of themselves when they are first used, so each is used once before the clock starts.
-Each import happens in an interpreter of its own, with byte code kept, as it is for everybody.
+Both import most of their modules when they are first used, so each is used once before the clock starts.
+Each import happens in an interpreter of its own, with compiled byte code, as it does for users.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ print(json.dumps({"ground": (ground - started) * 1e3, "evenflow": (done - ground
 
 
 def run(bench: Bench) -> None:
-    """The import itself, and what it brings along."""
+    """The import itself, and the modules that it imports."""
     rounds = bench.pick(quick=7, full=21)
     with tempfile.TemporaryDirectory() as cache:
-        _imported(cache)  # leaves the byte code
+        _imported(cache)  # writes the byte code
         found = [_imported(cache) for _ in range(rounds)]
     rows: list[list[str]] = []
     for field, what in (("ground", "anyio and pydantic, used once"), ("evenflow", "evenflow, beyond those")):
@@ -54,11 +54,13 @@ def run(bench: Bench) -> None:
     extra = statistics.median(each["evenflow"] for each in found)
     bench.expect("`import evenflow` beyond anyio and pydantic, in ms", extra, at_most=30.0)
     extras = sorted(_EXTRAS.intersection(name.partition(".")[0] for name in found[0]["came"]))
-    bench.expect(f"modules of extras that come with it ({', '.join(extras) or 'none'})", len(extras), at_most=0)
+    bench.expect(
+        f"modules of optional dependencies that it imports ({', '.join(extras) or 'none'})", len(extras), at_most=0
+    )
 
 
 def _imported(cache: str) -> dict[str, Any]:
-    """Milliseconds of processor time for the ground and for evenflow, and the modules that came with it."""
+    """Milliseconds of processor time for anyio with pydantic and for evenflow, and the modules that it imported."""
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache, "PYTHONDONTWRITEBYTECODE": ""}
     done = subprocess.run([sys.executable, "-c", _CODE], env=environment, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)

@@ -1,7 +1,7 @@
-"""What does an operator cost, beside aiostream and beside a bare `async for` that does the same work?
+"""What does an operator cost, compared with aiostream and with a bare `async for` that does the same work?
 
-Everybody reads the same asynchronous generator and counts what comes out. The bare loop is what a user would write who
-needs neither backpressure through the chain, nor cancelling that loses nothing, nor a chain that closes its sources.
+All of them read the same asynchronous generator and count its events. A user could write the bare loop if they need no
+backpressure through the chain, may lose an event when they cancel, and need no chain that closes its sources.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ THEIRS = "aiostream"
 OURS = "evenflow"
 
 _QUIET = 0.002
-"""Seconds of silence that a debounce waits for; every event of a round comes before that has passed once."""
+"""The seconds of silence that a debounce waits for; all events of a round come in less time."""
 
 
 def double(number: int) -> int:
@@ -44,7 +44,7 @@ async def numbers(count: int) -> AsyncIterator[int]:
 
 
 def run(bench: Bench) -> None:
-    """A row for each operator; then what a chain adds for each link."""
+    """A row for each operator; then chains of one to five maps."""
     events = bench.pick(quick=4_000, full=15_000)
     rows = {row: {name: _case(read, events) for name, read in readers.items()} for row, readers in _ROWS.items()}
     ratios: dict[str, float] = {}
@@ -73,10 +73,10 @@ def run(bench: Bench) -> None:
 
 
 def _chains(bench: Bench, events: int) -> None:
-    """One to five maps in turns: a chain of five costs at most five times what one costs."""
+    """One to five maps in turns: a chain of five should cost at most five times as much as one."""
     results = bench.compare(
         "chain",
-        "a chain of so many maps: processor time for each event of the source",
+        "a chain of maps: processor time for each event of the source",
         {f"{length}": _case(_chain(length), events) for length in bench.pick(quick=(0, 1, 5), full=range(6))},
         reference="0",
         per="event",
@@ -161,7 +161,7 @@ def _bare_five(number: int) -> int:
 
 
 async def _bare_merge(count: int) -> int:
-    """Two tasks, one queue."""
+    """Two tasks that put into one queue."""
     queue: asyncio.Queue[int | None] = asyncio.Queue(1)
     seen = 0
 
@@ -182,7 +182,7 @@ async def _bare_merge(count: int) -> int:
 
 
 async def _bare_debounce(count: int) -> int:
-    """A timer that each event sets anew."""
+    """A timer that each event cancels and starts again."""
     loop = asyncio.get_running_loop()
     out: list[int] = []
     timer: asyncio.TimerHandle | None = None

@@ -1,7 +1,8 @@
-"""What does it cost to publish from another thread, with the reader's pace reaching that thread?
+"""What does it cost to publish from another thread, if a slow reader makes that thread wait?
 
-Wall time, because the threads wait for each other: the loop's thread and those that publish take turns under one lock
-of the interpreter. By hand there are two ways: one waits for room as ours does, the other does not and has no bound.
+It is wall time, because the threads wait for each other: the loop's thread and the publishing threads take turns under
+the interpreter's lock. Without evenflow there are two ways: one waits for room, as evenflow does; the other waits for
+nothing and has no bound.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _SAFE = "run_coroutine_threadsafe(queue.put(e)).result()"
 
 
 def run(bench: Bench) -> None:
-    """One thread and four, into one subscription that reads all the time."""
+    """One thread, then four threads, and one subscription that reads all the time."""
     events = bench.pick(quick=1_000, full=4_000)
     for threads in bench.pick(quick=(4,), full=(1, 4)):
         results = bench.compare(
@@ -50,7 +51,7 @@ def run(bench: Bench) -> None:
 
 
 async def _in_threads(count: int, events: int, work: Callable[[list[Tick]], None]) -> None:
-    """Let so many plain threads do their share of the work, and wait for them without holding the loop."""
+    """Run the work in `count` threads, a share of the events in each, and wait for them without blocking the loop."""
     made = ticks(events)
     share = events // count
     done = asyncio.Event()
@@ -67,7 +68,7 @@ async def _in_threads(count: int, events: int, work: Callable[[list[Tick]], None
     def body(place: int) -> None:
         try:
             work(made[place * share : (place + 1) * share])
-        except BaseException as error:  # noqa: ASYNC103 -- brought to the loop, and raised there
+        except BaseException as error:  # noqa: ASYNC103 -- it is raised in the loop's thread
             failed.append(error)
         finally:
             loop.call_soon_threadsafe(finished)

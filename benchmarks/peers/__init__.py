@@ -1,11 +1,13 @@
-"""The peers: what else a user could take. One adapter each, doing the same work as nearly as it can.
+"""The peers: what a user could take instead of evenflow. Each has one adapter that does the same work, if it can.
 
-The work is one fan-out: `events` events to `subscribers` subscribers, each of which counts what it gets; the time runs
-from the first publish until the last subscriber has counted the last event. An adapter raises where one is missing.
+The work is a fan-out: `events` events go to `subscribers` subscribers, and each subscriber counts its events. The time
+runs from the first publish until the last subscriber has counted the last event. An adapter raises if an event is
+missing.
 
-Each keeps its own way of doing it. Where a peer's buffers have no bound, its publisher lets the loop turn after every
-`buffer` events (`breathe`), so that no more wait than in a bounded one; where it drops what does not fit, its buffer is
-left without bound, since dropping is not delivering. What a peer does not do at all is in its `Peer`, and in `table()`.
+Each peer is used in its own way. If the buffers of a peer have no bound, its publisher lets the loop turn after every
+`buffer` events (`breathe`), so that no more events wait than in a bounded buffer. If the buffers of a peer drop events
+when they are full, they are made without a bound, because a dropped event is not delivered. `Peer`, and the table that
+`table()` makes, say what a peer does not do at all.
 """
 
 from __future__ import annotations
@@ -37,14 +39,14 @@ _ADAPTERS = (
 
 
 class FanOut(Protocol):
-    """Hand `events` events to `subscribers` subscribers with room for `buffer` each, timed by `watch`."""
+    """Deliver `events` events to `subscribers` subscribers with room for `buffer` each, timed by `watch`."""
 
     def __call__(self, watch: Stopwatch, subscribers: int, events: int, buffer: int, /) -> Awaitable[None]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One way to do it, and what it does not do. A trait is "yes", "no", or a few words."""
+    """One peer, and what it does and does not do. A trait is "yes", "no", or a few words."""
 
     name: str
     package: str | None
@@ -56,18 +58,18 @@ class Peer:
     atomic: str
     note: str = ""
     floor: bool = False
-    """Not a peer: what the ground under ours costs with none of the guarantees."""
+    """True for what evenflow is built on, which has none of its guarantees: it is no rival."""
     most: int = 10_000_000
-    """More deliveries than this in one round take too long to wait for."""
+    """The most deliveries in one round; more would take too long."""
 
     def case(self, subscribers: int, events: int, buffer: int) -> Case:
-        """The fan-out as a case for the harness, with fewer events where this peer would take too long."""
+        """The fan-out as a case for the harness, with fewer events if this peer would take too long."""
         within = max(1, min(events, self.most // subscribers))
         return lambda watch: self.fan_out(watch, subscribers, within, buffer)
 
 
 class Tick(BaseModel):
-    """What is handed round where a peer takes any object."""
+    """The event for peers that take any object."""
 
     model_config = ConfigDict(frozen=True)
     n: int
@@ -77,13 +79,13 @@ _pool: list[Tick] = []
 
 
 def ticks(count: int) -> list[Tick]:
-    """So many events, made before the clock starts, and kept for the next round."""
+    """`count` events, which are made before the clock starts, and kept for the next round."""
     _pool.extend(Tick(n=n) for n in range(len(_pool), count))
     return _pool[:count]
 
 
 async def settle() -> None:
-    """Let every task that was started reach its first wait."""
+    """Let every task that was started run to its first wait."""
     for _ in range(3):
         await asyncio.sleep(0)
 
@@ -94,14 +96,14 @@ async def breathe() -> None:
 
 
 def expect_all(seen: Iterable[int], subscribers: int, events: int) -> None:
-    """Refuse a round in which somebody missed something: speed by losing events is no speed."""
+    """Raise if a subscriber missed an event: a peer cannot be fast by losing events."""
     counts = list(seen)
     if counts != [events] * subscribers:
         raise RuntimeError(f"{sum(counts)} deliveries of {events * subscribers}: not the same work")
 
 
 def counters(subscribers: int) -> tuple[list[int], list[Callable[..., None]]]:
-    """A handler for each subscriber that counts its calls, for peers that call functions."""
+    """The counts, and one handler for each subscriber that counts its calls, for peers that call functions."""
     counts = [0] * subscribers
 
     def handler(place: int) -> Callable[..., None]:
@@ -133,7 +135,7 @@ def known() -> Sequence[Peer]:
 
 
 def missing() -> dict[str, str]:
-    """The adapters that cannot be measured here, and why."""
+    """The adapters that cannot be imported here, and why."""
     return _load()[1]
 
 
@@ -143,7 +145,7 @@ def named(name: str) -> Peer:
 
 
 def table() -> tuple[Sequence[str], list[Sequence[str]]]:
-    """What each does and does not: the head and the rows."""
+    """What each peer does and does not do: the head and the rows of a table."""
     head = ("", "bounded", "own pace", "typed", "ordered", "atomic", "")
     rows: list[Sequence[str]] = [
         (peer.name, peer.bounded, peer.own_pace, peer.typed, peer.ordered, peer.atomic, peer.note) for peer in known()

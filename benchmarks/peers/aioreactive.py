@@ -37,6 +37,6 @@ PEERS = (
         typed="by checkers",
         ordered="by observer",
         atomic="no",
-        note="the slowest observer is everybody's pace; backpressure ends at the first `merge`",
+        note="the slowest observer slows all; backpressure ends at the first `merge`",
     ),
 )

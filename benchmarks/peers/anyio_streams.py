@@ -1,4 +1,4 @@
-"""The floor: anyio memory object streams by hand, as documented and in the quickest way that is public."""
+"""The floor: anyio memory object streams by hand, as documented, and in the fastest way that its public API allows."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ PEERS = (
         typed="by checkers",
         ordered="by publisher",
         atomic="no",
-        note="`task.cancel()` in the tick of a hand-over loses the event",
+        note="`task.cancel()` at the moment of a hand-over loses the event",
         floor=True,
         most=10_000,
     ),
@@ -99,7 +99,7 @@ PEERS = (
         typed="by checkers",
         ordered="by publisher",
         atomic="no",
-        note="the same; and a busy reader never lets others run",
+        note="the same; and a busy reader never lets other tasks run",
         floor=True,
     ),
 )

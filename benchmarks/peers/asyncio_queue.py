@@ -1,4 +1,4 @@
-"""What a user would write: an `asyncio.Queue` for each subscriber, a loop of `put`."""
+"""What a user would write: an `asyncio.Queue` for each subscriber, and a loop that calls `put`."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ PEERS = (
         typed="no",
         ordered="by publisher",
         atomic="no",
-        note="a dozen lines; a cancelled publish is torn",
+        note="a dozen lines; a cancelled publish reaches some of the queues",
     ),
 )

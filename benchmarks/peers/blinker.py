@@ -32,7 +32,9 @@ async def _coroutines(watch: Stopwatch, subscribers: int, events: int, buffer: i
 
         return receive
 
-    receivers = [receiver(place) for place in range(subscribers)]  # held here: it keeps them weakly
+    receivers = [
+        receiver(place) for place in range(subscribers)
+    ]  # this list keeps them alive: blinker refers to them weakly
     for each in receivers:
         signal.connect(each)
     made = ticks(events)
@@ -50,9 +52,9 @@ PEERS = (
         bounded="no buffer",
         own_pace="no",
         typed="no",
-        ordered="order undefined",
+        ordered="no",
         atomic="no",
-        note="a receiver's exception reaches the publisher and starves the rest",
+        note="a receiver's exception reaches the publisher, and the others miss the event",
     ),
     Peer(
         "blinker, coroutines",
@@ -61,8 +63,8 @@ PEERS = (
         bounded="no buffer",
         own_pace="no",
         typed="no",
-        ordered="order undefined",
+        ordered="no",
         atomic="no",
-        note="awaits them one after the other",
+        note="awaits its receivers one after the other",
     ),
 )

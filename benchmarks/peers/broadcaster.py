@@ -13,7 +13,7 @@ from benchmarks.peers import Peer, breathe, expect_all, settle, ticks
 async def _read(broadcast: Broadcast, events: int) -> int:
     seen = 0
     async with broadcast.subscribe(channel="ticks") as subscriber:
-        async for _ in subscriber:  # type: ignore[union-attr]  # its `__aiter__` is typed as one that may give None
+        async for _ in subscriber:  # type: ignore[union-attr]  # typed as if it may yield None
             seen += 1
             if seen == events:
                 break

@@ -1,4 +1,4 @@
-"""bubus: pydantic events through one queue; it takes at most a hundred at a time, so each is awaited."""
+"""bubus: pydantic events through one queue, which takes at most a hundred at a time, so each event is awaited."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.peers import Peer, expect_all
 
 
 class BusTick(BaseEvent[None]):
-    """Its events must be its own."""
+    """The event for bubus, which accepts only its own class."""
 
     n: int
 
@@ -30,7 +30,7 @@ async def _fan_out(watch: Stopwatch, subscribers: int, events: int, buffer: int)
         return handle
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it wants a name of its own for each handler
+        warnings.simplefilter("ignore")  # it warns if two handlers have the same name
         for place in range(subscribers):
             bus.on(BusTick, handler(place))
     made = [BusTick(n=n) for n in range(events)]

@@ -10,7 +10,7 @@ from evenflow import Event, Subject, Subscription
 
 
 class Tick(Event):
-    """What is handed round."""
+    """The event that is delivered."""
 
     n: int
 
@@ -19,7 +19,7 @@ _pool: list[Tick] = []
 
 
 def ticks(count: int) -> list[Tick]:
-    """So many events, made before the clock starts, and kept for the next round."""
+    """`count` events, which are made before the clock starts, and kept for the next round."""
     _pool.extend(Tick(n=n) for n in range(len(_pool), count))
     return _pool[:count]
 

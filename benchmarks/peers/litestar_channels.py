@@ -1,4 +1,4 @@
-"""Litestar's channels with their memory backend. Events are bytes there, so bytes are what it gets."""
+"""Litestar's channels with their memory backend. Events are bytes there, so the adapter sends bytes."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ PEERS = (
         "Litestar channels (memory)",
         "litestar",
         _fan_out,
-        bounded="or it drops, unseen",
+        bounded="yes, but drops silently",
         own_pace="yes",
         typed="bytes",
         ordered="yes",
         atomic="no",
-        note="measured without its bound, which drops",
+        note="measured without a bound, because its bound drops events",
     ),
 )

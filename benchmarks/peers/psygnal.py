@@ -1,4 +1,4 @@
-"""psygnal: a signal with functions, and with coroutine functions on its one queue for the process."""
+"""psygnal: a signal with functions, and with coroutine functions, which share one queue in the process."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def _emit_to_coroutines(watch: Stopwatch, subscribers: int, events: int, b
 
         return handle
 
-    slots = [slot(place) for place in range(subscribers)]  # held here: it keeps them weakly
+    slots = [slot(place) for place in range(subscribers)]  # this list keeps them alive: psygnal refers to them weakly
     for each in slots:
         signal.connect(each)
     made = ticks(events)

@@ -1,4 +1,4 @@
-"""pyee: an emitter with coroutine functions, a task for each delivery."""
+"""pyee: an emitter with coroutine functions, which starts a task for each delivery."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ PEERS = (
         typed="no",
         ordered="no",
         atomic="no",
-        note="a task for every delivery, as many as there are events",
+        note="one task for every delivery, without a limit",
         most=20_000,
     ),
 )

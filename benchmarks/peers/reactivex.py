@@ -1,4 +1,4 @@
-"""reactivex: a Subject with callbacks, and with a queue of one's own behind each callback."""
+"""reactivex: a Subject with callbacks, and with callbacks that put each event into a queue of their own."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ PEERS = (
         typed="by checkers",
         ordered="if not re-entrant",
         atomic="no",
-        note="an observer's exception reaches the publisher and starves the rest",
+        note="an observer's exception reaches the publisher, and the others miss the event",
     ),
     Peer(
         "reactivex, into queues",
