@@ -398,54 +398,6 @@ async def test_where_and_conflate_run_once_for_an_event_however_long_it_waits() 
     await kept.aclose()
 
 
-@both
-async def test_a_where_that_closes_another_subscription_acts_after_or_before_the_publish() -> None:
-    """A `where` that closes another subscription in the middle of a fan-out tears nothing: it acts before or after."""
-    subject = Subject(Order)
-    first = subject.subscribe(Order)
-
-    def closes(event: Order) -> bool:
-        if event.n == 1:
-            # aclose has nothing to wait for; one step is all it takes
-            try:
-                first.aclose().send(None)
-            except StopIteration:
-                pass
-        return True
-
-    middle = subject.subscribe(Order, where=closes)
-    last = subject.subscribe(Order)
-    assert await subject.publish(Order(n=0)) == 3
-    assert await subject.publish(Order(n=1)) in (2, 3)
-    assert await subject.publish(Order(n=2)) == 2
-    assert numbers(take_all(middle)) == numbers(take_all(last)) == [0, 1, 2]
-    balanced(first)
-
-
-@both
-async def test_a_where_that_subscribes_or_publishes_tears_nothing() -> None:
-    """A `where` that itself subscribes and publishes leaves one order and all or none as they are."""
-    subject = Subject(Order, Shipped)
-    made: list[Any] = []
-
-    def meddles(event: Order) -> bool:
-        if event.n == 1:
-            made.append(subject.subscribe(Order))
-            subject.publish_nowait(Shipped(n=9))
-        return True
-
-    left = subject.subscribe()
-    meddling = subject.subscribe(Order, where=meddles)
-    right = subject.subscribe()
-    for n in range(3):
-        await subject.publish(Order(n=n))
-    seen = [(type(event).__name__, event.n) for event in take_all(left)]
-    assert seen == [(type(event).__name__, event.n) for event in take_all(right)]
-    assert [n for kind, n in seen if kind == "Order"] == [0, 1, 2]
-    assert numbers(take_all(meddling)) == [0, 1, 2]
-    assert numbers(take_all(made[-1])) in ([1, 2], [2])
-
-
 class Owner:
     """Keeps a subscription whose `where` is its own method: a cycle that only the collector ends."""
 

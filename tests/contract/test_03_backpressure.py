@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import anyio
 import pytest
-
-from evenflow._admission import Admission, Waiter
-from evenflow._mailbox import Mailbox
 
 from .kit import Order, Shipped, Subject, Tick, both, fill, group, numbers, publishing, settle, take_all, turn
 
@@ -380,20 +375,3 @@ async def test_two_that_wait_never_hold_what_the_other_needs() -> None:
         await settle()
         assert needs_both.result == 2
     assert numbers(take_all(plain)) == numbers(take_all(keyed)) == [12]
-
-
-@both
-async def test_a_publish_does_not_wait_for_who_was_let_go_as_it_began_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A destructor closes the only full subscription after the publish has looked, and before it stands in the line."""
-    subject = Subject(Order)
-    subscription = subject.subscribe(Order, buffer=1)
-    await subject.publish(Order(n=0))
-    join = Admission.join
-
-    def close_first(self: Admission, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
-        subscription.close()
-        join(self, waiter, blocked)
-
-    monkeypatch.setattr(Admission, "join", close_first)
-    with anyio.fail_after(1):
-        assert await subject.publish(Order(n=1)) == 0
