@@ -1,7 +1,7 @@
-"""Guarantee 1, what callables and destructors may ask of a subject that is publishing: a condition only looks.
+"""Guarantee 1, what a callable or a destructor may ask of a subject that is publishing: a condition only looks.
 
-Closing, detaching and letting go take effect right after the publish. Publishing, subscribing and receiving are refused.
-Looking (`statistics()`, `explain()`, `repr()`) is allowed.
+Closing, detaching and letting go of a subscription take effect right after the publish.
+Publishing, subscribing and receiving are refused. `statistics()`, `explain()` and `repr()` are allowed.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ REFUSED: dict[str, Callable[[Any, Any], object]] = {
 @pytest.mark.parametrize("call", REFUSED)
 @both
 async def test_publishing_subscribing_and_receiving_are_refused(call: str, where: str, way: str) -> None:
-    """The call raises a RuntimeError that says that a condition only looks, and the publish goes on as if it had not been made."""
+    """The call raises a RuntimeError that says that a condition only looks, and changes nothing else."""
     subject = Subject(Order)
     before = subject.subscribe(Order)
     inside = Inside(lambda: REFUSED[call](subject, before))
@@ -362,7 +362,7 @@ async def test_a_subject_closed_inside_publish_many_takes_no_later_event_of_it()
 
 @both
 async def test_closing_takes_effect_also_after_a_publish_that_was_refused() -> None:
-    """publish_nowait asks, finds no room and raises `WouldBlock`; what a `where` closed meanwhile is closed then."""
+    """publish_nowait finds no room and raises `WouldBlock`; a subscription that a `where` closed is closed then."""
     subject = Subject(Order)
     full = subject.subscribe(Order, buffer=1)
     victim = subject.subscribe(Order)
@@ -380,7 +380,7 @@ async def test_closing_takes_effect_also_after_a_publish_that_was_refused() -> N
 
 @both
 async def test_a_publish_does_not_wait_for_a_subscription_that_a_where_closes() -> None:
-    """A `where` closes the only full subscription: the publish does not wait for room in it, and reaches the others."""
+    """A `where` closes the only full subscription: the publish does not wait for it, and reaches the others."""
     subject = Subject(Order)
     full = subject.subscribe(Order, buffer=1)
     inside = Inside(full.close)
@@ -395,7 +395,7 @@ async def test_a_publish_does_not_wait_for_a_subscription_that_a_where_closes() 
 
 @both
 async def test_the_where_of_a_newcomer_only_looks_as_well() -> None:
-    """A subscription that is made while a publish waits is asked when room comes: from there, too, publishing is refused."""
+    """A subscription made while a publish waits is asked when room comes: there, too, publishing is refused."""
     subject = Subject(Order)
     full = subject.subscribe(Order, buffer=1)
     await subject.publish(Order(n=0))
@@ -413,7 +413,7 @@ async def test_the_where_of_a_newcomer_only_looks_as_well() -> None:
 
 @both
 async def test_a_where_that_is_asked_of_the_replay_only_looks_as_well() -> None:
-    """`subscribe` asks for each event of the history: from there, too, publishing and subscribing are refused."""
+    """`subscribe` asks for each event of the history: there, too, publishing and subscribing are refused."""
     subject = Subject(Order, replay=3)
     await subject.publish_many([Order(n=0), Order(n=1)])
     calls = [
@@ -436,7 +436,7 @@ async def test_a_where_that_is_asked_of_the_replay_only_looks_as_well() -> None:
 
 @both
 async def test_a_where_that_explain_asks_only_looks_as_well() -> None:
-    """`explain` calls the callable: from there, too, publishing is refused, and nobody got anything."""
+    """`explain` calls the callable: there, too, publishing is refused, and nobody gets anything."""
     subject = Subject(Order)
     inside = Inside(lambda: subject.publish_nowait(Order(n=9)))
     subscription = subject.subscribe(Order, where=lambda event: looked(inside))
@@ -517,7 +517,7 @@ DESTRUCTORS: dict[str, Callable[[Any, list[Any], Inside], object]] = {
 @pytest.mark.parametrize("what", DESTRUCTORS)
 @both
 async def test_a_destructor_of_an_event_that_a_publish_drops_acts_after_it_or_is_refused(what: str, way: str) -> None:
-    """The event that is dropped for a new one uses the subject in its destructor: all have the new event before that acts."""
+    """A dropped event uses the subject in its destructor: all get the new event before that takes effect."""
     subject: Any = Subject(Parcel)
     kept: list[Any] = [subject.subscribe(buffer=10)]
     inside = Inside(lambda: DESTRUCTORS[what](subject, kept, inside))

@@ -200,7 +200,7 @@ async def test_nothing_is_dropped_where_a_reader_made_room_while_the_publish_wai
 )
 @both
 async def test_a_newcomer_gets_the_event_of_a_publish_that_waits(where: Any) -> None:
-    """A subscription made while a publish waits is active when the publish happens, and gets the event if it wants it."""
+    """A subscription made while a publish waits is active when that happens, and gets the event if it wants it."""
     subject = Subject(Order)
     full = subject.subscribe(Order, buffer=1)
     fill(subject, 1)
@@ -444,7 +444,7 @@ async def test_a_garbage_collection_during_a_publish_leaves_the_event_with_all_o
 @pytest.mark.parametrize("way", ["publish", "nowait", "many", "conditional"])
 @both
 async def test_a_destructor_that_uses_the_subject_during_a_publish_acts_before_or_after_it(what: str, way: str) -> None:
-    """Whatever a destructor does to the subject during a publish, either all subscriptions get the event or none does."""
+    """Whatever a destructor does to the subject during a publish, all subscriptions get the event, or none."""
     where = Order.n >= 0 if way == "conditional" else None
     threshold = gc.get_threshold()
     outcomes: set[str] = set()

@@ -43,7 +43,7 @@ async def test_a_reader_that_makes_room_cannot_fill_it_before_the_waiting_publis
 
 @only_asyncio
 async def test_a_subscription_that_others_fill_meanwhile_takes_no_event_too_many() -> None:
-    """While the publish lets a reader run, another task fills a second subscription: the publish waits for that one as well.
+    """While the publish lets a reader run, another task fills a second subscription: it gets no event too many.
 
     Only on asyncio is it known which task runs in that turn of the loop.
     """

@@ -33,7 +33,7 @@ def once(subscription: Any, way: str) -> Any:
 @pytest.mark.parametrize("way", WAYS)
 @only_asyncio
 async def test_task_cancel_right_after_a_delivery_loses_nothing(way: str) -> None:
-    """10,000 times `task.cancel()` right after the publish that woke the reader: each event is received exactly once."""
+    """10,000 times `task.cancel()` right after the publish that woke the reader: each event comes exactly once."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=8)
     read = once(subscription, way)
@@ -229,7 +229,7 @@ async def test_a_cancelled_readers_turn_passes_on() -> None:
 
 @only_asyncio
 async def test_wait_for_around_receive_loses_nothing() -> None:
-    """`asyncio.wait_for(receive(), short)` in a loop, against a publisher at the same rate: all events come, in order."""
+    """`asyncio.wait_for(receive(), short)` in a loop, at the same rate as the publisher: all events come, in order."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     came: list[int] = []

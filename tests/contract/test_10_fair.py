@@ -1,4 +1,4 @@
-"""Guarantee 10: fair. `publish` and `receive` let the loop turn after a bounded number of deliveries, else they do not."""
+"""Guarantee 10: fair. `publish` and `receive` let the loop turn after a bounded number of deliveries, not each time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BOUND = 10_000
-"""No figure is promised. Ten thousand deliveries are some five milliseconds: more than that is not "bounded"."""
+"""The contract promises no number. Ten thousand deliveries take about five milliseconds; more is not "bounded"."""
 
 
 class Turns:
@@ -35,7 +35,7 @@ class Turns:
 @pytest.mark.parametrize("subscribers", [1, 100])
 @both
 async def test_a_tight_loop_of_publish_lets_the_loop_turn(subscribers: int) -> None:
-    """A publisher that never waits lets others run after a bounded number of deliveries."""
+    """A publisher that never waits lets other tasks run after a bounded number of deliveries."""
     subject = Subject(Order)
     subscriptions = [subject.subscribe(Order, buffer=1, overflow="drop_newest") for _ in range(subscribers)]
     event = Order(n=0)
@@ -52,7 +52,7 @@ async def test_a_tight_loop_of_publish_lets_the_loop_turn(subscribers: int) -> N
 
 @both
 async def test_publish_many_lets_the_loop_turn() -> None:
-    """publish_many of any length does not hold the loop."""
+    """publish_many lets other tasks run, however many events it is given."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1, overflow="drop_newest")
     turns = Turns()
@@ -69,7 +69,7 @@ async def test_publish_many_lets_the_loop_turn() -> None:
 @pytest.mark.parametrize("way", ["receive", "for"])
 @both
 async def test_reading_a_long_buffer_lets_the_loop_turn(way: str) -> None:
-    """A reader that never has to wait lets others run after a bounded number of events."""
+    """A reader that never has to wait lets other tasks run after a bounded number of events."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=5 * BOUND)
     event = Order(n=0)
@@ -94,7 +94,7 @@ async def test_reading_a_long_buffer_lets_the_loop_turn(way: str) -> None:
 
 @both
 async def test_deliveries_are_counted_over_all_subjects() -> None:
-    """A loop that goes round a thousand subjects lets the loop turn as well."""
+    """A task that publishes to a thousand subjects in turn lets the loop turn as well."""
     subjects = [Subject(Order) for _ in range(1_000)]
     subscriptions = [subject.subscribe(Order, buffer=1, overflow="drop_newest") for subject in subjects]
     turns = Turns()
@@ -112,7 +112,7 @@ async def test_deliveries_are_counted_over_all_subjects() -> None:
 
 @both
 async def test_deliveries_are_counted_over_all_subjects_that_have_room() -> None:
-    """A thousand buffers of 64 take sixty thousand events: nobody has to look at one, and the loop turns all the same."""
+    """A thousand buffers of 64 have room for all events: the loop turns all the same."""
     subjects = [Subject(Order) for _ in range(1_000)]
     subscriptions = [subject.subscribe(Order) for subject in subjects]
     event = Order(n=0)
@@ -169,7 +169,7 @@ def _turned(events: int, turns: int) -> bool:
 
 @both
 async def test_deliveries_in_other_threads_make_only_their_own_loops_turn() -> None:
-    """Four threads deliver half of what makes a loop turn: no loop has to turn, and this one has as much left as ever."""
+    """Four threads each deliver half of what makes a loop turn: none turns, and this loop turns as usual."""
     needed, turned = _in_another_thread(_turned)
     assert turned == 1
     for _ in range(4):
@@ -178,8 +178,8 @@ async def test_deliveries_in_other_threads_make_only_their_own_loops_turn() -> N
 
 
 @both
-async def test_a_loop_that_turns_in_another_thread_does_not_begin_the_count_anew_here() -> None:
-    """Again and again a loop of another thread turns for what it delivers: this one turns for its own all the same."""
+async def test_a_loop_that_turns_in_another_thread_does_not_reset_the_count_of_this_one() -> None:
+    """While loops of other threads turn for what they deliver, this loop turns for its own deliveries."""
 
     def enough(events: int, turns: int) -> bool:
         if events % (BOUND // 4 // SUBSCRIBERS) == 0:
@@ -190,7 +190,7 @@ async def test_a_loop_that_turns_in_another_thread_does_not_begin_the_count_anew
 
 
 def test_publish_many_is_counted_in_the_thread_that_publishes() -> None:
-    """A subject was used in one thread and belongs to no loop yet: in another thread publish_many lets that loop turn."""
+    """A subject that was used in one thread lets the loop of another thread turn when publish_many is called there."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=5 * BOUND + 1)
     subject.publish_nowait(Order(n=0))
@@ -215,7 +215,7 @@ def test_publish_many_is_counted_in_the_thread_that_publishes() -> None:
 
 @both
 async def test_many_publishers_that_let_the_loop_turn_themselves_all_make_progress() -> None:
-    """Each of 130 publishes to a subject of its own and then lets the loop turn: each publishes in nearly every turn."""
+    """Each of 130 tasks publishes to its own subject and lets the loop turn: none of them is held up by the others."""
     subjects = [Subject(Order) for _ in range(130)]
     published = [0] * len(subjects)
 
@@ -236,7 +236,7 @@ async def test_many_publishers_that_let_the_loop_turn_themselves_all_make_progre
 
 @both
 async def test_a_publisher_and_its_reader_let_a_third_task_run() -> None:
-    """Two tasks that feed each other do not lock out a third."""
+    """Two tasks that feed each other do not keep a third one from running."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     turns = Turns()
@@ -248,15 +248,15 @@ async def test_a_publisher_and_its_reader_let_a_third_task_run() -> None:
     async with group() as tasks:
         tasks.start_soon(turns)
         tasks.start_soon(read)
-        await settle_some()
+        await start_all()
         before = turns.count
         for n in range(1_000):
             await subject.publish(Order(n=n))
         assert turns.count > before
 
 
-async def settle_some() -> None:
-    """Let everybody start, where one never rests."""
+async def start_all() -> None:
+    """Let every task start, where one of them never waits and `settle` would not return."""
     await turn(5)
 
 
@@ -273,7 +273,7 @@ def _sizes(streams: list[Any], but: list[Any]) -> set[float]:
 
 @both
 async def test_a_publish_makes_no_stream_for_a_reader_that_waits() -> None:
-    """To make a thousand streams takes milliseconds: each reader makes its own before it waits, not the publish that wakes it."""
+    """Making streams takes time: a reader makes its own before it waits, and the publish that wakes it makes none."""
     before = _streams()
     subject = Subject(Order)
     readers = [subject.subscribe(Order, buffer=size) for size in (1, 2)]
@@ -290,8 +290,8 @@ async def test_a_publish_makes_no_stream_for_a_reader_that_waits() -> None:
 
 
 @both
-async def test_otherwise_they_are_no_checkpoint() -> None:
-    """A few hundred publishes with room and reads with something to read let the loop turn hardly ever."""
+async def test_a_publish_with_room_and_a_read_of_a_waiting_event_are_no_checkpoint() -> None:
+    """A hundred publishes with room, and a hundred reads of what is buffered, hardly ever let the loop turn."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=100)
     turns = Turns()
@@ -307,8 +307,8 @@ async def test_otherwise_they_are_no_checkpoint() -> None:
 
 
 @both
-async def test_publishes_that_nobody_wants_cost_no_turn() -> None:
-    """No delivery, nothing counted: a publish that nobody wants is no checkpoint."""
+async def test_a_publish_that_nobody_wants_is_no_checkpoint() -> None:
+    """It delivers nothing, and so does not count."""
     subject = Subject(Order, Shipped)
     subscription = subject.subscribe(Shipped)
     turns = Turns()
@@ -324,7 +324,7 @@ async def test_publishes_that_nobody_wants_cost_no_turn() -> None:
 
 @both
 async def test_a_tight_publish_loop_does_not_starve_a_dropping_reader() -> None:
-    """Before a drop, publish lets a reader that was woken and has not run yet run once: it loses nothing here."""
+    """Before it drops, publish lets a reader run that was woken and has not run yet: the reader loses little."""
     subject = Subject(Order)
     received: list[int] = []
 
@@ -346,8 +346,8 @@ async def test_a_tight_publish_loop_does_not_starve_a_dropping_reader() -> None:
 
 @pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest", "disconnect"])
 @both
-async def test_before_every_kind_of_drop_the_woken_reader_runs(overflow: Any) -> None:
-    """Two publishes in one step into a buffer of one whose reader was woken by the first: the reader has both."""
+async def test_a_woken_reader_runs_before_any_policy_drops(overflow: Any) -> None:
+    """Two publishes in one step into a buffer of one, whose reader was woken by the first: the reader gets both."""
     subject = Subject(Order)
     received: list[int] = []
 
@@ -387,7 +387,7 @@ async def test_publish_nowait_lets_nobody_run_before_a_drop() -> None:
 
 @both
 async def test_a_reader_that_sleeps_in_its_body_is_not_waited_for() -> None:
-    """The turn before a drop is for a woken reader only: one that is busy elsewhere loses, and costs no turn for ever."""
+    """Before a drop only a woken reader may run: for one that is busy elsewhere events are dropped without a wait."""
     subject = Subject(Order)
 
     async def read() -> None:
