@@ -9,7 +9,7 @@ from .kit import BigOrder, Order, Shipped, Subject, Tick, both, group, numbers, 
 
 @both
 async def test_all_subscribers_see_one_order_of_many_publishers() -> None:
-    """Ten publishers against readers of different pace and wants: what two of them both see, they see in one order."""
+    """Ten publishers, and readers of different speed and wants: two readers get the events of both in one order."""
     subject = Subject(Order, BigOrder)
     seen: dict[str, list[int]] = {"fast": [], "slow": [], "odd": [], "big": []}
 
@@ -45,8 +45,8 @@ async def test_all_subscribers_see_one_order_of_many_publishers() -> None:
 
 
 @both
-async def test_a_publishers_own_order_holds_however_it_publishes() -> None:
-    """publish, publish_nowait and publish_many of one task arrive in the order in which it called them."""
+async def test_events_of_one_task_arrive_in_the_order_in_which_it_published_them() -> None:
+    """It does not matter whether the task used publish, publish_nowait or publish_many."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     await subject.publish(Order(n=0))
@@ -57,8 +57,8 @@ async def test_a_publishers_own_order_holds_however_it_publishes() -> None:
 
 
 @both
-async def test_an_event_that_passes_by_is_before_the_one_it_passed_for_everybody() -> None:
-    """Where one publish waits and another passes by, all who want both see them in the order in which they happened."""
+async def test_an_event_that_overtakes_a_waiting_publish_comes_first_for_everybody() -> None:
+    """One publish waits and another overtakes it: all who want both events get them in that order."""
     subject = Subject(Order, Shipped)
     full = subject.subscribe(Order, buffer=1)
     everything = [subject.subscribe() for _ in range(3)]
@@ -75,7 +75,7 @@ async def test_an_event_that_passes_by_is_before_the_one_it_passed_for_everybody
 
 @both
 async def test_a_conflated_event_stands_in_the_place_of_the_one_it_replaced() -> None:
-    """Replacing keeps the place: the newest of a key is received where the oldest of it waited."""
+    """Replacing keeps the place: the newest event of a key is received where the oldest one waited."""
     subject = Subject(Tick)
     subscription = subject.subscribe(Tick, conflate=Tick.symbol)
     for symbol, price in (("a", 1), ("b", 1), ("c", 1), ("b", 2), ("a", 2), ("a", 3)):
@@ -84,8 +84,8 @@ async def test_a_conflated_event_stands_in_the_place_of_the_one_it_replaced() ->
 
 
 @both
-async def test_an_order_published_by_a_reader_comes_after_what_it_read() -> None:
-    """What a reader publishes in answer to an event comes after that event for everybody."""
+async def test_an_event_published_in_answer_comes_after_the_event_it_answers() -> None:
+    """What a reader publishes after it has received an event comes after that event for every subscriber."""
     subject = Subject(Order)
     witness = subject.subscribe(Order)
     reader = subject.subscribe(Order)

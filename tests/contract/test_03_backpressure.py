@@ -1,21 +1,16 @@
-"""Guarantee 3: backpressure where it is due, and admission: nobody starves, nobody barges, strangers pass by."""
+"""Guarantee 3: backpressure where it is due. Publishers wait in order, nobody starves, unrelated events pass by."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import anyio
 import pytest
-
-from evenflow._admission import Admission, Waiter
-from evenflow._mailbox import Mailbox
 
 from .kit import Order, Shipped, Subject, Tick, both, fill, group, numbers, publishing, settle, take_all, turn
 
 
 @both
 async def test_a_publish_waits_while_a_full_block_subscription_wants_it() -> None:
-    """With the buffer full the publish waits, and goes on as soon as one event was taken."""
+    """A publish waits while the buffer is full, and goes on as soon as one event was taken."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=3)
     fill(subject, 3)
@@ -30,7 +25,7 @@ async def test_a_publish_waits_while_a_full_block_subscription_wants_it() -> Non
 
 @both
 async def test_an_event_that_the_full_subscription_does_not_want_passes_by() -> None:
-    """Backpressure is for this very event: other types and other values pass, nowait included."""
+    """A publish waits only for subscriptions that want its event: other types and values are delivered meanwhile."""
     subject = Subject(Order, Shipped)
     full = subject.subscribe(Order, where=Order.region == "eu", buffer=1)
     everything = subject.subscribe()
@@ -46,8 +41,8 @@ async def test_an_event_that_the_full_subscription_does_not_want_passes_by() -> 
 
 
 @both
-async def test_a_callable_where_that_says_no_lets_the_event_pass() -> None:
-    """A full subscription whose callable `where` does not want the event holds nobody."""
+async def test_a_full_subscription_whose_where_returns_false_holds_no_publisher() -> None:
+    """A full subscription whose callable `where` does not want the event makes no publish wait."""
     subject = Subject(Order)
     full = subject.subscribe(Order, where=lambda event: event.n == 0, buffer=1)
     await subject.publish(Order(n=0))
@@ -58,7 +53,7 @@ async def test_a_callable_where_that_says_no_lets_the_event_pass() -> None:
 
 @both
 async def test_with_no_subscriber_a_publish_never_waits() -> None:
-    """Nobody there: 0, at once, and nothing is kept."""
+    """Without subscribers publish returns 0 at once, and the event is kept nowhere."""
     subject = Subject(Order)
     for n in range(1_000):
         assert await subject.publish(Order(n=n)) == 0
@@ -67,8 +62,8 @@ async def test_with_no_subscriber_a_publish_never_waits() -> None:
 
 
 @both
-async def test_of_publishes_that_wait_for_the_same_subscription_the_earlier_goes_first() -> None:
-    """Ten publishes wait for one subscription: they happen in the order in which they came."""
+async def test_publishes_that_wait_for_one_subscription_happen_in_the_order_in_which_they_came() -> None:
+    """Ten publishes wait for one subscription, and happen first come, first served."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     fill(subject, 1)
@@ -83,8 +78,8 @@ async def test_of_publishes_that_wait_for_the_same_subscription_the_earlier_goes
 
 
 @both
-async def test_nobody_barges_into_a_slot_that_came_free() -> None:
-    """A slot taken back by `receive_nowait` is the waiting publish's: nowait and a later publish find it taken."""
+async def test_nobody_takes_a_freed_slot_before_the_publish_that_waits_for_it() -> None:
+    """After `receive_nowait` the slot belongs to the waiting publish: publish_nowait is refused, publish waits."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     fill(subject, 1)
@@ -104,7 +99,7 @@ async def test_nobody_barges_into_a_slot_that_came_free() -> None:
 
 @both
 async def test_a_publish_in_the_same_step_does_not_overtake_one_that_waits() -> None:
-    """The task that takes an event and publishes at once stands behind the publish that waited."""
+    """A task that receives and publishes at once comes after the publish that was waiting already."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     received: list[int] = []
@@ -133,8 +128,8 @@ async def test_a_publish_in_the_same_step_does_not_overtake_one_that_waits() -> 
 
 
 @both
-async def test_a_slot_is_kept_for_the_longest_waiting_while_it_waits_for_another() -> None:
-    """The longest-waiting publish needs two: the slot free at one is kept, and to nowait and to others it is taken."""
+async def test_a_freed_slot_is_reserved_for_the_longest_waiting_publish_while_it_waits_for_another() -> None:
+    """The longest-waiting publish needs two slots: the first that is freed counts as taken for all others."""
     subject = Subject(Order, Shipped)
     left = subject.subscribe(Order, buffer=1)
     right = subject.subscribe(buffer=1)
@@ -158,8 +153,8 @@ async def test_a_slot_is_kept_for_the_longest_waiting_while_it_waits_for_another
 
 
 @both
-async def test_only_one_slot_of_a_subscription_is_kept() -> None:
-    """One slot a subscription is kept for the longest-waiting publish; a second free one is anybody's."""
+async def test_only_one_slot_of_a_subscription_is_reserved() -> None:
+    """One slot in each subscription is reserved for the longest-waiting publish; a second free one is for anybody."""
     subject = Subject(Order, Shipped)
     left = subject.subscribe(Order, buffer=2)
     right = subject.subscribe(buffer=2)
@@ -179,8 +174,8 @@ async def test_only_one_slot_of_a_subscription_is_kept() -> None:
 
 
 @both
-async def test_a_cancelled_publish_passes_its_slots_on() -> None:
-    """Cancelled, the longest-waiting publish gives back the slots kept for it, and the next in line goes on."""
+async def test_a_cancelled_publish_passes_its_reserved_slots_on() -> None:
+    """When the longest-waiting publish is cancelled, the slots reserved for it go to the next publish that waits."""
     subject = Subject(Order, Shipped)
     left = subject.subscribe(Order, buffer=1)
     right = subject.subscribe(buffer=1)
@@ -199,8 +194,8 @@ async def test_a_cancelled_publish_passes_its_slots_on() -> None:
 
 
 @both
-async def test_a_cancelled_publish_hands_the_line_to_the_next() -> None:
-    """Of three that wait, the first is cancelled in the very step in which room comes: the second goes, nobody hangs."""
+async def test_when_the_first_of_three_waiting_publishes_is_cancelled_the_second_goes() -> None:
+    """The first is cancelled as room comes: either it still happens, or the second does, and none hangs."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     fill(subject, 1)
@@ -228,7 +223,7 @@ async def test_a_cancelled_publish_hands_the_line_to_the_next() -> None:
 
 @both
 async def test_a_publish_that_needs_many_slow_subscriptions_does_not_starve() -> None:
-    """Against publishers that keep every buffer full, one that needs all of them happens after at most one read of each."""
+    """Other publishers keep every buffer full; a publish that needs all of them happens after a few reads of each."""
     subject = Subject(Order, Shipped, Tick)
     slow = [
         subject.subscribe(Tick, Order, where=lambda event, n=n: getattr(event, "n", n) == n, buffer=1) for n in range(5)
@@ -257,8 +252,8 @@ async def test_a_publish_that_needs_many_slow_subscriptions_does_not_starve() ->
 
 
 @both
-async def test_a_stream_of_nowait_publishers_does_not_starve_one_that_waits() -> None:
-    """A tight loop of publish_nowait against a waiting publish: the waiting one is next."""
+async def test_publish_nowait_in_a_tight_loop_does_not_starve_a_publish_that_waits() -> None:
+    """The waiting publish gets the next free slot."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2)
     fill(subject, 2)
@@ -279,7 +274,7 @@ async def test_a_stream_of_nowait_publishers_does_not_starve_one_that_waits() ->
 
 @both
 async def test_a_reader_that_comes_while_a_publish_waits_lets_it_go_on() -> None:
-    """Nobody read the full subscription when the publish began to wait; a reader that comes later frees it."""
+    """Nobody reads the full subscription when the publish starts to wait; a reader that comes later makes room."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     fill(subject, 1)
@@ -298,8 +293,8 @@ async def test_a_reader_that_comes_while_a_publish_waits_lets_it_go_on() -> None
 
 
 @both
-async def test_a_subscription_with_room_for_all_lets_all_waiting_go_on_when_it_is_emptied() -> None:
-    """`batches` takes all there is at once: as many waiting publishes go on as there is room."""
+async def test_a_batch_lets_as_many_waiting_publishes_go_on_as_it_makes_room_for() -> None:
+    """`batches` takes the whole buffer at once, and as many waiting publishes happen as there is room."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=4)
     fill(subject, 4)
@@ -316,8 +311,8 @@ async def test_a_subscription_with_room_for_all_lets_all_waiting_go_on_when_it_i
 
 
 @both
-async def test_publish_nowait_waits_for_nobody() -> None:
-    """publish_nowait places the event or raises WouldBlock; it is not async."""
+async def test_publish_nowait_never_waits() -> None:
+    """publish_nowait delivers the event or raises `WouldBlock`; it is not async."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     assert subject.publish_nowait(Order(n=0)) == 1
@@ -330,7 +325,7 @@ async def test_publish_nowait_waits_for_nobody() -> None:
 
 @both
 async def test_other_policies_never_make_a_publisher_wait() -> None:
-    """drop_oldest, drop_newest, disconnect and conflate take any number of events without a wait."""
+    """Subscriptions with drop_oldest, drop_newest, disconnect or conflate take any number of events without a wait."""
     subject = Subject(Order)
     kept = [
         subject.subscribe(Order, buffer=1, overflow="drop_oldest"),
@@ -345,8 +340,8 @@ async def test_other_policies_never_make_a_publisher_wait() -> None:
 
 
 @both
-async def test_waiting_order_is_kept_across_different_wants() -> None:
-    """Publishes of different types that need the same subscription take turns as they came."""
+async def test_publishes_of_different_types_that_wait_for_one_subscription_keep_their_order() -> None:
+    """Publishes of different types that need the same subscription happen in the order in which they came."""
     subject = Subject(Order, Shipped)
     subscription = subject.subscribe(buffer=1)
     fill(subject, 1)
@@ -362,8 +357,8 @@ async def test_waiting_order_is_kept_across_different_wants() -> None:
 
 
 @both
-async def test_two_that_wait_never_hold_what_the_other_needs() -> None:
-    """One that needed no slot needs one after all, another holds it and needs the first one's: the earlier goes first."""
+async def test_two_waiting_publishes_never_hold_what_the_other_needs() -> None:
+    """Each of two waiting publishes could hold a slot that the other needs: the earlier one gets both."""
     subject = Subject(Order)
     keyed = subject.subscribe(Order, conflate=Order.region, overflow="block", buffer=1)
     plain = subject.subscribe(Order, where=Order.n >= 10, buffer=1)
@@ -371,8 +366,10 @@ async def test_two_that_wait_never_hold_what_the_other_needs() -> None:
     async with group() as tasks:
         replaces = await publishing(tasks, subject, Order(n=11, region="b"))
         needs_both = await publishing(tasks, subject, Order(n=12, region="c"))
-        assert plain.receive_nowait().n == 10  # now the first may go: its key is buffered
-        assert keyed.receive_nowait().n == 10  # no longer: it needs this slot, which just came free
+        # The first may go now, since its key is buffered.
+        assert plain.receive_nowait().n == 10
+        # Its key is buffered no longer: it needs the slot that this frees.
+        assert keyed.receive_nowait().n == 10
         await settle()
         assert replaces.result == 2
         assert needs_both.waits
@@ -380,20 +377,3 @@ async def test_two_that_wait_never_hold_what_the_other_needs() -> None:
         await settle()
         assert needs_both.result == 2
     assert numbers(take_all(plain)) == numbers(take_all(keyed)) == [12]
-
-
-@both
-async def test_a_publish_does_not_wait_for_who_was_let_go_as_it_began_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A destructor closes the only full subscription after the publish has looked, and before it stands in the line."""
-    subject = Subject(Order)
-    subscription = subject.subscribe(Order, buffer=1)
-    await subject.publish(Order(n=0))
-    join = Admission.join
-
-    def close_first(self: Admission, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
-        subscription.close()
-        join(self, waiter, blocked)
-
-    monkeypatch.setattr(Admission, "join", close_first)
-    with anyio.fail_after(1):
-        assert await subject.publish(Order(n=1)) == 0

@@ -1,4 +1,4 @@
-"""Guarantee 4: cancelling loses nothing. The event is returned or still there; the same object can be received from again."""
+"""Guarantee 4: cancelling loses nothing. The event is returned or still there; the same object can be read again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WAYS = ("receive", "anext", "batches")
 
 
 def once(subscription: Any, way: str) -> Any:
-    """One read of a subscription, in one of three ways, giving numbers."""
+    """Read a subscription once, in one of three ways; return the numbers."""
 
     async def receive() -> list[int]:
         return [(await subscription.receive()).n]
@@ -32,8 +32,8 @@ def once(subscription: Any, way: str) -> Any:
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @only_asyncio
-async def test_task_cancel_in_the_very_tick_of_a_delivery_loses_nothing(way: str) -> None:
-    """10,000 times `task.cancel()` right after the publish that woke the reader: each event comes out exactly once."""
+async def test_task_cancel_right_after_a_delivery_loses_nothing(way: str) -> None:
+    """10,000 times `task.cancel()` right after the publish that woke the reader: each event comes exactly once."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=8)
     read = once(subscription, way)
@@ -57,7 +57,7 @@ async def test_task_cancel_in_the_very_tick_of_a_delivery_loses_nothing(way: str
 @pytest.mark.parametrize("ticks", [0, 1, 2, 3])
 @only_asyncio
 async def test_task_cancel_at_any_tick_around_a_delivery_loses_nothing(way: str, ticks: int) -> None:
-    """Cancelled before the publish, in its tick, or ticks after it: the event is returned or still there."""
+    """The reader is cancelled before the publish, in its tick, or ticks later: the event is returned or still there."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=8)
     read = once(subscription, way)
@@ -81,8 +81,8 @@ async def test_task_cancel_at_any_tick_around_a_delivery_loses_nothing(way: str,
 
 @pytest.mark.parametrize("way", WAYS)
 @both
-async def test_a_cancelled_scope_in_the_tick_of_a_delivery_loses_nothing(way: str) -> None:
-    """1,000 times an anyio scope cancelled right after the publish that woke the reader: each event exactly once."""
+async def test_a_scope_cancelled_right_after_a_delivery_loses_nothing(way: str) -> None:
+    """1,000 times a scope is cancelled right after the publish that woke the reader: each event comes exactly once."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=8)
     read = once(subscription, way)
@@ -110,7 +110,7 @@ async def test_a_cancelled_scope_in_the_tick_of_a_delivery_loses_nothing(way: st
 @pytest.mark.parametrize("way", WAYS)
 @both
 async def test_a_read_that_times_out_again_and_again_loses_nothing(way: str) -> None:
-    """`move_on_after` around each read, at the same rate as the publisher: all come, in order."""
+    """Each read is bounded by `move_on_after`, at the same rate as the publisher: all events come, in order."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     read = once(subscription, way)
@@ -132,7 +132,7 @@ async def test_a_read_that_times_out_again_and_again_loses_nothing(way: str) -> 
 @pytest.mark.parametrize("way", WAYS)
 @both
 async def test_a_read_in_a_cancelled_scope_leaves_the_event_there(way: str) -> None:
-    """A read in a scope that is cancelled already returns the event or leaves it, even where one is waiting."""
+    """A read in a scope that is already cancelled returns the waiting event or leaves it in the buffer."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     fill(subject, 3)
@@ -146,7 +146,7 @@ async def test_a_read_in_a_cancelled_scope_leaves_the_event_there(way: str) -> N
 
 @both
 async def test_one_iterator_can_be_used_again_after_a_cancel() -> None:
-    """An iterator is no generator that a cancel ends: the same one goes on where it was."""
+    """Cancelling an iterator does not end it, as it would a generator: the same iterator goes on where it was."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     iterator = aiter(subscription)
@@ -160,7 +160,7 @@ async def test_one_iterator_can_be_used_again_after_a_cancel() -> None:
 
 @both
 async def test_one_iterator_of_batches_can_be_used_again_after_a_cancel() -> None:
-    """The iterator that `batches` gives goes on after a cancel as well."""
+    """The iterator of `batches` goes on after a cancel as well."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     iterator = aiter(subscription.batches())
@@ -174,7 +174,7 @@ async def test_one_iterator_of_batches_can_be_used_again_after_a_cancel() -> Non
 
 @both
 async def test_an_async_for_cancelled_in_its_body_loses_nothing() -> None:
-    """A loop cancelled while it handles an event has had that one; all the others are still there."""
+    """A loop that is cancelled while it handles an event has received that one; all later events are still there."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     fill(subject, 10)
@@ -192,7 +192,7 @@ async def test_an_async_for_cancelled_in_its_body_loses_nothing() -> None:
 
 @both
 async def test_a_loop_left_by_break_and_entered_again_goes_on() -> None:
-    """`break` leaves what was not delivered; the next loop on the same subscription gets it."""
+    """`break` leaves in the buffer what was not delivered, and the next loop on the same subscription gets it."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     fill(subject, 10)
@@ -207,7 +207,7 @@ async def test_a_loop_left_by_break_and_entered_again_goes_on() -> None:
 
 @only_asyncio
 async def test_a_cancelled_readers_turn_passes_on() -> None:
-    """Of many waiting readers the first is cancelled in the tick of the delivery: another one gets the event, none hangs."""
+    """Of several waiting readers the first is cancelled as the event comes: another reader gets it, and none hangs."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     for n in range(300):
@@ -229,7 +229,7 @@ async def test_a_cancelled_readers_turn_passes_on() -> None:
 
 @only_asyncio
 async def test_wait_for_around_receive_loses_nothing() -> None:
-    """`asyncio.wait_for(receive(), short)` in a loop, against a publisher at the same rate: all come, in order."""
+    """`asyncio.wait_for(receive(), short)` in a loop, at the same rate as the publisher: all events come, in order."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     came: list[int] = []
@@ -251,7 +251,7 @@ async def test_wait_for_around_receive_loses_nothing() -> None:
 
 @only_asyncio
 async def test_a_burst_into_many_cancelled_readers_keeps_every_event() -> None:
-    """A burst wakes five readers, three of them cancelled in that tick: every event is returned once or still there."""
+    """A burst wakes five readers, three of them are cancelled: every event is returned once or still there."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=10)
     for start in range(0, 1_000, 5):
@@ -269,7 +269,7 @@ async def test_a_burst_into_many_cancelled_readers_keeps_every_event() -> None:
 
 @both
 async def test_a_subscription_survives_the_cancelled_task_that_read_it() -> None:
-    """A task that iterates is cancelled; another one takes over and misses nothing."""
+    """A task that iterates is cancelled; another task goes on reading and misses nothing."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     came: list[int] = []
@@ -290,7 +290,7 @@ async def test_a_subscription_survives_the_cancelled_task_that_read_it() -> None
 
 @both
 async def test_a_batch_is_returned_whole_or_stays_whole() -> None:
-    """A read of batches cancelled with events waiting leaves all of them, in order."""
+    """A read of `batches` that is cancelled while events wait leaves all of them in the buffer, in order."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     fill(subject, 6)

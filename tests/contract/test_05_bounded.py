@@ -34,8 +34,8 @@ POLICIES = ("block", "drop_oldest", "drop_newest", "disconnect")
 @pytest.mark.parametrize("overflow", POLICIES)
 @pytest.mark.parametrize("buffer", [1, 2, 7])
 @both
-async def test_no_policy_holds_more_than_its_buffer(overflow: Any, buffer: int) -> None:
-    """Whatever is published, `waiting` never exceeds `buffer`, and `capacity` says it."""
+async def test_no_overflow_policy_holds_more_than_its_buffer(overflow: Any, buffer: int) -> None:
+    """Whatever is published, `waiting` never exceeds `buffer`, and `capacity` is `buffer`."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=buffer, overflow=overflow)
     for n in range(buffer * 3):
@@ -53,8 +53,8 @@ async def test_no_policy_holds_more_than_its_buffer(overflow: Any, buffer: int) 
 @pytest.mark.parametrize("way", ["publish", "nowait", "many", "generator"])
 @pytest.mark.parametrize("overflow", POLICIES[:3])
 @both
-async def test_several_that_get_full_by_one_event(overflow: Any, way: str) -> None:
-    """Several buffers, full in the same instant or one after the other: none of them takes one event too many."""
+async def test_several_buffers_that_become_full_by_one_event_take_no_more(overflow: Any, way: str) -> None:
+    """Several buffers become full at once or one after the other, and none of them takes an event too many."""
     subject = Subject(Order)
     subscriptions = [subject.subscribe(Order, buffer=buffer, overflow=overflow) for buffer in (100, 2, 2, 3, 2, 4, 3)]
     for n in range(0, 12, 2):
@@ -79,15 +79,15 @@ async def test_several_that_get_full_by_one_event(overflow: Any, way: str) -> No
 
 
 @pytest.mark.parametrize("way", ["publish", "nowait", "many", "another class", "a newcomer"])
-@pytest.mark.parametrize("sleepers", [0, 1, 2])
+@pytest.mark.parametrize("waiting_readers", [0, 1, 2])
 @both
-async def test_a_buffer_that_was_filled_by_a_run_takes_no_more(way: str, sleepers: int) -> None:
-    """However many sleep beside another buffer, and by whichever way the next event comes: this one was full."""
+async def test_a_buffer_that_publish_many_has_filled_takes_no_more(way: str, waiting_readers: int) -> None:
+    """It is full for the next event, however that is published, whether or not readers wait elsewhere."""
     subject = Subject(Order, Shipped)
     wide, narrow = subject.subscribe(buffer=9), subject.subscribe(Order, Shipped, buffer=4)
     event = Shipped(n=9) if way == "another class" else Order(n=9)
     async with group() as tasks:
-        for _ in range(sleepers):
+        for _ in range(waiting_readers):
             tasks.start_soon(wide.receive)
         await settle()
         assert await subject.publish_many([Order(n=n) for n in range(4)]) == 8
@@ -110,8 +110,8 @@ async def test_a_buffer_that_was_filled_by_a_run_takes_no_more(way: str, sleeper
 
 @pytest.mark.parametrize("way", ["the same", "nowait", "many", "another class", "a newcomer", "two readers"])
 @both
-async def test_a_buffer_that_was_filled_one_by_one_takes_no_more_by_another_way(way: str) -> None:
-    """A publisher that never had to look has filled the buffers: whoever comes next finds them full."""
+async def test_a_buffer_that_was_filled_one_by_one_takes_no_more(way: str) -> None:
+    """Publishes that never had to wait have filled it: it is full for the next event, however that is published."""
     subject = Subject(Order, Shipped)
     wide, narrow = subject.subscribe(buffer=9), subject.subscribe(Order, Shipped, buffer=4)
     received: list[int] = []
@@ -145,15 +145,15 @@ async def test_a_buffer_that_was_filled_one_by_one_takes_no_more_by_another_way(
             balanced(each)
 
 
-@pytest.mark.parametrize("left_over", [0, 1, 2])
+@pytest.mark.parametrize("extra", [0, 1, 2])
 @pytest.mark.parametrize("times", range(12))
 @both
-async def test_a_buffer_that_was_emptied_time_and_again_takes_no_more_than_it_holds(times: int, left_over: int) -> None:
-    """The reader keeps up for a while; then some more come, and of those it looks at one."""
+async def test_a_buffer_that_was_emptied_several_times_takes_no_more_than_it_holds(times: int, extra: int) -> None:
+    """A reader keeps up for a while and then stops: the buffer takes no event too many."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=4)
     published = 0
-    for burst in (*[1] * times, 1 + left_over):
+    for burst in (*[1] * times, 1 + extra):
         for _ in range(burst):
             await subject.publish(Order(n=published))
             published += 1
@@ -169,7 +169,7 @@ async def test_a_buffer_that_was_emptied_time_and_again_takes_no_more_than_it_ho
 
 @both
 async def test_a_hundred_waiting_publishes_put_nothing_beyond_the_buffer() -> None:
-    """Events of waiting publishes are with their publishers, not with the subscription."""
+    """The events of waiting publishes stay with their publishers and are not in the subscription."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2)
     fill(subject, 2)
@@ -186,7 +186,7 @@ async def test_a_hundred_waiting_publishes_put_nothing_beyond_the_buffer() -> No
 
 @both
 async def test_an_iterator_does_not_widen_the_buffer() -> None:
-    """However events are kept for an iterator, those not delivered count: a slow loop holds `buffer`, not twice that."""
+    """Events that an iterator has not delivered count as buffered: there are never more than `buffer`."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=4)
     fill(subject, 4)
@@ -202,7 +202,7 @@ async def test_an_iterator_does_not_widen_the_buffer() -> None:
 
 @both
 async def test_conflation_holds_no_more_keys_than_its_buffer() -> None:
-    """A thousand keys in a buffer of five: five are waiting."""
+    """Of a thousand keys, a subscription with a buffer of five holds five."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=5, conflate=Order.n)
     fill(subject, 1_000)
@@ -212,7 +212,7 @@ async def test_conflation_holds_no_more_keys_than_its_buffer() -> None:
 
 @both
 async def test_replay_adds_only_what_is_left_of_it() -> None:
-    """A subscription holds its replay and `buffer` more; what was read of the replay is gone."""
+    """A subscription holds its replay and `buffer` events more; a replayed event that was read is held no longer."""
     subject = Subject(Order, replay=10)
     fill(subject, 10)
     subscription = subject.subscribe(Order, buffer=2)
@@ -243,8 +243,8 @@ async def test_a_subject_keeps_no_more_than_its_replay() -> None:
 
 
 @both
-async def test_replay_by_lets_the_longest_unused_key_go() -> None:
-    """`replay_keys=3` keeps three keys: the one not published for longest is let go."""
+async def test_replay_by_evicts_the_least_recently_used_key() -> None:
+    """`replay_keys=3` keeps three keys: the one that was not published for longest is evicted."""
     subject = Subject(Order, replay=1, replay_by=Order.region, replay_keys=3)
     for n, region in enumerate(["a", "b", "c", "a", "d"]):
         await subject.publish(Order(n=n, region=region))
@@ -255,7 +255,7 @@ async def test_replay_by_lets_the_longest_unused_key_go() -> None:
 @pytest.mark.parametrize("way", ["receive", "nowait", "for", "batches"])
 @both
 async def test_an_event_that_was_delivered_is_no_longer_held(way: str) -> None:
-    """Once a reader has an event and lets it go, nothing in evenflow holds it, however it was read."""
+    """Once a reader has dropped its reference to an event, nothing in evenflow holds it, however it was read."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     event: Any = Order(n=0)
@@ -276,7 +276,7 @@ async def test_an_event_that_was_delivered_is_no_longer_held(way: str) -> None:
 
 @both
 async def test_a_waiting_reader_holds_no_delivered_event() -> None:
-    """A loop that waits for the next event does not keep the last one alive from inside evenflow."""
+    """While a loop waits for the next event, evenflow does not keep the last one alive."""
     subject = Subject(Order)
     seen: list[weakref.ref[Order]] = []
 
@@ -298,7 +298,7 @@ async def test_a_waiting_reader_holds_no_delivered_event() -> None:
 
 @both
 async def test_dropped_and_replaced_events_are_not_held() -> None:
-    """An event that was dropped or replaced is let go at once."""
+    """Nothing holds an event that was dropped or replaced."""
     subject = Subject(Order)
     dropping = subject.subscribe(Order, buffer=1, overflow="drop_oldest", gaps=True)
     replacing = subject.subscribe(Order, conflate=Order.region)
@@ -316,8 +316,8 @@ async def test_dropped_and_replaced_events_are_not_held() -> None:
 
 
 @both
-async def test_no_memory_grows_with_what_went_through() -> None:
-    """After ten thousand events through every policy, memory is where it was after the first thousand."""
+async def test_memory_does_not_grow_with_the_number_of_events() -> None:
+    """After 6,000 events with every policy, no more memory is in use than after the first 1,000."""
     subject = Subject(Order)
     subject_readers = [subject.subscribe(Order, buffer=4, overflow=policy, gaps=True) for policy in POLICIES[1:3]]
     conflated = subject.subscribe(Order, buffer=4, conflate=Order.n)
@@ -343,7 +343,7 @@ async def test_no_memory_grows_with_what_went_through() -> None:
 
 
 @both
-async def test_the_publish_that_waits_does_not_pile_up_in_statistics_or_memory() -> None:
+async def test_cancelled_publishes_leave_nothing_in_statistics_or_memory() -> None:
     """A thousand publishes that were cancelled while they waited leave nothing behind."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
@@ -356,7 +356,8 @@ async def test_the_publish_that_waits_does_not_pile_up_in_statistics_or_memory()
             await subject.publish(event)
     del event
     with anyio.move_on_after(0):
-        await anyio.sleep(1)  # the frames of the last cancelled scope are Python's to keep until the next
+        # Python keeps the frames of the last cancelled scope until the next one.
+        await anyio.sleep(1)
     collect()
     assert sum(ref() is not None for ref in refs) == 0
     async with group() as tasks:

@@ -20,8 +20,8 @@ def ledger(subscription: Any) -> tuple[int, ...]:
 
 
 @both
-async def test_delivered_counts_what_a_reader_was_given() -> None:
-    """Each way of reading counts each event it gave out, once."""
+async def test_delivered_counts_each_event_that_a_reader_received() -> None:
+    """However an event is received, it is counted once."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     fill(subject, 10)
@@ -37,8 +37,8 @@ async def test_delivered_counts_what_a_reader_was_given() -> None:
 
 
 @both
-async def test_dropped_counts_what_drop_oldest_gave_up() -> None:
-    """Five into a buffer of two: three dropped."""
+async def test_dropped_counts_what_drop_oldest_drops() -> None:
+    """Five events into a buffer of two: three were dropped."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2, overflow="drop_oldest")
     fill(subject, 5)
@@ -46,8 +46,8 @@ async def test_dropped_counts_what_drop_oldest_gave_up() -> None:
 
 
 @both
-async def test_dropped_counts_what_drop_newest_refused() -> None:
-    """Five into a buffer of two: three dropped, and all five were wanted."""
+async def test_dropped_counts_what_drop_newest_drops() -> None:
+    """Five events into a buffer of two: three were dropped, and all five were wanted."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2, overflow="drop_newest")
     fill(subject, 5)
@@ -55,8 +55,8 @@ async def test_dropped_counts_what_drop_newest_refused() -> None:
 
 
 @both
-async def test_disconnect_is_accounted_for() -> None:
-    """What a disconnected subscription did not get is dropped, what it has is waiting, then delivered."""
+async def test_a_disconnected_subscription_is_accounted_for() -> None:
+    """The event that disconnected it counts as dropped; its buffer is waiting, and is delivered when it is read."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2, overflow="disconnect")
     fill(subject, 5)
@@ -73,7 +73,7 @@ async def test_disconnect_is_accounted_for() -> None:
 
 
 @both
-async def test_replaced_counts_what_a_newer_one_replaced() -> None:
+async def test_replaced_counts_events_that_a_newer_one_replaced() -> None:
     """Six ticks of two keys: four were replaced."""
     subject = Subject(Tick)
     subscription = subject.subscribe(Tick, conflate=Tick.symbol)
@@ -84,8 +84,8 @@ async def test_replaced_counts_what_a_newer_one_replaced() -> None:
 
 
 @both
-async def test_discarded_counts_what_was_waiting_when_it_was_closed() -> None:
-    """Closing a subscription with three events waiting discards three, and the sum holds for ever after."""
+async def test_discarded_counts_what_was_waiting_when_the_subscription_was_closed() -> None:
+    """Closing a subscription with three events waiting discards three, and the sum still holds."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     fill(subject, 5)
@@ -99,7 +99,7 @@ async def test_discarded_counts_what_was_waiting_when_it_was_closed() -> None:
 
 @both
 async def test_leaving_the_block_discards_what_is_left() -> None:
-    """Leaving `async with` closes: what was not read is discarded, also what an iterator had at hand."""
+    """Leaving `async with` closes the subscription: events that were not read are discarded."""
     subject = Subject(Order)
     async with subject.subscribe(Order) as subscription:
         fill(subject, 5)
@@ -109,8 +109,8 @@ async def test_leaving_the_block_discards_what_is_left() -> None:
 
 
 @both
-async def test_an_unwanted_event_is_in_no_sum() -> None:
-    """What a subscription did not want, it does not count."""
+async def test_an_unwanted_event_is_not_counted() -> None:
+    """A subscription does not count events that it does not want."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, where=Order.n > 2)
     fill(subject, 5)
@@ -118,8 +118,8 @@ async def test_an_unwanted_event_is_in_no_sum() -> None:
 
 
 @both
-async def test_a_publish_that_did_not_happen_is_in_no_sum() -> None:
-    """Cancelled, blocked or refused publishes are not wanted by anybody."""
+async def test_a_publish_that_did_not_happen_is_not_counted() -> None:
+    """A publish that timed out or would block is counted by no subscription."""
     subject = Subject(Order)
     full = subject.subscribe(Order, buffer=1)
     free = subject.subscribe(Order)
@@ -134,7 +134,7 @@ async def test_a_publish_that_did_not_happen_is_in_no_sum() -> None:
 
 @both
 async def test_replay_is_wanted_and_waiting() -> None:
-    """The replay counts in wanted and waiting, and in delivered once it was read."""
+    """Replayed events count in `wanted` and `waiting`, and in `delivered` once they were read."""
     subject = Subject(Order, replay=4)
     fill(subject, 6)
     subscription = subject.subscribe(Order)
@@ -149,7 +149,7 @@ async def test_replay_is_wanted_and_waiting() -> None:
 @pytest.mark.parametrize("error", [None, ValueError("over")])
 @both
 async def test_the_sum_holds_after_the_subject_was_closed(error: Exception | None) -> None:
-    """After close the buffer is still waiting; then it was delivered."""
+    """After close the buffer still counts as waiting, and as delivered once it was read."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     fill(subject, 3)
@@ -161,8 +161,8 @@ async def test_the_sum_holds_after_the_subject_was_closed(error: Exception | Non
 
 
 @both
-async def test_gaps_are_in_no_sum() -> None:
-    """Receiving a Gap changes no count, and no gap is a delivery."""
+async def test_gaps_are_not_counted() -> None:
+    """Receiving a Gap changes no count."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2, overflow="drop_oldest", gaps=True)
     fill(subject, 5)
@@ -175,8 +175,8 @@ async def test_gaps_are_in_no_sum() -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 @both
-async def test_the_sum_holds_at_every_moment_of_a_random_hour(seed: int) -> None:
-    """Readers, droppers, conflaters and closers in random order: the sum holds after every single step."""
+async def test_the_sum_holds_after_every_step_of_a_random_program(seed: int) -> None:
+    """Subscriptions are made, published to, read and closed in random order: the sum holds after every step."""
     dice = random.Random(seed)
     subject = Subject(Order, replay=dice.choice([0, 3]))
     subscriptions: list[Any] = []
@@ -203,7 +203,7 @@ async def test_the_sum_holds_at_every_moment_of_a_random_hour(seed: int) -> None
 
 @both
 async def test_the_sum_holds_with_many_readers_and_waiting_publishers() -> None:
-    """While ten publishers wait and three readers take, the sum holds at every turn of the loop."""
+    """While ten publishers wait and three readers receive, the sum holds at every turn of the loop."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2)
 

@@ -1,4 +1,4 @@
-"""Guarantee 7: isolation. What one subscriber raises, or how slow it is, reaches no publisher and no other subscriber."""
+"""Guarantee 7: isolation. What a subscriber raises, or how slow it is, affects no publisher and no other subscriber."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ def raises(event: Any) -> Any:
 
 
 async def never() -> bool:
-    """A coroutine, where none is expected."""
+    """A coroutine function, where a plain function is expected."""
     return True
 
 
-def sneaks_in_a_coroutine(event: Any) -> Any:
-    """Not an async function, yet it gives a coroutine."""
+def returns_a_coroutine(event: Any) -> Any:
+    """A plain function that returns a coroutine."""
     return never() if event.n else True
 
 
 BROKEN: list[Any] = [
     pytest.param({"where": raises}, ZeroDivisionError, id="where raises"),
-    pytest.param({"where": sneaks_in_a_coroutine}, TypeError, id="where gives a coroutine"),
+    pytest.param({"where": returns_a_coroutine}, TypeError, id="where returns a coroutine"),
     pytest.param({"conflate": raises}, ZeroDivisionError, id="conflate raises"),
-    pytest.param({"conflate": sneaks_in_a_coroutine}, TypeError, id="conflate gives a coroutine"),
+    pytest.param({"conflate": returns_a_coroutine}, TypeError, id="conflate returns a coroutine"),
     pytest.param({"conflate": lambda event: [] if event.n else 0}, TypeError, id="an unhashable key"),
     pytest.param({"conflate": lambda event: Unhashable() if event.n else 0}, TypeError, id="a key without a hash"),
     pytest.param({"conflate": lambda event: HashRaises() if event.n else 0}, ZeroDivisionError, id="hash raises"),
@@ -64,10 +64,10 @@ BROKEN: list[Any] = [
 
 @pytest.mark.parametrize("options, error", BROKEN)
 @both
-async def test_a_broken_callable_ends_its_own_subscription_and_nobody_notices(
+async def test_a_callable_that_raises_ends_its_own_subscription_and_nobody_notices(
     options: dict[str, Any], error: type[Exception]
 ) -> None:
-    """The subscription gets what it has, then its own error; publisher and others go on as if it were not there."""
+    """The subscription can still read its buffer and then gets its own error; publisher and other subscribers go on."""
     subject = Subject(Order)
     before = subject.subscribe(Order)
     broken = subject.subscribe(Order, **options)
@@ -84,10 +84,10 @@ async def test_a_broken_callable_ends_its_own_subscription_and_nobody_notices(
 
 @pytest.mark.parametrize("options, error", BROKEN)
 @both
-async def test_a_broken_callable_wakes_the_reader_of_its_subscription(
+async def test_a_callable_that_raises_wakes_the_reader_of_its_subscription(
     options: dict[str, Any], error: type[Exception]
 ) -> None:
-    """A reader that waits on the subscription which ends by its own error is woken with it: it does not hang."""
+    """A reader that waits on the subscription gets the error and does not hang."""
     subject = Subject(Order)
     broken = subject.subscribe(Order, **options)
     outcome: list[object] = []
@@ -112,8 +112,8 @@ async def test_a_broken_callable_wakes_the_reader_of_its_subscription(
 
 
 @both
-async def test_a_broken_full_subscription_holds_nobody() -> None:
-    """A full subscription whose `where` raises for this event no longer holds its publisher."""
+async def test_a_full_subscription_whose_where_raises_holds_no_publisher() -> None:
+    """The `where` of a full subscription raises for an event: the publish does not wait for room in it."""
     subject = Subject(Order)
     broken = subject.subscribe(Order, where=raises, buffer=1)
     other = subject.subscribe(Order)
@@ -125,8 +125,8 @@ async def test_a_broken_full_subscription_holds_nobody() -> None:
 
 
 @both
-async def test_a_key_whose_equality_raises_reaches_no_publisher() -> None:
-    """Keys are compared inside a publish: what that raises stays with the subscription whose key it is."""
+async def test_a_key_whose_comparison_raises_reaches_no_publisher() -> None:
+    """Keys are compared during a publish: an error there affects only the subscription whose key it is."""
     subject = Subject(Order)
     before = subject.subscribe(Order)
     broken = subject.subscribe(Order, conflate=lambda event: EqualityRaises())
@@ -139,7 +139,7 @@ async def test_a_key_whose_equality_raises_reaches_no_publisher() -> None:
 
 @both
 async def test_a_slow_reader_with_a_lossy_policy_delays_nobody() -> None:
-    """A reader that never reads, by any policy but block, neither holds the publisher nor the other readers."""
+    """A subscription that is never read, with any policy but block, delays neither the publisher nor other readers."""
     subject = Subject(Order)
     stuck = [subject.subscribe(Order, buffer=1, overflow=p) for p in ("drop_oldest", "drop_newest", "disconnect")]
     received: list[int] = []
@@ -162,8 +162,8 @@ async def test_a_slow_reader_with_a_lossy_policy_delays_nobody() -> None:
 
 
 @both
-async def test_a_slow_block_reader_holds_no_reader_of_another_event() -> None:
-    """Who does not want what the slow one wants gets its events at its own pace."""
+async def test_a_full_block_subscription_delays_nobody_who_wants_other_events() -> None:
+    """A subscriber that does not want what the slow one wants gets its events at its own pace."""
     subject = Subject(Order)
     slow = subject.subscribe(where=Order.region == "eu", buffer=1)
     quick = subject.subscribe(where=Order.region == "us", buffer=1)
@@ -179,7 +179,7 @@ async def test_a_slow_block_reader_holds_no_reader_of_another_event() -> None:
 
 @both
 async def test_an_error_in_a_readers_body_stays_there() -> None:
-    """A reader that raises leaves by its own `async with`; the publisher and the others see nothing of it."""
+    """A reader that raises leaves its own `async with`; the publisher and the other subscribers do not notice."""
     subject = Subject(Order)
     other = subject.subscribe(Order)
     caught: list[str] = []
@@ -204,7 +204,7 @@ async def test_an_error_in_a_readers_body_stays_there() -> None:
 
 @both
 async def test_an_observer_that_raises_reaches_neither_publisher_nor_others(caplog: pytest.LogCaptureFixture) -> None:
-    """One handler raises at every event: the publisher gets its count, the others and the handler itself go on."""
+    """One handler raises at every event: publish returns its count, and the handler and all others get every event."""
     subject = Subject(Order)
     handled: dict[str, list[int]] = {"bad": [], "good": []}
 
@@ -228,8 +228,8 @@ async def test_an_observer_that_raises_reaches_neither_publisher_nor_others(capl
 
 
 @both
-async def test_a_subscription_that_fails_leaves_its_siblings_of_the_same_condition_alone() -> None:
-    """Two subscriptions with the same condition, one of them with a broken conflate: the other one gets everything."""
+async def test_a_subscription_that_fails_does_not_affect_one_with_the_same_condition() -> None:
+    """Two subscriptions have the same condition and one has a `conflate` that raises: the other gets everything."""
     subject = Subject(Order)
     good = subject.subscribe(Order, where=Order.region == "eu")
     broken = subject.subscribe(Order, where=Order.region == "eu", conflate=raises)

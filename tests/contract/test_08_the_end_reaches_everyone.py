@@ -19,7 +19,7 @@ class Broken(Exception):
 
 @both
 async def test_close_with_full_buffers_delivers_what_is_buffered_then_ends() -> None:
-    """Buffers full to the brim: each reader gets all of its own, then the end."""
+    """Each reader gets its whole buffer, then the end."""
     subject = Subject(Order)
     subscriptions = [subject.subscribe(Order, buffer=5, overflow=p) for p in ("block", "drop_oldest", "drop_newest")]
     fill(subject, 5)
@@ -36,7 +36,7 @@ async def test_close_with_full_buffers_delivers_what_is_buffered_then_ends() -> 
 
 @both
 async def test_close_ends_the_publishers_that_wait() -> None:
-    """Ten publishes wait for a full subscription: close ends all of them by SubjectClosed, and nobody has their events."""
+    """Ten publishes wait for a full subscription: close ends all of them with SubjectClosed, and no event arrives."""
     subject = Subject(Order)
     full = subject.subscribe(Order, buffer=1)
     free = subject.subscribe(Order)
@@ -51,8 +51,8 @@ async def test_close_ends_the_publishers_that_wait() -> None:
 
 
 @both
-async def test_close_with_an_error_ends_waiting_publishers_by_subject_closed() -> None:
-    """The error of close is for the readers; waiting publishers get SubjectClosed."""
+async def test_close_with_an_error_ends_waiting_publishers_with_subject_closed() -> None:
+    """Readers get the error; publishers that wait get SubjectClosed."""
     subject = Subject(Order)
     full = subject.subscribe(Order, buffer=1)
     fill(subject, 1)
@@ -68,7 +68,7 @@ async def test_close_with_an_error_ends_waiting_publishers_by_subject_closed() -
 
 @both
 async def test_a_publish_many_that_waits_ends_as_well() -> None:
-    """publish_many in the middle of its events gets SubjectClosed; what went before stays."""
+    """A publish_many that waits gets SubjectClosed; the events before that were delivered."""
     subject = Subject(Order)
     full = subject.subscribe(Order, buffer=2)
     ended: list[type[BaseException]] = []
@@ -140,8 +140,8 @@ async def test_all_readers_of_one_subscription_get_the_end() -> None:
 
 
 @both
-async def test_close_with_an_error_gives_it_after_what_is_buffered() -> None:
-    """Readers get what is buffered, then the error: each of them, each time they ask."""
+async def test_close_with_an_error_raises_it_after_what_is_buffered() -> None:
+    """Each reader gets its buffer, then the error, each time it asks."""
     subject = Subject(Order)
     subscriptions = [subject.subscribe(Order) for _ in range(3)]
     fill(subject, 2)
@@ -156,8 +156,8 @@ async def test_close_with_an_error_gives_it_after_what_is_buffered() -> None:
 
 
 @both
-async def test_close_with_an_error_ends_async_for_by_it() -> None:
-    """A loop ends by the error, not silently, and batches too."""
+async def test_close_with_an_error_ends_async_for_with_it() -> None:
+    """A loop over events or batches raises the error instead of ending silently."""
     subject = Subject(Order)
     one, two = subject.subscribe(Order), subject.subscribe(Order)
     fill(subject, 2)
@@ -174,7 +174,7 @@ async def test_close_with_an_error_ends_async_for_by_it() -> None:
 
 @both
 async def test_a_subject_closed_with_an_end_of_stream_ends_every_iteration() -> None:
-    """That error is the end: who iterates stops, over events, batches or a chain, and who receives gets it as it is."""
+    """`close(anyio.EndOfStream())` ends loops over events, batches and chains; `receive` raises that very exception."""
     subject = Subject(Order)
     subscriptions = [subject.subscribe(Order) for _ in range(4)]
     fill(subject, 2)
@@ -192,7 +192,7 @@ async def test_a_subject_closed_with_an_end_of_stream_ends_every_iteration() -> 
 
 @both
 async def test_each_reader_gets_the_error_with_a_fresh_traceback() -> None:
-    """An error given to many readers does not grow the tracebacks of all who had it before."""
+    """The traceback of the error does not grow with each reader that gets it."""
     subject = Subject(Order)
     subscriptions = [subject.subscribe(Order) for _ in range(5)]
     subject.close(Broken("it broke"))
@@ -209,7 +209,7 @@ async def test_each_reader_gets_the_error_with_a_fresh_traceback() -> None:
 
 @both
 async def test_one_readers_traceback_is_not_changed_by_the_next_reader() -> None:
-    """What a reader has caught and kept stays as it was when the next reader gets the same error."""
+    """An error that one reader has caught and kept stays as it was when the next reader gets the same error."""
     subject = Subject(Order)
     one, two = subject.subscribe(Order), subject.subscribe(Order)
     subject.close(Broken("it broke"))
@@ -230,7 +230,7 @@ async def test_one_readers_traceback_is_not_changed_by_the_next_reader() -> None
 
 @both
 async def test_closing_with_no_subscriber_ends_at_once() -> None:
-    """Nobody there: close and aclose return."""
+    """Without subscribers close, aclose and drain return at once."""
     subject = Subject(Order)
     subject.close()
     with anyio.fail_after(1):
@@ -240,7 +240,7 @@ async def test_closing_with_no_subscriber_ends_at_once() -> None:
 
 @both
 async def test_closing_twice_changes_nothing() -> None:
-    """The second close is no error, and does not replace the end by an error."""
+    """The second close raises nothing, and does not replace the end by an error."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     subject.close()
@@ -252,7 +252,7 @@ async def test_closing_twice_changes_nothing() -> None:
 
 @both
 async def test_closing_from_a_subscribers_own_loop_ends_it() -> None:
-    """A reader that closes the subject it reads gets what is buffered, then the end."""
+    """A reader that closes the subject it reads gets its buffer, then the end."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     fill(subject, 5)
@@ -267,7 +267,7 @@ async def test_closing_from_a_subscribers_own_loop_ends_it() -> None:
 
 @both
 async def test_aclose_from_a_subscribers_own_loop_does_not_wait_for_that_reader() -> None:
-    """aclose waits for observers, not for readers: a reader may call it in its own loop."""
+    """aclose waits for observers and not for readers, so a reader may call it in its own loop."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     fill(subject, 3)
@@ -281,7 +281,7 @@ async def test_aclose_from_a_subscribers_own_loop_does_not_wait_for_that_reader(
 
 @both
 async def test_after_close_publishing_is_an_error_and_nobody_gets_it() -> None:
-    """publish, publish_nowait, publish_many: SubjectClosed, which is an anyio.ClosedResourceError, naming the subject."""
+    """All ways to publish raise SubjectClosed, which is an anyio.ClosedResourceError and names the subject."""
     subject = Subject(Order, name="orders")
     subscription = subject.subscribe(Order)
     subject.close()
@@ -316,7 +316,7 @@ async def test_late_subscribers_get_the_end_at_once() -> None:
 
 @both
 async def test_a_late_subscriber_of_a_closed_subject_gets_the_replay_then_the_end() -> None:
-    """History first, then the end or the error."""
+    """It gets the history first, then the end or the error."""
     closed, failed = Subject(Order, replay=3), Subject(Order, replay=3)
     fill(closed, 5)
     fill(failed, 5)
@@ -331,7 +331,7 @@ async def test_a_late_subscriber_of_a_closed_subject_gets_the_replay_then_the_en
 
 @both
 async def test_closing_a_subscription_wakes_its_readers() -> None:
-    """A subscription closed by another task ends the readers that wait on it: nobody hangs."""
+    """When another task closes a subscription, no reader that waits on it hangs."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     outcomes: list[str] = []
@@ -365,8 +365,8 @@ async def test_receiving_from_a_closed_subscription_is_an_error() -> None:
 
 
 @both
-async def test_drops_then_close_still_end() -> None:
-    """A subscription that dropped events, with gaps, still gets its end after close."""
+async def test_a_subscription_that_dropped_events_still_ends() -> None:
+    """With `gaps=True` the reader gets the event, the gap, and then the end."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1, overflow="drop_newest", gaps=True)
     fill(subject, 5)
@@ -377,8 +377,8 @@ async def test_drops_then_close_still_end() -> None:
 
 
 @both
-async def test_every_reader_ends_however_many_there_are_and_whatever_they_do() -> None:
-    """Readers that wait, that sleep, that publish, and observers: after close all of them come to an end."""
+async def test_a_reader_that_sleeps_and_one_that_publishes_both_end() -> None:
+    """After close each of them comes to its end."""
     subject = Subject(Order)
     ended: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Guarantee 9: deadlock is refused: a publish for which all known readers wait raises `Deadlock`, and no other does."""
+"""Guarantee 9: deadlock is refused. A publish for which all known readers wait raises `Deadlock`, and no other does."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .kit import Order, Shipped, Subject, both, fill, group, numbers, publishing
 
 
 @both
-async def test_the_only_reader_that_publishes_into_its_own_full_subscription() -> None:
-    """Who reads a subscription alone and waits for room in it would wait for itself: Deadlock, and nobody got it."""
+async def test_the_only_reader_of_a_full_subscription_cannot_publish_into_it() -> None:
+    """The only reader of a subscription would wait for itself: publish raises Deadlock, and nobody gets the event."""
     subject = Subject(Order, name="orders")
     subscription = subject.subscribe(Order, buffer=2, name="mine")
     fill(subject, 2)
@@ -31,8 +31,8 @@ async def test_the_only_reader_that_publishes_into_its_own_full_subscription() -
 
 @pytest.mark.parametrize("way", ["receive", "for", "batches"])
 @both
-async def test_however_it_reads(way: str) -> None:
-    """A loop that publishes into its own full buffer is refused, however it reads."""
+async def test_a_loop_cannot_publish_into_the_full_buffer_it_reads(way: str) -> None:
+    """It is refused in a loop over events, over batches, and around receive."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2)
     fill(subject, 2)
@@ -51,7 +51,7 @@ async def test_however_it_reads(way: str) -> None:
 
 @both
 async def test_a_deadlocked_publish_reached_none() -> None:
-    """Deadlock is all or none as well: those with room do not have the event."""
+    """Deadlock is all or none as well: subscriptions with room do not get the event."""
     subject = Subject(Order)
     free = subject.subscribe(Order)
     own = subject.subscribe(Order, buffer=1)
@@ -64,8 +64,8 @@ async def test_a_deadlocked_publish_reached_none() -> None:
 
 
 @both
-async def test_through_two_subjects() -> None:
-    """Each of two tasks reads one subject and publishes to the other, both full: one of them is refused, with the path."""
+async def test_a_deadlock_through_two_subjects_is_refused() -> None:
+    """Each of two tasks reads one full subject and publishes to the other: a publish is refused, with the path."""
     orders, parcels = Subject(Order, name="orders"), Subject(Shipped, name="parcels")
     of_orders = orders.subscribe(Order, buffer=1, name="packer")
     of_parcels = parcels.subscribe(Shipped, buffer=1, name="counter")
@@ -103,22 +103,22 @@ async def test_through_two_subjects() -> None:
 
 
 @both
-async def test_through_three_subjects() -> None:
-    """A ring of three tasks and three full subjects: refused as well."""
+async def test_a_deadlock_through_three_subjects_is_refused() -> None:
+    """Three tasks and three full subjects in a circle: one publish is refused."""
     ring = [Subject(Order, name=f"ring-{n}") for n in range(3)]
     subscriptions = [subject.subscribe(Order, buffer=1) for subject in ring]
     refused: list[Deadlock] = []
 
-    async def forward(place: int) -> None:
+    async def forward(number: int) -> None:
         try:
-            async for event in subscriptions[place]:
-                await ring[(place + 1) % 3].publish_many([event] * 3)
+            async for event in subscriptions[number]:
+                await ring[(number + 1) % 3].publish_many([event] * 3)
         except Deadlock as error:
             refused.append(error)
 
     async with group() as tasks:
-        for place in range(3):
-            tasks.start_soon(forward, place)
+        for number in range(3):
+            tasks.start_soon(forward, number)
         await settle()
         for subject in ring:
             await subject.publish(Order(n=0))
@@ -129,8 +129,8 @@ async def test_through_three_subjects() -> None:
 
 
 @both
-async def test_asked_again_while_it_waits() -> None:
-    """No deadlock when the wait began, for another reader ran; when that one waits for the same publish too, it is one."""
+async def test_a_publish_that_waits_is_refused_when_the_other_reader_comes_to_wait_for_it() -> None:
+    """First another reader could still read; once that one waits for the same publish it is a deadlock."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     refused: list[str] = []
@@ -166,8 +166,8 @@ async def test_asked_again_while_it_waits() -> None:
 
 
 @both
-async def test_asked_again_when_the_other_reader_has_ended() -> None:
-    """No deadlock when the wait began, for another reader ran; when that one ends, only the one that waits is left."""
+async def test_a_publish_that_waits_is_refused_when_the_other_reader_has_ended() -> None:
+    """First another reader could still read; once that one has ended only the waiting publisher is left."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     refused: list[str] = []
@@ -201,8 +201,8 @@ async def test_asked_again_when_the_other_reader_has_ended() -> None:
 
 
 @both
-async def test_false_friend_a_worker_that_will_read_soon() -> None:
-    """A publisher that once read, and a worker that is busy and will read again: a wait, no deadlock."""
+async def test_no_deadlock_if_a_busy_worker_will_read_again() -> None:
+    """A publisher has read once and a worker is busy: the publish waits until the worker reads again."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     done: list[int] = []
@@ -226,8 +226,8 @@ async def test_false_friend_a_worker_that_will_read_soon() -> None:
 
 
 @both
-async def test_false_friend_a_subscription_handed_over() -> None:
-    """A task that read once, then handed the subscription to another task, may publish into it and wait."""
+async def test_no_deadlock_if_a_subscription_was_handed_over() -> None:
+    """A task that read once and then handed the subscription to another task may publish into it and wait."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     fill(subject, 1)
@@ -248,7 +248,7 @@ async def test_false_friend_a_subscription_handed_over() -> None:
 
 
 @both
-async def test_false_friend_nobody_has_read_yet() -> None:
+async def test_no_deadlock_if_nobody_has_read_yet() -> None:
     """Where nobody has read yet it is a stall, not a deadlock: the reader may still come."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
@@ -263,8 +263,8 @@ async def test_false_friend_nobody_has_read_yet() -> None:
 
 
 @both
-async def test_false_friend_the_last_reader_has_ended() -> None:
-    """Where the last reader's task has ended it is a stall: another may come."""
+async def test_no_deadlock_if_the_last_reader_has_ended() -> None:
+    """Where the last reader's task has ended it is a stall: another reader may come."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
 
@@ -286,8 +286,8 @@ async def test_false_friend_the_last_reader_has_ended() -> None:
 
 
 @both
-async def test_false_friend_an_iterator_made_here_and_used_there() -> None:
-    """The task that made the iterator is not the one that reads: it may publish and wait."""
+async def test_no_deadlock_if_another_task_uses_the_iterator() -> None:
+    """A task that made an iterator and does not read may publish and wait."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=4)
     iterator = aiter(subscription)
@@ -309,8 +309,8 @@ async def test_false_friend_an_iterator_made_here_and_used_there() -> None:
 
 
 @both
-async def test_false_friend_another_task_publishes_on_behalf_of_the_reader() -> None:
-    """A reader that only starts tasks which publish is not waiting itself: no deadlock."""
+async def test_no_deadlock_if_another_task_publishes_for_the_reader() -> None:
+    """A reader that starts tasks which publish does not wait itself, and makes room."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, where=Order.n < 100, buffer=1)
     seen: list[int] = []
@@ -327,8 +327,8 @@ async def test_false_friend_another_task_publishes_on_behalf_of_the_reader() -> 
 
 
 @both
-async def test_false_friend_a_publish_with_a_second_reader_that_waits_for_events() -> None:
-    """Two tasks read one subscription; one publishes into it while the other waits for events: it takes them."""
+async def test_no_deadlock_if_a_second_reader_waits_for_events() -> None:
+    """Two tasks read one subscription, and one of them publishes into it: the other makes room."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     taken: list[int] = []
@@ -349,8 +349,8 @@ async def test_false_friend_a_publish_with_a_second_reader_that_waits_for_events
 
 
 @both
-async def test_false_friend_the_event_is_not_wanted_by_ones_own_subscription() -> None:
-    """A reader may publish what its own full subscription does not want."""
+async def test_no_deadlock_if_the_readers_own_subscription_does_not_want_the_event() -> None:
+    """A reader may publish an event that its own full subscription does not want."""
     subject = Subject(Order, Shipped)
     own = subject.subscribe(Order, buffer=1)
     fill(subject, 1)
@@ -360,8 +360,8 @@ async def test_false_friend_the_event_is_not_wanted_by_ones_own_subscription() -
 
 
 @both
-async def test_a_handler_that_publishes_into_its_own_full_buffer() -> None:
-    """An observer whose handler waits for its own buffer is refused, and everything ends."""
+async def test_a_handler_cannot_publish_into_its_own_full_buffer() -> None:
+    """The handler's publish raises Deadlock, and the program goes on and ends."""
     subject = Subject(Order)
     refused: list[BaseException] = []
 
@@ -381,8 +381,8 @@ async def test_a_handler_that_publishes_into_its_own_full_buffer() -> None:
 
 
 @both
-async def test_a_handler_of_several_that_publishes_is_only_waiting() -> None:
-    """With concurrency two, one handler that waits for room is freed by the other one: no deadlock."""
+async def test_no_deadlock_if_another_handler_of_the_observer_makes_room() -> None:
+    """With `concurrency=2` one handler waits for room that the other one makes."""
     subject = Subject(Order)
     handled: list[int] = []
 
@@ -402,7 +402,7 @@ async def test_a_handler_of_several_that_publishes_is_only_waiting() -> None:
 @pytest.mark.parametrize("method", ["drain", "aclose"])
 @both
 async def test_drain_and_aclose_from_inside_a_handler_are_refused(method: str) -> None:
-    """A handler that waits for all handlers waits for itself: Deadlock, for drain and for aclose."""
+    """A handler that waits for all handlers would wait for itself: drain and aclose raise Deadlock."""
     subject = Subject(Order)
     refused: list[BaseException] = []
 
@@ -422,8 +422,8 @@ async def test_drain_and_aclose_from_inside_a_handler_are_refused(method: str) -
 
 @pytest.mark.parametrize("method", ["drain", "aclose"])
 @both
-async def test_false_friend_a_task_that_a_handler_started_may_drain(method: str) -> None:
-    """A handler that has another task wait for the handlers does not wait itself: no deadlock."""
+async def test_no_deadlock_if_a_task_that_a_handler_started_drains(method: str) -> None:
+    """The handler does not wait for that task, and so it ends and the drain with it."""
     subject = Subject(Order)
     drained: list[str] = []
 
@@ -447,7 +447,7 @@ async def test_false_friend_a_task_that_a_handler_started_may_drain(method: str)
 
 @both
 async def test_a_stall_is_logged_once_by_name_and_place(caplog: pytest.LogCaptureFixture) -> None:
-    """A subscription that holds a publisher for longer than `stall_after` is logged once, by its name and where it was made."""
+    """A subscription that holds a publisher longer than `stall_after` is logged once, with name and origin."""
     subject = PlainSubject(Order, stall_after=5.0)
     async with subject.subscribe(Order, buffer=1, name="the-slow-one") as subscription:
         fill(subject, 1)
@@ -470,7 +470,7 @@ async def test_a_stall_is_logged_once_by_name_and_place(caplog: pytest.LogCaptur
 
 @both
 async def test_a_wait_shorter_than_stall_after_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Backpressure is no news: waits below `stall_after` are not logged, however many."""
+    """Waits shorter than `stall_after` are not logged, however many there are."""
     subject = Subject(Order, stall_after=5.0)
     subscription = subject.subscribe(Order, buffer=1, name="busy")
     fill(subject, 1)
@@ -486,5 +486,5 @@ async def test_a_wait_shorter_than_stall_after_is_not_logged(caplog: pytest.LogC
 
 
 def stalls(caplog: pytest.LogCaptureFixture, name: str) -> list[logging.LogRecord]:
-    """The records that speak of this subscription."""
+    """The log records about this subscription."""
     return [record for record in caplog.records if name in record.getMessage() and record.name.startswith("evenflow")]

@@ -17,13 +17,13 @@ from .kit import BACKENDS, Backend, Order, both, collect, fill, group, publishin
 
 
 def subscriptions_of(subject: Subject[Any]) -> int:
-    """How many subscriptions the subject knows."""
+    """How many subscriptions the subject has."""
     return len(subject.statistics().subscriptions)
 
 
 @both
 async def test_a_subscription_is_gone_when_its_block_is_left() -> None:
-    """Leaving `async with` detaches, normally, by an error and by a cancel."""
+    """Leaving `async with` detaches the subscription: at the end of the block, by an error, and by a cancel."""
     subject = Subject(Order)
     async with subject.subscribe(Order):
         assert subscriptions_of(subject) == 1
@@ -40,12 +40,12 @@ async def test_a_subscription_is_gone_when_its_block_is_left() -> None:
 
 
 @both
-async def test_a_closed_subscription_is_collected_without_the_collector() -> None:
-    """Nothing holds a subscription that was closed and let go: it is freed at once, and so is what its `where` holds."""
+async def test_a_closed_subscription_is_freed_with_what_its_where_holds() -> None:
+    """Once a subscription is closed and its last reference is gone, nothing holds it or its `where`."""
     subject = Subject(Order)
 
     class Kept:
-        """What the callables of a subscription may hold."""
+        """What the callable of a subscription may hold."""
 
     kept = Kept()
     held = weakref.ref(kept)
@@ -63,7 +63,7 @@ async def test_a_closed_subscription_is_collected_without_the_collector() -> Non
 
 @both
 async def test_the_subject_keeps_no_subscription_alive() -> None:
-    """Letting go of the last reference frees the subscription, with a warning that names the place."""
+    """When the last reference goes the subscription is freed, with a warning that names where it was made."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     ref = weakref.ref(subscription)
@@ -76,8 +76,8 @@ async def test_the_subject_keeps_no_subscription_alive() -> None:
 
 
 @both
-async def test_a_subject_is_collected_with_all_it_has() -> None:
-    """A subject let go, with closed subscriptions, observers and history, is freed."""
+async def test_a_subject_without_references_is_freed_with_all_it_has() -> None:
+    """A subject with closed subscriptions, observers and history is freed with its last reference."""
     subject = Subject(Order, replay=10)
 
     async def handle(order: Order) -> None:
@@ -95,7 +95,7 @@ async def test_a_subject_is_collected_with_all_it_has() -> None:
 
 @both
 async def test_observers_end_with_the_block() -> None:
-    """No handler task is left when `async with subject` is left, by whatever way (the kit counts the tasks)."""
+    """However `async with subject` is left, no handler's task is left behind (the kit counts the tasks)."""
     subject = Subject(Order)
 
     async def handle(order: Order) -> None:
@@ -120,7 +120,7 @@ async def test_observers_end_with_the_block() -> None:
 
 @both
 async def test_first_leaves_no_subscription_behind() -> None:
-    """`first` detaches when it has its event, when it is cancelled, and when it fails."""
+    """`first` detaches when it has its event and when it is cancelled."""
     subject = Subject(Order)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(subject.first, Order)
@@ -134,15 +134,15 @@ async def test_first_leaves_no_subscription_behind() -> None:
 
 
 @both
-async def test_a_first_that_was_never_awaited_holds_nobody() -> None:
-    """A forgotten `first(...)` is a coroutine never awaited: Python warns, and the subject lets it go."""
+async def test_a_first_that_was_never_awaited_holds_no_publisher() -> None:
+    """Python warns of the coroutine that was never awaited, and the subscription of `first` is detached."""
     subject = Subject(Order)
     with pytest.warns(RuntimeWarning, match="never awaited") as caught:
         waiter = subject.first(Order)
         del waiter
         collect()
         await turn(2)
-    del caught  # a warning holds what it warns of
+    del caught  # A recorded warning holds the object that it is about.
     collect()
     with anyio.fail_after(5):
         for n in range(200):
@@ -151,8 +151,8 @@ async def test_a_first_that_was_never_awaited_holds_nobody() -> None:
 
 
 @both
-async def test_ten_thousand_subscriptions_come_and_go() -> None:
-    """Memory and the subject's own tables are back where they were."""
+async def test_thousands_of_subscriptions_that_come_and_go_use_no_more_memory() -> None:
+    """After 3,000 more subscriptions memory is where it was, and the subject has none."""
     subject = Subject(Order)
 
     async def come_and_go(count: int) -> None:
@@ -177,7 +177,7 @@ async def test_ten_thousand_subscriptions_come_and_go() -> None:
 
 @both
 async def test_a_cancelled_publish_and_a_cancelled_reader_leave_nothing() -> None:
-    """Waits that were cancelled are forgotten: by the subject, by the subscription, by the loop."""
+    """After cancelled waits no publisher is counted as waiting, and the next event goes to the next reader."""
     subject = Subject(Order)
     async with subject.subscribe(Order, buffer=1) as subscription:
         fill(subject, 1)
@@ -195,7 +195,7 @@ async def test_a_cancelled_publish_and_a_cancelled_reader_leave_nothing() -> Non
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_whole_day_leaves_no_warning(backend: Backend) -> None:
+def test_a_program_that_closes_everything_leaves_no_warning(backend: Backend) -> None:
     """A program that uses everything and closes it leaves no ResourceWarning, not even at the last collection."""
 
     async def main() -> None:

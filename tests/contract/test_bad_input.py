@@ -1,4 +1,4 @@
-"""Bad input: each a clear error that says what was given and the way out, and nothing half-done."""
+"""Bad input: each wrong argument is an error that says what was given and what to do, and nothing is half-done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .kit import Order, Shipped, Tick, both, numbers, take_all
 
 
 def refused(call: Callable[[], Any], error: type[Exception] | tuple[type[Exception], ...], *words: str) -> str:
-    """Assert that the call is refused with all these words in the message."""
+    """Assert that the call is refused, and that the message has all these words."""
     with pytest.raises(error) as caught:
         call()
     message = str(caught.value)
@@ -50,7 +50,7 @@ SUBSCRIBE: list[Any] = [
 
 @pytest.mark.parametrize("options, error, words", SUBSCRIBE)
 @both
-async def test_subscribe_refuses_nonsense_at_once(options: dict[str, Any], error: Any, words: list[str]) -> None:
+async def test_subscribe_refuses_wrong_arguments_at_once(options: dict[str, Any], error: Any, words: list[str]) -> None:
     """The value is in the message, and nothing is subscribed."""
     subject: Any = Subject(Tick, name="ticks")
     refused(lambda: subject.subscribe(Tick, **options), error, *words)
@@ -60,8 +60,8 @@ async def test_subscribe_refuses_nonsense_at_once(options: dict[str, Any], error
 
 @pytest.mark.parametrize("options, error, words", SUBSCRIBE)
 @both
-async def test_observe_refuses_nonsense_at_once(options: dict[str, Any], error: Any, words: list[str]) -> None:
-    """The same for observers, when they are made and not when they run."""
+async def test_observe_refuses_wrong_arguments_at_once(options: dict[str, Any], error: Any, words: list[str]) -> None:
+    """An observer is refused when it is made, not when it first runs."""
     subject: Any = Subject(Tick, name="ticks")
     refused(lambda: subject.observe(print, Tick, **options), error, *words)
     refused(lambda: subject.observer(Tick, **options)(print), error, *words)
@@ -85,36 +85,36 @@ async def test_observe_refuses_nonsense_at_once(options: dict[str, Any], error: 
         ({"unknown": 1}, ["unknown"]),
     ],
 )
-def test_a_subject_refuses_nonsense(options: dict[str, Any], words: list[str]) -> None:
-    """Replay, its keys, the stall and the name are looked at when the subject is made."""
+def test_a_subject_refuses_wrong_arguments(options: dict[str, Any], words: list[str]) -> None:
+    """Its options are checked when the subject is made."""
     refused(lambda: Subject(Tick, **options), (TypeError, ValueError), *words)
 
 
 @pytest.mark.parametrize("wrong", ["Order", 1, None, Order(n=1), [Order], Any])
 def test_a_subject_refuses_what_is_no_class(wrong: Any) -> None:
-    """Types of events are classes, or unions of them."""
+    """The types of a subject are classes, or unions of them."""
     refused(lambda: Subject(wrong), (TypeError, ValueError))
 
 
 @pytest.mark.parametrize("concurrency", [0, -1, True, 1.5, "2", None])
 def test_concurrency_is_a_number_of_handlers(concurrency: Any) -> None:
-    """At least one, and a whole number."""
+    """It is a whole number of at least one."""
     subject = Subject(Order)
     refused(lambda: subject.observe(print, Order, concurrency=concurrency), (TypeError, ValueError), "concurrency")
 
 
 def test_an_observer_without_annotation_says_how_to_name_what_it_wants() -> None:
-    """`@subject.observer` on a function that says nothing: TypeError with the function's name and the way out."""
+    """`@subject.observer` on a function without annotations is a TypeError with the function's name and what to do."""
     subject = Subject(Order)
 
-    def silent(order):  # type: ignore[no-untyped-def]
-        """Says nothing of its event."""
+    def unannotated(order):  # type: ignore[no-untyped-def]
+        """A handler without annotations."""
 
-    refused(lambda: subject.observer(silent), TypeError, "silent")
+    refused(lambda: subject.observer(unannotated), TypeError, "unannotated")
 
 
-def test_an_observer_annotated_with_nonsense() -> None:
-    """An annotation that is no event of this subject is refused when it is decorated."""
+def test_an_observer_annotated_with_no_event_of_the_subject_is_refused() -> None:
+    """It is refused when it is decorated."""
     subject = Subject(Order)
 
     def of_another(event: Shipped) -> None: ...
@@ -125,8 +125,8 @@ def test_an_observer_annotated_with_nonsense() -> None:
         refused(lambda handler=handler: subject.observer(handler), (TypeError, ValueError))
 
 
-def test_an_observer_whose_wants_contradict_its_annotation() -> None:
-    """`@subject.observer(A)` on a handler of B is refused at run time, where types do not see it."""
+def test_an_observer_whose_wants_contradict_its_annotation_is_refused() -> None:
+    """`@subject.observer(A)` on a handler of B is refused at run time, where no type checker sees it."""
     subject = Subject(Order, Shipped)
 
     def of_shipped(event: Shipped) -> None: ...
@@ -135,13 +135,13 @@ def test_an_observer_whose_wants_contradict_its_annotation() -> None:
 
 
 @pytest.mark.parametrize("handler", [None, 1, "handler"])
-def test_a_handler_is_callable(handler: Any) -> None:
+def test_a_handler_that_is_not_callable_is_refused(handler: Any) -> None:
     """What cannot be called is no handler."""
     subject = Subject(Order)
     refused(lambda: subject.observe(handler, Order), TypeError)
 
 
-def test_a_handler_takes_one_event() -> None:
+def test_a_handler_without_a_parameter_is_refused() -> None:
     """A function without a parameter cannot be given an event."""
     subject: Any = Subject(Order)
     refused(lambda: subject.observe(lambda: None, Order), TypeError)
@@ -149,7 +149,7 @@ def test_a_handler_takes_one_event() -> None:
 
 @both
 async def test_close_takes_an_exception() -> None:
-    """`close("over")` is no reason that readers could be given."""
+    """`close("over")` is refused: readers could not be given a string as an error."""
     subject: Any = Subject(Order)
     refused(lambda: subject.close("over"), TypeError, "over")
     async with subject.subscribe(Order) as subscription:
@@ -159,7 +159,7 @@ async def test_close_takes_an_exception() -> None:
 
 @both
 async def test_publish_many_of_one_event_is_refused() -> None:
-    """An event is no iterable of events, though a pydantic model can be iterated."""
+    """One event is no iterable of events, though a pydantic model can be iterated."""
     subject: Any = Subject(Order)
     async with subject.subscribe(Order) as subscription:
         with pytest.raises(TypeError):
@@ -170,8 +170,8 @@ async def test_publish_many_of_one_event_is_refused() -> None:
 
 
 @both
-async def test_a_conflate_to_an_unhashable_key_ends_that_subscription_alone() -> None:
-    """The publisher and the others notice nothing; the subscription ends with a TypeError that names it."""
+async def test_a_conflate_that_returns_an_unhashable_key_ends_that_subscription_alone() -> None:
+    """The subscription ends with a TypeError that names it; the publisher and the others notice nothing."""
     subject = Subject(Order)
     bad: Any = lambda order: [order.n]  # noqa: E731 - a key as users write it
     async with subject.subscribe(Order, conflate=bad) as broken, subject.subscribe(Order) as fine:
@@ -193,21 +193,21 @@ def define(body: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("field", ["json", "copy", "dict", "model_dump", "model_fields", "register", "mro"])
-def test_a_field_that_hides_an_attribute_of_event(field: str) -> None:
-    """TypeError when the class is made, with the field's name."""
+def test_a_field_that_hides_an_attribute_of_event_is_refused(field: str) -> None:
+    """The TypeError comes when the class is made, and names the field."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         refused(lambda: define(f"class Bad(Event):\n    {field}: int\n"), (TypeError, NameError, ValueError), field)
 
 
-def test_an_unknown_class_keyword() -> None:
-    """A misspelled `name=` is a TypeError that says which are known."""
+def test_an_unknown_class_keyword_is_refused() -> None:
+    """A misspelled `name=` is a TypeError that lists the known keywords."""
     refused(lambda: define("class Bad(Event, nmae='x'):\n    n: int\n"), TypeError, "nmae")
 
 
 @pytest.mark.parametrize("name", ["", 5])
-def test_a_wire_name_is_a_word(name: Any) -> None:
-    """An empty name, or a number, is refused."""
+def test_a_wire_name_that_is_no_word_is_refused(name: Any) -> None:
+    """A wire name is a string that is not empty."""
     refused(lambda: define(f"class Bad(Event, name={name!r}):\n    n: int\n"), (TypeError, ValueError), "name")
 
 
@@ -232,13 +232,13 @@ CONDITIONS: list[Any] = [
 
 
 @pytest.mark.parametrize("write, error, words", CONDITIONS)
-def test_a_condition_that_cannot_be(write: Callable[[], Any], error: Any, words: list[str]) -> None:
-    """Refused when it is written, with the way out."""
+def test_an_impossible_condition_is_refused(write: Callable[[], Any], error: Any, words: list[str]) -> None:
+    """The error comes when the condition is written, and says what to do."""
     refused(write, error, *words)
 
 
 def test_an_event_cannot_be_changed() -> None:
-    """Frozen: one instance is handed to everybody."""
+    """One instance is handed to every subscriber, so events are frozen."""
     order: Any = Order(n=1)
     with pytest.raises((TypeError, ValueError, AttributeError)):
         order.n = 2
@@ -247,7 +247,7 @@ def test_an_event_cannot_be_changed() -> None:
 @pytest.mark.parametrize("call", ["update", "wait_for"])
 @both
 async def test_state_refuses_what_cannot_be_called(call: str) -> None:
-    """update and wait_for take functions."""
+    """`update` and `wait_for` take functions."""
     state: Any = State(1)
     with pytest.raises(TypeError):
         if call == "update":
@@ -258,8 +258,8 @@ async def test_state_refuses_what_cannot_be_called(call: str) -> None:
 
 
 @both
-async def test_nothing_is_half_done_by_a_refused_subscribe_while_a_publish_waits() -> None:
-    """A refused subscribe, observe, first leaves no trace, whatever else is under way."""
+async def test_a_refused_subscribe_leaves_no_trace_while_a_publish_waits() -> None:
+    """A refused subscribe, observe or first changes nothing."""
     subject: Any = Subject(Order)
     for call in (subject.subscribe, subject.first, lambda **o: subject.observe(print, Order, **o)):
         with pytest.raises((TypeError, ValueError)):

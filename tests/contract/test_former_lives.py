@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import logging
 import threading
@@ -15,12 +16,9 @@ import pytest
 
 import evenflow
 from evenflow import Subject
-from evenflow._turns import DELIVERIES_A_TURN, turns_here
 
 from .kit import (
-    Backend,
     Order,
-    Publishing,
     both,
     both_real,
     collect,
@@ -298,51 +296,35 @@ async def test_a_drain_goes_on_when_what_it_waits_for_is_let_go_in_another_threa
     assert subject.statistics().subscriptions == ()
 
 
-@both
-async def test_what_a_where_publishes_while_it_is_asked_of_the_replay_comes_live() -> None:
-    """A subscription is active from the call of subscribe on: nothing that is published during the call is missed."""
-    subject = Subject(Order, replay=3)
-    subject.publish_nowait(Order(n=0))
-    to_publish = [Order(n=1)]
-
-    def where(_: Order) -> bool:
-        if to_publish:
-            subject.publish_nowait(to_publish.pop())
-        return True
-
-    async with subject.subscribe(Order, where=where) as subscription:
-        await subject.publish(Order(n=2))
-        assert [subscription.receive_nowait().n for _ in range(3)] == [0, 1, 2]
-
-
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_thread_that_is_interrupted_while_it_waits_publishes_nothing(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@both_real
+async def test_a_thread_that_is_interrupted_while_it_waits_publishes_nothing() -> None:
     """What interrupts the wait of a thread, as Ctrl-C does, takes the event back: nobody gets it."""
     subject = Subject(Order)
+    asks = threading.Event()
+    interrupted: list[bool] = []
 
-    class Interrupted(BaseException):
+    class Interrupt(BaseException):
         pass
 
-    def interrupted(*_: object) -> None:
-        raise Interrupted
-
     def publish() -> None:
-        with pytest.raises(Interrupted):
+        try:
+            asks.set()
             subject.publish_from_thread(Order(n=1))
+        except Interrupt:
+            interrupted.append(True)
 
-    async def main() -> None:
-        async with subject, subject.subscribe(Order) as subscription:
-            await settle()
-            monkeypatch.setattr("evenflow._threads._wait", interrupted)
-            thread = threading.Thread(target=publish)
-            thread.start()
-            thread.join(5)
-            await turn(5)
-            assert subscription.statistics().wanted == 0
-
-    run(main, backend, real=True)
+    async with subject, subject.subscribe(Order) as subscription:
+        await settle()
+        thread = threading.Thread(target=publish)
+        thread.start()
+        asks.wait(5)
+        time.sleep(0.1)  # noqa: ASYNC251 -- the loop stands still, so that the thread has to wait for it
+        assert thread.ident is not None
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(Interrupt))
+        thread.join(5)
+        assert interrupted == [True]
+        await turn(5)
+        assert subscription.statistics().wanted == 0
 
 
 def test_a_publish_that_a_loop_left_behind_gives_back_no_slot_that_it_no_longer_has() -> None:
@@ -442,17 +424,32 @@ def test_who_was_left_behind_by_a_dead_loop_is_not_kept_alive(who: str) -> None:
 
 @only_asyncio
 async def test_a_publish_that_lets_the_loop_turn_does_not_reach_the_next_life() -> None:
-    """It gave way after many deliveries; meanwhile the subject was closed, and entered again."""
-    subject = Subject(Order)
-    async with group() as tasks, subject.subscribe(Order):
+    """It lets the loop turn after many deliveries; meanwhile the subject is closed, and entered again."""
+    subject, busy = Subject(Order), Subject(Order)
+    outcomes: list[BaseException | int] = []
+
+    async def publish() -> None:
+        for n in range(10_000):  # without an await, so that the loop is due to turn
+            busy.publish_nowait(Order(n=n))
+        began.append(True)
+        try:
+            outcomes.append(await subject.publish(Order(n=0)))
+        except evenflow.SubjectClosed as error:
+            outcomes.append(error)
+
+    began: list[bool] = []
+    async with (
+        group() as tasks,
+        subject.subscribe(Order),
+        busy.subscribe(Order, buffer=1, overflow="drop_newest"),
+    ):
         await settle()
-        turns_here().given = DELIVERIES_A_TURN
-        outcome = Publishing(subject, Order(n=0))
-        tasks.start_soon(outcome)
-        while turns_here().given:
+        tasks.start_soon(publish)
+        while not began:
             await turn()
+        assert not outcomes
         subject.close()
         async with subject, subject.subscribe(Order) as later:
             await settle()
-            assert isinstance(outcome.error, evenflow.SubjectClosed)
+            assert isinstance(outcomes[0], evenflow.SubjectClosed)
             assert later.statistics().wanted == 0
