@@ -43,7 +43,6 @@ class Buffer(Generic[T]):
     Attributes:
         capacity: how many events it holds at most, the replay left out.
         inbox: what publishers append to, once ``begin`` has put it into the stream.
-        limit: the inbox may grow to this length before somebody must look whether there is room.
         in_stream: whether the inbox lies in the stream.
         outbox: what the reader takes from.
         fast: the outbox, where a reader may pop from it without asking; else something empty.
@@ -63,7 +62,6 @@ class Buffer(Generic[T]):
         "fast",
         "in_stream",
         "inbox",
-        "limit",
         "moved",
         "outbox",
         "replay",
@@ -76,7 +74,6 @@ class Buffer(Generic[T]):
         self.outbox: deque[Any] = EMPTY
         self.fast: deque[T] = EMPTY
         self.replay: deque[T] = EMPTY
-        self.limit: int = capacity
         self.in_stream: bool = False
         self.moved: int = 0
         self.replayed: int = 0
@@ -121,11 +118,6 @@ class Buffer(Generic[T]):
         """Append one event; the caller has seen that there is room."""
         (self.inbox or self.begin()).append(event)
 
-    def may_grow(self) -> bool:
-        """Whether the inbox has room, with what the reader has taken out of the outbox meanwhile."""
-        self.limit = limit = self.capacity - len(self.outbox)
-        return len(self.inbox) < limit
-
     def give_replay(self, events: Iterable[T]) -> None:
         """What came before the subscription, which is read first."""
         self.replay = deque(events)
@@ -148,7 +140,6 @@ class Buffer(Generic[T]):
         if not self.outbox:
             if len(self.inbox) == 1:  # one event is not worth taking out of the stream: the next joins where it lay
                 self.moved += 1
-                self.limit = self.capacity
                 return self.inbox.popleft()  # type: ignore[no-any-return]  # the inbox of a subclass holds more than events
             self._take_inbox()
         return self.outbox.popleft()  # type: ignore[no-any-return]  # as above
@@ -221,7 +212,6 @@ class Buffer(Generic[T]):
         outbox = self._take_out()
         self.inbox, self.outbox, self.fast = self.outbox, outbox, EMPTY
         self.moved += len(outbox)
-        self.limit = self.capacity - len(outbox)
         return outbox
 
     def _take_out(self) -> deque[Any]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from weakref import WeakSet
 
 import anyio
@@ -29,7 +29,7 @@ from ._gate import Gate, Waiter
 from ._mailbox import Mailbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from ._binding import LoopBinding
     from ._history import History
@@ -41,7 +41,10 @@ E = TypeVar("E")
 T = TypeVar("T")
 _log = logging.getLogger("evenflow.subject")
 
-TICK = 0.5
+NOT_YET: Final = -1
+"""The answer of a publish that somebody must look at first."""
+
+TICK: Final = 0.5
 """Seconds after which a publish that waits looks again: for a deadlock, and for a stall."""
 
 
@@ -85,25 +88,41 @@ class Delivery(Generic[E]):
 
     # ------------------------------------------------------------------ publishing
 
-    async def publish(self, event: E) -> int:
-        """Give the event to every subscription that wants it, when there is room; see ``Subject.publish``."""
+    def publish_at_once(self, event: E) -> int:
+        """Give the event out if there is nothing to look at, nobody to ask, and room everywhere; else ``NOT_YET``."""
         loop = self._binding.loop
-        # `_begin`, as far as it usually goes, written out: it would cost 300 ns more
         if (
             loop is None
-            or not loop.runs(loop.known_task)
+            or not loop.known.cr_running
             or loop.is_pending()
             or loop.budget.given >= DELIVERIES_A_TURN
             or self.busy
             or self.closed
             or self.deferred
         ):
-            await self._begin()
-        # what is plain needs no look at anything else: `find` would say the same, for 60 ns more
+            return NOT_YET
         targets = self._members.plain.get(type(event))
-        if targets is not None and self._members.is_plain(targets):
-            return self._commit(event, targets)
-        return await self._publish_asked(event)
+        if targets is None or not self._members.is_plain(targets, self.published):
+            return NOT_YET
+        return self._commit(event, targets)
+
+    async def publish(self, event: E) -> int:
+        """Give the event to every subscription that wants it, when there is room; see ``Subject.publish``."""
+        self.check_idle()
+        loop = self._binding.here()
+        self.check_open()
+        if loop is not None:
+            if loop.is_cancelled():
+                await checkpoint()
+            if loop.budget.left() <= 0:
+                await loop.turn()
+                self.check_open()
+        targets, blocked = self._find(event)
+        if blocked:
+            return await self._wait_and_commit(event, targets, blocked)
+        if starving := self._members.starving(targets):
+            return await self._let_starving_read(event, targets, starving)
+        return self._commit(event, targets)
 
     def publish_nowait(self, event: E, claim: Callable[[], None] | None = None) -> int:
         """Give the event out now or not at all; a ``claim`` is called right before, and may call it off by raising.
@@ -131,10 +150,9 @@ class Delivery(Generic[E]):
         """As ``publish``, with a ``claim``."""
         self.check_open()
         targets, blocked = self._find(event)
-        if not blocked:
-            return self._commit(event, targets, claim)
-        self._become_idle()
-        return await self._wait_and_commit(event, targets, blocked, claim)
+        if blocked:
+            return await self._wait_and_commit(event, targets, blocked, claim)
+        return self._commit(event, targets, claim)
 
     async def publish_many(self, events: tuple[E, ...]) -> int:
         """Publish each in its turn; a run of events that all can be appended is given to each mailbox at once."""
@@ -159,8 +177,8 @@ class Delivery(Generic[E]):
         """
         if self.busy:
             raise RuntimeError(
-                f"{self._name} is just asking its subscriptions, or giving an event to them: a condition (where=,"
-                " conflate=) and a destructor only look; publish, subscribe and receive from somewhere else"
+                f"{self._name} is asking who wants an event, or delivering it: a condition only looks, and so does a key"
+                " or a destructor; publish, subscribe and receive from a task of your own, or after the publish"
             )
         if self.deferred:
             self.run_deferred()
@@ -202,28 +220,15 @@ class Delivery(Generic[E]):
         self._members.close()
         self._gate.wake_all()
 
-    # ------------------------------------------------------------------ before a publish
-
-    async def _begin(self) -> None:
-        """Look at all that a publish must look at: where it runs, whether it is cancelled, and whose turn it is."""
-        self.check_idle()
-        loop = self._binding.here()
-        self.check_open()
-        if loop is None:
-            return
-        if loop.is_cancelled():
-            await checkpoint()
-        if loop.budget.left() <= 0:
-            await loop.turn()
-            self.check_open()
+    # ------------------------------------------------------------------ asking
 
     def _find(self, event: E) -> tuple[Targets, list[Mailbox]]:
         """Ask who wants the event, and who has no room for it. Busy from here on, unless it raises."""
         self.busy = True
         try:
-            targets = self._members.find(event)
+            targets = self._members.find(event, self.published)
             self._end_failed(targets)
-            return targets, self._members.blocked(targets)
+            return targets, self._members.blocked(targets, self.published)
         except BaseException:
             self._become_idle()
             raise
@@ -240,41 +245,45 @@ class Delivery(Generic[E]):
 
     def _commit(self, event: E, targets: Targets, claim: Callable[[], None] | None = None) -> int:
         """Give the event to all that want it, in one instant; returns how many they are."""
-        unready, keys = self._members.unready, targets.keys
+        unready, everyone, chosen = self._members.unready, targets.everyone, targets.chosen
         given_up: list[object] = []  # kept until the end, so that no destructor of theirs runs before
-        disconnected: list[Mailbox] = []
         self.busy = True
         try:
             if claim is not None:
                 claim()
-            for mailbox in targets.all():
+            for mailbox in everyone:
                 if unready and mailbox in unready:
-                    given_up.append(mailbox.offer(event, keys.get(mailbox)))
-                    if mailbox.end is not None:
-                        disconnected.append(mailbox)
-                # `append`, written out: a call for each mailbox would cost half as much again
+                    given_up.append(mailbox.offer(event, targets.keys.get(mailbox)))
+                # `mailbox.append`, written out: a call for each mailbox would cost half as much again
                 elif inbox := mailbox.buffer.inbox:
                     inbox.append(event)
-                    if len(inbox) >= mailbox.buffer.limit:
-                        mailbox.look_at_limit()
                 else:
                     mailbox.begin(event)
+            for mailbox in chosen:
+                if mailbox in unready:
+                    given_up.append(mailbox.offer(event, targets.keys.get(mailbox)))
+                else:
+                    mailbox.append(event)
         finally:
             self.busy = False
-        reached = len(targets.everyone) + len(targets.chosen)
+        reached = len(everyone) + len(chosen)
         self._count(1, reached)
-        for mailbox in disconnected:
-            self._detach(mailbox, mailbox.end or SubjectClosed)
+        if given_up:
+            self._detach_disconnected(targets)
         if self._history is not None:
             self._history.add(event, targets.history_key)
-        if keys and self._gate.queue:
-            for mailbox in keys:
+        if targets.keys and self._gate.queue:
+            for mailbox in targets.keys:
                 self._gate.look_again(mailbox)
         if self.deferred:
             self.run_deferred()
         if not reached:
             self._unwanted(event)
         return reached
+
+    def _detach_disconnected(self, targets: Targets) -> None:
+        for mailbox in [mailbox for mailbox in targets.all() if mailbox.end is not None]:
+            self._detach(mailbox, mailbox.end or SubjectClosed)
 
     def _count(self, events: int, deliveries: int) -> None:
         self.published += events
@@ -285,23 +294,25 @@ class Delivery(Generic[E]):
 
     # ------------------------------------------------------------------ a run of events
 
-    def _appendable(self, events: tuple[E, ...], at: int) -> Sequence[E]:
+    def _appendable(self, events: tuple[E, ...], at: int) -> tuple[E, ...]:
         """The events from ``at`` on that can all be appended now to all that want them; empty where one must look."""
-        loop = self._binding.loop
-        if self.busy or self.closed or self.deferred or self._history is not None or loop is None or not loop.is_here():
+        loop, kind = self._binding.loop, type(events[at])
+        if self.busy or self.closed or self.deferred or loop is None or not loop.is_here():
             return ()
-        targets = self._members.plain.get(type(events[at]))
-        if targets is None or not targets.everyone or not self._members.is_plain(targets) or loop.is_cancelled():
+        targets = self._members.plain.get(kind)
+        if targets is None or not targets.everyone or self._history is not None or loop.is_cancelled():
             return ()
-        room = min([mailbox.buffer.limit - len(mailbox.buffer.inbox) for mailbox in targets.everyone])
-        most = min(room, 1 + loop.budget.left() // len(targets.everyone))
-        kind = type(events[at])
-        stop = at
-        while stop < at + most and stop < len(events) and type(events[stop]) is kind:
-            stop += 1
+        if self.published >= targets.room_until:
+            targets.look(self.published)
+        if not self._members.is_plain(targets, self.published):
+            return ()
+        stop = at + min(targets.room_until - self.published, 1 + loop.budget.left() // len(targets.everyone))
+        for end in range(at, min(stop, len(events))):
+            if type(events[end]) is not kind:
+                return events[at:end]
         return events[at:stop]
 
-    def _commit_run(self, run: Sequence[E]) -> int:
+    def _commit_run(self, run: tuple[E, ...]) -> int:
         """Append all of these to each mailbox that wants them; returns how many deliveries that makes."""
         everyone = self._members.plain[type(run[0])].everyone
         self.busy = True
@@ -318,15 +329,8 @@ class Delivery(Generic[E]):
 
     # ------------------------------------------------------------------ waiting
 
-    async def _publish_asked(self, event: E) -> int:
-        """Publish where somebody must be asked, or looked at, first."""
-        targets, blocked = self._find(event)
-        if blocked:
-            self._become_idle()
-            return await self._wait_and_commit(event, targets, blocked)
-        starving = self._members.starving(targets)
-        if not starving:
-            return self._commit(event, targets)
+    async def _let_starving_read(self, event: E, targets: Targets, starving: list[Mailbox]) -> int:
+        """Let readers run that were woken, where an event would be dropped before they have run; then publish."""
         self._become_idle()
         for _ in range(2):  # trio may run us before the reader in the turn that comes, not in the one after
             for mailbox in starving:
@@ -334,10 +338,9 @@ class Delivery(Generic[E]):
             await checkpoint()
             self.check_open()
             self._find_newcomers(event, targets)
-            starving = self._members.starving(targets)
-            if not starving:
+            if not (starving := self._members.starving(targets)):
                 break
-        if blocked := self._members.blocked(targets):
+        if blocked := self._members.blocked(targets, self.published):
             return await self._wait_and_commit(event, targets, blocked)
         return self._commit(event, targets)
 
@@ -355,9 +358,14 @@ class Delivery(Generic[E]):
         self, event: E, targets: Targets, blocked: list[Mailbox], claim: Callable[[], None] | None = None
     ) -> int:
         """Wait until there is a slot in each mailbox that needs one, then commit."""
+        self.busy = False
+        if self.deferred:
+            self.run_deferred()
+            self._find_newcomers(event, targets)
+            blocked = self._members.blocked(targets, self.published)
         loop, gate, members = self._binding.bind(), self._gate, self._members
         waiter = Waiter(
-            f"{type(event).__name__} to {self._name}", lambda waiter: members.blocked(targets, waiter.held)
+            f"{type(event).__name__} to {self._name}", lambda waiter: members.blocked(targets, self.published, waiter.held)
         )
         soon = not gate.queue and all(mailbox.line.woken for mailbox in blocked)
         task = loop.current_task()
@@ -375,7 +383,7 @@ class Delivery(Generic[E]):
                 self.check_open()
                 self._find_newcomers(event, targets)
                 held = waiter.let_go_of_all()
-                if blocked := members.blocked(targets):
+                if blocked := members.blocked(targets, self.published):
                     gate.take_back(waiter, held)
             return self._commit(event, targets, claim)
         finally:

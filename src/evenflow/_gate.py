@@ -178,6 +178,10 @@ class Gate:
             waiter.let_go_of_all()
         self.queue = []
 
+    def waiting(self) -> int:
+        """How many publishes wait for room."""
+        return sum(1 for waiter in self.queue if not waiter.granted)
+
     def is_waited_for(self, mailbox: Mailbox) -> bool:
         """Whether a publish waits for room in this mailbox."""
         return any(mailbox in waiter.missing for waiter in self.queue)

@@ -6,6 +6,7 @@ It knows its loop weakly: a loop that has ended can go, whoever still holds this
 from __future__ import annotations
 
 import math
+from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
@@ -13,7 +14,7 @@ from weakref import ref
 from anyio import NoEventLoopError, get_current_task
 from anyio.lowlevel import EventLoopToken, RunVar, current_token
 
-from ._backends import Backend, backend_of
+from ._backends import NOT_RUNNING, Backend, KnownTask, backend_of
 from ._fairness import FairnessBudget
 
 if TYPE_CHECKING:
@@ -26,22 +27,21 @@ class RunningLoop:
     Attributes:
         backend: the library it belongs to.
         budget: the deliveries since it last turned.
-        current_task: asks the library which task runs, without a call of ours.
-        known_task: the last task that asked twice in a row whether it is cancelled, or nobody's.
+        known: the last task that asked twice in a row whether it is cancelled: ask it whether it runs.
         is_pending: tells whether that task is being cancelled; ask it in that task.
         thread: the thread it runs in.
         waiting: the publish that each task waits in, over all subjects; ``_deadlock`` looks at it.
     """
 
     __slots__ = (
+        "__weakref__",
         "_asked_last",
         "_effective_deadline",
         "_loop",
         "backend",
         "budget",
-        "current_task",
         "is_pending",
-        "known_task",
+        "known",
         "thread",
         "waiting",
     )
@@ -53,8 +53,7 @@ class RunningLoop:
         self.backend: Backend = backend_of(loop)
         self.budget: FairnessBudget = FairnessBudget()
         self.waiting: dict[object, Any] = {}
-        self.current_task: Callable[[], object | None] = self.backend.current_task
-        self.known_task: Callable[[], object] = _nobody
+        self.known: KnownTask = NOT_RUNNING
         self.is_pending: Callable[[], bool] = bool
         self._asked_last: Callable[[], object] = _nobody
         # the same call that anyio makes, without its walk to it
@@ -67,29 +66,26 @@ class RunningLoop:
         except RuntimeError:
             return False
 
-    def runs(self, task: Callable[[], object]) -> bool:
-        """Whether the task that this weak reference leads to is the one that runs."""
-        try:
-            return self.current_task() is task()
-        except RuntimeError:  # another library's loop runs here, or none
-            return False
+    def current_task(self) -> object | None:
+        """The task that runs in this loop; None in a callback of it."""
+        return self.backend.current_task()
 
     def is_cancelled(self) -> bool:
         """Whether the task that runs is being cancelled, or the scope that it is in.
 
         anyio's description of a task answers in 0.2 us, and takes 2.4 us to make: it is made for a task that asks again.
         """
+        if self.known.cr_running:
+            return self.is_pending()
         task = self.current_task()
         if task is None:  # a callback of the loop, in no scope
             return False
-        if task is self.known_task():
-            return self.is_pending()
         if task is not self._asked_last() and not self.backend.times_cancelled(task):
             self._asked_last = ref(task)
             return self._effective_deadline() == -math.inf
         description = get_current_task()
         del description.coro  # or the description would keep the task's frame alive
-        self.known_task = ref(task)
+        self.known = self.backend.know(task, partial(_forget, ref(self)))
         self.is_pending = description.has_pending_cancellation
         return self.is_pending()
 
@@ -117,6 +113,13 @@ class RunningLoop:
         if loop is None:
             raise RuntimeError("the loop has ended")
         self.backend.call_soon(loop, function)
+
+
+def _forget(loop: ref[RunningLoop], gone: object) -> None:
+    """The task that a loop knew is gone."""
+    knowing = loop()
+    if knowing is not None and knowing.known is gone:
+        knowing.known = NOT_RUNNING
 
 
 def _nobody() -> object:

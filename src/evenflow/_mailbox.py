@@ -28,7 +28,7 @@ from ._readers import ReaderLine, WakeUps
 from ._statistics import SubscriptionStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Overflow: TypeAlias = Literal["block", "drop_oldest", "drop_newest", "disconnect"]
 """What happens when the buffer is full: the publisher waits, the oldest or the newest event is dropped, or the subscriber is disconnected."""
@@ -140,12 +140,27 @@ class Mailbox:
 
     def becomes_ready(self) -> bool:
         """Look whether events can simply be appended again."""
-        if self.reserved or self.end is not None or self.is_conflated or not self.buffer.may_grow():
+        if self.is_conflated or self.room() <= 0 or self.end is not None or self.reserved:
             return False
         self._unready.discard(self)
         return True
 
     # ------------------------------------------------------------------ putting in
+
+    def look(self) -> int:
+        """Look how many events can simply be appended; it is unready if none can."""
+        room = self.room()
+        if room <= 0:
+            self._unready.add(self)
+        return room
+
+    def append(self, event: object) -> None:
+        """Append an event to a ready mailbox, and look whether there is room for more."""
+        if inbox := self.buffer.inbox:
+            inbox.append(event)
+        else:
+            self.begin(event)
+        self.look()
 
     def begin(self, event: object) -> None:
         """Append an event to the empty inbox of a ready mailbox, and wake a reader."""
@@ -154,23 +169,12 @@ class Mailbox:
         inbox.append(event)
         if (line := self.line).asleep and not line.woken:
             line.wake_one()
-        if buffer.limit == 1:
-            self.look_at_limit()
 
-    def extend(self, events: tuple[object, ...]) -> None:
+    def extend(self, events: Sequence[object]) -> None:
         """Append several events to a ready mailbox that has room for them, and wake as many readers."""
-        buffer = self.buffer
-        inbox = buffer.inbox or buffer.begin()
-        inbox.extend(events)
+        (self.buffer.inbox or self.buffer.begin()).extend(events)
         if self.line.asleep:
             self.line.wake(self.items())
-        if len(inbox) >= buffer.limit:
-            self.look_at_limit()
-
-    def look_at_limit(self) -> None:
-        """The inbox has reached its limit: the reader has gone on meanwhile, or the buffer is full."""
-        if not self.buffer.may_grow():
-            self._unready.add(self)
 
     def offer(self, event: object, key: object) -> object:
         """Take an event as the table says; returns what it gave up for it, to be kept until the publish is over."""
@@ -187,7 +191,7 @@ class Mailbox:
             buffer.append_cell(key, event)
         else:
             buffer.append(event)
-            self.look_at_limit()
+            self.look()
         if self.line.asleep:
             self.line.wake(self.items())
         return given_up

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ._mailbox import Mailbox
 
 E = TypeVar("E")
+FAR: Final = 1 << 30
+"""More events than anybody has room for."""
 
 
 class Member(NamedTuple):
@@ -32,6 +34,9 @@ class Targets:
 
     Attributes:
         everyone: those that want every event of its class, kept up to date by the router.
+        conditional: falsy while nobody else may want an event of its class, kept up to date by the router.
+        plain: the targets of that class about which nobody is asked; their ``room_until`` counts.
+        room_until: as long as fewer events than this were published, each of ``everyone`` that is ready has room.
         chosen: those with a condition that holds.
         keys: the event's key at each conflated mailbox.
         history_key: the event's key in the history.
@@ -39,19 +44,30 @@ class Targets:
         failed: those whose own functions raised, with what they raised; they want nothing any more.
     """
 
-    __slots__ = ("asked", "chosen", "everyone", "failed", "history_key", "keys", "route")
+    __slots__ = ("asked", "chosen", "conditional", "everyone", "failed", "history_key", "keys", "plain", "room_until")
 
-    def __init__(self, route: Route[Mailbox], asked: int) -> None:
-        self.route = route
+    def __init__(self, route: Route[Mailbox], plain: Targets | None = None) -> None:
+        self.plain: Targets = plain or self
         self.everyone: dict[Mailbox, None] = route.everyone
+        self.conditional = route.choosy
+        self.room_until: int = 0
         self.chosen: list[Mailbox] = []
         self.keys: dict[Mailbox, object] = {}
         self.history_key: object = None
-        self.asked = asked
+        self.asked = 0
         self.failed: list[tuple[Mailbox, BaseException]] = []
 
     def __contains__(self, mailbox: Mailbox) -> bool:
         return mailbox in self.everyone or mailbox in self.chosen
+
+    def look(self, published: int) -> None:
+        """See how many more events each of them has room for; those that are full are unready from now on."""
+        room = FAR
+        for mailbox in self.everyone:
+            left = mailbox.look()
+            if 0 < left < room:
+                room = left
+        self.room_until = published + room
 
     def all(self) -> Collection[Mailbox]:
         """All of them, in no order."""
@@ -66,8 +82,7 @@ class Members(Generic[E]):
     Attributes:
         active: all of them, in the order in which they came.
         unready: the mailboxes that an event cannot simply be appended to.
-        plain: for each class of events seen so far, the targets of an event about which nobody is asked; ask
-            ``conditional`` of its route first, which is empty where that is so.
+        plain: for each class of events seen so far, the targets of an event about which nobody is asked.
     """
 
     __slots__ = ("_last", "_name", "_router", "_types", "active", "history_key", "plain", "unready")
@@ -96,6 +111,8 @@ class Members(Generic[E]):
         self._last += 1
         self.active[mailbox] = Member(interest, self._last)
         self._router.add(mailbox, interest)
+        for targets in self.plain.values():
+            targets.room_until = 0
 
     def remove(self, mailbox: Mailbox) -> None:
         """A subscription ends; it may have ended already."""
@@ -118,20 +135,22 @@ class Members(Generic[E]):
 
     # ------------------------------------------------------------------ who wants an event
 
-    def find(self, event: Any) -> Targets:
-        """The subscriptions that want the event; asks users' functions, each once."""
+    def find(self, event: Any, published: int) -> Targets:
+        """The subscriptions that want the event, of which so many were ``published``; asks users' functions, each once."""
         plain = self.plain.get(type(event))
         if plain is None:
             self.check_type(event)
-            plain = self.plain[type(event)] = Targets(self._router.route(type(event)), 0)
-        if self.is_plain(plain):
+            plain = self.plain[type(event)] = Targets(self._router.route(type(event)))
+        if published >= plain.room_until:
+            plain.look(published)
+        if self.is_plain(plain, published):
             return plain
-        route = plain.route
-        targets = Targets(route, self._last)
+        targets = Targets(self._router.route(type(event)), plain)
+        targets.asked = self._last
         if self.history_key is not None:
             targets.history_key = hashed(self.history_key(event))
-        if route.choosy:
-            targets.chosen = route.find(event, targets.failed)
+        if targets.conditional:
+            targets.chosen = self._router.route(type(event)).find(event, targets.failed)
         if self.unready:
             self._ask_keys(event, targets, self.unready_among(targets))
         return targets
@@ -148,13 +167,14 @@ class Members(Generic[E]):
                 f"{self._name} takes {names}, not {event!r}, which is a {type(event).__name__}; nobody got it"
             )
 
-    def is_plain(self, targets: Targets) -> bool:
+    def is_plain(self, targets: Targets, published: int) -> bool:
         """Whether the class alone decides, and the event can simply be appended to all that want it."""
         unready = self.unready
-        return not (
-            targets.route.choosy
-            or self.history_key is not None
-            or (unready and not targets.everyone.keys().isdisjoint(unready))
+        return (
+            published < targets.room_until
+            and not targets.conditional
+            and self.history_key is None
+            and (not unready or targets.everyone.keys().isdisjoint(unready))
         )
 
     def find_newcomers(self, event: Any, targets: Targets) -> None:
@@ -212,11 +232,13 @@ class Members(Generic[E]):
         found += [mailbox for mailbox in targets.chosen if mailbox in unready]
         return found
 
-    def blocked(self, targets: Targets, held: Collection[Mailbox] = ()) -> list[Mailbox]:
-        """The mailboxes that have no room for this event, and whose publisher must wait.
+    def blocked(self, targets: Targets, published: int, held: Collection[Mailbox] = ()) -> list[Mailbox]:
+        """The mailboxes that have no room for this event, and whose publisher must wait; so many were ``published``.
 
         Subscriptions that came since and were not asked yet do not count: the publisher asks them when it runs.
         """
+        if published >= targets.plain.room_until:
+            targets.plain.look(published)
         if not self.unready:
             return []
         blocked: list[Mailbox] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from weakref import ref
@@ -10,14 +11,15 @@ from weakref import ref
 from anyio import EndOfStream, WouldBlock
 from anyio.lowlevel import checkpoint
 
+from ._backends import NOT_RUNNING
 from ._fairness import DELIVERIES_A_TURN
 from .streams import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
+    from ._backends import KnownTask
     from ._life import Life
     from ._loop import RunningLoop
     from ._mailbox import Mailbox, UserFunctions
@@ -36,7 +38,7 @@ class Subscription(Stream[W_co]):
     Cancelling a reader loses nothing: the event is returned, or it is still in the buffer.
     """
 
-    __slots__ = ("_buffer", "_functions", "_life", "_loop", "_mailbox", "_quiet", "_task")
+    __slots__ = ("_buffer", "_functions", "_known", "_life", "_loop", "_mailbox", "_quiet")
 
     def __init__(self, life: Life[Any], mailbox: Mailbox, functions: UserFunctions, *, quiet: bool = False) -> None:
         self._life = life
@@ -47,8 +49,9 @@ class Subscription(Stream[W_co]):
         self._quiet = quiet
         """Whether nobody but us holds it: then dropping it is no mistake of the user's."""
         self._loop: RunningLoop | None = None
-        self._task: Callable[[], object] = _nobody
-        """The task that read last."""
+        """The loop of the task that read last."""
+        self._known: KnownTask = NOT_RUNNING
+        """That task."""
 
     # ------------------------------------------------------------------ receiving
 
@@ -128,7 +131,8 @@ class Subscription(Stream[W_co]):
 
     def _pull_nowait(self) -> W_co:
         self._life.check()
-        self._note_task()
+        if not self._known.cr_running:
+            self._note_task()
         mailbox = self._mailbox
         if mailbox.has_items() and mailbox.line.woken < mailbox.items():
             return cast("W_co", mailbox.take())
@@ -182,28 +186,24 @@ class Subscription(Stream[W_co]):
 
     def _reading_here(self) -> RunningLoop:
         """Note which task reads; returns the loop that it reads in."""
-        loop = self._loop
-        if loop is None or not loop.runs(self._task):
+        if self._loop is None or not self._known.cr_running:
             self._note_task()
-            loop = self._life.enter()
-        return loop
+            return self._life.enter()
+        return self._loop
 
     def _note_task(self) -> None:
         """Note which task reads, so that it can be known whether a publisher that waits for it waits for ever."""
-        loop = self._loop
-        if loop is not None and loop.runs(self._task):
-            return
         here = self._life.binding.here()
         task = None if here is None else here.current_task()
         if here is None or task is None:
             return
-        if loop is not None and loop is not here:
+        if self._loop is not None and self._loop is not here:
             self._mailbox.line.forget()  # they waited in a loop that has ended
         self._loop = self._life.enter()
-        self._task = ref(task)
+        self._known = here.backend.know(task, partial(_forget, ref(self)))
         if self._mailbox.end is None:
             self._buffer.open_stream()
-        self._mailbox.line.note_task(self._task)
+        self._mailbox.line.note_task(ref(task))
 
     # ------------------------------------------------------------------ closing
 
@@ -308,6 +308,8 @@ class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
         self._subscription.close()
 
 
-def _nobody() -> object:
-    """The task of nobody."""
-    return _nobody
+def _forget(subscription: ref[Subscription[Any]], gone: object) -> None:
+    """The task that read last is gone."""
+    knowing = subscription()
+    if knowing is not None and knowing._known is gone:
+        knowing._known = NOT_RUNNING

@@ -8,7 +8,8 @@ A back end is imported when its library is found running, and imports nothing th
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from weakref import ref
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -28,6 +29,46 @@ class WakeUp(Protocol):
     def __await__(self) -> Generator[Any, Any, None]: ...
 
 
+class KnownTask(Protocol):
+    """A task, as far as it must be known whether it is the one that runs: its coroutine, or what answers like one.
+
+    To ask a coroutine takes 30 ns; to ask asyncio for the current task takes 150 ns on Python 3.11.
+    """
+
+    @property
+    def cr_running(self) -> bool:
+        """Whether it runs, asked in the thread of its loop."""
+        ...
+
+
+class NotRunning:
+    """Nobody's task, which never runs."""
+
+    __slots__ = ()
+    cr_running: Final = False
+
+
+NOT_RUNNING: Final = NotRunning()
+
+
+class WeaklyKnown:
+    """A task that is asked of the library each time."""
+
+    __slots__ = ("_current_task", "_task")
+
+    def __init__(self, task: object, current_task: Callable[[], object | None]) -> None:
+        self._task = ref(task)
+        self._current_task = current_task
+
+    @property
+    def cr_running(self) -> bool:
+        """Whether it is the task that runs."""
+        try:
+            return self._task() is self._current_task()
+        except RuntimeError:  # another library's loop runs here, or none
+            return False
+
+
 class Backend(Protocol):
     """One library, as the core knows it. Loops and tasks are the library's own objects."""
 
@@ -44,6 +85,13 @@ class Backend(Protocol):
 
         Raises:
             RuntimeError: no loop of this library runs in this thread.
+        """
+        ...
+
+    def know(self, task: Any, gone: Callable[[object], None], /) -> KnownTask:
+        """What tells from now on whether this task is the one that runs; does not keep it alive.
+
+        When the task is gone, ``gone`` is called with it, and it must not be asked any more.
         """
         ...
 

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
+from . import WeaklyKnown
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
+
+    from . import KnownTask
 
 
 class TrioBackend:
@@ -17,6 +21,11 @@ class TrioBackend:
 
     running_loop = staticmethod(trio.lowlevel.current_trio_token)
     current_task = staticmethod(trio.lowlevel.current_task)
+
+    @staticmethod
+    def know(task: trio.lowlevel.Task, _: Callable[[object], None], /) -> KnownTask:
+        """The task, asked of trio each time."""
+        return WeaklyKnown(task, trio.lowlevel.current_task)
 
     @staticmethod
     def turn() -> Awaitable[None]:
