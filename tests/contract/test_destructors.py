@@ -18,7 +18,7 @@ from evenflow import Deadlock, Subject as PlainSubject, SubjectClosed, Subscript
 from .kit import MEDDLING, Meddler, Order, balanced, group, only_asyncio, settle
 
 REFUSED = (anyio.WouldBlock, anyio.EndOfStream, anyio.ClosedResourceError, StopAsyncIteration, Deadlock, SubjectClosed)
-PLACES = range(1, 60)
+AFTER = range(1, 60)
 """After how many new objects the collector runs; an operation makes fewer."""
 
 
@@ -148,7 +148,7 @@ async def meddled(state: str, operation: str, what: str, after: int) -> AsyncIte
 @only_asyncio
 async def test_a_destructor_anywhere_in_an_operation_breaks_nothing(state: str, operation: str, what: str) -> None:
     """Buffers keep their bounds and ledgers their sums, no event is lost, and nobody waits for what is there."""
-    for after in PLACES:
+    for after in AFTER:
         async with meddled(state, operation, what, after) as (subject, subscriptions, became):
             for each in subscriptions:
                 balanced(each)
@@ -169,7 +169,7 @@ async def test_a_publish_goes_on_if_a_destructor_reads_as_it_starts_to_wait() ->
     """Whenever the destructor frees a slot, the publish that needs it happens within a second."""
     threshold = gc.get_threshold()
     meddlings = 0
-    for after in PLACES:
+    for after in AFTER:
         subject = PlainSubject(Order)
         subscription = subject.subscribe(Order, buffer=1)
         read: list[int] = []
@@ -248,8 +248,8 @@ def collecting_always(meddle: Callable[[], object], times: int) -> Iterator[None
 @only_asyncio
 async def test_what_a_destructor_publishes_while_a_batch_is_read_comes_after_it() -> None:
     """No event is lost or comes twice, and events come in the order in which they were published."""
-    left_over = 0
-    for times in PLACES:
+    published_meanwhile = 0
+    for times in AFTER:
         subject = PlainSubject(Order)
         async with subject.subscribe(Order, buffer=200) as subscription:
             batches = aiter(subscription.batches())
@@ -263,19 +263,19 @@ async def test_what_a_destructor_publishes_while_a_batch_is_read_comes_after_it(
 
             with collecting_always(publish, times):
                 received = [order.n for order in await anext(batches)]
-            left_over += len(received) < len(published)
+            published_meanwhile += len(received) < len(published)
             while subscription.statistics().waiting:
                 received += [order.n for order in await anext(batches)]
             assert received == published, times
             balanced(subscription)
-    assert left_over
+    assert published_meanwhile
 
 
 @only_asyncio
 async def test_a_destructor_that_reads_during_publish_many_breaks_no_bound_and_no_ledger() -> None:
     """The buffer never holds more than `buffer` events, and no event is lost."""
     meddled_in_it = 0
-    for after in PLACES:
+    for after in AFTER:
         subject = PlainSubject(Order)
         async with subject.subscribe(Order, buffer=8) as subscription:
             await subject.publish_many([Order(n=n) for n in range(3)])

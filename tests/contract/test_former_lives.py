@@ -431,7 +431,7 @@ async def test_a_publish_that_lets_the_loop_turn_does_not_reach_the_next_life() 
     outcomes: list[BaseException | int] = []
 
     async def publish() -> None:
-        for n in range(10_000):  # without an await, so that the loop is due to turn
+        for n in range(10_000):  # Without an await, so that the next publish lets the loop turn.
             busy.publish_nowait(Order(n=n))
         began.append(True)
         try:

@@ -407,7 +407,7 @@ async def test_a_subscription_collected_in_another_thread_frees_the_publisher_wi
     box: list[Any] = [subject.subscribe(Order, buffer=1)]
     subject.publish_nowait(Order(n=0))
 
-    def let_go() -> None:
+    def drop_it() -> None:
         box.clear()
         gc.collect()
 
@@ -416,7 +416,7 @@ async def test_a_subscription_collected_in_another_thread_frees_the_publisher_wi
         assert waiting.waits
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            thread = threading.Thread(target=let_go)
+            thread = threading.Thread(target=drop_it)
             thread.start()
             thread.join(5)
             assert not thread.is_alive()
