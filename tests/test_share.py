@@ -15,8 +15,8 @@ from .streams.drawing import on_both_loops
 from .streams.probes import Bench, Boom
 
 
-def test_everyone_who_subscribed_gets_everything_once_read() -> None:
-    """The source is read once, whoever and how many read it."""
+def test_the_source_is_read_once_for_all_subscribers() -> None:
+    """Each subscriber gets everything, and the source gave each item once."""
 
     async def main() -> None:
         bench = Bench(5)
@@ -30,8 +30,8 @@ def test_everyone_who_subscribed_gets_everything_once_read() -> None:
     on_both_loops(main)
 
 
-def test_who_comes_late_gets_the_replay_and_then_what_comes() -> None:
-    """Without a replay it is what comes from then on."""
+def test_a_late_subscriber_gets_the_replay_then_what_comes() -> None:
+    """With `replay=False` it gets only what comes from then on."""
 
     async def main() -> None:
         async with share(interval(1), replay=2) as shared:
@@ -43,8 +43,8 @@ def test_who_comes_late_gets_the_replay_and_then_what_comes() -> None:
     on_both_loops(main)
 
 
-def test_after_the_end_there_is_the_replay_and_the_end() -> None:
-    """A subscriber that comes after the end is not left waiting."""
+def test_a_subscriber_after_the_end_gets_the_replay_and_the_end() -> None:
+    """It does not wait."""
 
     async def main() -> None:
         async with share([1, 2, 3], replay=1) as shared:
@@ -55,7 +55,7 @@ def test_after_the_end_there_is_the_replay_and_the_end() -> None:
 
 
 def test_an_error_reaches_every_subscriber_after_what_came_before() -> None:
-    """And leaving goes without an error: the error is theirs."""
+    """Leaving the share raises nothing, because the error belongs to the subscribers."""
 
     async def main() -> None:
         boom = Boom()
@@ -71,7 +71,7 @@ def test_an_error_reaches_every_subscriber_after_what_came_before() -> None:
 
 
 def test_leaving_ends_the_source_and_what_is_buffered_stays_readable() -> None:
-    """The subscribers get what they have, and then the end."""
+    """The subscribers get their buffers, then the end."""
 
     async def main() -> None:
         bench = Bench(100, every=1.0)
@@ -84,8 +84,8 @@ def test_leaving_ends_the_source_and_what_is_buffered_stays_readable() -> None:
     on_both_loops(main)
 
 
-def test_a_slow_subscriber_holds_the_source_up() -> None:
-    """Backpressure goes through: a full buffer is a source that waits."""
+def test_a_full_subscriber_makes_the_source_wait() -> None:
+    """Backpressure passes through the share."""
 
     async def main() -> None:
         bench = Bench(100)
@@ -98,7 +98,7 @@ def test_a_slow_subscriber_holds_the_source_up() -> None:
 
 
 def test_what_the_body_raises_goes_out_as_it_is() -> None:
-    """In no group, and the source is closed."""
+    """It is in no group, and the source is closed."""
 
     async def main() -> None:
         boom = Boom()
@@ -113,8 +113,8 @@ def test_what_the_body_raises_goes_out_as_it_is() -> None:
     on_both_loops(main)
 
 
-def test_it_owns_its_source_and_runs_once_at_a_time() -> None:
-    """The stream has one reader, which is the share; and that is entered once."""
+def test_a_share_owns_its_source_and_runs_once_at_a_time() -> None:
+    """Nobody else can read the source, and a share that runs cannot be entered again."""
 
     async def main() -> None:
         source = stream([1])
@@ -131,8 +131,8 @@ def test_it_owns_its_source_and_runs_once_at_a_time() -> None:
     on_both_loops(main)
 
 
-def test_a_state_can_be_shared_and_the_function_is_found_at_both_places() -> None:
-    """``evenflow.share`` and ``evenflow.streams.share`` are one."""
+def test_a_state_can_be_shared_and_both_names_are_one_function() -> None:
+    """`evenflow.share` and `evenflow.streams.share` are the same."""
     assert share is from_the_top
     with pytest.raises(AttributeError, match="no attribute 'shared'"):
         getattr(streams, "sha" + "red")

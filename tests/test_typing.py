@@ -1,8 +1,8 @@
-"""What type checkers say of evenflow: two of them, in strict mode, over `tests/typing`, which nobody ever runs.
+"""What type checkers say of evenflow: mypy and basedpyright, in strict mode, over `tests/typing`, which is never run.
 
-A line there that must be right is an `assert_type`; one that must be an error carries
+A line there that must be right is an `assert_type`; a line that must be an error carries
 `# type: ignore[code]  # pyright: ignore[rule]`. Both checkers report an ignore that hides nothing,
-so a line that stops being an error is noticed, and so is one that becomes another error.
+so that a line that stops being an error fails, and so does one that becomes another error.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ ignore_missing_imports = True
 WRONG = "from typing import assert_type\nassert_type(1, str)\n"
 NO_LONGER_WRONG = "x: int = 1  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]\n"
 
-pytestmark = pytest.mark.timeout(300)  # the first run of a checker reads all of pydantic
+pytestmark = pytest.mark.timeout(300)  # The first run of a checker reads all of pydantic.
 
 
 def _mypy(folder: Path, files: list[Path], plugins: str = "") -> str:
-    """What mypy --strict finds; empty if nothing."""
+    """What mypy --strict reports; empty if nothing."""
     config = folder / "mypy.ini"
     config.write_text(MYPY.format(root=ROOT, plugins=plugins), encoding="utf-8")
     command = [sys.executable, "-m", "mypy", "--no-error-summary", "--config-file", config, *files]
@@ -43,7 +43,7 @@ def _mypy(folder: Path, files: list[Path], plugins: str = "") -> str:
 
 
 def _basedpyright(folder: Path, files: list[Path]) -> str:
-    """What basedpyright finds with the rules of pyright's strict mode; empty if nothing."""
+    """What basedpyright reports with the rules of pyright's strict mode; empty if nothing."""
     config = {
         "include": [str(file) for file in files],
         "extraPaths": [str(ROOT / "src")],
@@ -71,18 +71,18 @@ def test_mypy_agrees_with_every_line(tmp_path: Path) -> None:
 
 
 def test_mypy_with_the_pydantic_plugin_agrees_with_every_line(tmp_path: Path) -> None:
-    """A project that uses pydantic's plugin sees the same types."""
+    """A project that uses the plugin of pydantic sees the same types."""
     assert not (found := _mypy(tmp_path, FILES, "plugins = pydantic.mypy")), found
 
 
 def test_basedpyright_agrees_with_every_line(tmp_path: Path) -> None:
-    """basedpyright, in the strict mode it shares with pyright, does too."""
+    """So does basedpyright, in the strict mode it shares with pyright."""
     assert not (found := _basedpyright(tmp_path, FILES)), found
 
 
 @pytest.mark.parametrize("text", [WRONG, NO_LONGER_WRONG], ids=["wrong", "no longer wrong"])
-def test_a_line_that_changes_its_mind_is_noticed(tmp_path: Path, text: str) -> None:
-    """The checkers that look at `tests/typing` report a wrong type, and an ignore that hides nothing."""
+def test_a_wrong_line_in_the_typing_tests_is_reported(tmp_path: Path, text: str) -> None:
+    """Both checkers report a wrong type, and an ignore that hides nothing."""
     file = tmp_path / "typing_wrong.py"
     file.write_text(text, encoding="utf-8")
     assert _mypy(tmp_path, [file])

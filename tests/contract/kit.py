@@ -1,11 +1,11 @@
-"""What the contract tests share: two backends, virtual time, a few events, and the ledger's sum.
+"""What the contract tests share: two back ends, virtual time, a few events, and the sum of the ledger.
 
-Rule 1: every coroutine test runs on asyncio and on trio (`both`), or says why it cannot (`only_asyncio`, `only_trio`).
-Rule 2: time is virtual, so nothing sleeps, and what hangs fails at once after `FOREVER` virtual seconds.
+Rule 1: every coroutine test runs on asyncio and on trio (`both`), or says why it cannot (`only_asyncio`).
+Rule 2: time is virtual, so nothing sleeps, and a test that hangs fails at once, after `FOREVER` virtual seconds.
 Rule 3: a test that leaves a task behind fails.
 Rule 4: threads need a real loop: `both_real`, and the test's own timeout.
 Rule 5: the `Subject` of this file keeps the subscriptions that a test makes, and `run` closes them, so that a test
-        about something else need not; tests about letting go use evenflow's own.
+        need not; tests about subscriptions that lose their references use evenflow's own `Subject`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ else:
         """A subject whose subscriptions live until the test ends, and are closed then."""
 
         def subscribe(self, *wants, **options):
-            """As the contract says, and keep it."""
+            """Subscribe as the contract says, and keep the subscription."""
             subscription = super().subscribe(*wants, **options)
             _kept.append(subscription)
             return subscription
@@ -59,11 +59,11 @@ class Order(Event):
 
 
 class BigOrder(Order):
-    """A subclass: who wants Order wants it too."""
+    """A subclass of Order: whoever wants Order wants it too."""
 
 
 class Shipped(Event):
-    """An event that has nothing to do with Order."""
+    """An event that is not related to Order."""
 
     n: int
 
@@ -76,7 +76,7 @@ class Tick(Event):
 
 
 def run(main: Callable[[], Awaitable[T]], backend: Backend, *, real: bool = False) -> T:
-    """Run `main` to its end on a loop of its own, and fail if a task is left or it never ends."""
+    """Run `main` to its end in a loop of its own; fail if a task is left, or if it never ends."""
     if backend == "trio":
         return _run_trio(main, real=real)
     factory = None if real else async_solipsism.EventLoop
@@ -145,12 +145,12 @@ only_asyncio_real = _on(("asyncio",), real=True)
 
 
 async def settle() -> None:
-    """Let every task run until all of them wait for something."""
+    """Let all tasks run until all of them wait for something."""
     await anyio.wait_all_tasks_blocked()
 
 
 async def turn(times: int = 1) -> None:
-    """Let the loop turn: everybody who is ready runs once."""
+    """Let the loop turn: each task that is ready runs once."""
     for _ in range(times):
         await anyio.lowlevel.checkpoint()
 
@@ -162,7 +162,7 @@ def balanced(subscription: Subscription[Any]) -> None:
 
 
 def take_all(subscription: Subscription[T]) -> list[T]:
-    """All that can be received without waiting."""
+    """Receive all that can be received without waiting."""
     taken: list[T] = []
     while True:
         try:
@@ -172,7 +172,7 @@ def take_all(subscription: Subscription[T]) -> list[T]:
 
 
 async def read_all(subscription: Subscription[T]) -> list[T]:
-    """All that comes until the end."""
+    """Receive until the end."""
     return [event async for event in subscription]
 
 
@@ -194,7 +194,7 @@ def collect() -> None:
 
 
 class Publishing:
-    """A publish in a task of its own: whether it has ended, and how."""
+    """A publish in a task of its own, and how it ended."""
 
     def __init__(self, subject: Subject[Any], event: object) -> None:
         self.subject = subject
@@ -214,17 +214,17 @@ class Publishing:
 
     @property
     def cancelled(self) -> bool:
-        """It ended, neither with a result nor with an error."""
+        """Whether it ended with neither a result nor an error."""
         return self.ended and self.result is None and self.error is None
 
     @property
     def waits(self) -> bool:
-        """It has not ended."""
+        """Whether it has not ended."""
         return not self.ended
 
 
 async def publishing(group: TaskGroup, subject: Subject[Any], event: object) -> Publishing:
-    """Start a publish in its own task, and let it get as far as it can."""
+    """Start a publish in its own task, and let it run until it has ended or waits."""
     task = Publishing(subject, event)
     group.start_soon(task)
     await settle()
@@ -241,7 +241,7 @@ class Meddler:
     def __del__(self) -> None:
         try:
             self.meddle()
-        except Exception:  # it may be refused; what it may not is tear a publish
+        except Exception:  # The call may be refused.
             pass
 
 
@@ -264,8 +264,8 @@ async def group() -> AsyncIterator[TaskGroup]:
             tasks.cancel_scope.cancel()
 
 
-class Stuck:
-    """An iterable of orders that writes down how far it was drawn."""
+class Counted:
+    """An iterable of orders that counts how many were drawn."""
 
     def __init__(self, count: int) -> None:
         self.count = count

@@ -1,4 +1,4 @@
-"""Section 2, leaving it ends: how a subject's block is left, and what becomes of observers, readers and publishers."""
+"""Section 2, leaving it ends: what happens to observers, readers and publishers when a subject's block is left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Broken(Exception):
 
 
 class Slow:
-    """A handler that takes its time, and writes down what became of each event."""
+    """A handler that takes its time, and notes what happened to each event."""
 
     def __init__(self, seconds: float = 1) -> None:
         self.seconds = seconds
@@ -27,7 +27,7 @@ class Slow:
         self.cancelled: list[int] = []
 
     async def __call__(self, order: Order) -> None:
-        """Take the event, take time, be done."""
+        """Handle an event for some seconds."""
         self.begun.append(order.n)
         try:
             await anyio.sleep(self.seconds)
@@ -38,8 +38,8 @@ class Slow:
 
 
 @both
-async def test_left_normally_the_observers_handle_what_they_are_owed() -> None:
-    """The block is left when every event has been handled."""
+async def test_leaving_normally_waits_until_the_observers_have_handled_everything() -> None:
+    """The block is left when every event was handled."""
     subject = Subject(Order)
     handler = Slow()
     subject.observe(handler, Order)
@@ -51,8 +51,8 @@ async def test_left_normally_the_observers_handle_what_they_are_owed() -> None:
 
 
 @both
-async def test_left_by_an_exception_the_observers_are_cancelled() -> None:
-    """The body's exception goes out as it is, in no group; handlers under way are cancelled; nothing is waited for."""
+async def test_leaving_by_an_exception_cancels_the_observers() -> None:
+    """The body's exception goes out as it is, in no group, and nothing is waited for."""
     subject = Subject(Order)
     handler = Slow(1_000)
     subject.observe(handler, Order)
@@ -70,7 +70,7 @@ async def test_left_by_an_exception_the_observers_are_cancelled() -> None:
 
 
 @both
-async def test_left_by_cancellation_the_observers_are_cancelled() -> None:
+async def test_leaving_by_cancellation_cancels_the_observers() -> None:
     """A cancelled body leaves at once, and the cancellation goes out as it is."""
     subject = Subject(Order)
     handler = Slow(1_000)
@@ -86,8 +86,8 @@ async def test_left_by_cancellation_the_observers_are_cancelled() -> None:
 
 
 @only_asyncio
-async def test_left_by_task_cancel() -> None:
-    """`task.cancel()` of a task in the block ends that task as cancelled."""
+async def test_task_cancel_leaves_the_block_and_cancels_the_observers() -> None:
+    """The task that was in the block ends as cancelled."""
     subject = Subject(Order)
     handler = Slow(1_000)
     subject.observe(handler, Order)
@@ -107,8 +107,8 @@ async def test_left_by_task_cancel() -> None:
 
 
 @both
-async def test_cancelled_while_it_waits_for_observers() -> None:
-    """Left normally, then cancelled while the observers work: they are cancelled, and it ends."""
+async def test_a_cancellation_while_leaving_waits_for_observers_cancels_them() -> None:
+    """The block is left normally and then cancelled: the observers are cancelled, and leaving ends."""
     subject = Subject(Order)
     handler = Slow(1_000)
     subject.observe(handler, Order)
@@ -123,7 +123,7 @@ async def test_cancelled_while_it_waits_for_observers() -> None:
 @pytest.mark.parametrize("how", ["normally", "by an exception"])
 @both
 async def test_what_is_buffered_stays_readable(how: str) -> None:
-    """Leaving waits for no reader: what is in the buffers is read afterwards, then the end."""
+    """Leaving waits for no reader: what is buffered can be read afterwards, then comes the end."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     with anyio.fail_after(1):
@@ -145,7 +145,7 @@ async def test_what_is_buffered_stays_readable(how: str) -> None:
 
 @both
 async def test_leaving_ends_the_publishers_that_wait() -> None:
-    """A publish that waits when the block is left gets SubjectClosed."""
+    """A publish that waits when the block is left raises SubjectClosed."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     async with group() as tasks:
@@ -159,7 +159,7 @@ async def test_leaving_ends_the_publishers_that_wait() -> None:
 
 @both
 async def test_a_handler_that_publishes_while_the_block_is_left() -> None:
-    """After close a handler's own publish is SubjectClosed: logged as its failure, and leaving ends."""
+    """After close a handler's own publish raises SubjectClosed, and leaving ends."""
     subject = Subject(Order)
     outcome: list[type[BaseException]] = []
 
@@ -180,7 +180,7 @@ async def test_a_handler_that_publishes_while_the_block_is_left() -> None:
 
 @both
 async def test_aclose_waits_for_the_observers() -> None:
-    """aclose: close, then wait until the observers have handled what they are owed."""
+    """aclose closes the subject, then waits until the observers have handled everything."""
     subject = Subject(Order)
     handler = Slow()
     subject.observe(handler, Order)
@@ -191,8 +191,8 @@ async def test_aclose_waits_for_the_observers() -> None:
 
 
 @both
-async def test_aclose_with_an_observer_that_never_ends_under_move_on_after() -> None:
-    """aclose is bounded by the caller's scope alone: it ends with it, and leaving by an exception ends the rest."""
+async def test_aclose_is_bounded_by_the_callers_scope_alone() -> None:
+    """If an observer never ends aclose waits until its scope is cancelled; an exception then ends the observer."""
     subject = Subject(Order)
     handler = Slow(10_000)
     subject.observe(handler, Order)
@@ -208,8 +208,8 @@ async def test_aclose_with_an_observer_that_never_ends_under_move_on_after() -> 
 
 
 @both
-async def test_aclose_twice_and_at_once() -> None:
-    """Two tasks call aclose, then once more: all return."""
+async def test_aclose_can_be_called_several_times_and_at_once() -> None:
+    """Two tasks call aclose, then it is called again: all calls return."""
     subject = Subject(Order)
     handler = Slow()
     subject.observe(handler, Order)
@@ -225,7 +225,7 @@ async def test_aclose_twice_and_at_once() -> None:
 
 @both
 async def test_closing_with_an_error_inside_the_block() -> None:
-    """`close(error)` in the body: readers get the error; leaving the block raises nothing of its own."""
+    """After `close(error)` in the body readers get the error; leaving the block raises nothing."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     async with subject:
@@ -237,8 +237,8 @@ async def test_closing_with_an_error_inside_the_block() -> None:
 
 
 @both
-async def test_a_body_exception_group_goes_out_as_it_is() -> None:
-    """A group raised in the body is not wrapped once more."""
+async def test_an_exception_group_of_the_body_goes_out_as_it_is() -> None:
+    """It is not wrapped in another group."""
     subject = Subject(Order)
     error = ExceptionGroup("mine", [Broken(), ValueError()])
     with pytest.raises(ExceptionGroup) as caught:
@@ -248,8 +248,8 @@ async def test_a_body_exception_group_goes_out_as_it_is() -> None:
 
 
 @both
-async def test_an_exception_in_the_body_beats_what_handlers_raise() -> None:
-    """Handlers that raise while they are cancelled do not hide the body's exception, nor put it in a group."""
+async def test_an_exception_of_the_body_is_not_hidden_by_what_handlers_raise() -> None:
+    """Handlers that raise while they are cancelled neither replace the body's exception nor put it in a group."""
     subject = Subject(Order)
 
     async def stubborn(order: Order) -> None:
@@ -269,8 +269,8 @@ async def test_an_exception_in_the_body_beats_what_handlers_raise() -> None:
 
 
 @both
-async def test_with_nothing_in_it_the_block_is_left_at_once() -> None:
-    """No observers, no subscribers, nothing published: it ends."""
+async def test_a_block_without_observers_and_subscribers_is_left_at_once() -> None:
+    """Nothing was published, and leaving waits for nothing."""
     subject = Subject(Order)
     with anyio.fail_after(1):
         async with subject as entered:
@@ -279,7 +279,7 @@ async def test_with_nothing_in_it_the_block_is_left_at_once() -> None:
 
 @both
 async def test_readers_in_tasks_end_when_the_subject_does() -> None:
-    """The usual program: readers in a task group, the subject's block inside it: everything ends by itself."""
+    """Readers in a task group end by themselves when the block of the subject is left."""
     received: dict[int, list[int]] = {}
 
     async def read(subject: Any, reader: int) -> None:

@@ -1,4 +1,4 @@
-"""Section 2, conflate: an event replaces a buffered one of the same key, in its place, and needs no room."""
+"""Section 2, conflate: an event replaces a buffered one with the same key, in its place, and needs no room."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .kit import Order, Subject, Tick, balanced, both, group, publishing, settle
 
 
 def drawn(events: list[Any]) -> list[str]:
-    """`symbol price` for each."""
+    """`symbol` and `price` of each tick."""
     return [f"{event.symbol}{event.price}" for event in events]
 
 
@@ -23,8 +23,8 @@ async def publish(subject: Subject[Any], *ticks: str) -> None:
 
 @pytest.mark.parametrize("key", [Tick.symbol, lambda tick: tick.symbol], ids=["field", "callable"])
 @both
-async def test_the_newest_of_a_key_in_the_place_of_the_oldest(key: Any) -> None:
-    """A field or a callable gives the key; the place is that of the first, the value that of the last."""
+async def test_the_newest_event_of_a_key_takes_the_place_of_the_oldest(key: Any) -> None:
+    """A field or a callable names the key; the place is that of the first event, the value that of the last."""
     subject = Subject(Tick)
     subscription = subject.subscribe(Tick, conflate=key)
     await publish(subject, "a1", "b1", "a2", "c1", "b2", "a3")
@@ -34,8 +34,8 @@ async def test_the_newest_of_a_key_in_the_place_of_the_oldest(key: Any) -> None:
 
 
 @both
-async def test_what_was_delivered_is_not_replaced() -> None:
-    """A key whose event was read takes a new place at the end."""
+async def test_an_event_that_was_delivered_is_not_replaced() -> None:
+    """After its event was read a key gets a new place at the end."""
     subject = Subject(Tick)
     subscription = subject.subscribe(Tick, conflate=Tick.symbol)
     await publish(subject, "a1", "b1")
@@ -45,8 +45,8 @@ async def test_what_was_delivered_is_not_replaced() -> None:
 
 
 @both
-async def test_what_an_iterator_has_at_hand_is_replaced() -> None:
-    """Events not delivered are the buffer, also while an iterator is under way."""
+async def test_an_event_that_an_iterator_has_not_delivered_is_replaced() -> None:
+    """Events that were not delivered are the buffer, also while an iterator reads it."""
     subject = Subject(Tick)
     subscription = subject.subscribe(Tick, conflate=Tick.symbol)
     await publish(subject, "a1", "b1", "c1")
@@ -59,7 +59,7 @@ async def test_what_an_iterator_has_at_hand_is_replaced() -> None:
 
 @both
 async def test_with_block_a_key_that_is_buffered_needs_no_room() -> None:
-    """overflow="block": the same key passes a full buffer, another one waits."""
+    """With `overflow="block"` an event with a buffered key is delivered at once, and one with another key waits."""
     subject = Subject(Tick)
     subscription = subject.subscribe(Tick, conflate=Tick.symbol, buffer=2, overflow="block")
     await publish(subject, "a1", "b1")
@@ -75,8 +75,8 @@ async def test_with_block_a_key_that_is_buffered_needs_no_room() -> None:
 
 
 @both
-async def test_with_block_a_waiting_publish_whose_key_came_needs_room_no_more() -> None:
-    """While one publish of a key waits, a slot may free; the next of that key replaces: nothing is doubled."""
+async def test_with_block_a_waiting_publish_replaces_once_its_key_is_buffered() -> None:
+    """Two publishes of one key wait and one slot is freed: the second event replaces the first."""
     subject = Subject(Tick)
     subscription = subject.subscribe(Tick, conflate=Tick.symbol, buffer=1, overflow="block")
     await publish(subject, "a1")
@@ -93,8 +93,8 @@ async def test_with_block_a_waiting_publish_whose_key_came_needs_room_no_more() 
 
 
 @both
-async def test_with_drop_newest_only_new_keys_are_refused() -> None:
-    """overflow decides only when there are more keys than room."""
+async def test_with_drop_newest_only_new_keys_are_dropped() -> None:
+    """`overflow` matters only if there are more keys than room."""
     subject = Subject(Tick)
     subscription = subject.subscribe(Tick, conflate=Tick.symbol, buffer=2, overflow="drop_newest")
     await publish(subject, "a1", "b1", "c1", "a2")
@@ -104,8 +104,8 @@ async def test_with_drop_newest_only_new_keys_are_refused() -> None:
 
 
 @both
-async def test_with_drop_oldest_the_oldest_place_goes() -> None:
-    """The key that has stood for longest goes, though its value is new."""
+async def test_with_drop_oldest_the_key_with_the_oldest_place_is_dropped() -> None:
+    """The key that has had its place for longest is dropped, even if its value is new."""
     subject = Subject(Tick)
     subscription = subject.subscribe(Tick, conflate=Tick.symbol, buffer=2)
     await publish(subject, "a1", "b1", "a2", "c1")
@@ -117,7 +117,7 @@ async def test_with_drop_oldest_the_oldest_place_goes() -> None:
 
 @both
 async def test_with_disconnect_replacing_is_no_overflow() -> None:
-    """A subscription that conflates is disconnected only by more keys than room."""
+    """A subscription with `conflate` is disconnected only by more keys than room."""
     subject = Subject(Tick)
     subscription = subject.subscribe(Tick, conflate=Tick.symbol, buffer=2, overflow="disconnect")
     await publish(subject, *(f"{symbol}{n}" for n in range(20) for symbol in "ab"))
@@ -126,7 +126,7 @@ async def test_with_disconnect_replacing_is_no_overflow() -> None:
 
 @both
 async def test_none_is_a_key_like_any_other() -> None:
-    """A key of None conflates with None."""
+    """Events with the key None replace each other."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, conflate=lambda event: None)
     for n in range(5):
@@ -136,7 +136,7 @@ async def test_none_is_a_key_like_any_other() -> None:
 
 @both
 async def test_equal_keys_of_different_types_are_one_key() -> None:
-    """Keys are compared as in a dict: 1, 1.0 and True are one."""
+    """Keys are compared as in a dict: 1, 1.0 and True are one key."""
     subject = Subject(Order)
     keys: dict[int, Any] = {0: 1, 1: 1.0, 2: True}
     subscription = subject.subscribe(Order, conflate=lambda event: keys[event.n])
@@ -146,8 +146,8 @@ async def test_equal_keys_of_different_types_are_one_key() -> None:
 
 
 @both
-async def test_conflation_is_each_subscriptions_own() -> None:
-    """One that conflates and one that does not get the same events in one order."""
+async def test_conflation_affects_only_its_own_subscription() -> None:
+    """A subscription without `conflate` gets all events that another one conflates."""
     subject = Subject(Tick)
     plain, conflated = subject.subscribe(Tick), subject.subscribe(Tick, conflate=Tick.symbol)
     await publish(subject, "a1", "b1", "a2")
@@ -157,7 +157,7 @@ async def test_conflation_is_each_subscriptions_own() -> None:
 
 @both
 async def test_an_async_conflate_is_refused() -> None:
-    """A coroutine function as key is a TypeError when it is written."""
+    """An async function as `conflate` is a TypeError at the call of subscribe."""
     subject: Any = Subject(Tick)
 
     async def key(tick: Tick) -> str:

@@ -1,6 +1,6 @@
-"""Destructors: the collector may run wherever something is made, and what it lets go may use the subject then.
+"""Destructors: the garbage collector may run wherever an object is made, and a destructor may use the subject then.
 
-A destructor acts before or after a publish, a read or a close, and never in the middle of one.
+Its call takes effect before or after a publish, a read or a close, and never in the middle of one, or it is refused.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from evenflow import Deadlock, Subject as PlainSubject, SubjectClosed, Subscript
 from .kit import MEDDLING, Meddler, Order, balanced, group, only_asyncio, settle
 
 REFUSED = (anyio.WouldBlock, anyio.EndOfStream, anyio.ClosedResourceError, StopAsyncIteration, Deadlock, SubjectClosed)
-PLACES = range(1, 60)
-"""After so many things were made it collects; an operation makes fewer."""
+AFTER = range(1, 60)
+"""After how many new objects the collector runs; an operation makes fewer."""
 
 
 @contextmanager
 def collecting(meddle: Callable[[], object], after: int) -> Iterator[None]:
-    """Collect, once, after so many things were made, and let a destructor meddle then."""
+    """Run the collector once, after `after` objects were made: it runs a destructor that calls `meddle`."""
     threshold = gc.get_threshold()
     gc.collect(0)
     gc.disable()
     meddler = Meddler(meddle)
-    gc.collect(0)  # it grows older: it is looked at after so many collections of what is young, one for each new thing
+    gc.collect(0)  # This makes it older: it is collected only after `after` collections of young objects.
     gc.set_threshold(1, after, 1_000_000)
-    spare = [[[] for _ in range(200)], [{} for _ in range(200)], [[] for _ in range(after % 2)]]  # none is used again
+    # Lists and dicts that Python could reuse are used up, so that each new object counts.
+    spare = [[[] for _ in range(200)], [{} for _ in range(200)], [[] for _ in range(after % 2)]]
     del meddler
     gc.enable()
     try:
@@ -45,25 +46,25 @@ Filled = Callable[[Any, "Subscription[Order]"], Awaitable[None]]
 
 
 async def _fresh(subject: Any, subscription: Subscription[Order]) -> None:
-    """Nobody has done anything yet."""
+    """Nothing was published yet."""
 
 
 async def _read(subject: Any, subscription: Subscription[Order]) -> None:
-    """The task is known to publish and to read, and has read everything."""
+    """The task has published and read, and has read everything."""
     for n in range(3):
         await subject.publish(Order(n=n))
         await subscription.receive()
 
 
 async def _filling(subject: Any, subscription: Subscription[Order]) -> None:
-    """Nobody has had to look since the first of them."""
+    """The buffer has two events, and room for one more."""
     await _read(subject, subscription)
     await subject.publish(Order(n=3))
     await subject.publish(Order(n=4))
 
 
 async def _full(subject: Any, subscription: Subscription[Order]) -> None:
-    """The last event had room, and nobody has looked since."""
+    """The buffer is full."""
     await _filling(subject, subscription)
     await subject.publish(Order(n=5))
 
@@ -112,7 +113,7 @@ OPERATIONS = {
 
 @asynccontextmanager
 async def meddled(state: str, operation: str, what: str, after: int) -> AsyncIterator[tuple[Any, list[Any], list[str]]]:
-    """One operation with one destructor in it: the subject, its subscriptions, and what became of the operation."""
+    """Run one operation with one destructor in it; yield the subject, its subscriptions, and what happened."""
     subject = PlainSubject(Order)
     subscription, kept = subject.subscribe(Order, buffer=3), [subject.subscribe(Order, buffer=30)]
     became: list[str] = []
@@ -136,7 +137,7 @@ async def meddled(state: str, operation: str, what: str, after: int) -> AsyncIte
             await settle()
             yield subject, [subscription, *kept], became
     finally:
-        gc.collect(1)  # whose destructor has not run yet
+        gc.collect(1)  # The destructor may not have run yet.
         for each in (subscription, *kept):
             await each.aclose()
 
@@ -146,8 +147,8 @@ async def meddled(state: str, operation: str, what: str, after: int) -> AsyncIte
 @pytest.mark.parametrize("state", STATES)
 @only_asyncio
 async def test_a_destructor_anywhere_in_an_operation_breaks_nothing(state: str, operation: str, what: str) -> None:
-    """Whatever it does: buffers keep their bounds, ledgers their sums, each has every event, and nobody sleeps beside an event or an end."""
-    for after in PLACES:
+    """Buffers keep their bounds and ledgers their sums, no event is lost, and nobody waits for what is there."""
+    for after in AFTER:
         async with meddled(state, operation, what, after) as (subject, subscriptions, became):
             for each in subscriptions:
                 balanced(each)
@@ -155,7 +156,7 @@ async def test_a_destructor_anywhere_in_an_operation_breaks_nothing(state: str, 
             reader = subscriptions[0]
             assert reader.statistics().wanted == subject.statistics().published, after
             reads = operation in ("receive", "iterate", "batch")
-            if "ended" not in became:  # it waits, and there is what it waits for
+            if "ended" not in became:  # It waits: then it must have a reason to.
                 full = reader.statistics().waiting == 3
                 assert reader.statistics().waiting == 0 if reads else full, after
                 assert not subject.is_closed, after
@@ -164,11 +165,11 @@ async def test_a_destructor_anywhere_in_an_operation_breaks_nothing(state: str, 
 
 
 @only_asyncio
-async def test_a_destructor_that_reads_while_a_publish_begins_to_wait_lets_it_go_on() -> None:
-    """The slot that it frees is seen, whenever that is: nobody sleeps beside an empty buffer for longer than a second."""
+async def test_a_publish_goes_on_if_a_destructor_reads_as_it_starts_to_wait() -> None:
+    """Whenever the destructor frees a slot, the publish that needs it happens within a second."""
     threshold = gc.get_threshold()
     meddlings = 0
-    for after in PLACES:
+    for after in AFTER:
         subject = PlainSubject(Order)
         subscription = subject.subscribe(Order, buffer=1)
         read: list[int] = []
@@ -179,7 +180,7 @@ async def test_a_destructor_that_reads_while_a_publish_begins_to_wait_lets_it_go
             subscription: Subscription[Order] = subscription, read: list[int] = read, meddled: list[int] = meddled
         ) -> None:
             meddled.append(1)
-            read.append(subscription.receive_nowait().n)  # refused while the publish asks or commits
+            read.append(subscription.receive_nowait().n)  # It is refused during the publish.
 
         async def is_known_to_read(subject: Any = subject, subscription: Subscription[Order] = subscription) -> None:
             subject.publish_nowait(Order(n=0))
@@ -203,9 +204,9 @@ async def test_a_destructor_that_reads_while_a_publish_begins_to_wait_lets_it_go
                 tasks.start_soon(publish)
                 await settle()
                 gc.set_threshold(*threshold)
-                await anyio.sleep(1)  # virtual: it looks up every half a second
+                await anyio.sleep(1)  # In virtual time: a waiting publish looks again every half second.
                 if read and read[0] == 1:
-                    assert published == [1], f"after {after} things were made it waits in vain"
+                    assert published == [1], f"after {after} objects were made it waits in vain"
                 meddlings += len(meddled)
                 assert subscription.statistics().waiting == (not read or read[0] == 1), after
         finally:
@@ -217,11 +218,11 @@ async def test_a_destructor_that_reads_while_a_publish_begins_to_wait_lets_it_go
 
 @contextmanager
 def collecting_always(meddle: Callable[[], object], times: int) -> Iterator[None]:
-    """Let a destructor meddle with each thing that is made, so many times."""
+    """Run a destructor that calls `meddle` for each object that is made, up to `times`."""
     threshold, left = gc.get_threshold(), times
 
     class Again:
-        """Has a cycle, so that only the collector finds it; another one takes its place."""
+        """A cycle, which only the collector finds; when it is collected it makes another one."""
 
         def __init__(self) -> None:
             self.me = self
@@ -230,7 +231,7 @@ def collecting_always(meddle: Callable[[], object], times: int) -> Iterator[None
             nonlocal left
             if left > 0:
                 left -= 1
-                with suppress(RuntimeError):  # refused, where the subject is being published to
+                with suppress(RuntimeError):  # It is refused during a publish.
                     meddle()
                 Again()
 
@@ -245,10 +246,10 @@ def collecting_always(meddle: Callable[[], object], times: int) -> Iterator[None
 
 
 @only_asyncio
-async def test_what_a_destructor_publishes_while_a_batch_is_made_comes_after_it() -> None:
-    """Nothing is lost of either, nothing comes twice, and the order is that of the publishes."""
-    left_over = 0
-    for times in PLACES:
+async def test_what_a_destructor_publishes_while_a_batch_is_read_comes_after_it() -> None:
+    """No event is lost or comes twice, and events come in the order in which they were published."""
+    published_meanwhile = 0
+    for times in AFTER:
         subject = PlainSubject(Order)
         async with subject.subscribe(Order, buffer=200) as subscription:
             batches = aiter(subscription.batches())
@@ -262,19 +263,19 @@ async def test_what_a_destructor_publishes_while_a_batch_is_made_comes_after_it(
 
             with collecting_always(publish, times):
                 received = [order.n for order in await anext(batches)]
-            left_over += len(received) < len(published)
+            published_meanwhile += len(published) > 30
             while subscription.statistics().waiting:
                 received += [order.n for order in await anext(batches)]
             assert received == published, times
             balanced(subscription)
-    assert left_over
+    assert published_meanwhile
 
 
 @only_asyncio
-async def test_a_destructor_that_reads_while_a_run_is_appended_breaks_no_bound_and_no_ledger() -> None:
-    """The run lies in the buffer that there is then, whatever was taken out of it meanwhile."""
+async def test_a_destructor_that_reads_during_publish_many_breaks_no_bound_and_no_ledger() -> None:
+    """The buffer never holds more than `buffer` events, and no event is lost."""
     meddled_in_it = 0
-    for after in PLACES:
+    for after in AFTER:
         subject = PlainSubject(Order)
         async with subject.subscribe(Order, buffer=8) as subscription:
             await subject.publish_many([Order(n=n) for n in range(3)])
@@ -311,8 +312,8 @@ KEYS: dict[str, Any] = {
 
 @pytest.mark.parametrize("keyed", KEYS)
 @only_asyncio
-async def test_a_destructor_that_publishes_while_somebody_is_given_the_replay_breaks_nothing(keyed: str) -> None:
-    """The newcomer has what was kept before its call, in order, whatever comes while it is copied."""
+async def test_a_destructor_that_publishes_during_subscribe_breaks_no_replay(keyed: str) -> None:
+    """The new subscription gets the history before the call, in order, whatever is published during it."""
     for times in range(60, 200):
         subject = PlainSubject(Order, replay=200, replay_by=KEYS[keyed])
         published = list(range(30))

@@ -1,4 +1,4 @@
-"""Section 2, it lives more than once: what a former life left behind ends with it, and does no harm to the next one."""
+"""Section 2, it lives more than once: what an earlier life left behind does no harm to the next one."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from .kit import (
 
 
 @both
-async def test_a_drain_that_a_new_life_begins_under_still_ends() -> None:
-    """A drain waits for what was published in the life in which it was called, and hears of it in the next one."""
+async def test_a_drain_still_ends_after_the_subject_was_entered_again() -> None:
+    """It waits for what was published before the call, and returns once that was received in the next life."""
     subject = Subject(Order)
     drained: list[bool] = []
 
@@ -55,8 +55,8 @@ async def test_a_drain_that_a_new_life_begins_under_still_ends() -> None:
             assert drained
 
 
-def test_a_loop_that_ends_under_an_entered_subject_closes_it() -> None:
-    """A loop that is closed with the subject still entered: its readers get the end, and nothing waits for its tasks."""
+def test_a_subject_whose_loop_ends_is_closed() -> None:
+    """Its readers get the end, and nothing waits for the tasks of that loop."""
     subject = Subject(Order)
     failures = subject.failures
     handled: list[int] = []
@@ -95,14 +95,15 @@ def test_a_loop_that_ends_under_an_entered_subject_closes_it() -> None:
     for backend in ("asyncio", "trio", "asyncio"):
         if left:
             run(afterwards, backend)
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it tells of the tasks that were never ended
+    # asyncio logs that the tasks were never ended.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     del task
     collect()
     logging.getLogger("asyncio").setLevel(logging.NOTSET)
 
 
-def test_a_publish_of_a_loop_that_ended_holds_nothing() -> None:
-    """A publish that waited when its loop was closed keeps no slot, and nobody keeps its task."""
+def test_a_publish_of_a_loop_that_ended_reserves_no_slot() -> None:
+    """A publish that waited when its loop was closed is gone, with its task."""
     subject = Subject(Order)
     held = subject.subscribe(Order, buffer=1)
     full = subject.subscribe(Order, buffer=1)
@@ -121,7 +122,8 @@ def test_a_publish_of_a_loop_that_ended_holds_nothing() -> None:
 
     async def afterwards() -> None:
         assert (await full.receive()).n == 0
-        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it tells of the task that was never ended
+        # asyncio logs that the task was never ended.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         waiting.clear()
         gc.collect()
         logging.getLogger("asyncio").setLevel(logging.NOTSET)
@@ -137,7 +139,7 @@ def test_a_publish_of_a_loop_that_ended_holds_nothing() -> None:
 
 @both
 async def test_failures_that_are_first_asked_for_after_the_end_are_closed() -> None:
-    """Who asks a closed subject for its failures, and reads them, gets the end."""
+    """A subscriber of the `failures` of a closed subject gets the end."""
     subject = Subject(Order)
     subject.close()
     async with subject.failures.subscribe() as failed:
@@ -147,8 +149,8 @@ async def test_failures_that_are_first_asked_for_after_the_end_are_closed() -> N
 
 
 @both
-async def test_failures_end_where_leaving_was_cancelled() -> None:
-    """Cancelled while it waits for its observers, the block closes the failures like everything else."""
+async def test_failures_end_also_if_leaving_was_cancelled() -> None:
+    """Leaving the block is cancelled while it waits for observers: `failures` is closed like everything else."""
     subject = Subject(Order)
     subject.observe(_never_ends, Order)
     failed = subject.failures.subscribe()
@@ -165,8 +167,8 @@ async def _never_ends(_: Order) -> None:
 
 
 @both_real
-async def test_threads_on_their_way_when_the_subject_is_left_are_answered() -> None:
-    """Several threads ask for room in the very turn in which the block ends: each gets SubjectClosed, none hangs."""
+async def test_threads_that_publish_as_the_subject_is_left_get_subject_closed() -> None:
+    """Several threads publish in the very turn in which the block ends, and none hangs."""
     subject = Subject(Order)
     answers: list[type[BaseException]] = []
 
@@ -183,7 +185,7 @@ async def test_threads_on_their_way_when_the_subject_is_left_are_answered() -> N
             await settle()
             for thread in threads:
                 thread.start()
-            time.sleep(0.1)  # noqa: ASYNC251 -- the loop stands still until all of them have asked
+            time.sleep(0.1)  # noqa: ASYNC251 -- the loop stands still until all threads have asked
             await turn()
         with anyio.fail_after(5):
             while any(thread.is_alive() for thread in threads):
@@ -192,8 +194,8 @@ async def test_threads_on_their_way_when_the_subject_is_left_are_answered() -> N
 
 
 @both
-async def test_drain_waits_for_observers_that_were_let_go_or_detached() -> None:
-    """An observer that was too slow still handles what it has, and one that was detached what it had begun: drain waits."""
+async def test_drain_waits_for_observers_that_were_disconnected_or_detached() -> None:
+    """A disconnected observer still handles its buffer, and a detached one the event that it has started with."""
     subject = Subject(Order)
     handled: list[int] = []
 
@@ -217,7 +219,7 @@ async def test_drain_waits_for_observers_that_were_let_go_or_detached() -> None:
 
 @both
 async def test_observers_that_come_and_go_leave_nothing() -> None:
-    """A subject that lives long keeps no observer that was detached."""
+    """A subject keeps no observer that was detached."""
     subject = Subject(Order)
     async with subject:
         watchers = [subject.observe(_never_ends, Order) for _ in range(3)]
@@ -230,8 +232,8 @@ async def test_observers_that_come_and_go_leave_nothing() -> None:
 
 
 @only_asyncio
-async def test_a_task_of_an_observer_that_is_cancelled_ends_alone(caplog: pytest.LogCaptureFixture) -> None:
-    """`task.cancel()` of an observer's task, from inside its handler or while it waits, ends that observer and no other."""
+async def test_task_cancel_of_an_observers_task_ends_that_observer_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """It does not matter whether its handler cancels the task, or another task does while it waits."""
     subject = Subject(Order)
     handled: list[int] = []
     tasks: list[asyncio.Task[Any] | None] = []
@@ -242,12 +244,12 @@ async def test_a_task_of_an_observer_that_is_cancelled_ends_alone(caplog: pytest
         task.cancel()
         await anyio.sleep_forever()
 
-    async def says_its_task(_: Order) -> None:
+    async def notes_its_task(_: Order) -> None:
         tasks.append(asyncio.current_task())
 
     async with subject:
         first = subject.observe(cancels_itself, Order)
-        second = subject.observe(says_its_task, Order)
+        second = subject.observe(notes_its_task, Order)
         subject.observe(lambda order: handled.append(order.n), Order)
         await subject.publish(Order(n=0))
         await settle()
@@ -264,7 +266,7 @@ async def test_a_task_of_an_observer_that_is_cancelled_ends_alone(caplog: pytest
 
 @both_real
 async def test_detaching_from_another_thread_is_refused_and_changes_nothing() -> None:
-    """A foreign thread gets a RuntimeError, and the observer is still there to be detached in its own loop."""
+    """It is a RuntimeError, and the observer can still be detached in its own loop."""
     subject = Subject(Order)
     async with subject:
         watcher = subject.observe(_never_ends, Order)
@@ -276,13 +278,13 @@ async def test_detaching_from_another_thread_is_refused_and_changes_nothing() ->
 
 
 @both_real
-async def test_a_drain_goes_on_when_what_it_waits_for_is_let_go_in_another_thread() -> None:
-    """A subscription collected in another thread is detached by its own loop at once, with no publish to help."""
+async def test_a_drain_ends_when_the_subscription_it_waits_for_is_collected_in_another_thread() -> None:
+    """Its own loop detaches the subscription at once, also if nobody publishes."""
     subject = Subject(Order)
     box: list[Any] = [subject.subscribe(Order)]
     subject.publish_nowait(Order(n=0))
 
-    async def let_go() -> None:
+    async def collect_elsewhere() -> None:
         await settle()
         with pytest.warns(ResourceWarning):
             thread = threading.Thread(target=box.clear)
@@ -291,14 +293,14 @@ async def test_a_drain_goes_on_when_what_it_waits_for_is_let_go_in_another_threa
 
     with anyio.fail_after(5):
         async with group() as tasks:
-            tasks.start_soon(let_go)
+            tasks.start_soon(collect_elsewhere)
             await subject.drain()
     assert subject.statistics().subscriptions == ()
 
 
 @both_real
 async def test_a_thread_that_is_interrupted_while_it_waits_publishes_nothing() -> None:
-    """What interrupts the wait of a thread, as Ctrl-C does, takes the event back: nobody gets it."""
+    """An exception that interrupts the waiting thread, as Ctrl-C does, takes the event back: nobody gets it."""
     subject = Subject(Order)
     asks = threading.Event()
     interrupted: list[bool] = []
@@ -327,8 +329,8 @@ async def test_a_thread_that_is_interrupted_while_it_waits_publishes_nothing() -
         assert subscription.statistics().wanted == 0
 
 
-def test_a_publish_that_a_loop_left_behind_gives_back_no_slot_that_it_no_longer_has() -> None:
-    """It waited for room when its loop ended, and is let go in the next life: the bound stays what it was."""
+def test_a_publish_left_behind_by_a_loop_that_ended_frees_no_slot() -> None:
+    """It waited for room when its loop ended and is closed later: the buffer still holds no more than `buffer`."""
     subject = Subject(Order, replay=1, replay_by=lambda order: order.n)
     subscription = subject.subscribe(Order, buffer=2)
     left: list[Any] = []
@@ -339,7 +341,7 @@ def test_a_publish_that_a_loop_left_behind_gives_back_no_slot_that_it_no_longer_
         await subject.publish(Order(n=0))
         await subject.publish(Order(n=1))
         left.append(subject.publish(Order(n=2)))
-        left[0].send(None)  # the slot that the reader makes free is kept for it
+        left[0].send(None)  # The slot that the reader frees is reserved for this publish.
         assert (await reader).n == 0
 
     loop = asyncio.new_event_loop()
@@ -359,7 +361,7 @@ def test_a_publish_that_a_loop_left_behind_gives_back_no_slot_that_it_no_longer_
 
 @pytest.mark.parametrize("closed", [False, True])
 def test_a_reader_does_not_wait_behind_one_of_a_loop_that_has_ended(closed: bool) -> None:
-    """The subscription had ended, with an event in it, and its reader was woken when its loop ended."""
+    """A reader was woken as its loop ended: a reader in the next loop gets the event."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1, overflow="disconnect")
     left: list[Any] = []
@@ -389,8 +391,8 @@ def test_a_reader_does_not_wait_behind_one_of_a_loop_that_has_ended(closed: bool
 
 
 @pytest.mark.parametrize("who", ["reader", "publisher"])
-def test_who_was_left_behind_by_a_dead_loop_is_not_kept_alive(who: str) -> None:
-    """A loop is closed under a task that has read, or published: what its frame holds goes, and holds nobody up."""
+def test_a_task_of_a_loop_that_ended_is_not_kept_alive(who: str) -> None:
+    """A loop is closed while a task reads or publishes: the subscription that the task holds is freed."""
     orders, others = Subject(Order), Subject(Order)
     kept = orders.subscribe(Order)
 
@@ -429,7 +431,7 @@ async def test_a_publish_that_lets_the_loop_turn_does_not_reach_the_next_life() 
     outcomes: list[BaseException | int] = []
 
     async def publish() -> None:
-        for n in range(10_000):  # without an await, so that the loop is due to turn
+        for n in range(10_000):  # Without an await, so that the next publish lets the loop turn.
             busy.publish_nowait(Order(n=n))
         began.append(True)
         try:

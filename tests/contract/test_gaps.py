@@ -1,4 +1,4 @@
-"""Section 2, gaps: where events were dropped the stream says so, in its place."""
+"""Section 2, gaps: where events were dropped, the stream carries a `Gap` in their place."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .kit import Order, Subject, Tick, balanced, both, fill, group, read_all, se
 
 
 def drawn(events: list[Any]) -> list[Any]:
-    """Numbers, and `-count` for a gap."""
+    """The number of each event, and `-count` for a gap."""
     return [-event.count if isinstance(event, Gap) else event.n for event in events]
 
 
 @both
-async def test_drop_oldest_has_its_gap_before_what_is_left() -> None:
-    """The oldest three were dropped: the gap comes before the fourth."""
+async def test_with_drop_oldest_the_gap_comes_before_what_is_left() -> None:
+    """The oldest three events were dropped: the gap comes before the fourth."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2, overflow="drop_oldest", gaps=True)
     fill(subject, 5)
@@ -27,8 +27,8 @@ async def test_drop_oldest_has_its_gap_before_what_is_left() -> None:
 
 
 @both
-async def test_drop_newest_has_its_gap_after_what_was_kept() -> None:
-    """What was refused stands after the buffer and before what comes next."""
+async def test_with_drop_newest_the_gap_comes_after_what_was_kept() -> None:
+    """The gap comes after the buffered events and before the next one that is accepted."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2, overflow="drop_newest", gaps=True)
     fill(subject, 5)
@@ -39,8 +39,8 @@ async def test_drop_newest_has_its_gap_after_what_was_kept() -> None:
 
 
 @both
-async def test_a_gap_at_the_end_is_received_before_more_comes() -> None:
-    """A gap after the last event need not wait for the next event."""
+async def test_a_gap_at_the_end_can_be_received_at_once() -> None:
+    """A gap after the last event does not wait for the next event."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1, overflow="drop_newest", gaps=True)
     fill(subject, 3)
@@ -51,7 +51,7 @@ async def test_a_gap_at_the_end_is_received_before_more_comes() -> None:
 
 @both
 async def test_two_gaps_with_an_event_between_stay_two() -> None:
-    """Gaps merge only where they are neighbours."""
+    """Gaps merge only if they are neighbours."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2, overflow="drop_newest", gaps=True)
     fill(subject, 3)
@@ -62,8 +62,8 @@ async def test_two_gaps_with_an_event_between_stay_two() -> None:
 
 
 @both
-async def test_dropping_the_event_between_merges_its_gaps() -> None:
-    """When drop_oldest gives up what stood between two gaps they become one."""
+async def test_dropping_the_event_between_two_gaps_merges_them() -> None:
+    """When drop_oldest drops what was between two gaps they become one."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1, overflow="drop_oldest", gaps=True)
     fill(subject, 2)
@@ -72,8 +72,8 @@ async def test_dropping_the_event_between_merges_its_gaps() -> None:
 
 
 @both
-async def test_a_gap_between_events_that_were_read() -> None:
-    """Read, lose, read: the gap stands exactly where events are missing."""
+async def test_a_gap_comes_exactly_where_events_are_missing() -> None:
+    """One event is read, two are dropped, the rest is read: the gap comes second."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2, overflow="drop_oldest", gaps=True)
     fill(subject, 2)
@@ -100,7 +100,7 @@ async def test_a_gap_takes_no_slot() -> None:
 
 @both
 async def test_first_at_and_last_at_say_when_the_drops_happened() -> None:
-    """Both are UTC, ordered, and lie within the test."""
+    """Both are UTC, in order, and lie within the test."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1, overflow="drop_oldest", gaps=True)
     before = datetime.now(UTC)
@@ -114,7 +114,7 @@ async def test_first_at_and_last_at_say_when_the_drops_happened() -> None:
 
 @both
 async def test_replacing_makes_no_gap() -> None:
-    """Conflation is no loss of a neighbour: no gap, only where a key had to go."""
+    """An event that was replaced leaves no gap; a key that was dropped does."""
     subject = Subject(Tick)
     subscription = subject.subscribe(Tick, conflate=Tick.symbol, buffer=2, gaps=True)
     for symbol in "ababab":
@@ -139,7 +139,7 @@ async def test_without_gaps_there_are_none() -> None:
 
 @both
 async def test_block_makes_no_gap() -> None:
-    """Where nothing is dropped there is no gap, though it was asked for."""
+    """Where nothing is dropped there is no gap, even with `gaps=True`."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2, gaps=True)
     fill(subject, 2)
@@ -150,7 +150,7 @@ async def test_block_makes_no_gap() -> None:
 @pytest.mark.parametrize("way", ["receive", "for", "batches", "nowait"])
 @both
 async def test_every_way_of_reading_gives_the_gap_in_its_place(way: str) -> None:
-    """receive, async for, batches and receive_nowait agree on where the gap stands."""
+    """receive, async for, batches and receive_nowait all return the gap in the same place."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=3, overflow="drop_oldest", gaps=True)
     fill(subject, 3)
@@ -173,7 +173,7 @@ async def test_every_way_of_reading_gives_the_gap_in_its_place(way: str) -> None
 @pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest"])
 @both
 async def test_a_reader_that_waits_is_woken_for_a_gap(overflow: Any) -> None:
-    """Two readers wait, one event is kept and others are dropped in the same step: one has the event, one the gap."""
+    """Two readers wait while one event is kept and others are dropped: one gets the event, the other the gap."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1, overflow=overflow, gaps=True)
     had: list[Any] = []

@@ -1,4 +1,4 @@
-"""Section 2, observers: handlers that run from `async with` on, under supervision."""
+"""Section 2, observers: handlers that run while the subject is entered."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ colour: ContextVar[str] = ContextVar("colour", default="none")
 
 @both
 async def test_an_observer_reads_its_wants_off_the_annotation() -> None:
-    """`@subject.observer`: the first argument's class says which events."""
+    """`@subject.observer` takes the annotation of the first parameter for what the observer wants."""
     subject = Subject(Order, Shipped)
     orders: list[int] = []
     either: list[int] = []
@@ -40,7 +40,7 @@ async def test_an_observer_reads_its_wants_off_the_annotation() -> None:
 
 @both
 async def test_the_decorator_returns_the_function() -> None:
-    """Bare and called: the function stays what it was."""
+    """The decorated function stays what it was, whether the decorator is called or not."""
     subject = Subject(Order)
 
     def bare(order: Order) -> None: ...
@@ -54,7 +54,7 @@ async def test_the_decorator_returns_the_function() -> None:
 
 @both
 async def test_the_called_decorator_takes_wants_and_options() -> None:
-    """Wants and a condition in the call."""
+    """`@subject.observer(Order, where=..., name=...)` observes what it says."""
     subject = Subject(Order, Shipped)
     seen: list[int] = []
 
@@ -68,8 +68,8 @@ async def test_the_called_decorator_takes_wants_and_options() -> None:
 
 
 @both
-async def test_observe_wants_nothing_said_means_everything_or_the_annotation() -> None:
-    """observe with explicit wants: those."""
+async def test_observe_with_wants_needs_no_annotation() -> None:
+    """`observe(handler, Shipped)` observes events of that class."""
     subject = Subject(Order, Shipped)
     seen: list[Any] = []
     subject.observe(seen.append, Shipped)
@@ -79,8 +79,8 @@ async def test_observe_wants_nothing_said_means_everything_or_the_annotation() -
 
 
 @both
-async def test_before_it_is_entered_an_observer_is_owed_nothing_and_holds_nobody() -> None:
-    """Publishing before the block neither waits for observers nor is handled later."""
+async def test_events_published_before_the_subject_is_entered_are_not_delivered_to_observers() -> None:
+    """Nor do they make the publisher wait."""
     subject = Subject(Order)
     seen: list[int] = []
     subject.observe(lambda order: seen.append(order.n), Order, buffer=1)
@@ -93,8 +93,8 @@ async def test_before_it_is_entered_an_observer_is_owed_nothing_and_holds_nobody
 
 
 @both
-async def test_one_added_later_subscribes_when_it_is_added() -> None:
-    """An observer added inside the block gets what is published from then on, from the very call."""
+async def test_an_observer_added_inside_the_block_is_subscribed_from_the_call_on() -> None:
+    """It handles what is published after the call."""
     subject = Subject(Order)
     seen: list[int] = []
     async with subject:
@@ -105,8 +105,10 @@ async def test_one_added_later_subscribes_when_it_is_added() -> None:
 
 
 @both
-async def test_the_first_publish_that_only_resting_observers_wanted_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Published before the subject was entered, and only observers would have wanted it: one line of log, once."""
+async def test_the_first_publish_that_only_observers_not_running_wanted_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The subject was not entered, and only observers would have wanted the event: one line is logged, once."""
     subject = PlainSubject(Order, Shipped, name="orders")
     subject.observe(lambda order: None, Order)
     with caplog.at_level(logging.DEBUG):
@@ -121,8 +123,8 @@ async def test_the_first_publish_that_only_resting_observers_wanted_is_logged(ca
 
 
 @both
-async def test_nothing_is_logged_where_somebody_else_wanted_it(caplog: pytest.LogCaptureFixture) -> None:
-    """A publish that a subscription wanted is no surprise."""
+async def test_nothing_is_logged_if_a_subscription_wanted_the_event(caplog: pytest.LogCaptureFixture) -> None:
+    """That the observer does not run is expected then."""
     subject = Subject(Order)
     subject.observe(lambda order: None, Order)
     subscription = subject.subscribe(Order)
@@ -134,7 +136,7 @@ async def test_nothing_is_logged_where_somebody_else_wanted_it(caplog: pytest.Lo
 
 @both
 async def test_with_concurrency_one_events_are_handled_in_order() -> None:
-    """One at a time, in order, also where handlers take different times."""
+    """One event is handled at a time, in order, however long each handler takes."""
     subject = Subject(Order)
     running = 0
     done: list[int] = []
@@ -156,7 +158,7 @@ async def test_with_concurrency_one_events_are_handled_in_order() -> None:
 @pytest.mark.parametrize("concurrency", [2, 4])
 @both
 async def test_concurrency_is_the_number_of_handlers_at_once(concurrency: int) -> None:
-    """As many at once as was said, no more; all are handled."""
+    """No more handlers than that run at once, and all events are handled."""
     subject = Subject(Order)
     running = 0
     most = 0
@@ -178,8 +180,8 @@ async def test_concurrency_is_the_number_of_handlers_at_once(concurrency: int) -
 
 
 @both
-async def test_a_handlers_buffer_holds_the_publisher() -> None:
-    """Observers have a buffer as subscriptions do, and by default it blocks."""
+async def test_an_observer_with_a_full_buffer_makes_the_publisher_wait() -> None:
+    """An observer has a buffer as a subscription has, and by default it blocks."""
     subject = Subject(Order)
     go = anyio.Event()
 
@@ -201,8 +203,8 @@ async def test_a_handlers_buffer_holds_the_publisher() -> None:
 
 
 @both
-async def test_overflow_and_conflate_of_an_observer() -> None:
-    """An observer's options are those of a subscription."""
+async def test_an_observer_takes_overflow_and_conflate() -> None:
+    """They mean what they mean for a subscription."""
     subject = Subject(Order)
     seen: list[int] = []
     newest: list[int] = []
@@ -215,8 +217,8 @@ async def test_overflow_and_conflate_of_an_observer() -> None:
 
 
 @both
-async def test_context_variables_are_those_at_the_block() -> None:
-    """Handlers see the context of `async with`, not the publisher's, and not each other's changes."""
+async def test_a_handler_sees_the_context_of_the_block() -> None:
+    """A handler sees the context variables of `async with`, not the publisher's, nor what other handlers set."""
     subject = Subject(Order)
     seen: list[str] = []
 
@@ -241,8 +243,8 @@ async def test_context_variables_are_those_at_the_block() -> None:
 
 
 @both
-async def test_one_that_raises_goes_on_and_is_logged_and_published(caplog: pytest.LogCaptureFixture) -> None:
-    """The error is logged with its traceback and published as ObserverFailed(event, error, observer) on `failures`."""
+async def test_an_observer_whose_handler_raises_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    """The error is logged with its traceback, and published as ObserverFailed(event, error, observer) on `failures`."""
     subject = Subject(Order, name="orders")
     failures = subject.failures.subscribe(ObserverFailed)
     handled: list[int] = []
@@ -272,7 +274,7 @@ async def test_one_that_raises_goes_on_and_is_logged_and_published(caplog: pytes
 
 @both
 async def test_failures_never_make_a_handler_wait() -> None:
-    """A reader of `failures` that never reads holds nobody; "block" there is refused when it is written."""
+    """A subscriber of `failures` that never reads delays no handler, and `overflow="block"` is refused there."""
     subject = Subject(Order)
     with pytest.raises(ValueError):
         subject.failures.subscribe(ObserverFailed, overflow="block")
@@ -291,8 +293,8 @@ async def test_failures_never_make_a_handler_wait() -> None:
 
 
 @both
-async def test_an_observer_of_failures_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    """`failures` is a subject: its observers run with the block, and what they raise is only logged."""
+async def test_an_observer_of_failures_handles_them(caplog: pytest.LogCaptureFixture) -> None:
+    """It runs with the block of the subject, and what its own handler raises is only logged."""
     subject = Subject(Order)
     told: list[int] = []
 
@@ -316,7 +318,7 @@ async def test_an_observer_of_failures_is_told(caplog: pytest.LogCaptureFixture)
 
 @both
 async def test_detach_ends_an_observer() -> None:
-    """After detach it gets nothing more, is not counted and holds nobody; `ended` says so."""
+    """After detach the observer gets no event and is not counted, also when the subject is entered again."""
     subject = Subject(Order)
     seen: list[int] = []
 
@@ -338,8 +340,8 @@ async def test_detach_ends_an_observer() -> None:
 
 
 @both
-async def test_detach_before_it_ever_ran() -> None:
-    """An observer detached before the block never runs."""
+async def test_an_observer_detached_before_the_block_never_runs() -> None:
+    """It gets no event."""
     subject = Subject(Order)
     seen: list[int] = []
     subject.observe(lambda order: seen.append(order.n), Order).detach()
@@ -349,8 +351,8 @@ async def test_detach_before_it_ever_ran() -> None:
 
 
 @both
-async def test_detach_from_inside_its_own_handler() -> None:
-    """A handler that detaches itself handles this event to its end, and no other."""
+async def test_an_observer_detached_by_its_own_handler_gets_no_other_event() -> None:
+    """The handler that is running may end."""
     subject = Subject(Order)
     seen: list[int] = []
 
@@ -369,7 +371,7 @@ async def test_detach_from_inside_its_own_handler() -> None:
 
 @both
 async def test_an_observer_has_statistics() -> None:
-    """statistics() of an observer tells what it handled."""
+    """`statistics()` of an observer says how many events it handled and how many of them failed."""
     subject = Subject(Order)
 
     def handle(order: Order) -> None:
@@ -388,8 +390,8 @@ async def test_an_observer_has_statistics() -> None:
 
 
 @both
-async def test_a_sync_handler_that_gives_a_coroutine_by_accident() -> None:
-    """A lambda around an async function: its coroutine is awaited, or it fails loudly; nothing is silently unawaited."""
+async def test_a_coroutine_that_a_sync_handler_returns_is_not_lost_silently() -> None:
+    """A lambda around an async function: its coroutine is awaited, or the handler fails."""
     subject = Subject(Order)
     failures = subject.failures.subscribe(ObserverFailed)
     handled: list[int] = []
@@ -407,8 +409,8 @@ async def test_a_sync_handler_that_gives_a_coroutine_by_accident() -> None:
 
 
 @both
-async def test_methods_partials_and_callable_objects_observe() -> None:
-    """Bound methods, partials and objects with an async __call__ are handlers as well."""
+async def test_methods_partials_and_callable_objects_are_handlers() -> None:
+    """Bound methods, partials and objects with an async `__call__` can observe as well."""
     from functools import partial
 
     subject = Subject(Order)
@@ -434,8 +436,8 @@ async def test_methods_partials_and_callable_objects_observe() -> None:
 
 
 @both
-async def test_observers_of_several_runs_see_each_run() -> None:
-    """The same observers run again when the subject is entered again."""
+async def test_observers_run_again_when_the_subject_is_entered_again() -> None:
+    """They are added once and handle the events of each run."""
     subject = Subject(Order)
     seen: list[int] = []
     subject.observe(lambda order: seen.append(order.n), Order)
@@ -446,8 +448,8 @@ async def test_observers_of_several_runs_see_each_run() -> None:
 
 
 @both
-async def test_a_handler_cancelled_from_inside_its_own_scope_goes_on() -> None:
-    """A handler may use cancel scopes of its own; what they cancel is its own business."""
+async def test_a_handler_may_cancel_a_scope_of_its_own() -> None:
+    """After it the handler goes on, and handles later events."""
     subject = Subject(Order)
     seen: list[int] = []
 
@@ -464,7 +466,7 @@ async def test_a_handler_cancelled_from_inside_its_own_scope_goes_on() -> None:
 
 @both
 async def test_many_observers_each_get_everything() -> None:
-    """Fifty observers, each with its own events in order."""
+    """Each of fifty observers handles all events in order."""
     subject = Subject(Order)
     seen: list[list[int]] = [[] for _ in range(50)]
 
@@ -484,7 +486,7 @@ async def test_many_observers_each_get_everything() -> None:
 
 @both
 async def test_a_publish_counts_running_observers() -> None:
-    """An observer's subscription is one among the others."""
+    """publish counts an observer like any other subscription."""
     subject = Subject(Order)
     subject.observe(lambda order: None, Order)
     plain = subject.subscribe(Order)
@@ -494,13 +496,13 @@ async def test_a_publish_counts_running_observers() -> None:
 
 
 def ours(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    """The records of evenflow's own loggers."""
+    """The log records of evenflow's own loggers."""
     return [record for record in caplog.records if record.name.split(".")[0] == "evenflow"]
 
 
 @both
 async def test_a_generator_is_no_handler() -> None:
-    """Calling one does nothing: it is refused when it is written."""
+    """Calling a generator function runs nothing, so it is refused in `observe`."""
     subject = Subject(Order)
 
     async def generates(order: Order) -> AsyncIterator[int]:

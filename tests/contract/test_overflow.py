@@ -1,4 +1,4 @@
-"""Section 2, its own pace: what a full buffer gives up, by policy."""
+"""Section 2, its own pace: what happens when a buffer is full."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .kit import Order, Subject, balanced, both, fill, group, numbers, publishin
     [(None, [0, 1]), ("block", [0, 1]), ("drop_oldest", [3, 4]), ("drop_newest", [0, 1]), ("disconnect", [0, 1])],
 )
 @both
-async def test_what_is_left_after_five_into_two(overflow: Any, left: list[int]) -> None:
-    """block keeps the first two and the publisher waits, drop_oldest the last two, the others the first two."""
+async def test_which_of_five_events_a_buffer_of_two_keeps(overflow: Any, left: list[int]) -> None:
+    """block keeps the first two and the publisher waits; drop_oldest keeps the last two, the others the first."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2, overflow=overflow)
     for n in range(5):
@@ -30,8 +30,8 @@ async def test_what_is_left_after_five_into_two(overflow: Any, left: list[int]) 
 
 
 @both
-async def test_block_is_the_default_and_64_the_buffer() -> None:
-    """With nothing said, 64 events fit, and the 65th waits."""
+async def test_by_default_a_subscription_blocks_and_holds_64_events() -> None:
+    """64 events fit, and the 65th has to wait."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     fill(subject, 64)
@@ -42,7 +42,7 @@ async def test_block_is_the_default_and_64_the_buffer() -> None:
 
 @both
 async def test_drop_oldest_is_the_default_with_conflate() -> None:
-    """A conflating subscription gives up the oldest key where there are more keys than room."""
+    """A subscription with `conflate` drops its oldest key if there are more keys than room."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2, conflate=Order.n)
     fill(subject, 5)
@@ -52,7 +52,7 @@ async def test_drop_oldest_is_the_default_with_conflate() -> None:
 
 @both
 async def test_drop_oldest_keeps_the_newest_in_order() -> None:
-    """A reader that comes late gets the newest, in order, whatever it read before."""
+    """A late reader gets the newest events, in order, whatever it has read before."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=3, overflow="drop_oldest")
     fill(subject, 3)
@@ -62,8 +62,8 @@ async def test_drop_oldest_keeps_the_newest_in_order() -> None:
 
 
 @both
-async def test_drop_oldest_sees_what_an_iterator_has_at_hand() -> None:
-    """Events that an iterator has not delivered are the buffer: the oldest of them is given up first."""
+async def test_drop_oldest_drops_what_an_iterator_has_not_delivered_yet() -> None:
+    """Events that an iterator has not delivered are still in the buffer, and the oldest of them is dropped first."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=3, overflow="drop_oldest")
     fill(subject, 3)
@@ -78,8 +78,8 @@ async def test_drop_oldest_sees_what_an_iterator_has_at_hand() -> None:
 
 
 @both
-async def test_disconnect_gives_what_it_has_then_slow_subscriber() -> None:
-    """The slow one gets its buffer, then SlowSubscriber, which says how many it missed, again and again."""
+async def test_a_disconnected_reader_gets_its_buffer_then_slow_subscriber() -> None:
+    """It can still read its buffer; each later read raises SlowSubscriber, which says how many events it missed."""
     subject = Subject(Order, name="orders")
     subscription = subject.subscribe(Order, buffer=2, overflow="disconnect", name="snail")
     fill(subject, 3)
@@ -98,7 +98,7 @@ async def test_disconnect_gives_what_it_has_then_slow_subscriber() -> None:
 
 @both
 async def test_a_disconnected_subscription_is_detached() -> None:
-    """After the disconnect it wants nothing any more, and the publisher does not count it."""
+    """After that it wants no event, and publishers do not count it."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1, overflow="disconnect")
     assert await subject.publish(Order(n=0)) == 1
@@ -111,8 +111,8 @@ async def test_a_disconnected_subscription_is_detached() -> None:
 
 
 @both
-async def test_disconnect_with_gaps_gives_the_gap_before_the_error() -> None:
-    """SlowSubscriber follows a Gap where gaps were asked for."""
+async def test_with_gaps_a_disconnected_reader_gets_the_gap_before_the_error() -> None:
+    """With `gaps=True` SlowSubscriber comes after a Gap."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1, overflow="disconnect", gaps=True)
     fill(subject, 2)
@@ -126,8 +126,8 @@ async def test_disconnect_with_gaps_gives_the_gap_before_the_error() -> None:
 
 
 @both
-async def test_a_waiting_reader_of_a_disconnected_subscription_does_not_hang() -> None:
-    """A loop over a subscription that is disconnected while its body is busy ends by SlowSubscriber."""
+async def test_a_loop_over_a_disconnected_subscription_does_not_hang() -> None:
+    """It was disconnected while the body of the loop was busy: the loop ends with SlowSubscriber."""
     subject = Subject(Order)
     ended: list[str] = []
 
@@ -148,8 +148,8 @@ async def test_a_waiting_reader_of_a_disconnected_subscription_does_not_hang() -
 
 
 @both
-async def test_drop_newest_takes_again_when_there_is_room() -> None:
-    """What came while it was full is lost, what comes after a read is not."""
+async def test_drop_newest_accepts_events_again_when_there_is_room() -> None:
+    """Events that come while the buffer is full are lost; those that come after a read are not."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2, overflow="drop_newest")
     fill(subject, 4)
@@ -159,8 +159,8 @@ async def test_drop_newest_takes_again_when_there_is_room() -> None:
 
 
 @both
-async def test_policies_of_several_subscriptions_do_not_mix() -> None:
-    """In one fan-out each subscription follows its own policy."""
+async def test_each_subscription_follows_its_own_policy() -> None:
+    """One event is handled by several policies at once, and no subscription affects another."""
     subject = Subject(Order)
     policies: list[Any] = ["drop_oldest", "drop_newest", "disconnect"]
     subscriptions = {policy: subject.subscribe(Order, buffer=2, overflow=policy) for policy in policies}
@@ -172,8 +172,8 @@ async def test_policies_of_several_subscriptions_do_not_mix() -> None:
 
 
 @both
-async def test_a_publish_that_waits_for_block_leaves_drops_to_its_instant() -> None:
-    """What is dropped is what is old when the publish happens."""
+async def test_a_publish_that_waits_drops_nothing_elsewhere_before_it_happens() -> None:
+    """It waits for a full block subscription, and drops the oldest event of another one only when it happens."""
     subject = Subject(Order)
     blocking = subject.subscribe(Order, buffer=1)
     dropping = subject.subscribe(Order, buffer=1, overflow="drop_oldest")

@@ -1,4 +1,4 @@
-"""Section 2, publishing: publish, publish_nowait, publish_many, first, drain; what they take, return and refuse."""
+"""Section 2, publishing: publish, publish_nowait, publish_many, first and drain: what they take, return and refuse."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from evenflow import Event
 
 from .kit import (
     BigOrder,
+    Counted,
     Order,
     Shipped,
-    Stuck,
     Subject,
     both,
     fill,
@@ -29,7 +29,7 @@ from .kit import (
 
 @both
 async def test_publish_returns_how_many_subscriptions_wanted_it() -> None:
-    """Those that want it, whether they had room or dropped it; those that do not are not counted."""
+    """Subscriptions that want the event are counted whether they had room or dropped it; the others are not."""
     subject = Subject(Order, Shipped)
     assert await subject.publish(Order(n=0)) == 0
     kept = [
@@ -48,7 +48,7 @@ async def test_publish_returns_how_many_subscriptions_wanted_it() -> None:
 
 @both
 async def test_publish_many_returns_the_sum() -> None:
-    """The sum of what each publish would have returned; 0 for no events."""
+    """It returns the sum of what each publish would have returned, and 0 for no events."""
     subject = Subject(Order, Shipped)
     orders, everything = subject.subscribe(Order), subject.subscribe()
     assert await subject.publish_many([]) == 0
@@ -58,11 +58,11 @@ async def test_publish_many_returns_the_sum() -> None:
 
 
 @both
-async def test_publish_many_draws_the_next_when_the_last_is_placed() -> None:
-    """The iterable is drawn one ahead of the buffer, not at once: it may be endless."""
+async def test_publish_many_draws_the_next_event_when_the_last_was_delivered() -> None:
+    """It draws one event more than the buffer holds and not all at once: the iterable may be endless."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2)
-    events = Stuck(10)
+    events = Counted(10)
     async with group() as tasks:
         tasks.start_soon(subject.publish_many, events)
         await settle()
@@ -73,8 +73,8 @@ async def test_publish_many_draws_the_next_when_the_last_is_placed() -> None:
 
 
 @both
-async def test_between_the_events_of_publish_many_others_may_come() -> None:
-    """publish_many is a publish for each: another publisher's event can stand between."""
+async def test_events_of_others_may_come_between_those_of_publish_many() -> None:
+    """publish_many publishes each event by itself: another publisher's event can come between."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     received: list[int] = []
@@ -91,8 +91,8 @@ async def test_between_the_events_of_publish_many_others_may_come() -> None:
 
 
 @both
-async def test_publish_many_cancelled_half_way_keeps_what_went_before() -> None:
-    """What was placed stays placed, what was not is nowhere."""
+async def test_publish_many_that_is_cancelled_has_delivered_what_went_before() -> None:
+    """Events before the cancellation were delivered, and the others were not."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2)
     with anyio.move_on_after(1) as scope:
@@ -102,8 +102,8 @@ async def test_publish_many_cancelled_half_way_keeps_what_went_before() -> None:
 
 
 @both
-async def test_publish_many_from_an_iterable_that_raises_keeps_what_went_before() -> None:
-    """The iterable's own error comes out as it is."""
+async def test_publish_many_of_an_iterable_that_raises_has_delivered_what_went_before() -> None:
+    """publish_many raises the error of the iterable."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
 
@@ -122,8 +122,8 @@ FOREIGN: list[Any] = [Shipped(n=1), "order", None, 1, Order, object()]
 @pytest.mark.parametrize("event", FOREIGN, ids=["event", "str", "None", "int", "class", "object"])
 @pytest.mark.parametrize("way", ["publish", "publish_nowait", "publish_many"])
 @both
-async def test_a_foreign_event_is_a_type_error_that_says_what_is_what(event: Any, way: str) -> None:
-    """The message names the subject, what it takes and what it got; nobody got it."""
+async def test_an_event_of_another_type_is_a_type_error_that_names_both(event: Any, way: str) -> None:
+    """The message names the subject, what it takes and what it got; nobody got the event."""
     subject: Any = Subject(Order, name="orders")
     subscription = subject.subscribe(Order)
     with pytest.raises(TypeError) as caught:
@@ -141,8 +141,8 @@ async def test_a_foreign_event_is_a_type_error_that_says_what_is_what(event: Any
 
 
 @both
-async def test_a_foreign_event_is_refused_also_where_nobody_listens_or_it_would_wait() -> None:
-    """The type is looked at first: no subscriber and a full one make no difference."""
+async def test_an_event_of_another_type_is_refused_also_without_subscribers_or_room() -> None:
+    """The type is checked first."""
     subject: Any = Subject(Order)
     with pytest.raises(TypeError):
         await subject.publish(Shipped(n=0))
@@ -154,8 +154,8 @@ async def test_a_foreign_event_is_refused_also_where_nobody_listens_or_it_would_
 
 
 @both
-async def test_a_subclass_of_what_it_takes_is_taken() -> None:
-    """A subject of a base class takes every subclass, also one made after the subject."""
+async def test_a_subject_takes_subclasses_of_its_type() -> None:
+    """A subject of a base class takes every subclass, also one that was defined later."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
 
@@ -168,8 +168,8 @@ async def test_a_subclass_of_what_it_takes_is_taken() -> None:
 
 
 @both
-async def test_a_subject_of_nothing_takes_any_event() -> None:
-    """`Subject()` takes every Event, and nothing that is none."""
+async def test_a_subject_without_types_takes_any_event() -> None:
+    """`Subject()` takes every Event and nothing else."""
     subject: Any = Subject()
     subscription = subject.subscribe()
     await subject.publish(Order(n=1))
@@ -198,7 +198,7 @@ class Cow(Event):
 )
 @both
 async def test_types_unions_and_discriminated_unions_are_the_same(types: Any) -> None:
-    """However they are written, the subject takes both classes and no third."""
+    """However the two classes are written, the subject takes both and no third."""
     subject: Any = Subject(*types)
     everything, cats = subject.subscribe(), subject.subscribe(Cat)
     await subject.publish(Cat())
@@ -215,7 +215,7 @@ class Plain(BaseModel):
 
 @both
 async def test_any_other_class_works_as_an_event_too() -> None:
-    """A plain BaseModel, an int: with a callable `where`."""
+    """A plain BaseModel or an int can be published, and `where` is a callable then."""
     subject: Any = Subject(int, Plain)
     ints = subject.subscribe(int, where=lambda number: number > 1)
     models = subject.subscribe(Plain, where=lambda model: model.n > 1)
@@ -228,7 +228,7 @@ async def test_any_other_class_works_as_an_event_too() -> None:
 
 @both
 async def test_the_very_same_instance_reaches_everyone() -> None:
-    """One instance is handed to every subscriber: no copies."""
+    """Every subscriber gets the same instance and no copy."""
     subject = Subject(Order)
     subscriptions = [subject.subscribe(Order) for _ in range(3)]
     event = Order(n=1)
@@ -237,8 +237,8 @@ async def test_the_very_same_instance_reaches_everyone() -> None:
 
 
 @both
-async def test_equal_events_are_different_events() -> None:
-    """Publishing the same instance three times delivers it three times."""
+async def test_an_instance_published_three_times_is_delivered_three_times() -> None:
+    """Equal events are different events."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     event = Order(n=1)
@@ -250,8 +250,8 @@ async def test_equal_events_are_different_events() -> None:
 
 
 @both
-async def test_first_is_the_next_one_from_the_call_on() -> None:
-    """It sees what is published after the call, also before it is awaited; not what was before."""
+async def test_first_returns_the_next_event_after_the_call() -> None:
+    """It sees events that are published before it is awaited, and none that were published before the call."""
     subject = Subject(Order, Shipped)
     await subject.publish(Order(n=0))
     waiter = subject.first(Order, where=Order.n > 1)
@@ -262,7 +262,7 @@ async def test_first_is_the_next_one_from_the_call_on() -> None:
 
 @both
 async def test_first_never_holds_a_publisher() -> None:
-    """A `first` that has its event and was not awaited yet does not make the next publish wait."""
+    """A `first` that has its event and was not awaited yet makes no publish wait."""
     subject = Subject(Order)
     waiter = subject.first(Order)
     with anyio.fail_after(1):
@@ -273,7 +273,7 @@ async def test_first_never_holds_a_publisher() -> None:
 
 @both
 async def test_first_gets_no_replay() -> None:
-    """History is not the next one."""
+    """`first` returns the next event and none of the history."""
     subject = Subject(Order, replay=10)
     fill(subject, 3)
     waiter = subject.first(Order)
@@ -282,8 +282,8 @@ async def test_first_gets_no_replay() -> None:
 
 
 @only_asyncio
-async def test_first_is_a_coroutine_that_makes_a_task() -> None:
-    """asyncio.create_task takes it, and the task is subscribed from the call of `first` on."""
+async def test_first_can_be_made_a_task() -> None:
+    """`asyncio.create_task` takes it, and it is subscribed from the call of `first` on."""
     subject = Subject(Order)
     task = asyncio.create_task(subject.first(Order))
     await subject.publish(Order(n=1))
@@ -292,7 +292,7 @@ async def test_first_is_a_coroutine_that_makes_a_task() -> None:
 
 @both
 async def test_first_takes_several_wants() -> None:
-    """The next that is one of them."""
+    """It returns the next event that is of one of the classes."""
     subject = Subject(Order, Shipped, Cat)
     waiter = subject.first(Shipped, Cat)
     await subject.publish(Order(n=0))
@@ -305,8 +305,8 @@ async def test_first_takes_several_wants() -> None:
 
 
 @both
-async def test_drain_waits_until_all_that_was_published_is_taken() -> None:
-    """It returns when the readers have taken everything published before the call."""
+async def test_drain_waits_until_all_that_was_published_was_received() -> None:
+    """It returns when readers have received everything that was published before the call."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     fill(subject, 3)
@@ -328,7 +328,7 @@ async def test_drain_waits_until_all_that_was_published_is_taken() -> None:
 
 @both
 async def test_drain_does_not_wait_for_what_comes_after_it() -> None:
-    """Events published after the call are not waited for."""
+    """It does not wait for events that are published after the call."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     fill(subject, 2)
@@ -351,7 +351,7 @@ async def test_drain_does_not_wait_for_what_comes_after_it() -> None:
 
 @both
 async def test_drain_waits_for_handlers_to_end() -> None:
-    """Taken and handled: an observer's handler has returned when drain returns."""
+    """When drain returns, the observers' handlers have returned for each event."""
     subject = Subject(Order)
     handled: list[int] = []
 
@@ -367,8 +367,8 @@ async def test_drain_waits_for_handlers_to_end() -> None:
 
 
 @both
-async def test_drain_ends_where_what_it_waits_for_is_dropped_or_closed() -> None:
-    """A subscription that is closed, or drops what drain waits for, no longer holds it."""
+async def test_drain_does_not_wait_for_dropped_events_and_closed_subscriptions() -> None:
+    """It returns when what it waits for was dropped, or its subscription was closed."""
     subject = Subject(Order)
     closing = subject.subscribe(Order)
     dropping = subject.subscribe(Order, buffer=1, overflow="drop_oldest")
@@ -392,7 +392,7 @@ async def test_drain_ends_where_what_it_waits_for_is_dropped_or_closed() -> None
 
 @both
 async def test_drain_is_bounded_by_the_callers_scope_alone() -> None:
-    """Nobody reads: drain waits for ever, until its scope ends; and nothing is lost by it."""
+    """If nobody reads drain waits until its scope is cancelled, and no event is lost by that."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     fill(subject, 2)

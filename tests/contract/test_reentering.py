@@ -1,4 +1,4 @@
-"""Section 2, it lives more than once: made at import time, entered again and again, one live loop at a time."""
+"""Section 2, it lives more than once: a subject can be entered again and again, in one loop at a time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ handled: list[int] = []
 
 @shop.observer
 async def keep(order: Order) -> None:
-    """An observer that is a module's own as well."""
+    """A module-level observer."""
     handled.append(order.n)
 
 
@@ -44,20 +44,20 @@ async def one_life(n: int) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_modules_subject_in_one_pytest_asyncio_test() -> None:
-    """The first of two tests, each with a loop of its own, that use one module's subject."""
+async def test_a_module_level_subject_in_one_pytest_asyncio_test() -> None:
+    """The first of two tests, each with its own loop, that use one module-level subject."""
     await one_life(1)
 
 
 @pytest.mark.asyncio
-async def test_the_same_modules_subject_in_another_pytest_asyncio_test() -> None:
-    """The second of two tests, each with a loop of its own, that use one module's subject."""
+async def test_the_same_module_level_subject_in_another_pytest_asyncio_test() -> None:
+    """The second of two tests, each with its own loop, that use one module-level subject."""
     await one_life(2)
 
 
 @pytest.mark.parametrize("backends", [("asyncio", "asyncio"), ("trio", "trio"), ("asyncio", "trio", "asyncio")])
-def test_in_two_runs_one_after_the_other(backends: tuple[Backend, ...]) -> None:
-    """Two asyncio.runs, two trio.runs, one of each: the subject lives in each of them."""
+def test_a_subject_can_be_entered_in_one_run_after_another(backends: tuple[Backend, ...]) -> None:
+    """Two asyncio.runs, two trio.runs, or both kinds: the subject works in each of them."""
     for n, backend in enumerate(backends):
         if backend == "asyncio":
             asyncio.run(one_life(n))
@@ -65,8 +65,8 @@ def test_in_two_runs_one_after_the_other(backends: tuple[Backend, ...]) -> None:
             trio.run(one_life, n)
 
 
-def test_under_two_test_clients() -> None:
-    """A web application that enters its module's subject in the lifespan, tested by two TestClients in turn."""
+def test_a_web_application_can_be_tested_by_two_test_clients_in_turn() -> None:
+    """The application enters its module-level subject in the lifespan."""
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
 
@@ -91,8 +91,8 @@ def test_under_two_test_clients() -> None:
         assert handled == [n, n + 10]
 
 
-def test_two_subjects_of_a_module_without_being_entered() -> None:
-    """Publishing and reading need no `async with`: two asyncio.runs in turn use a subject that was never entered."""
+def test_a_subject_that_is_never_entered_works_in_one_run_after_another() -> None:
+    """Publishing and reading need no `async with`."""
     subject = Subject(Order)
 
     async def use() -> None:
@@ -105,8 +105,8 @@ def test_two_subjects_of_a_module_without_being_entered() -> None:
         trio.run(use)
 
 
-def test_from_two_live_loops_at_once_is_refused() -> None:
-    """The loop in which something first waited owns the subject until it ends; another live one gets RuntimeError."""
+def test_a_second_live_loop_is_refused() -> None:
+    """The subject belongs to the loop in which something first waited, until that ends; another gets RuntimeError."""
     subject = Subject(Order)
 
     async def wait_once() -> None:
@@ -123,8 +123,8 @@ def test_from_two_live_loops_at_once_is_refused() -> None:
         third.run(wait_once())
 
 
-def test_from_two_live_loops_in_two_threads_is_refused() -> None:
-    """The same with loops that run at the same moment in two threads; the owner goes on undisturbed."""
+def test_a_live_loop_in_another_thread_is_refused() -> None:
+    """It gets RuntimeError, and the loop that the subject belongs to goes on undisturbed."""
     subject = Subject(Order)
     entered, tried = threading.Event(), threading.Event()
     outcome: list[object] = []
@@ -158,14 +158,14 @@ def test_from_two_live_loops_in_two_threads_is_refused() -> None:
 
 
 async def one_entering(subject: Subject[Any]) -> None:
-    """Enter it."""
+    """Enter the subject, and leave it."""
     async with subject:
         pass
 
 
 @both
 async def test_entering_again_opens_it_anew() -> None:
-    """The same observers, no history, counters at zero; what was subscribed before stays ended."""
+    """Observers stay, history and counters start from nothing, and earlier subscriptions stay ended."""
     subject = Subject(Order, replay=5)
     seen: list[int] = []
     subject.observe(lambda order: seen.append(order.n), Order)
@@ -188,8 +188,8 @@ async def test_entering_again_opens_it_anew() -> None:
 
 
 @both
-async def test_entering_after_a_close_outside_the_block() -> None:
-    """`close` and then `async with`: open again."""
+async def test_entering_a_closed_subject_opens_it_again() -> None:
+    """After `close` and `async with` it takes events again."""
     subject = Subject(Order)
     subject.close(ValueError("over"))
     with pytest.raises(SubjectClosed):
@@ -201,8 +201,8 @@ async def test_entering_after_a_close_outside_the_block() -> None:
 
 
 @both
-async def test_a_first_entering_keeps_what_was_subscribed_before_it() -> None:
-    """Subscriptions made before the first `async with` are of this life: they get what is published in it."""
+async def test_subscriptions_made_before_the_first_entering_stay_active() -> None:
+    """They get what is published before it and inside the block."""
     subject = Subject(Order)
     async with subject.subscribe(Order) as subscription:
         await subject.publish(Order(n=0))
@@ -213,7 +213,7 @@ async def test_a_first_entering_keeps_what_was_subscribed_before_it() -> None:
 
 @both
 async def test_entering_a_subject_that_is_entered_is_refused() -> None:
-    """Two blocks at once would end each other: RuntimeError, and the first goes on."""
+    """The second `async with` raises RuntimeError, and the first goes on."""
     subject = Subject(Order)
     async with subject:
         with pytest.raises(RuntimeError):
@@ -225,8 +225,8 @@ async def test_entering_a_subject_that_is_entered_is_refused() -> None:
 
 
 @both
-async def test_lives_after_an_exception() -> None:
-    """A life that ended by an exception is followed by a new one."""
+async def test_a_subject_that_was_left_by_an_exception_can_be_entered_again() -> None:
+    """Its observers run again."""
     subject = Subject(Order)
     seen: list[int] = []
     subject.observe(lambda order: seen.append(order.n), Order)
@@ -242,8 +242,8 @@ async def test_lives_after_an_exception() -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_subscription_left_behind_by_a_dead_loop_holds_nobody(backend: Backend) -> None:
-    """A run ends with a full subscription still held: in the next run it neither hangs a publisher nor crashes."""
+def test_a_full_subscription_of_a_loop_that_ended_holds_no_publisher(backend: Backend) -> None:
+    """A run ends with a full subscription still referenced: a publisher of the next run does not wait for it."""
     subject = Subject(Order)
     held: list[Any] = []
 
@@ -264,8 +264,8 @@ def test_a_subscription_left_behind_by_a_dead_loop_holds_nobody(backend: Backend
     collect()
 
 
-def test_a_loop_that_ended_inside_the_block() -> None:
-    """The loop is closed before the block was left (a crashed server): the subject lives again in the next one."""
+def test_a_subject_whose_loop_ended_inside_the_block_can_be_entered_again() -> None:
+    """The loop was closed before the block was left, as in a crashed server."""
     subject = Subject(Order)
     seen: list[int] = []
     subject.observe(lambda order: seen.append(order.n), Order)
@@ -288,7 +288,7 @@ def test_a_loop_that_ended_inside_the_block() -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_run_that_was_cut_short_leaves_the_subject_usable(backend: Backend) -> None:
-    """KeyboardInterrupt in the middle of waiting readers and publishers: the next run starts clean."""
+    """KeyboardInterrupt while readers and publishers wait: the next run works as usual."""
     subject = Subject(Order)
 
     async def cut_short() -> None:

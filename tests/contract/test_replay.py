@@ -1,4 +1,4 @@
-"""Section 2, replay: history first, then what is live: no hole, nothing twice."""
+"""Section 2, replay: a new subscription gets the history first, then what is live, with no hole and nothing twice."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .kit import Order, Shipped, Subject, Tick, balanced, both, fill, group, num
 
 
 @both
-async def test_a_new_subscription_gets_the_last_ones_then_what_is_live() -> None:
-    """The last three kept, then live: no hole, nothing twice."""
+async def test_a_new_subscription_gets_the_last_events_then_what_is_live() -> None:
+    """It gets the last three, then live events, with no hole and nothing twice."""
     subject = Subject(Order, replay=3)
     fill(subject, 5)
     subscription = subject.subscribe(Order)
@@ -22,7 +22,7 @@ async def test_a_new_subscription_gets_the_last_ones_then_what_is_live() -> None
 
 @both
 async def test_a_replay_longer_than_the_buffer_arrives_whole() -> None:
-    """A hundred of history into a buffer of one: all of them, and live ones after."""
+    """A subscription with a buffer of one gets a hundred events of history and the live ones after them."""
     subject = Subject(Order, replay=100)
     fill(subject, 100)
     subscription = subject.subscribe(Order, buffer=1)
@@ -34,7 +34,7 @@ async def test_a_replay_longer_than_the_buffer_arrives_whole() -> None:
 @pytest.mark.parametrize("overflow", ["block", "drop_oldest", "drop_newest", "disconnect"])
 @both
 async def test_the_replay_is_never_dropped(overflow: Any) -> None:
-    """Whatever overflows in the buffer, the replay is not touched."""
+    """Whichever policy applies to the buffer, no event of the replay is dropped."""
     subject = Subject(Order, replay=5)
     fill(subject, 5)
     subscription = subject.subscribe(Order, buffer=1, overflow=overflow)
@@ -49,7 +49,7 @@ async def test_the_replay_is_never_dropped(overflow: Any) -> None:
 
 @both
 async def test_the_replay_is_never_conflated() -> None:
-    """Events of the replay are neither replaced by each other nor by live ones."""
+    """Events of the replay are replaced neither by each other nor by live events."""
     subject = Subject(Tick, replay=3)
     for price in range(3):
         await subject.publish(Tick(symbol="a", price=price))
@@ -61,8 +61,8 @@ async def test_the_replay_is_never_conflated() -> None:
 
 
 @both
-async def test_of_those_kept_it_gets_what_it_wants() -> None:
-    """The last three of all are kept; a subscription gets those of them that it wants."""
+async def test_a_new_subscription_gets_those_of_the_last_events_that_it_wants() -> None:
+    """The last three of all events are kept; a subscription gets those of them that it wants."""
     subject = Subject(Order, Shipped, replay=3)
     for n in range(6):
         await subject.publish(Order(n=n) if n % 2 else Shipped(n=n))
@@ -73,8 +73,8 @@ async def test_of_those_kept_it_gets_what_it_wants() -> None:
 
 
 @both
-async def test_replay_false_gets_none() -> None:
-    """`subscribe(replay=False)` gets what is live only."""
+async def test_replay_false_gets_no_history() -> None:
+    """`subscribe(replay=False)` gets live events only."""
     subject = Subject(Order, replay=3)
     fill(subject, 3)
     subscription = subject.subscribe(Order, replay=False)
@@ -84,7 +84,7 @@ async def test_replay_false_gets_none() -> None:
 
 @both
 async def test_replay_is_a_snapshot_of_the_call() -> None:
-    """What is published after `subscribe` changes nothing in the replay it was given."""
+    """What is published after `subscribe` does not change the replay."""
     subject = Subject(Order, replay=2)
     fill(subject, 2)
     subscription = subject.subscribe(Order)
@@ -94,15 +94,15 @@ async def test_replay_is_a_snapshot_of_the_call() -> None:
 
 @both
 async def test_what_nobody_wanted_is_kept_too() -> None:
-    """History is of what was published, whether anybody was there or not."""
+    """An event is kept for the replay even if there was no subscriber."""
     subject = Subject(Order, replay=2)
     assert await subject.publish(Order(n=0)) == 0
     assert numbers(take_all(subject.subscribe(Order))) == [0]
 
 
 @both
-async def test_a_publish_that_did_not_happen_is_no_history() -> None:
-    """A waiting, cancelled or refused publish is not replayed."""
+async def test_a_publish_that_did_not_happen_is_not_replayed() -> None:
+    """A publish that waits, is cancelled or would block is not in the history."""
     subject = Subject(Order, replay=5)
     full = subject.subscribe(Order, buffer=1)
     fill(subject, 1)
@@ -117,7 +117,7 @@ async def test_a_publish_that_did_not_happen_is_no_history() -> None:
 
 @both
 async def test_a_newcomer_during_a_waiting_publish_gets_it_once() -> None:
-    """Replay and live do not overlap: an event that was waiting at `subscribe` comes once."""
+    """An event whose publish waits during `subscribe` arrives once, not as replay and again live."""
     subject = Subject(Order, replay=5)
     full = subject.subscribe(Order, buffer=1)
     fill(subject, 1)
@@ -135,7 +135,7 @@ async def test_a_newcomer_during_a_waiting_publish_gets_it_once() -> None:
 @pytest.mark.parametrize("key", [Tick.symbol, lambda tick: tick.symbol], ids=["field", "callable"])
 @both
 async def test_replay_by_gives_the_last_of_each_key(key: Any) -> None:
-    """With `replay_by` the last `replay` of each key are kept, in the order of their publishing."""
+    """With `replay_by` the last `replay` events of each key are kept, in the order in which they were published."""
     subject = Subject(Tick, replay=1, replay_by=key)
     for symbol, price in (("a", 1), ("b", 1), ("a", 2), ("c", 1), ("a", 3)):
         await subject.publish(Tick(symbol=symbol, price=price))
@@ -145,7 +145,7 @@ async def test_replay_by_gives_the_last_of_each_key(key: Any) -> None:
 
 @both
 async def test_replay_by_with_several_of_each_key() -> None:
-    """The last two of each key, in one order."""
+    """With `replay=2` the last two of each key are kept, in one order."""
     subject = Subject(Tick, replay=2, replay_by=Tick.symbol)
     for symbol, price in (("a", 1), ("b", 1), ("a", 2), ("b", 2), ("a", 3)):
         await subject.publish(Tick(symbol=symbol, price=price))
@@ -155,7 +155,7 @@ async def test_replay_by_with_several_of_each_key() -> None:
 
 @both
 async def test_replay_keys_bounds_the_keys() -> None:
-    """More keys than `replay_keys`: those unused for longest are gone."""
+    """With more keys than `replay_keys` the least recently used keys are evicted."""
     subject = Subject(Tick, replay=1, replay_by=Tick.symbol, replay_keys=2)
     for symbol in "abcab":
         await subject.publish(Tick(symbol=symbol, price=1))
@@ -163,8 +163,8 @@ async def test_replay_keys_bounds_the_keys() -> None:
 
 
 @both
-async def test_replay_and_first_and_observers() -> None:
-    """`first` and observers get no history."""
+async def test_first_and_observers_get_no_replay() -> None:
+    """They get what is published after the call."""
     subject = Subject(Order, replay=5)
     handled: list[int] = []
     subject.observe(lambda order: handled.append(order.n), Order)
@@ -179,15 +179,15 @@ async def test_replay_and_first_and_observers() -> None:
 
 @both
 async def test_without_replay_there_is_no_history() -> None:
-    """A subject keeps nothing where nothing was asked for."""
+    """A subject without `replay` keeps no events."""
     subject = Subject(Order)
     fill(subject, 5)
     assert take_all(subject.subscribe(Order)) == []
 
 
 @both
-async def test_entering_anew_forgets_the_history() -> None:
-    """A subject that was closed and entered again has no history."""
+async def test_entering_again_forgets_the_history() -> None:
+    """A subject that was closed and entered again replays only events of its new life."""
     subject = Subject(Order, replay=5)
     async with subject:
         fill(subject, 3)
@@ -199,14 +199,14 @@ async def test_entering_anew_forgets_the_history() -> None:
 
 @both
 async def test_a_where_that_raises_during_replay_ends_its_own_subscription() -> None:
-    """A `where` that raises for an event of history ends its subscription with that error; the subject goes on."""
+    """A `where` that raises for an event of the history ends its subscription with that error; the subject goes on."""
     subject = Subject(Order, replay=3)
     fill(subject, 3)
     broken = None
     try:
         broken = subject.subscribe(Order, where=lambda event: 1 // event.n > 0)
     except ZeroDivisionError:
-        pass  # refused when it is written is as good
+        pass  # To refuse it in subscribe is as good.
     if broken is not None:
         with pytest.raises(ZeroDivisionError):
             while True:
@@ -217,8 +217,8 @@ async def test_a_where_that_raises_during_replay_ends_its_own_subscription() -> 
 
 
 @both
-async def test_a_replay_by_that_raises_does_not_tear_the_publish() -> None:
-    """A `replay_by` that raises is the subject's own: all have the event, or the publisher has the error and nobody."""
+async def test_a_replay_by_that_raises_leaves_all_or_nobody_with_the_event() -> None:
+    """Either all get the event, or publish raises the error and nobody gets it."""
     subject = Subject(Order, replay=1, replay_by=lambda event: 1 // event.n)
     one, two = subject.subscribe(Order), subject.subscribe(Order)
     try:

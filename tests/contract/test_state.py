@@ -1,4 +1,4 @@
-"""Section 2, State: a current value; who waits for it sees it now, and then each newest."""
+"""Section 2, State: a current value. A subscriber gets the value now, and then each newest one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .kit import both, both_real, collect, group, settle, take_all
 
 @both
 async def test_value_set_and_update() -> None:
-    """The value now; `set` and `update` never wait."""
+    """`value` is the current value; `set` and `update` never wait."""
     state = State(1)
     assert state.value == 1
     state.set(2)
@@ -26,7 +26,7 @@ async def test_value_set_and_update() -> None:
 
 @both
 async def test_a_subscription_gets_the_value_now_then_each_newest() -> None:
-    """First the value at the call, then what is set."""
+    """It gets the value at the call first, then what is set."""
     state = State("a")
     async with state.subscribe() as values:
         assert await values.receive() == "a"
@@ -36,7 +36,7 @@ async def test_a_subscription_gets_the_value_now_then_each_newest() -> None:
 
 @both
 async def test_a_slow_reader_skips_to_the_newest() -> None:
-    """A thousand changes between two reads: the reader gets the last."""
+    """After a thousand changes between two reads the reader gets the last one."""
     state = State(0)
     async with state.subscribe() as values:
         assert await values.receive() == 0
@@ -49,7 +49,7 @@ async def test_a_slow_reader_skips_to_the_newest() -> None:
 
 @both
 async def test_a_reader_that_never_read_gets_the_newest_only() -> None:
-    """The value at the call is replaced too, or comes first; the newest is the last, and nothing stale after it."""
+    """The value at the call may come first; after it only the newest one comes."""
     state = State(0)
     async with state.subscribe() as values:
         for value in range(1, 10):
@@ -59,7 +59,7 @@ async def test_a_reader_that_never_read_gets_the_newest_only() -> None:
 
 @both
 async def test_the_same_or_an_equal_value_is_no_change() -> None:
-    """Setting what it already is wakes nobody."""
+    """Setting an equal value wakes no reader."""
     state: State[Any] = State([1])
     same = state.value
     async with state.subscribe() as values:
@@ -73,7 +73,7 @@ async def test_the_same_or_an_equal_value_is_no_change() -> None:
 
 
 class Incomparable:
-    """Equality raises."""
+    """A value whose comparison raises."""
 
     __hash__ = object.__hash__
 
@@ -82,8 +82,8 @@ class Incomparable:
 
 
 @both
-async def test_an_equality_that_raises_changes_nothing() -> None:
-    """If == raises, `set` raises it and nothing changed; the same object needs no comparison."""
+async def test_set_with_a_comparison_that_raises_changes_nothing() -> None:
+    """`set` raises the error and the value stays; the same object is not compared."""
     first = Incomparable()
     state: State[Any] = State(first)
     async with state.subscribe() as values:
@@ -98,7 +98,7 @@ async def test_an_equality_that_raises_changes_nothing() -> None:
 
 @both
 async def test_an_update_that_raises_changes_nothing() -> None:
-    """What the function raises comes out; the value is as before."""
+    """`update` raises what the function raised, and the value stays."""
     state = State(1)
     with pytest.raises(ZeroDivisionError):
         state.update(lambda value: value // 0)
@@ -107,7 +107,7 @@ async def test_an_update_that_raises_changes_nothing() -> None:
 
 @both
 async def test_nan_is_the_same_object_or_a_change() -> None:
-    """The very same nan is no change, though it is not equal to itself."""
+    """Setting the same nan object is no change, though it is not equal to itself."""
     nan = float("nan")
     state = State(nan)
     async with state.subscribe() as values:
@@ -119,7 +119,7 @@ async def test_nan_is_the_same_object_or_a_change() -> None:
 
 @both
 async def test_wait_for_tests_the_present_value_first() -> None:
-    """Already true: it returns the value at once."""
+    """If the predicate is already true the value is returned at once."""
     state = State(5)
     with anyio.fail_after(1):
         assert await state.wait_for(lambda value: value > 3) == 5
@@ -127,7 +127,7 @@ async def test_wait_for_tests_the_present_value_first() -> None:
 
 @both
 async def test_wait_for_tests_every_value_set() -> None:
-    """A value that was there for an instant only is seen: no change is skipped."""
+    """A value that was there only for an instant is seen."""
     state = State(0)
     found: list[int] = []
 
@@ -145,7 +145,7 @@ async def test_wait_for_tests_every_value_set() -> None:
 
 @both
 async def test_a_predicate_that_raises_ends_its_own_wait() -> None:
-    """Its waiter gets the error; who sets the value, and other waiters, notice nothing."""
+    """Its waiter gets the error; `set` and the other waiters are not affected."""
     state = State(1)
     outcomes: list[object] = []
 
@@ -171,7 +171,7 @@ async def test_a_predicate_that_raises_ends_its_own_wait() -> None:
 
 @both
 async def test_a_cancelled_wait_leaves_nothing() -> None:
-    """A wait that timed out tests nothing any more."""
+    """After a wait that timed out its predicate is not called any more."""
     state = State(0)
     asked: list[int] = []
 
@@ -187,7 +187,7 @@ async def test_a_cancelled_wait_leaves_nothing() -> None:
 
 @both
 async def test_set_from_another_thread_is_refused_and_changes_nothing() -> None:
-    """A state belongs to its loop: RuntimeError in the thread, the value is as before."""
+    """`set` raises RuntimeError in the thread, and the value stays."""
     state = State(0)
     async with state.subscribe() as values:
         await values.receive()
@@ -212,7 +212,7 @@ async def test_set_from_another_thread_is_refused_and_changes_nothing() -> None:
 
 @both
 async def test_a_predicate_that_sets_the_value_leaves_no_stale_one() -> None:
-    """A predicate that sets the value while it is tested: what readers have last is the value."""
+    """The predicate sets another value while it is called: readers get that value last."""
     state = State(0)
     async with state.subscribe() as values:
         await values.receive()
@@ -233,7 +233,7 @@ async def test_a_predicate_that_sets_the_value_leaves_no_stale_one() -> None:
 
 @both
 async def test_close_ends_readers_and_waits() -> None:
-    """After close readers get what is newest, then the end; `wait_for` gets EndOfStream."""
+    """After close readers get the newest value, then the end; `wait_for` raises EndOfStream."""
     state = State(0)
     outcomes: list[object] = []
 
@@ -261,7 +261,7 @@ async def test_close_ends_readers_and_waits() -> None:
 
 @both
 async def test_after_close_the_value_can_be_read() -> None:
-    """The last value stays; setting a new one is an error, or nothing: no reader is told."""
+    """The last value stays, and setting another one is an error."""
     state = State(1)
     state.close()
     assert state.value == 1
@@ -272,7 +272,7 @@ async def test_after_close_the_value_can_be_read() -> None:
 
 @both
 async def test_state_can_be_made_without_a_loop_and_shows_its_value() -> None:
-    """repr shows the value and the name of the class."""
+    """Its repr shows the class and the value."""
     state = State(41)
     assert "41" in repr(state)
     assert "State" in repr(state)
@@ -299,8 +299,8 @@ async def test_set_wakes_a_waiting_reader() -> None:
 
 
 @both
-async def test_a_value_that_the_first_question_sets_is_tested_too() -> None:
-    """A predicate that sets values while it is asked about the present one is asked about each of these as well."""
+async def test_a_value_that_a_predicate_sets_in_its_first_call_is_tested_too() -> None:
+    """A predicate that sets values while it tests the present one is called for each of them as well."""
     state = State(0)
 
     def predicate(value: int) -> bool:
@@ -315,7 +315,7 @@ async def test_a_value_that_the_first_question_sets_is_tested_too() -> None:
 
 @both
 async def test_a_predicate_that_must_be_awaited_is_refused() -> None:
-    """An async predicate would be true of everything: it is a TypeError, and leaves no coroutine behind."""
+    """An async predicate would be true for every value: it is a TypeError, and leaves no coroutine behind."""
     state = State(0)
 
     async def predicate(_: int) -> bool:
@@ -328,7 +328,7 @@ async def test_a_predicate_that_must_be_awaited_is_refused() -> None:
 
 @both_real
 async def test_closing_from_another_thread_is_refused_and_changes_nothing() -> None:
-    """A foreign thread gets a RuntimeError, and the state lives on."""
+    """`close` raises RuntimeError in the thread, and the state goes on."""
     state = State(0)
     async with state.subscribe() as subscription:
         assert await subscription.receive() == 0
@@ -342,8 +342,8 @@ async def test_closing_from_another_thread_is_refused_and_changes_nothing() -> N
 
 
 @both
-async def test_an_update_of_a_closed_state_asks_nothing() -> None:
-    """A closed state does not call the function whose value it could not take."""
+async def test_an_update_of_a_closed_state_does_not_call_the_function() -> None:
+    """It raises SubjectClosed at once."""
     state = State(0)
     state.close()
     asked: list[int] = []

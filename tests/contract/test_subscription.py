@@ -1,4 +1,4 @@
-"""Section 2, a subscription's life: active from the call, several readers, iterators, closing and letting go."""
+"""Section 2, a subscription's life: active from the call on, several readers, iterators, and how it ends."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ from .kit import (
 
 
 @both
-async def test_it_is_active_from_the_call_on() -> None:
-    """What is published after `subscribe` and before `async with` is there."""
+async def test_a_subscription_is_active_from_the_call_on() -> None:
+    """Events published after `subscribe` and before `async with` are in the buffer."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     fill(subject, 2)
@@ -46,8 +46,8 @@ async def test_it_is_active_from_the_call_on() -> None:
 
 
 @both
-async def test_it_is_a_stream_and_an_anyio_receive_stream() -> None:
-    """A subscription can be handed to whatever takes an anyio ObjectReceiveStream."""
+async def test_a_subscription_is_a_stream_and_an_anyio_receive_stream() -> None:
+    """It can be handed to any function that takes an anyio ObjectReceiveStream."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     assert isinstance(subscription, Stream)
@@ -55,8 +55,8 @@ async def test_it_is_a_stream_and_an_anyio_receive_stream() -> None:
 
 
 @both
-async def test_receive_nowait_would_block_where_there_is_nothing() -> None:
-    """anyio.WouldBlock, and nothing changed."""
+async def test_receive_nowait_raises_would_block_if_nothing_is_buffered() -> None:
+    """After that the subscription works as before."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     with pytest.raises(anyio.WouldBlock):
@@ -67,7 +67,7 @@ async def test_receive_nowait_would_block_where_there_is_nothing() -> None:
 
 @both
 async def test_leaving_the_block_detaches() -> None:
-    """After `async with` the subject does not count it, and it can no longer be read."""
+    """After `async with` publishers do not count the subscription, and it can no longer be read."""
     subject = Subject(Order)
     async with subject.subscribe(Order) as subscription:
         assert await subject.publish(Order(n=0)) == 1
@@ -78,7 +78,7 @@ async def test_leaving_the_block_detaches() -> None:
 
 @both
 async def test_leaving_the_block_in_a_cancelled_scope_detaches_too() -> None:
-    """Closing has nothing to wait for: a cancelled scope does not stop it."""
+    """Closing has nothing to wait for, so a cancelled scope does not stop it."""
     subject = Subject(Order)
     with anyio.CancelScope() as scope:
         async with subject.subscribe(Order):
@@ -92,7 +92,7 @@ async def test_leaving_the_block_in_a_cancelled_scope_detaches_too() -> None:
 
 @both
 async def test_each_event_goes_to_one_of_several_readers() -> None:
-    """Ten readers, a hundred events: each is had once."""
+    """With ten readers of one subscription each of a hundred events is received once."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=8)
     had: list[tuple[int, int]] = []
@@ -114,7 +114,7 @@ async def test_each_event_goes_to_one_of_several_readers() -> None:
 
 @both
 async def test_readers_are_served_in_the_order_in_which_they_waited() -> None:
-    """The reader that waits longest gets the next event, and takes its place at the end again."""
+    """The reader that has waited longest gets the next event."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     had: list[tuple[int, int]] = []
@@ -136,7 +136,7 @@ async def test_readers_are_served_in_the_order_in_which_they_waited() -> None:
 
 @both
 async def test_a_burst_is_shared_among_the_waiting_readers_in_their_order() -> None:
-    """Three events in one step for three waiting readers: each has one, in the order in which they waited."""
+    """Three events come at once for three waiting readers: each gets one, in the order in which they waited."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     had: list[tuple[int, int]] = []
@@ -156,7 +156,7 @@ async def test_a_burst_is_shared_among_the_waiting_readers_in_their_order() -> N
 @pytest.mark.parametrize("way", ["a list", "a generator", "one by one"])
 @both
 async def test_a_burst_of_publish_many_wakes_as_many_readers_as_it_has_events(way: str) -> None:
-    """Three readers wait, three events come in one call: none of the readers is left waiting."""
+    """Three readers wait, three events come in one call, and no reader is left waiting."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     had: list[int] = []
@@ -181,8 +181,8 @@ async def test_a_burst_of_publish_many_wakes_as_many_readers_as_it_has_events(wa
 
 
 @both
-async def test_a_reader_in_a_hurry_leaves_the_order_of_the_others() -> None:
-    """More readers of one subscription than are woken at a time, and one of another that is woken before its turn."""
+async def test_a_reader_that_is_woken_first_does_not_disturb_the_others() -> None:
+    """300 readers of one subscription are woken, and one of another is woken before its turn: all get their event."""
     subject = Subject(Order, Shipped)
     many = subject.subscribe(Order, buffer=300)
     newest = subject.subscribe(Shipped, buffer=1, overflow="drop_oldest")
@@ -240,7 +240,7 @@ async def test_a_cancelled_readers_turn_passes_on() -> None:
 
 @both
 async def test_iterators_of_one_subscription_share_it() -> None:
-    """Two iterators, receive and receive_nowait take turns on one buffer: one order, nothing twice."""
+    """Two iterators, receive, receive_nowait and batches read one buffer: one order, nothing twice."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     fill(subject, 8)
@@ -260,7 +260,7 @@ async def test_iterators_of_one_subscription_share_it() -> None:
 
 @both
 async def test_batches_are_tuples_of_all_that_is_waiting() -> None:
-    """One batch is all there is, at most `buffer`; a batch waits where there is nothing."""
+    """A batch is all that is buffered, at most `buffer` events; if nothing is buffered the read waits."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=4)
     fill(subject, 3)
@@ -280,7 +280,7 @@ async def test_batches_are_tuples_of_all_that_is_waiting() -> None:
 
 @both
 async def test_no_batch_is_larger_than_the_buffer() -> None:
-    """Also with a long replay: a batch has at most `buffer` events, and none is empty."""
+    """With a long replay, too, a batch has at most `buffer` events, and none is empty."""
     subject = Subject(Order, replay=10)
     fill(subject, 10)
     subscription = subject.subscribe(Order, buffer=4)
@@ -293,7 +293,7 @@ async def test_no_batch_is_larger_than_the_buffer() -> None:
 
 @both
 async def test_an_iterator_that_has_ended_stays_ended() -> None:
-    """After the end every anext says so again."""
+    """After the end each further `anext` raises StopAsyncIteration."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     iterator = aiter(subscription)
@@ -303,11 +303,11 @@ async def test_an_iterator_that_has_ended_stays_ended() -> None:
             await anext(iterator)
 
 
-# -- letting go
+# -- losing its references
 
 
 class Owner:
-    """Keeps a subscription whose `where` is its own bound method: a cycle."""
+    """Owns a subscription whose `where` is a method of the owner: a reference cycle."""
 
     def __init__(self, subject: Any) -> None:
         self.subscription = subject.subscribe(Order, where=self.wants, buffer=1)
@@ -318,14 +318,14 @@ class Owner:
 
 
 async def left_by_break(subject: Any) -> None:
-    """Read one event of a bare `async for`."""
+    """Read one event in a bare `async for`."""
     async for _ in subject.subscribe(Order, buffer=1):
         break
 
 
 @both
-async def test_left_by_break_and_let_go_it_does_not_block_the_publisher() -> None:
-    """The body of a bare `async for` ended by break: detached, with a ResourceWarning that names this file and line."""
+async def test_a_subscription_left_by_break_does_not_block_the_publisher() -> None:
+    """A bare `async for` that ends by break detaches it, with a ResourceWarning that names this file."""
     subject = PlainSubject(Order)
     async with group() as tasks:
         with pytest.warns(ResourceWarning, match=r"test_subscription\.py") as caught:
@@ -341,8 +341,8 @@ async def test_left_by_break_and_let_go_it_does_not_block_the_publisher() -> Non
 
 
 @both
-async def test_let_go_while_a_publish_waits_for_it() -> None:
-    """The last reference goes while a publish waits for room in it: the publish goes on."""
+async def test_a_publish_goes_on_when_the_subscription_it_waits_for_loses_its_last_reference() -> None:
+    """The subscription is detached, and the publish no longer waits for room in it."""
     subject = PlainSubject(Order)
     subscription: Any = subject.subscribe(Order, buffer=1)
     subject.publish_nowait(Order(n=0))
@@ -358,8 +358,8 @@ async def test_let_go_while_a_publish_waits_for_it() -> None:
 
 
 @both
-async def test_let_go_by_its_owner_whose_method_is_its_where() -> None:
-    """A subscription whose `where` is a bound method of its owner goes with the owner, and frees the publisher."""
+async def test_a_subscription_whose_where_is_a_method_of_its_owner_goes_with_the_owner() -> None:
+    """Both are freed, and the publish that waited for room goes on."""
     subject = PlainSubject(Order)
     owner = Owner(subject)
     ref = weakref.ref(owner)
@@ -380,7 +380,7 @@ async def test_let_go_by_its_owner_whose_method_is_its_where() -> None:
 @pytest.mark.parametrize("option", ["where", "conflate"])
 @both
 async def test_the_subject_keeps_neither_where_nor_conflate_alive(option: str) -> None:
-    """What a callable closes over is freed with the subscription, though the subject lives on."""
+    """What a callable refers to is freed with the subscription, though the subject lives on."""
     subject = PlainSubject(Order)
 
     class Held:
@@ -401,13 +401,13 @@ async def test_the_subject_keeps_neither_where_nor_conflate_alive(option: str) -
 
 
 @both_real
-async def test_collected_in_another_thread_it_frees_the_publisher_within_a_second() -> None:
-    """The last reference goes in another thread: it is marked there, and the waiting publish goes on within a second."""
+async def test_a_subscription_collected_in_another_thread_frees_the_publisher_within_a_second() -> None:
+    """The last reference goes in another thread: the publish that waits for it goes on within a second."""
     subject = PlainSubject(Order)
     box: list[Any] = [subject.subscribe(Order, buffer=1)]
     subject.publish_nowait(Order(n=0))
 
-    def let_go() -> None:
+    def drop_it() -> None:
         box.clear()
         gc.collect()
 
@@ -416,7 +416,7 @@ async def test_collected_in_another_thread_it_frees_the_publisher_within_a_secon
         assert waiting.waits
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            thread = threading.Thread(target=let_go)
+            thread = threading.Thread(target=drop_it)
             thread.start()
             thread.join(5)
             assert not thread.is_alive()
@@ -429,8 +429,8 @@ async def test_collected_in_another_thread_it_frees_the_publisher_within_a_secon
 
 
 @both_real
-async def test_collected_in_another_thread_while_nobody_waits() -> None:
-    """Marked in the other thread, it is detached by its own loop: the next publishes count it no more."""
+async def test_a_subscription_collected_in_another_thread_is_soon_not_counted() -> None:
+    """Its own loop detaches it, and later publishes do not count it."""
     subject = PlainSubject(Order)
     stays = subject.subscribe(Order, overflow="drop_oldest")
     await subject.publish(Order(n=0))
@@ -449,7 +449,7 @@ async def test_collected_in_another_thread_while_nobody_waits() -> None:
 
 @both
 async def test_a_subscription_that_was_closed_warns_of_nothing() -> None:
-    """Closed by aclose or `async with`, letting go says nothing."""
+    """Losing the last reference after aclose or `async with` gives no warning."""
     subject = PlainSubject(Order)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -463,8 +463,8 @@ async def test_a_subscription_that_was_closed_warns_of_nothing() -> None:
 
 
 @both
-async def test_a_subscription_that_was_let_go_is_no_longer_wanted_or_counted() -> None:
-    """Neither `where` is asked nor the event held for a subscription that was let go."""
+async def test_a_subscription_without_references_is_neither_asked_nor_counted() -> None:
+    """Its `where` is not called, and publish does not count it."""
     subject = PlainSubject(Order)
     asked: list[int] = []
 

@@ -1,4 +1,4 @@
-"""Section 2, publish_from_thread: from any thread but the loop's own; never a hang."""
+"""Section 2, publish_from_thread: it works from any thread but the loop's own, and never hangs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .kit import BACKENDS, Backend, Order, Shipped, Subject, both_real, numbers,
 
 
 class Caller:
-    """A thread that makes one call, and keeps what came of it."""
+    """A thread that makes one call, and keeps what the call returned or raised."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         self.result: Any = None
@@ -34,7 +34,7 @@ class Caller:
             self.error = error
 
     async def ended(self, within: float = 10) -> Caller:
-        """Wait for it, without blocking the loop."""
+        """Wait for the thread, without blocking the loop."""
         with anyio.fail_after(within):
             while self._thread.is_alive():
                 await anyio.sleep(0.005)
@@ -42,23 +42,23 @@ class Caller:
 
     @property
     def runs(self) -> bool:
-        """Whether it is still under way."""
+        """Whether the thread is still alive."""
         return self._thread.is_alive()
 
     def wait(self, seconds: float) -> None:
-        """Wait for it, holding whatever thread calls this."""
+        """Wait for the thread, and block the calling thread meanwhile."""
         self._thread.join(seconds)
 
     def join(self) -> Caller:
-        """Wait for it, blocking."""
+        """Wait for the thread to end, and block the calling thread meanwhile."""
         self._thread.join(10)
         assert not self._thread.is_alive(), "the thread hangs"
         return self
 
 
 @both_real
-async def test_it_publishes_and_returns_how_many_wanted_it() -> None:
-    """Called from a thread, it returns the count there, and the event is in the buffers."""
+async def test_publish_from_thread_returns_how_many_subscriptions_wanted_the_event() -> None:
+    """When it returns in the thread the event is in the buffers."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     async with subject:
@@ -68,8 +68,8 @@ async def test_it_publishes_and_returns_how_many_wanted_it() -> None:
 
 
 @both_real
-async def test_it_works_from_anyios_worker_threads() -> None:
-    """`anyio.to_thread.run_sync` is a thread like any other."""
+async def test_publish_from_thread_works_from_anyios_worker_threads() -> None:
+    """`anyio.to_thread.run_sync` runs it in a thread like any other."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     async with subject:
@@ -79,7 +79,7 @@ async def test_it_works_from_anyios_worker_threads() -> None:
 
 @both_real
 async def test_four_threads_at_once_each_keep_their_order() -> None:
-    """Four threads, two hundred events each, a buffer of four: everything arrives, each thread's own order kept."""
+    """Four threads publish two hundred events each: all arrive, those of each thread in its own order."""
     subject = Subject(Order)
     received: list[int] = []
 
@@ -125,7 +125,7 @@ async def test_backpressure_reaches_the_thread() -> None:
 
 @both_real
 async def test_a_timeout_ends_the_wait_and_nobody_got_it() -> None:
-    """TimeoutError in the thread; the event is in no buffer, not even later."""
+    """The thread gets TimeoutError, and the event is in no buffer, not even later."""
     subject = Subject(Order)
     full = subject.subscribe(Order, buffer=1)
     free = subject.subscribe(Order)
@@ -142,7 +142,7 @@ async def test_a_timeout_ends_the_wait_and_nobody_got_it() -> None:
 
 @both_real
 async def test_a_timeout_that_is_not_needed_changes_nothing() -> None:
-    """With room there is no wait: the timeout does not matter."""
+    """If there is room the call does not wait."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     async with subject:
@@ -153,7 +153,7 @@ async def test_a_timeout_that_is_not_needed_changes_nothing() -> None:
 
 @both_real
 async def test_a_timeout_of_zero_never_waits() -> None:
-    """0: it is placed or TimeoutError, at once; either all have it or none."""
+    """With `timeout=0` the event is delivered at once, or the call raises TimeoutError and nobody gets it."""
     subject = Subject(Order)
     full = subject.subscribe(Order, buffer=1)
     async with subject:
@@ -165,12 +165,12 @@ async def test_a_timeout_of_zero_never_waits() -> None:
 
 @both_real
 async def test_a_timeout_while_the_loop_is_busy_is_all_or_none() -> None:
-    """The loop is held by something else: the thread gets TimeoutError on time, and then nobody ever gets the event."""
+    """The loop is blocked: the thread gets TimeoutError in time, and nobody ever gets the event."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     async with subject:
         caller = Caller(lambda: subject.publish_from_thread(Order(n=1), timeout=0.05))
-        caller.wait(5)  # the loop stands still meanwhile
+        caller.wait(5)  # The loop stands still meanwhile.
         busy = caller.runs
         await caller.ended()
         assert not busy, "the timeout must not need the loop"
@@ -180,14 +180,14 @@ async def test_a_timeout_while_the_loop_is_busy_is_all_or_none() -> None:
 
 
 @both_real
-async def test_a_timeout_while_the_loop_is_busy_leaves_no_publisher_in_the_line() -> None:
-    """The thread has given up before the loop heard of it, and the buffer is full: nothing goes on waiting for it."""
+async def test_a_timeout_while_the_loop_is_busy_leaves_no_waiting_publisher() -> None:
+    """The thread gives up before the loop hears of it, and the buffer is full: no publish is left waiting."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     async with subject:
         await subject.publish(Order(n=0))
         caller = Caller(lambda: subject.publish_from_thread(Order(n=1), timeout=0.05))
-        caller.wait(5)  # the loop stands still meanwhile
+        caller.wait(5)  # The loop stands still meanwhile.
         await caller.ended()
         assert isinstance(caller.error, TimeoutError)
         for _ in range(10):
@@ -198,8 +198,8 @@ async def test_a_timeout_while_the_loop_is_busy_leaves_no_publisher_in_the_line(
 
 
 @both_real
-async def test_a_timeout_race_is_decided_once() -> None:
-    """A reader makes room just as timeouts fire: a call that returned was delivered, one that raised was not."""
+async def test_a_timeout_that_races_with_room_has_one_outcome() -> None:
+    """A reader makes room just as timeouts end: a call that returned was delivered, one that raised was not."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     outcome: dict[int, str] = {}
@@ -208,7 +208,7 @@ async def test_a_timeout_race_is_decided_once() -> None:
         for n in range(60):
             try:
                 subject.publish_from_thread(Order(n=n), timeout=0.004)
-                outcome[n] = "placed"
+                outcome[n] = "delivered"
             except TimeoutError:
                 outcome[n] = "timeout"
 
@@ -219,13 +219,13 @@ async def test_a_timeout_race_is_decided_once() -> None:
             await anyio.sleep(0.003)
             received += numbers(take_all(subscription))
         received += numbers(take_all(subscription))
-    assert received == [n for n in sorted(outcome) if outcome[n] == "placed"]
+    assert received == [n for n in sorted(outcome) if outcome[n] == "delivered"]
     assert len(outcome) == 60
 
 
 @both_real
-async def test_from_the_loops_own_thread_it_is_refused() -> None:
-    """It would wait for itself: RuntimeError, at once, that says to use publish."""
+async def test_publish_from_thread_is_refused_in_the_loops_own_thread() -> None:
+    """It would wait for itself: it raises RuntimeError at once, and says to use publish."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     async with subject:
@@ -235,8 +235,8 @@ async def test_from_the_loops_own_thread_it_is_refused() -> None:
 
 
 @both_real
-async def test_where_the_subject_was_not_entered_it_is_refused() -> None:
-    """No loop to go to: RuntimeError in the thread that says to enter the subject."""
+async def test_publish_from_thread_is_refused_if_the_subject_was_not_entered() -> None:
+    """There is no loop to publish in: it raises RuntimeError, and says to enter the subject."""
     subject = Subject(Order)
     caller = await Caller(lambda: subject.publish_from_thread(Order(n=0))).ended()
     assert isinstance(caller.error, RuntimeError)
@@ -244,8 +244,8 @@ async def test_where_the_subject_was_not_entered_it_is_refused() -> None:
 
 
 @both_real
-async def test_a_subject_that_was_left_is_refused() -> None:
-    """After the block: SubjectClosed or RuntimeError in the thread, never a hang."""
+async def test_publish_from_thread_after_the_block_is_an_error() -> None:
+    """It raises SubjectClosed or RuntimeError, and never hangs."""
     subject = Subject(Order)
     async with subject:
         pass
@@ -254,8 +254,8 @@ async def test_a_subject_that_was_left_is_refused() -> None:
 
 
 @both_real
-async def test_a_subject_that_closes_meanwhile_ends_the_wait() -> None:
-    """A thread waits for room, the subject is closed: SubjectClosed there, and nobody got it."""
+async def test_closing_the_subject_ends_the_wait_of_a_thread() -> None:
+    """Threads wait for room when the subject is closed: they get SubjectClosed, and nobody gets the events."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     async with subject:
@@ -272,8 +272,8 @@ async def test_a_subject_that_closes_meanwhile_ends_the_wait() -> None:
 
 @pytest.mark.parametrize("how", ["normally", "by an exception"])
 @both_real
-async def test_leaving_the_block_ends_the_threads_that_wait(how: str) -> None:
-    """The block is left while threads wait: SubjectClosed in each of them."""
+async def test_leaving_the_block_ends_the_wait_of_threads(how: str) -> None:
+    """Threads wait for room when the block is left: each of them gets SubjectClosed."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     callers: list[Caller] = []
@@ -293,8 +293,8 @@ async def test_leaving_the_block_ends_the_threads_that_wait(how: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_loop_that_ends_meanwhile_ends_the_wait(backend: Backend) -> None:
-    """The whole program ends while a thread publishes without an end: SubjectClosed (or RuntimeError) there, no hang."""
+def test_the_end_of_the_loop_ends_the_wait_of_threads(backend: Backend) -> None:
+    """The program ends while threads publish without end: they get SubjectClosed or RuntimeError, and none hangs."""
     subject = Subject(Order)
     callers: list[Caller] = []
 
@@ -320,8 +320,8 @@ def test_a_loop_that_ends_meanwhile_ends_the_wait(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_after_the_loop_has_ended_it_is_an_error(backend: Backend) -> None:
-    """A call long after: an error, no hang."""
+def test_publish_from_thread_after_the_loop_has_ended_is_an_error(backend: Backend) -> None:
+    """It raises SubjectClosed or RuntimeError, and never hangs."""
     subject = Subject(Order)
 
     async def main() -> None:
@@ -334,8 +334,8 @@ def test_after_the_loop_has_ended_it_is_an_error(backend: Backend) -> None:
 
 
 @both_real
-async def test_a_foreign_event_is_a_type_error_in_the_thread() -> None:
-    """What publish refuses, it refuses there."""
+async def test_an_event_of_another_type_is_a_type_error_in_the_thread() -> None:
+    """publish_from_thread refuses what publish refuses, and nobody gets it."""
     subject: Any = Subject(Order)
     subscription = subject.subscribe(Order)
     async with subject:
@@ -345,8 +345,8 @@ async def test_a_foreign_event_is_a_type_error_in_the_thread() -> None:
 
 
 @both_real
-async def test_an_error_in_the_thread_has_its_own_callers_traceback() -> None:
-    """The line of the thread that called is in the traceback of what it raises."""
+async def test_the_traceback_of_an_error_in_the_thread_shows_its_caller() -> None:
+    """The line that called publish_from_thread is in the traceback."""
     import traceback
 
     subject = Subject(Order)
@@ -369,8 +369,8 @@ FOREIGN: list[Any] = [
 
 @pytest.mark.parametrize("name, call", FOREIGN[:-1])
 @both_real
-async def test_every_other_method_from_a_foreign_thread_is_refused(name: str, call: Callable[[Any], Any]) -> None:
-    """RuntimeError that names publish_from_thread, and nothing half-done."""
+async def test_every_other_method_is_refused_in_another_thread(name: str, call: Callable[[Any], Any]) -> None:
+    """It raises RuntimeError that names publish_from_thread, and nothing is half-done."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     async with subject:
@@ -385,8 +385,8 @@ async def test_every_other_method_from_a_foreign_thread_is_refused(name: str, ca
 
 @pytest.mark.parametrize("name", ["publish", "publish_many", "drain", "aclose"])
 @both_real
-async def test_every_async_method_in_another_threads_loop_is_refused(name: str) -> None:
-    """The same in a loop of another thread: the subject belongs to this one."""
+async def test_every_async_method_is_refused_in_the_loop_of_another_thread(name: str) -> None:
+    """It raises RuntimeError, since the subject belongs to this loop."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     arguments: dict[str, tuple[Any, ...]] = {"publish": (Order(n=1),), "publish_many": ([Order(n=1)],)}
@@ -404,7 +404,7 @@ async def test_every_async_method_in_another_threads_loop_is_refused(name: str) 
 
 @both_real
 async def test_a_publish_in_another_thread_while_the_publishing_task_runs_is_refused() -> None:
-    """The task that publishes all the time runs, but not here: whoever has its event in another thread is told so."""
+    """Another thread runs a step of `publish` while the task that has published all the time runs: RuntimeError."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     errors: list[RuntimeError] = []
@@ -420,14 +420,14 @@ async def test_a_publish_in_another_thread_while_the_publishing_task_runs_is_ref
             await subject.publish(Order(n=n))
         thread = threading.Thread(target=publish_by_hand)
         thread.start()
-        thread.join()  # this very task runs meanwhile
+        thread.join()  # This very task runs meanwhile.
     assert len(errors) == 1
     assert numbers(take_all(subscription)) == [0, 1, 2, 3]
 
 
 @both_real
-async def test_a_subscriptions_own_methods_from_a_foreign_thread_are_refused() -> None:
-    """Reading and closing a subscription belong to its loop as well."""
+async def test_methods_of_a_subscription_are_refused_in_another_thread() -> None:
+    """Reading in another thread raises RuntimeError, and takes no event."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     async with subject:
@@ -441,7 +441,7 @@ async def test_a_subscriptions_own_methods_from_a_foreign_thread_are_refused() -
 
 @both_real
 async def test_a_handler_gets_what_a_thread_published() -> None:
-    """From a thread to an observer, and back to the thread the count."""
+    """The handler runs in the loop's thread, and the publishing thread gets the count."""
     subject = Subject(Order)
     handled: list[tuple[int, bool]] = []
     loop_thread = threading.get_ident()
@@ -458,7 +458,7 @@ async def test_a_handler_gets_what_a_thread_published() -> None:
 
 @both_real
 async def test_a_where_runs_in_the_loops_thread() -> None:
-    """`where` runs in the publisher's task: in the loop, also for an event from a thread."""
+    """For an event from another thread, too, `where` is called in the loop's thread."""
     subject = Subject(Order)
     threads: list[int] = []
 
@@ -474,8 +474,8 @@ async def test_a_where_runs_in_the_loops_thread() -> None:
 
 
 @both_real
-async def test_a_thread_that_waits_keeps_its_place_in_the_line() -> None:
-    """Backpressure is one line for tasks and threads: who waited first goes first."""
+async def test_threads_and_tasks_that_wait_go_in_the_order_in_which_they_came() -> None:
+    """A thread waits for room, then a task does: the thread's event comes first."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=1)
     async with subject, anyio.create_task_group() as tasks:

@@ -1,4 +1,4 @@
-"""Section 2, which events a subscriber wants: classes, unions, conditions, callables; nonsense is refused when written."""
+"""Section 2, which events a subscriber wants: classes, unions, conditions and callables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sale(Event):
 
 @both
 async def test_a_base_class_means_all_its_subclasses() -> None:
-    """An event matches by isinstance, also one whose class was made after the subscription."""
+    """Events are matched by isinstance, also if their class was made after the subscription."""
     subject = Subject(Order, Shipped)
     orders, big = subject.subscribe(Order), subject.subscribe(BigOrder)
 
@@ -40,7 +40,7 @@ async def test_a_base_class_means_all_its_subclasses() -> None:
 
 @both
 async def test_no_wants_means_everything() -> None:
-    """Everything the subject carries."""
+    """Without wants a subscription gets every event of the subject."""
     subject = Subject(Order, Shipped)
     subscription = subject.subscribe()
     for event in (Order(n=0), BigOrder(n=1), Shipped(n=3)):
@@ -50,8 +50,8 @@ async def test_no_wants_means_everything() -> None:
 
 @pytest.mark.parametrize("wants", [(BigOrder, Shipped), (BigOrder | Shipped,), (Shipped, BigOrder | Shipped)])
 @both
-async def test_several_wants_are_any_of_them_once(wants: Any) -> None:
-    """Classes and unions of them; an event that matches two of them comes once."""
+async def test_an_event_is_wanted_if_it_is_of_any_of_the_classes(wants: Any) -> None:
+    """Wants are classes and unions; an event that matches two of them is delivered once."""
     subject = Subject(Order, Shipped)
     subscription = subject.subscribe(*wants)
     for event in (Order(n=0), BigOrder(n=1), Shipped(n=3)):
@@ -61,7 +61,7 @@ async def test_several_wants_are_any_of_them_once(wants: Any) -> None:
 
 @both
 async def test_overlapping_wants_deliver_once() -> None:
-    """A class and its base: one delivery for one event."""
+    """An event that matches a class and its base is delivered once."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order, BigOrder)
     assert await subject.publish(BigOrder(n=1)) == 1
@@ -91,8 +91,8 @@ CONDITIONS: list[Any] = [
 
 @pytest.mark.parametrize("number", range(len(CONDITIONS)))
 @both
-async def test_where_chooses(number: int) -> None:
-    """Each kind of condition, and callables, deliver exactly the events for which they hold."""
+async def test_where_selects_events(number: int) -> None:
+    """Each kind of condition, and a callable, selects exactly the events for which it is true."""
     make, expected = CONDITIONS[number]
     sales = [
         Sale(n=0),
@@ -108,7 +108,7 @@ async def test_where_chooses(number: int) -> None:
 
 
 @both
-async def test_a_condition_without_wants_chooses_its_class() -> None:
+async def test_a_condition_without_wants_selects_events_of_its_class() -> None:
     """A condition is false for events of none of the classes that its fields belong to."""
     subject = Subject(Order, Shipped)
     subscription = subject.subscribe(where=Order.n >= 0)
@@ -118,7 +118,7 @@ async def test_a_condition_without_wants_chooses_its_class() -> None:
 
 
 @both
-async def test_a_condition_on_two_classes_chooses_from_both() -> None:
+async def test_a_condition_on_two_classes_selects_events_of_both() -> None:
     """`(A.x == v) | (B.x == v)` does what it says."""
     subject = Subject(Order, Shipped, Sale)
     subscription = subject.subscribe(where=(Order.n == 1) | (Shipped.n == 2))
@@ -130,7 +130,7 @@ async def test_a_condition_on_two_classes_chooses_from_both() -> None:
 
 @both
 async def test_wants_and_where_must_both_hold() -> None:
-    """A wanted subclass with a condition on the base class's field."""
+    """A subclass can be wanted with a condition on a field of the base class."""
     subject = Subject(Order)
     subscription = subject.subscribe(BigOrder, where=Order.n > 1)
     for n in range(4):
@@ -140,8 +140,8 @@ async def test_wants_and_where_must_both_hold() -> None:
 
 
 @both
-async def test_a_callable_where_is_asked_only_for_wanted_classes() -> None:
-    """What is not of a wanted class is not asked about."""
+async def test_a_callable_where_is_called_only_for_wanted_classes() -> None:
+    """It is not called for events of other classes."""
     subject = Subject(Order, Shipped)
     asked: list[Any] = []
 
@@ -157,7 +157,7 @@ async def test_a_callable_where_is_asked_only_for_wanted_classes() -> None:
 
 @both
 async def test_where_runs_in_the_publishers_task() -> None:
-    """The callable runs inside the publish call: before publish_nowait returns."""
+    """The callable was called when publish_nowait returns."""
     subject = Subject(Order)
     asked: list[int] = []
     subscription = subject.subscribe(Order, where=lambda event: asked.append(event.n) is None)
@@ -178,7 +178,7 @@ class Marked(ABC):
 
 @both
 async def test_protocols_and_abcs_may_be_wanted() -> None:
-    """A runtime-checkable Protocol and an ABC are wanted by isinstance, though the subject carries neither."""
+    """A runtime-checkable Protocol and an ABC are matched by isinstance, though the subject carries neither."""
     subject = Subject(Order, Shipped)
     Marked.register(Shipped)
     wants_any: Any = subject.subscribe
@@ -190,17 +190,17 @@ async def test_protocols_and_abcs_may_be_wanted() -> None:
 
 
 async def async_where(event: Any) -> bool:
-    """What where must not be."""
+    """An async function, which `where` must not be."""
     return True
 
 
 class AsyncCallable:
     async def __call__(self, event: Any) -> bool:
-        """What where must not be either."""
+        """An async callable, which `where` must not be either."""
         return True
 
 
-NONSENSE: list[Any] = [
+WRONG: list[Any] = [
     pytest.param((Customer,), {}, (TypeError, ValueError), id="a class the subject does not carry"),
     pytest.param((Order | Customer,), {}, (TypeError, ValueError), id="a union with a class it does not carry"),
     pytest.param((int,), {}, (TypeError, ValueError), id="a class that is no event"),
@@ -225,10 +225,12 @@ NONSENSE: list[Any] = [
 
 
 @pytest.mark.parametrize("method", ["subscribe", "first", "observe"])
-@pytest.mark.parametrize("wants, options, error", NONSENSE)
+@pytest.mark.parametrize("wants, options, error", WRONG)
 @both
-async def test_nonsense_is_refused_when_it_is_written(wants: Any, options: Any, error: Any, method: str) -> None:
-    """Each is an error at the call, before anything is subscribed, with a message of more than a word."""
+async def test_wrong_wants_and_wheres_are_refused_at_the_call(
+    wants: Any, options: Any, error: Any, method: str
+) -> None:
+    """Each is an error with a message, and nothing is subscribed."""
     subject = Subject(Order, Shipped, name="orders")
     options = dict(options)
     where = options.get("where")
@@ -246,8 +248,8 @@ async def test_nonsense_is_refused_when_it_is_written(wants: Any, options: Any, 
 
 
 @both
-async def test_a_wanted_subclass_of_what_is_carried_is_fine() -> None:
-    """A subject of the base class may be asked for a subclass, and one of a subclass for its base."""
+async def test_a_base_class_of_what_the_subject_carries_may_be_wanted() -> None:
+    """A subject of a subclass may be asked for its base class."""
     narrow = Subject(BigOrder)
     subscription: Any = narrow.subscribe(Order)
     await narrow.publish(BigOrder(n=1))
@@ -258,12 +260,12 @@ def test_a_field_that_does_not_exist_is_an_attribute_error() -> None:
     """A misspelled field fails when the condition is written."""
     misspelled: Any = Order
     with pytest.raises(AttributeError):
-        misspelled.regin == "eu"  # noqa: B015 - it raises
+        misspelled.regin == "eu"  # noqa: B015 -- it raises
 
 
-def test_and_or_not_if_say_use_the_operators() -> None:
-    """`and` between conditions is a TypeError that says what to write instead."""
-    for spoil in (
+def test_and_or_not_and_if_on_a_condition_are_a_type_error() -> None:
+    """The message says to use `&`, `|` and `~`."""
+    for condition in (
         lambda: (Order.n > 1) and (Order.n < 3),
         lambda: (Order.n > 1) or (Order.n < 3),
         lambda: not (Order.n > 1),
@@ -271,4 +273,4 @@ def test_and_or_not_if_say_use_the_operators() -> None:
         lambda: 1 < Order.n < 3,
     ):
         with pytest.raises(TypeError, match=r"&"):
-            spoil()
+            condition()

@@ -1,4 +1,4 @@
-"""Sections 2 and 7: statistics, reprs, errors and logs; what things say of themselves. And what an import brings along (its time: test_architecture.py)."""
+"""Sections 2 and 7: statistics, reprs, errors, logs, and what importing evenflow imports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .kit import Order, Shipped, Subject, both, fill, group, publishing, read_al
 
 
 def test_every_error_has_one_base() -> None:
-    """EvenflowError is the base of all that evenflow raises on purpose, and SubjectClosed is anyio's too."""
+    """EvenflowError is the base of all errors that evenflow defines, and SubjectClosed is a ClosedResourceError too."""
     for error in (SubjectClosed, SlowSubscriber, Deadlock, Unsupported, LogError, DecodeError):
         assert issubclass(error, EvenflowError)
         assert error.__doc__
@@ -41,8 +41,8 @@ def test_every_error_has_one_base() -> None:
 @pytest.mark.parametrize(
     "error", [SlowSubscriber("slow", missed=3), Deadlock("round", path=("a", "b")), SubjectClosed("x")]
 )
-def test_errors_survive_pickle_with_their_facts(error: EvenflowError) -> None:
-    """The facts are attributes, and they travel."""
+def test_errors_keep_their_attributes_when_pickled(error: EvenflowError) -> None:
+    """A pickled error has the same message and the same attributes."""
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)
     assert str(again) == str(error)
@@ -51,7 +51,7 @@ def test_errors_survive_pickle_with_their_facts(error: EvenflowError) -> None:
 
 @both
 async def test_a_subjects_statistics_are_frozen_and_hold_one_for_each_subscription() -> None:
-    """SubjectStatistics: with one SubscriptionStatistics each; a snapshot that does not change."""
+    """They are a snapshot: what happens later does not change them."""
     subject = Subject(Order, Shipped, name="shop")
     one = subject.subscribe(Order, name="one", buffer=7)
     subject.subscribe(Shipped, name="two")
@@ -70,7 +70,7 @@ async def test_a_subjects_statistics_are_frozen_and_hold_one_for_each_subscripti
 
 @both
 async def test_a_subscriptions_statistics_have_the_promised_names() -> None:
-    """wanted, delivered, replaced, dropped, discarded, waiting, capacity."""
+    """They are wanted, delivered, replaced, dropped, discarded, waiting and capacity."""
     subject = Subject(Order)
     statistics: Any = subject.subscribe(Order).statistics()
     for name in ("wanted", "delivered", "replaced", "dropped", "discarded", "waiting", "capacity"):
@@ -81,7 +81,7 @@ async def test_a_subscriptions_statistics_have_the_promised_names() -> None:
 
 @both
 async def test_reprs_show_name_wants_and_fill() -> None:
-    """Every repr shows name, wants and fill."""
+    """A repr shows the name, what is wanted, and how full the buffer is."""
     subject = Subject(Order, Shipped, name="shop")
     subscription = subject.subscribe(Order, where=Order.n > 1, name="eager", buffer=9)
     for n in range(2, 6):
@@ -104,7 +104,7 @@ async def test_reprs_show_name_wants_and_fill() -> None:
 
 @both
 async def test_reprs_of_what_has_ended_still_work() -> None:
-    """A closed subject, subscription, observer can be printed."""
+    """A closed subject, subscription or observer can be printed."""
     subject = Subject(Order, name="shop")
     subscription = subject.subscribe(Order)
     watcher = subject.observe(print, Order)
@@ -117,8 +117,8 @@ async def test_reprs_of_what_has_ended_still_work() -> None:
 
 
 @both
-async def test_a_subscription_without_a_name_has_one() -> None:
-    """Names are for logs and statistics: each subscription has its own."""
+async def test_a_subscription_without_a_name_is_given_one() -> None:
+    """Each subscription has a name of its own, for logs and statistics."""
     subject = Subject(Order, name="shop")
     one, two = subject.subscribe(Order), subject.subscribe(Order)
     assert one.statistics().name
@@ -126,8 +126,8 @@ async def test_a_subscription_without_a_name_has_one() -> None:
 
 
 @both
-async def test_every_log_record_is_evenflows(caplog: pytest.LogCaptureFixture) -> None:
-    """Loggers are `evenflow.*`: a raising handler, a resting observer, a stall."""
+async def test_every_log_record_comes_from_a_logger_of_evenflow(caplog: pytest.LogCaptureFixture) -> None:
+    """A handler that raises, an observer that does not run and a stall are logged by `evenflow.*`."""
     subject = Subject(Order, stall_after=1)
 
     def broken(order: Order) -> None:
@@ -153,7 +153,7 @@ async def test_every_log_record_is_evenflows(caplog: pytest.LogCaptureFixture) -
 
 @both
 async def test_a_subject_is_a_publisher_and_a_source() -> None:
-    """It may be handed on by one of its ends."""
+    """It can be passed to functions that only publish or only subscribe."""
     subject = Subject(Order)
 
     async def fill_it(publisher: Publisher[Order]) -> None:
@@ -169,8 +169,8 @@ async def test_a_subject_is_a_publisher_and_a_source() -> None:
     assert [order.n for order in await read_all(subscription)] == [0, 1, 2]
 
 
-def test_subclassing_a_subject_works() -> None:
-    """`class Bus(Subject[E])`: a bus of one's own."""
+def test_a_subject_can_be_subclassed() -> None:
+    """`class Bus(Subject[E])` takes events of its type only."""
 
     class Bus(evenflow.Subject[Order]):
         """A bus of orders."""
@@ -181,11 +181,11 @@ def test_subclassing_a_subject_works() -> None:
         bus.publish_nowait(Shipped(n=1))  # type: ignore[arg-type]
 
 
-def test_everything_public_is_documented_and_says_where_it_lives() -> None:
-    """Each public name has a docstring; each public method of Subject and Subscription too."""
+def test_everything_public_has_a_docstring() -> None:
+    """Each public name has one, and each public method of Subject, Subscription and State."""
     for name in evenflow.__all__ if hasattr(evenflow, "__all__") else dir(evenflow):
         if name.startswith("_") or not callable(getattr(evenflow, name)) or name == "Overflow":
-            continue  # an alias of a type says nothing of itself
+            continue  # The alias of a type has no docstring of its own.
         assert getattr(evenflow, name).__doc__, f"{name} has no docstring"
     for kind in (evenflow.Subject, evenflow.Subscription, evenflow.State):
         for name in dir(kind):
@@ -194,7 +194,7 @@ def test_everything_public_is_documented_and_says_where_it_lives() -> None:
 
 
 def test_importing_evenflow_imports_nothing_of_the_extras() -> None:
-    """Only anyio and pydantic: no asyncio back end, no trio, nothing of what the extras bring."""
+    """It imports only anyio and pydantic: no back end, no trio, no extra."""
     code = (
         "import sys, evenflow\n"
         "extras = ['nats', 'redis', 'starlette', 'fastapi', 'opentelemetry', 'psutil', 'rich', 'trio', 'async_solipsism',"

@@ -1,4 +1,4 @@
-"""The core in a program that is trio's own: its nurseries, its cancel scopes, its channels, and no asyncio anywhere.
+"""The core in a program written for trio: its nurseries, cancel scopes and channels, and no asyncio anywhere.
 
 That the contract holds on trio is shown by tests/contract, which runs on both.
 """
@@ -28,7 +28,7 @@ class Order(Event):
 
 
 def run(main: Callable[[], Awaitable[T]]) -> T:
-    """Run on trio in virtual time; a test that hangs fails, and so does one that leaves a task."""
+    """Run on trio in virtual time; a test that hangs or leaves a task fails."""
 
     async def watched() -> T:
         before = trio.lowlevel.current_statistics().tasks_living
@@ -41,14 +41,14 @@ def run(main: Callable[[], Awaitable[T]]) -> T:
 
 
 async def collect(subscription: Subscription[Order], into: list[int]) -> None:
-    """Read to the end."""
+    """Read a subscription to its end."""
     async with subscription:
         async for order in subscription:
             into.append(order.n)
 
 
 def test_a_program_on_trio_never_loads_asyncio() -> None:
-    """A subject, an observer, a state, a chain of operators: trio alone is enough."""
+    """A program with a subject, an observer, a state and a chain of operators imports trio alone."""
     program = """
 import sys, trio
 from evenflow import Event, State, Subject
@@ -81,8 +81,8 @@ assert "asyncio" not in sys.modules, "asyncio was loaded"
     assert ran.returncode == 0, ran.stderr
 
 
-def test_readers_in_a_nursery() -> None:
-    """Readers are tasks of trio's own, and end with the subject."""
+def test_readers_in_a_nursery_end_with_the_subject() -> None:
+    """They are tasks of trio, and get every event."""
 
     async def main() -> None:
         orders = Subject(Order)
@@ -99,8 +99,8 @@ def test_readers_in_a_nursery() -> None:
     run(main)
 
 
-def test_a_scope_of_trios_own_ends_a_publish_that_waits() -> None:
-    """Out of `trio.move_on_after` nobody has got the event, as with anyio's."""
+def test_a_cancel_scope_of_trio_ends_a_publish_that_waits() -> None:
+    """After `trio.move_on_after` nobody has the event, as with anyio's."""
 
     async def main() -> None:
         orders = Subject(Order)
@@ -116,7 +116,7 @@ def test_a_scope_of_trios_own_ends_a_publish_that_waits() -> None:
 
 
 def test_a_reader_cancelled_by_its_nursery_loses_nothing() -> None:
-    """Whether the cancel or the event comes first, the event is read by one or still there for the next."""
+    """Whether the cancel or the event comes first, the event is received or still there."""
 
     async def main() -> None:
         for _ in range(200):
@@ -157,7 +157,7 @@ async def _handle(order: Order) -> None:
 
 
 def test_an_observer_may_use_trio() -> None:
-    """A handler runs in a task of trio's: it can open nurseries and sleep; leaving waits for it."""
+    """A handler can open nurseries and sleep, and leaving the subject waits for it."""
 
     async def main() -> None:
         orders = Subject(Order)
@@ -178,8 +178,8 @@ def test_an_observer_may_use_trio() -> None:
     run(main)
 
 
-def test_an_observer_that_raises_leaves_trio_alone() -> None:
-    """Its error is an event on `failures`, and reaches neither the nursery nor the publisher."""
+def test_an_error_of_an_observer_reaches_neither_nursery_nor_publisher() -> None:
+    """It is an event on `failures`."""
 
     async def main() -> None:
         orders = Subject(Order)
@@ -196,8 +196,8 @@ def test_an_observer_that_raises_leaves_trio_alone() -> None:
     run(main)
 
 
-def test_in_two_runs_one_after_the_other() -> None:
-    """A subject of a module belongs to a run until that ends, and then to the next."""
+def test_a_subject_can_be_entered_in_one_run_after_another() -> None:
+    """A subject belongs to a run until that ends, and then to the next."""
     orders = Subject(Order)
 
     async def main() -> None:
@@ -210,7 +210,7 @@ def test_in_two_runs_one_after_the_other() -> None:
 
 
 def test_a_run_that_crashes_leaves_the_subject_usable() -> None:
-    """An error out of `trio.run` closes the subject on its way; the next run opens it anew."""
+    """An error that leaves `trio.run` closes the subject; the next run opens it again."""
     orders = Subject(Order)
 
     async def crash() -> None:
@@ -231,8 +231,8 @@ def test_a_run_that_crashes_leaves_the_subject_usable() -> None:
     run(main)
 
 
-def test_a_state_is_waited_for() -> None:
-    """`wait_for` and `subscribe` in tasks of trio's."""
+def test_wait_for_of_a_state_works_in_a_nursery() -> None:
+    """It returns when the state has been set to the value."""
 
     async def main() -> None:
         state = State(0)
@@ -246,8 +246,8 @@ def test_a_state_is_waited_for() -> None:
     run(main)
 
 
-def test_a_channel_of_trios_own_is_a_source() -> None:
-    """`stream()` takes a trio memory channel, which is an async iterable; the chain closes it."""
+def test_a_memory_channel_of_trio_is_a_source() -> None:
+    """`stream()` takes it as an async iterable, and the chain closes it."""
 
     async def main() -> None:
         send, receive = trio.open_memory_channel[int](10)
@@ -262,7 +262,7 @@ def test_a_channel_of_trios_own_is_a_source() -> None:
 
 
 def test_a_tight_loop_of_publishes_lets_others_run() -> None:
-    """Trio has a rule that a call is a checkpoint; ours is that a bounded number of deliveries is one."""
+    """A publish is no checkpoint as trio's calls are, but a bounded number of deliveries is one."""
 
     async def main() -> None:
         orders = Subject(Order)

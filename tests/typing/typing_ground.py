@@ -1,4 +1,4 @@
-"""That type checkers look here at all, and which Python they think it is."""
+"""Whether the type checkers look here at all, and for which Python they check."""
 
 import sys
 from typing import assert_type

@@ -51,7 +51,7 @@ def is_express(event: Placed) -> TypeIs[Express]:
 
 
 class Texts:
-    """What is published to in these lines."""
+    """What the lines below publish to."""
 
     async def publish(self, event: str, /) -> int:
         return len(event)
@@ -76,7 +76,7 @@ def sources(receiving: anyio.abc.ObjectReceiveStream[bytes], subscription: Subsc
 
 
 def one_at_a_time(placed: Stream[Placed]) -> None:
-    """`map`, `filter` and their like."""
+    """`map`, `filter` and similar operators."""
     assert_type(words.map(len), Stream[int])
     assert_type(words.map(length), Stream[int])
     assert_type(words.map(lambda text: (text, len(text))), Stream[tuple[str, int]])
@@ -102,7 +102,7 @@ def one_at_a_time(placed: Stream[Placed]) -> None:
 
 
 def how_many() -> None:
-    """`take`, `skip` and their like."""
+    """`take`, `skip` and similar operators."""
     assert_type(words.take(1), Stream[str])
     assert_type(words.take_last(1), Stream[str])
     assert_type(words.take_while(is_long), Stream[str])
@@ -114,7 +114,7 @@ def how_many() -> None:
 
 
 def in_time() -> None:
-    """Operators that look at the clock."""
+    """Operators that use the clock."""
     assert_type(words.debounce(0.2), Stream[str])
     assert_type(words.throttle(1), Stream[str])
     assert_type(words.sample(1), Stream[str])
@@ -125,7 +125,7 @@ def in_time() -> None:
 
 
 def several() -> None:
-    """Several sources."""
+    """Operators on several sources."""
     assert_type(words.merge(words), Stream[str])
     assert_type(words.merge(counts), Stream[str | int])
     assert_type(words.concat(counts), Stream[str | int])
@@ -152,7 +152,7 @@ def of_streams() -> None:
 
 
 def failing() -> None:
-    """Failure, and starting again."""
+    """Operators for failure and for starting again."""
     assert_type(words.catch(lambda error: [str(error)]), Stream[str])
     assert_type(words.catch(lambda _: counts), Stream[str | int])
     assert_type(words.retry(3, wait=0.5), Stream[str])
@@ -192,7 +192,7 @@ async def reading() -> None:
 
 
 async def a_whole_chain(orders: Subject[Placed | Paid]) -> None:
-    """From the subject to the end, with nothing said twice."""
+    """A chain from the subject to the end: no type has to be named."""
     totals = (
         orders.subscribe(Placed)
         .map(lambda order: order.order_id)

@@ -94,7 +94,7 @@ E = TypeVar("E")
 
 
 class Bus(Subject[E], Generic[E]):
-    """A subject of one's own."""
+    """A subclass of Subject."""
 
 
 assert_type(Bus(Placed | Shipped), Bus[Placed | Shipped])

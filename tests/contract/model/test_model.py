@@ -1,6 +1,6 @@
-"""Random steps against the model: a state machine on asyncio, scripts of steps on trio and on asyncio.
+"""Random steps against the model: a state machine on asyncio, and scripts of steps on asyncio and on trio.
 
-`EVENFLOW_MODEL_EXAMPLES` says how many runs of fifty steps (100 in CI, 2,000 in `make fuzz`).
+`EVENFLOW_MODEL_EXAMPLES` is the number of runs of fifty steps (100 in CI, 2,000 in `make fuzz`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ SETTINGS = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 
-pytestmark = pytest.mark.timeout(max(600, EXAMPLES))  # nothing can hang in virtual time; a failure is made small first
+pytestmark = pytest.mark.timeout(
+    max(600, EXAMPLES)
+)  # Nothing hangs in virtual time, but making a failure small takes time.
 
 kinds = st.integers(0, len(KINDS) - 1)
 keys = st.integers(0, len(KEYS) - 1)
@@ -47,7 +49,7 @@ some_subscriptions = st.lists(st.fixed_dictionaries(subscriptions), min_size=1, 
 
 
 class SubjectOnAsyncio(RuleBasedStateMachine):
-    """One `asyncio.Runner` for a machine; each rule is sync and runs one step of the world in it."""
+    """One `asyncio.Runner` for each machine; each rule runs one step of the world in it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,8 +67,8 @@ class SubjectOnAsyncio(RuleBasedStateMachine):
         self.world.check_failures()
 
     @initialize(replay=st.sampled_from([0, 0, 3]), first=some_subscriptions)
-    def begin(self, replay: int, first: list[dict[str, Any]]) -> None:
-        self.world.let_go()
+    def start(self, replay: int, first: list[dict[str, Any]]) -> None:
+        self.world.close_all()
         self.world = World(replay, self.spawn)
         for options in first:
             self.step(self.world.subscribe(**options))
@@ -129,18 +131,18 @@ class SubjectOnAsyncio(RuleBasedStateMachine):
             if not self.world.failures:
                 self.step(self.world.finish())
         finally:
-            self.world.let_go()
+            self.world.close_all()
             self.runner.close()
 
 
-def test_a_subject_against_the_model_on_asyncio() -> None:
-    """Order, all or none, the sum, the bounds, and nobody waits without a reason: in every sequence of steps."""
+def test_a_subject_agrees_with_the_model_after_every_step() -> None:
+    """In every sequence of steps order, all or none, the sum and the bounds hold, and nobody waits without a reason."""
     run_state_machine_as_test(SubjectOnAsyncio, settings=SETTINGS)
 
 
 steps = st.lists(
     st.one_of(
-        st.just(("turn", {"times": 0})),  # nothing: what a failure's script is made of once it is made small
+        st.just(("turn", {"times": 0})),  # No step: what Hypothesis puts in place of steps that do not matter.
         st.tuples(st.just("subscribe"), st.fixed_dictionaries(subscriptions)),
         st.tuples(st.just("publish"), st.fixed_dictionaries({"kind": kinds, "key": keys})),
         st.tuples(st.just("publish"), st.fixed_dictionaries({"kind": kinds, "key": keys})),
@@ -164,8 +166,8 @@ steps = st.lists(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_scripts_of_steps_against_the_model(backend: Backend) -> None:
-    """The same as a script in one run of the loop: on trio, whose tasks run in an order of its own, and on asyncio."""
+def test_a_subject_agrees_with_the_model_in_every_script(backend: Backend) -> None:
+    """The same steps as a script in one run of the loop: on trio, which runs tasks in any order, and on asyncio."""
 
     @SETTINGS
     @given(first=some_subscriptions, script=steps, replay=st.sampled_from([0, 0, 3]), end=st.integers(0, 2))
@@ -183,7 +185,7 @@ def test_scripts_of_steps_against_the_model(backend: Backend) -> None:
                         await world.close()
                     await world.finish()
                 finally:
-                    world.let_go()
+                    world.close_all()
                     tasks.cancel_scope.cancel()
 
         run(main, backend)

@@ -1,16 +1,16 @@
 """A subject beside a simple model of it: every step is done to both, and they must agree.
 
-There is one order (guarantee 2), so one more subscription, the witness, sees every event in it: whatever is about to be
-done to the model, the events that the witness has are applied first. A publish happens in one instant with no await
-after it (guarantee 1), and so does a receive: what a publish returns is checked against that instant, and what a reader
-is given against the model as it was when it was taken.
+All subscriptions see one order (guarantee 2), so one more subscription, the witness, sees every event in it. Before
+anything is done to the model, the events that the witness has received are applied to it. A publish happens in one
+instant with no await after it (guarantee 1), and so does a receive: what a publish returns is checked against the model
+in that instant, and so is what a reader receives.
 
-The model of one subscription is a list: events, and gaps. What it must give next is its head; nothing else is right.
+The model of one subscription is a list of events and gaps. The subscription must return the first of them next.
 
-After `settle` (everybody has run until they wait) nobody may wait without a reason:
-    a reader            only where the model's list is empty and the subscription has not ended
-    the oldest publish  only where a full "block" subscription wants its event
-    another publish     as well where the slots that are free are kept for those before it
+After `settle` (all tasks have run until they wait) nobody may wait without a reason:
+    a reader            only while the model's list is empty and the subscription has not ended
+    the oldest publish  only while a full "block" subscription wants its event
+    another publish     also while the free slots are reserved for those before it
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ WANTS: tuple[tuple[tuple[type[Any], ...], Any, Callable[[Any], bool]], ...] = (
     ((Pong,), lambda event: event.n % 2 == 0, lambda event: isinstance(event, Pong) and event.n % 2 == 0),
     ((), (Ping.n > 10) | (Pong.key == "b"), lambda e: e.n > 10 if isinstance(e, Ping) else e.key == "b"),
 )
-"""What a subscription asks for, and what it means."""
+"""What a subscription asks for, and the same as a function."""
 
 FREE = 1_000
-"""Room enough: where it does not matter how much is there."""
+"""More room than any test needs."""
 
 Overflow = Literal["block", "drop_oldest", "drop_newest", "disconnect"]
 
@@ -69,7 +69,7 @@ class Hole:
 
 
 class ModelSubscription:
-    """What one subscription must do, in twenty lines a policy."""
+    """What one subscription must do, in a few lines for each policy."""
 
     def __init__(self, wants: int, buffer: int, overflow: Overflow, *, conflate: bool, gaps: bool) -> None:
         self.wants = WANTS[wants][2]
@@ -85,22 +85,22 @@ class ModelSubscription:
 
     @property
     def waiting(self) -> int:
-        """Events not delivered."""
+        """How many events were not delivered."""
         return len(self.replay) + self.buffered
 
     @property
     def buffered(self) -> int:
-        """Events in the buffer."""
+        """How many events are in the buffer."""
         return sum(not isinstance(item, Hole) for item in self.items)
 
     def room(self, event: Any) -> int:
-        """How many slots are free for this event; a key that is there needs none."""
+        """How many slots are free for this event; an event with a buffered key needs none."""
         if self.overflow != "block" or (self.conflate and self._same_key(event) is not None):
             return FREE
         return self.buffer - self.buffered
 
     def commit(self, event: Any) -> None:
-        """The event happens."""
+        """Apply an event that was published."""
         self.wanted += 1
         place = self._same_key(event) if self.conflate else None
         if place is not None:
@@ -126,7 +126,7 @@ class ModelSubscription:
         return None
 
     def _lose(self, at: int | None) -> None:
-        """Drop what is at this place, or what has just come (None), and leave a hole there."""
+        """Drop the event at this index, or the new one (None), and leave a hole there."""
         self.dropped += 1
         if at is None:
             self.items.append(Hole(1))
@@ -145,7 +145,7 @@ class ModelSubscription:
         self.items = merged
 
     def take(self, got: Any) -> None:
-        """A reader was given this: it must be what is next."""
+        """Check that a reader received what is next, and remove it."""
         lane = self.replay or self.items
         assert lane, f"{got!r} came from nowhere"
         expected = lane.pop(0)
@@ -157,7 +157,7 @@ class ModelSubscription:
             self.delivered += 1
 
     def close(self) -> None:
-        """Closed by its owner: what is left is discarded."""
+        """Apply that the subscription was closed: what is left is discarded."""
         if self.active or self.end is not anyio.ClosedResourceError:
             self.discarded += self.waiting
             self.replay.clear()
@@ -166,7 +166,7 @@ class ModelSubscription:
             self.end = anyio.ClosedResourceError
 
     def ended(self) -> bool:
-        """Nothing will come any more."""
+        """Whether nothing more can be received."""
         return self.end is not None and not self.replay and not self.items
 
 
@@ -180,10 +180,10 @@ class Pair:
         self.iterator: Any = aiter(real)
         self.batches: Any = aiter(real.batches())
         self.full_since = 0
-        """The first of the times when everybody had run and it was full, if it has been so since."""
+        """The number of the first `settle` after which it was full, if it has been full since."""
 
     def agree(self) -> None:
-        """The ledgers are the same, the sum holds, the bound holds."""
+        """Assert that the ledgers are the same, and that the sum and the bound hold."""
         real, model = self.real.statistics(), self.model
         ledger = (model.wanted, model.delivered, model.replaced, model.dropped, model.discarded, model.waiting)
         assert ledger == (real.wanted, real.delivered, real.replaced, real.dropped, real.discarded, real.waiting)
@@ -192,29 +192,29 @@ class Pair:
 
 
 class Task:
-    """Something under way: a reader or a publish, that can be cancelled."""
+    """A reader or a publish that has not ended and can be cancelled."""
 
     def __init__(self) -> None:
         self.scope = anyio.CancelScope()
-        self.begun = False
+        self.started = False
         self.ended = False
         self.cancelled = False
         self.seen: tuple[Any, int] = (None, 0)
-        """The event with which it was seen to wait when everybody had run, and when that was."""
+        """The event that it waited with when all tasks had run, and the number of that `settle`."""
         self.full: list[Pair] = []
-        """Where it was seen to need a slot."""
-        self.kept: list[Pair] = []
-        """The same, full since before it began, and it has waited longest: the next one there is kept."""
-        self.begun_after = 0
+        """The full subscriptions that it was seen to wait for."""
+        self.reserved: list[Pair] = []
+        """Those of them that were full before it started, if it waited longest: a freed slot is reserved for it."""
+        self.started_after = 0
 
     @property
     def waits(self) -> bool:
-        """It has begun and not ended."""
-        return self.begun and not self.ended
+        """Whether it has started and not ended."""
+        return self.started and not self.ended
 
 
 class Publish(Task):
-    """A publish under way."""
+    """A publish that has not ended."""
 
     def __init__(self, event: Any) -> None:
         super().__init__()
@@ -222,7 +222,7 @@ class Publish(Task):
         self.some: list[Any] = []
 
     def look(self, reached: dict[int, int]) -> None:
-        """Of several that lie in a list, the first that has not happened is the one that waits."""
+        """Find which event of a list is waiting: the first that was not published."""
         if self.some:
             self.event = next((event for event in self.some if event.n not in reached), self.some[-1])
 
@@ -231,7 +231,7 @@ Spawn = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 
 
 class World:
-    """The subject, the model, and what is under way. `spawn` starts a task."""
+    """The subject, the model, and the tasks. `spawn` starts a task."""
 
     def __init__(self, replay: int, spawn: Spawn) -> None:
         self.subject: Subject[Any] = Subject(Ping, Pong, replay=replay)
@@ -245,17 +245,17 @@ class World:
         self.counter = 0
         self.settled = 0
         self.reached: dict[int, int] = {}
-        """How many wanted each event, by its number."""
+        """How many subscriptions wanted each event, by its number."""
         self.witness: Subscription[Any] = self.subject.subscribe(buffer=10_000, overflow="drop_newest")
 
     # -- the instant of a publish, as the model sees it
 
     def wanting(self, event: Any) -> list[Pair]:
-        """Who wants it now."""
+        """The subscriptions that want the event now."""
         return [pair for pair in self.pairs if pair.model.active and pair.model.wants(event)]
 
     def sync(self) -> None:
-        """Apply to the model what has been published since, in the one order."""
+        """Apply to the model what was published since the last time, in order."""
         while True:
             try:
                 event = self.witness.receive_nowait()
@@ -270,40 +270,40 @@ class World:
                 self.history = [*self.history, event][-self.replay :]
 
     def published(self, events: list[Any], count: int) -> None:
-        """A publish has just returned: its last event happened in this very instant, and so many wanted all of them."""
+        """Check what a publish returned: its last event happened in this instant."""
         self.sync()
-        expected = sum(self.reached[event.n] + 1 for event in events)  # and the witness
+        expected = sum(self.reached[event.n] + 1 for event in events)  # The witness is one more.
         assert count == expected, f"{count} wanted {events!r}, not {expected}"
 
     def event(self, kind: int, key: int) -> Any:
-        """A new event."""
+        """Make a new event."""
         self.counter += 1
         return KINDS[kind](n=self.counter, key=KEYS[key])
 
     def in_turn(self, task: Publish) -> None:
-        """Of those that waited for the same subscriptions nobody waited longer, and still waits."""
+        """Assert that no publish that waited for the same subscriptions has waited longer and still waits."""
         self.sync()
         needed = self.needed(task)
         if task.seen[0] is not task.event or not needed:
-            return  # it did not wait: whoever finds a slot that is kept for nobody may pass
+            return  # It did not wait: a publish that finds a slot that is not reserved may overtake.
         if any(pair.model.conflate for pair in needed):
-            return  # where keys are, who needs a slot changes all the time
+            return  # Which publishes need a slot changes all the time if events are conflated.
         for other in self.publishes:
             other.look(self.reached)
             event, since = other.seen
             if not all(pair.model.active for pair in (*task.full, *other.full)):
-                continue  # they waited for somebody who has left
+                continue  # They waited for a subscription that was closed since.
             if other.waits and not other.cancelled and event is other.event and since < task.seen[1]:
                 assert self.needed(other) != needed, f"{task.event!r} overtook {other.event!r}"
 
     def needed(self, task: Publish) -> set[Pair]:
-        """Where it needs a slot."""
+        """The subscriptions in which it needs a slot."""
         return {pair for pair in self.wanting(task.event) if pair.model.room(task.event) < FREE}
 
     # -- steps
 
     async def subscribe(self, wants: int, buffer: int, overflow: Overflow, conflate: bool, gaps: bool) -> None:
-        """A subscription comes."""
+        """Make a subscription."""
         if len(self.pairs) >= 8:
             return
         self.sync()
@@ -321,13 +321,13 @@ class World:
         self.pairs.append(Pair(real, model))
 
     async def publish(self, kind: int, key: int) -> None:
-        """A publish begins, in its own task."""
+        """Start a publish in its own task."""
         task = Publish(self.event(kind, key))
         self.publishes.append(task)
 
         async def run() -> None:
-            task.begun = True
-            task.begun_after = self.settled
+            task.started = True
+            task.started_after = self.settled
             with task.scope:
                 try:
                     count = await self.subject.publish(task.event)
@@ -341,7 +341,7 @@ class World:
         self.guarded(run)
 
     async def publish_many(self, kind: int, key: int, count: int, way: int) -> None:
-        """Several in one call, as a list or drawn one by one."""
+        """Start a publish of several events in one call, given as a list or drawn one by one."""
         events = [self.event((kind + n * way) % len(KINDS), (key + n) % len(KEYS)) for n in range(count)]
         task = Publish(events[0])
 
@@ -351,7 +351,7 @@ class World:
                 yield event
 
         async def run() -> None:
-            task.begun = True
+            task.started = True
             with task.scope:
                 try:
                     reached = await self.subject.publish_many(drawn() if way else events)
@@ -371,7 +371,7 @@ class World:
         self.guarded(run)
 
     async def publish_nowait(self, kind: int, key: int) -> None:
-        """Now or not at all; and nobody who waits is overtaken."""
+        """Publish at once or not at all, and assert that no waiting publish was overtaken."""
         self.sync()
         event = self.event(kind, key)
         wanting = self.wanting(event)
@@ -391,13 +391,13 @@ class World:
             assert reasons, "WouldBlock, though everybody has room"
         else:
             longest = next((task for task in waiting if not task.cancelled), None)
-            for pair in longest.kept if longest is not None else ():
+            for pair in longest.reserved if longest is not None else ():
                 if pair in wanting and pair.model.room(longest.event) < FREE:
                     assert pair.model.room(event) > 1, "overtook the publish that has waited longest"
             self.published([event], count)
 
     async def receive(self, which: int, way: int) -> None:
-        """A reader comes: it takes one item (or one batch) and ends."""
+        """Start a reader that receives one item, or one batch, and ends."""
         pair = self.pick(which)
         if pair is None or len(pair.readers) >= 4:
             return
@@ -405,7 +405,7 @@ class World:
         pair.readers.append(task)
 
         async def run() -> None:
-            task.begun = True
+            task.started = True
             with task.scope:
                 try:
                     if way == 0:
@@ -437,7 +437,7 @@ class World:
         self.guarded(run)
 
     async def receive_nowait(self, which: int) -> None:
-        """Take what is there, or hear that there is nothing."""
+        """Receive what is there, or assert that there is nothing."""
         pair = self.pick(which)
         if pair is None:
             return
@@ -454,7 +454,7 @@ class World:
             pair.model.take(got)
 
     async def cancel_publish(self, which: int) -> None:
-        """One publish is cancelled, wherever it is."""
+        """Cancel one publish, wherever it is."""
         waiting = [task for task in self.publishes if not task.ended]
         if waiting:
             task = waiting[which % len(waiting)]
@@ -462,13 +462,13 @@ class World:
             task.scope.cancel()
 
     async def cancel_reader(self, which: int) -> None:
-        """One reader is cancelled, wherever it is."""
+        """Cancel one reader, wherever it is."""
         readers = [task for pair in self.pairs for task in pair.readers]
         if readers:
             readers[which % len(readers)].scope.cancel()
 
     async def close_subscription(self, which: int) -> None:
-        """A subscription goes."""
+        """Close a subscription."""
         pair = self.pick(which)
         if pair is not None:
             self.sync()
@@ -479,7 +479,7 @@ class World:
                 self.pairs.remove(pair)
 
     async def close(self) -> None:
-        """The subject is closed."""
+        """Close the subject."""
         self.sync()
         self.subject.close()
         self.closed = True
@@ -489,12 +489,12 @@ class World:
                 pair.model.end = anyio.EndOfStream
 
     async def turn(self, times: int) -> None:
-        """A delay: the loop turns a few times, and whoever is ready runs."""
+        """Let the loop turn a few times."""
         for _ in range(times):
             await anyio.lowlevel.checkpoint()
 
     async def settle(self) -> None:
-        """Everybody runs until they wait; then nobody waits without a reason."""
+        """Let all tasks run until they wait, and assert that nobody waits without a reason."""
         await anyio.wait_all_tasks_blocked()
         self.check()
         waiting = [task for task in self.publishes if task.waits]
@@ -509,12 +509,12 @@ class World:
             if task.seen[0] is not task.event:
                 task.seen = (task.event, now)
             full = [pair for pair in self.wanting(task.event) if pair.model.room(task.event) <= 0]
-            kept = [pair for pair in self.wanting(task.event) if self.kept_for_others(pair, task, waiting)]
+            kept = [pair for pair in self.wanting(task.event) if self.reserved_for_others(pair, task, waiting)]
             assert full or kept, f"{task.event!r} waits, though everybody who wants it has room"
             task.full += [pair for pair in full if pair not in task.full]
             if place == 0:
-                task.kept += [
-                    pair for pair in full if pair not in task.kept and 0 < pair.full_since <= task.begun_after
+                task.reserved += [
+                    pair for pair in full if pair not in task.reserved and 0 < pair.full_since <= task.started_after
                 ]
         blocked = [task for task in waiting if any(p.model.room(task.event) <= 0 for p in self.wanting(task.event))]
         assert blocked or not waiting, "all that wait keep slots from each other"
@@ -524,7 +524,7 @@ class World:
                 assert pair.model.end is None, "a reader waits, though it has ended"
 
     async def finish(self) -> None:
-        """The end: close, read everything, and find every event accounted for."""
+        """Close, read everything, and assert that every event is accounted for."""
         await self.settle()
         await self.close()
         await self.settle()
@@ -540,10 +540,10 @@ class World:
         assert self.subject.statistics().subscriptions == ()
         assert self.subject.statistics().waiting_publishers == 0
 
-    # -- help
+    # -- helpers
 
-    def kept_for_others(self, pair: Pair, task: Publish, waiting: list[Publish]) -> bool:
-        """Whether the free slots of a subscription may all be kept for others that wait."""
+    def reserved_for_others(self, pair: Pair, task: Publish, waiting: list[Publish]) -> bool:
+        """Whether the free slots of a subscription may all be reserved for other publishes that wait."""
         others = sum(other is not task and pair in self.wanting(other.event) for other in waiting)
         return pair.model.room(task.event) <= others
 
@@ -552,7 +552,7 @@ class World:
         return self.pairs[which % len(self.pairs)] if self.pairs else None
 
     def guarded(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Start a task whose failure is this world's."""
+        """Start a task whose errors are failures of this world."""
 
         async def guard() -> None:
             try:
@@ -563,7 +563,7 @@ class World:
         self.spawn(guard)
 
     def check(self) -> None:
-        """Raise what a task raised; compare all ledgers."""
+        """Raise what a task raised, and compare all ledgers."""
         self.check_failures()
         self.sync()
         for pair in self.pairs:
@@ -575,8 +575,8 @@ class World:
         if self.failures:
             raise self.failures[0]
 
-    def let_go(self) -> None:
-        """Close what is left after a failure, so that it is the only one."""
+    def close_all(self) -> None:
+        """Close what is left after a failure, so that no other failure follows it."""
         for subscription in [self.witness, *(pair.real for pair in self.pairs)]:
             try:
                 subscription.aclose().send(None)
