@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from weakref import WeakSet
 
@@ -93,6 +94,7 @@ class Delivery(Generic[E]):
         loop = self._binding.loop
         if (
             loop is None
+            or loop.thread != get_ident()
             or not loop.known.cr_running
             or loop.is_pending()
             or loop.budget.given >= DELIVERIES_A_TURN

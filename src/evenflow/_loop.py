@@ -75,7 +75,7 @@ class RunningLoop:
 
         anyio's description of a task answers in 0.2 us, and takes 2.4 us to make: it is made for a task that asks again.
         """
-        if self.known.cr_running:
+        if self.known.cr_running:  # the caller has seen that it is this loop's thread
             return self.is_pending()
         task = self.current_task()
         if task is None:  # a callback of the loop, in no scope

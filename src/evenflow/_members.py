@@ -111,8 +111,7 @@ class Members(Generic[E]):
         self._last += 1
         self.active[mailbox] = Member(interest, self._last)
         self._router.add(mailbox, interest)
-        for targets in self.plain.values():
-            targets.room_until = 0
+        self._look_again()
 
     def remove(self, mailbox: Mailbox) -> None:
         """A subscription ends; it may have ended already."""
@@ -243,11 +242,19 @@ class Members(Generic[E]):
             return []
         blocked: list[Mailbox] = []
         for mailbox in self.unready_among(targets):
-            if mailbox.becomes_ready() or mailbox in held or mailbox.overflow != "block" or mailbox.end is not None:
+            if mailbox.becomes_ready():
+                self._look_again()
+                continue
+            if mailbox in held or mailbox.overflow != "block" or mailbox.end is not None:
                 continue
             if not mailbox.takes(targets.keys.get(mailbox)) and self._was_asked(mailbox, targets):
                 blocked.append(mailbox)
         return blocked
+
+    def _look_again(self) -> None:
+        """Others are ready now: nobody knows how many events they have room for."""
+        for targets in self.plain.values():
+            targets.room_until = 0
 
     def starving(self, targets: Targets) -> list[Mailbox]:
         """Where an event would be dropped although a reader was woken, and has not run yet."""

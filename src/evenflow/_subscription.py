@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
+from threading import get_ident
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from weakref import ref
@@ -186,10 +187,11 @@ class Subscription(Stream[W_co]):
 
     def _reading_here(self) -> RunningLoop:
         """Note which task reads; returns the loop that it reads in."""
-        if self._loop is None or not self._known.cr_running:
+        loop = self._loop
+        if loop is None or loop.thread != get_ident() or not self._known.cr_running:
             self._note_task()
             return self._life.enter()
-        return self._loop
+        return loop
 
     def _note_task(self) -> None:
         """Note which task reads, so that it can be known whether a publisher that waits for it waits for ever."""
