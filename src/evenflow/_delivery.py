@@ -160,10 +160,10 @@ class Delivery(Generic[E]):
         """Publish each in its turn; a run of events that all can be appended is given to each mailbox at once."""
         total = at = 0
         while at < len(events):
-            run = self._appendable(events, at)
-            if len(run) > 1:
-                total += self._commit_run(run)
-                at += len(run)
+            run, deliveries = self._publish_run(events, at)
+            if run:
+                at += run
+                total += deliveries
             else:
                 total += await self.publish(events[at])
                 at += 1
@@ -247,9 +247,9 @@ class Delivery(Generic[E]):
 
     def _commit(self, event: E, targets: Targets, claim: Callable[[], None] | None = None) -> int:
         """Give the event to all that want it, in one instant; returns how many they are."""
+        self.busy = True  # before anything is made: from here on no destructor can change what was seen
         unready, everyone, chosen = self._members.unready, targets.everyone, targets.chosen
         given_up: list[object] = []  # kept until the end, so that no destructor of theirs runs before
-        self.busy = True
         try:
             if claim is not None:
                 claim()
@@ -296,53 +296,52 @@ class Delivery(Generic[E]):
 
     # ------------------------------------------------------------------ a run of events
 
-    def _appendable(self, events: tuple[E, ...], at: int) -> tuple[E, ...]:
-        """The events from ``at`` on that can all be appended now to all that want them; empty where one must look."""
-        loop, kind = self._binding.loop, type(events[at])
-        if self.busy or self.closed or self.deferred or loop is None or not loop.is_here():
-            return ()
-        targets = self._members.plain.get(kind)
-        if targets is None or not targets.everyone or self._history is not None or loop.is_cancelled():
-            return ()
-        if self.published >= targets.room_until:
-            targets.look(self.published)
-        if not self._members.is_plain(targets, self.published):
-            return ()
-        stop = at + min(targets.room_until - self.published, 1 + loop.budget.left() // len(targets.everyone))
-        for end in range(at, min(stop, len(events))):
-            if type(events[end]) is not kind:
-                return events[at:end]
-        return events[at:stop]
+    def _publish_run(self, events: tuple[E, ...], at: int) -> tuple[int, int]:
+        """Append as many events from ``at`` on as can all be appended now to all that want them.
 
-    def _commit_run(self, run: tuple[E, ...]) -> int:
-        """Append all of these to each mailbox that wants them; returns how many deliveries that makes."""
-        everyone = self._members.plain[type(run[0])].everyone
-        self.busy = True
+        Returns how many they are, none where one must look or ask first, and how many deliveries that makes.
+        """
+        loop = self._binding.loop
+        if self.busy or self.closed or self.deferred or loop is None or not loop.is_here() or loop.is_cancelled():
+            return 0, 0
+        targets = self._members.plain.get(type(events[at]))
+        if targets is None or not targets.everyone or self._history is not None:
+            return 0, 0
+        self.busy = True  # before the look: from here on no destructor can change what was seen
         try:
-            for mailbox in everyone:
+            if self.published >= targets.room_until:
+                targets.look(self.published)
+            if not self._members.is_plain(targets, self.published):
+                return 0, 0
+            most = min(targets.room_until - self.published, 1 + loop.budget.left() // len(targets.everyone))
+            run = _run(events, at, at + most)
+            for mailbox in targets.everyone:
                 mailbox.extend(run)
         finally:
             self.busy = False
-        deliveries = len(run) * len(everyone)
+        deliveries = len(run) * len(targets.everyone)
         self._count(len(run), deliveries)
         if self.deferred:
             self.run_deferred()
-        return deliveries
+        return len(run), deliveries
 
     # ------------------------------------------------------------------ waiting
 
     async def _let_starving_read(self, event: E, targets: Targets, starving: list[Mailbox]) -> int:
         """Let readers run that were woken, where an event would be dropped before they have run; then publish."""
         self._become_idle()
+        blocked: list[Mailbox] = []
         for _ in range(2):  # trio may run us before the reader in the turn that comes, not in the one after
             for mailbox in starving:
                 mailbox.line.wake_now()
             await checkpoint()
             self.check_open()
             self._find_newcomers(event, targets)
-            if not (starving := self._members.starving(targets)):
+            blocked = self._members.blocked(targets, self.published)
+            starving = self._members.starving(targets)
+            if blocked or not starving:
                 break
-        if blocked := self._members.blocked(targets, self.published):
+        if blocked:
             return await self._wait_and_commit(event, targets, blocked)
         return self._commit(event, targets)
 
@@ -359,29 +358,27 @@ class Delivery(Generic[E]):
     async def _wait_and_commit(
         self, event: E, targets: Targets, blocked: list[Mailbox], claim: Callable[[], None] | None = None
     ) -> int:
-        """Wait until there is a slot in each mailbox that needs one, then commit."""
-        self.busy = False
-        if self.deferred:
-            self.run_deferred()
-            self._find_newcomers(event, targets)
-            blocked = self._members.blocked(targets, self.published)
-        loop, gate, members = self._binding.bind(), self._gate, self._members
+        """Wait until there is a slot in each mailbox that needs one, then commit. Idle only while it waits."""
+        gate, members = self._gate, self._members
         waiter = Waiter(
-            f"{type(event).__name__} to {self._name}", lambda waiter: members.blocked(targets, self.published, waiter.held)
+            f"{type(event).__name__} to {self._name}",
+            lambda waiter: members.blocked(targets, self.published, waiter.held),
         )
         soon = not gate.queue and all(mailbox.line.woken for mailbox in blocked)
-        task = loop.current_task()
         try:
+            loop = self._binding.bind()
             while blocked:
-                if soon:  # a turn of the loop costs a quarter of what the queue costs
-                    soon = False
+                self.busy = True
+                if soon:
                     gate.reserve(waiter, blocked)
+                    self._become_idle()
                     await _let_readers_run(loop, blocked)
                     gate.give_back(waiter)
+                    soon = False
                 else:
                     gate.join(waiter, blocked)
-                    loop.waiting[task] = waiter
-                    await self._wait_for_turn(loop, task, waiter)
+                    self._become_idle()
+                    await self._wait_for_turn(loop, waiter)
                 self.check_open()
                 self._find_newcomers(event, targets)
                 held = waiter.let_go_of_all()
@@ -389,12 +386,21 @@ class Delivery(Generic[E]):
                     gate.take_back(waiter, held)
             return self._commit(event, targets, claim)
         finally:
-            loop.waiting.pop(task, None)
+            self.busy = True
             gate.leave(waiter)
+            self._become_idle()
 
-    async def _wait_for_turn(self, loop: RunningLoop, task: object, waiter: Waiter) -> None:
+    async def _wait_for_turn(self, loop: RunningLoop, waiter: Waiter) -> None:
         """Sleep until the gate lets this publish go, looking up every now and then."""
+        task = loop.current_task()
         graph = WaitGraph(loop.waiting, loop.backend)
+        loop.waiting[task] = waiter
+        try:
+            await self._sleep_until_granted(graph, task, waiter)
+        finally:
+            loop.waiting.pop(task, None)
+
+    async def _sleep_until_granted(self, graph: WaitGraph, task: object, waiter: Waiter) -> None:
         graph.refuse_deadlock(task)
         while not waiter.granted or self._gate.comes_before(waiter):
             if waiter.granted:
@@ -426,6 +432,15 @@ class Delivery(Generic[E]):
                 mailbox.buffer.capacity,
                 "its readers are slow" if graph.readers(mailbox) else "nobody reads it",
             )
+
+
+def _run(events: tuple[E, ...], start: int, stop: int) -> tuple[E, ...]:
+    """The events of one class between these places."""
+    kind = type(events[start])
+    for at in range(start, min(stop, len(events))):
+        if type(events[at]) is not kind:
+            return events[start:at]
+    return events[start:stop]
 
 
 async def _let_readers_run(loop: RunningLoop, blocked: Iterable[Mailbox]) -> None:

@@ -176,7 +176,7 @@ class Life(Generic[E]):
             return
         self.end = error or EndOfStream
         self.delivery.close()
-        for mailbox in self.members.active:
+        for mailbox in tuple(self.members.active):
             mailbox.finish(self.end)
         self.note_change()
 
@@ -207,7 +207,7 @@ class Life(Generic[E]):
 
     def took(self, mailbox: Mailbox) -> None:
         """A reader has taken an event from a mailbox that somebody waits for."""
-        self.gate.freed(mailbox)
+        self.delivery.ask(lambda: self.gate.freed(mailbox))
         self.note_change()
         if not self._changed and not self.gate.is_waited_for(mailbox):
             mailbox.watch(None)

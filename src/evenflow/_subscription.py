@@ -156,7 +156,7 @@ class Subscription(Stream[W_co]):
                 self._raise_end()
             wake_up = loop.backend.wake_up()
             line.join(wake_up, first=first)
-            if not first:
+            if not first or self._buffer.inbox or mailbox.end is not None:  # a destructor may have run in between
                 line.wake(mailbox.items())
             try:
                 await wake_up
