@@ -1,10 +1,11 @@
 """What holds for every test: nothing is skipped that could have run, nothing hangs, nothing warns.
 
-Timeouts and warnings are settings in pyproject.toml; here are skips.
+Timeouts and warnings are settings in pyproject.toml; here are skips, and what a garbage collection looks at.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -35,6 +36,12 @@ def pytest_sessionstart() -> None:
         assert str(evenflow.__file__).startswith(expected), evenflow.__file__
 
 
+def pytest_collection_finish() -> None:
+    """Tests collect garbage thousands of times, and need not look at all that pytest and its plugins hold each time."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if not config.getoption("--no-avoidable-skips"):
         return
@@ -45,6 +52,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    gc.unfreeze()
     if not session.config.getoption("--no-avoidable-skips"):
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
