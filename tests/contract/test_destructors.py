@@ -23,6 +23,13 @@ PLACES = range(1, 60)
 """After so many things were made it collects; an operation makes fewer."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def what_earlier_tests_left_is_not_looked_at_each_time() -> None:
+    """Each test here collects thousands of times. `tests/conftest.py` thaws everything at the end of the run."""
+    gc.collect()
+    gc.freeze()
+
+
 @contextmanager
 def collecting(meddle: Callable[[], object], after: int) -> Iterator[None]:
     """Collect, once, after so many things were made, and let a destructor meddle then."""
