@@ -14,6 +14,9 @@ ASYNC_IGNORED += ASYNC106 # `from anyio import X` is how the core imports
 ASYNC_IGNORED += ASYNC110 # a loop of checkpoints is how a test lets others run, a tick at a time
 ASYNC_IGNORED += ASYNC123 # an error goes out as it is, in no group (contract)
 ASYNC_IGNORED += ASYNC124 # a handler may be async without awaiting
+# The suite runs on all cores. A part of it may be quicker with WORKERS=0.
+WORKERS ?= auto
+PARALLEL := -n $(WORKERS) --dist worksteal
 CHECKED := src $(wildcard examples) # tests/typing has a test of its own
 comma := ,
 space := $(subst ,, )
@@ -32,7 +35,7 @@ demo: $(VENV)/.run ## ten seconds of the main job: what this machine is doing, a
 
 .PHONY: test
 test: $(VENV)/.dev ## the whole suite
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest $(PARALLEL) $(TESTS)
 
 .PHONY: check check-style check-bands check-mypy check-basedpyright check-complete check-async
 check: check-style check-bands check-mypy check-basedpyright check-complete check-async ## ruff, the bands, two strict type checkers, flake8-async; with -k all of them
@@ -54,11 +57,16 @@ check-async: $(VENV)/.dev
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## the long runs of every property: many minutes
 	EVENFLOW_FUZZ_EXAMPLES=50000 EVENFLOW_MODEL_EXAMPLES=2000 \
-	$(BIN)/python -m pytest --timeout 3600 tests/fuzz tests/contract/model tests/streams/oracle
+	$(BIN)/python -m pytest $(PARALLEL) --timeout 3600 tests/fuzz tests/contract/model tests/streams/oracle
 
 .PHONY: mutants
 mutants: $(VENV)/.dev ## break each guarantee on purpose: every one must be noticed
 	$(BIN)/python -m tests.mutants $(MUTANTS)
+
+.PHONY: mutants-all
+mutants-all: $(VENV)/.mutation ## break every line of a FILE, with mutmut: minutes, and survivors to be read
+	@test -n "$(FILE)" || { echo "which file? make mutants-all FILE=src/evenflow/_history.py"; exit 1; }
+	$(BIN)/python -m tests.mutants._by_line $(FILE) $(TESTS)
 
 .PHONY: test-lowest
 test-lowest: $(VENV)/.dev ## the core's tests on the oldest anyio and pydantic that pyproject.toml allows
@@ -66,7 +74,7 @@ test-lowest: $(VENV)/.dev ## the core's tests on the oldest anyio and pydantic t
 	$(UV) pip install --quiet --python $(VENV)-lowest --constraints constraints.txt --group test --editable '.[cli]'
 	$(UV) pip install --quiet --python $(VENV)-lowest --resolution lowest-direct \
 		--reinstall-package anyio --reinstall-package pydantic --editable .
-	$(VENV)-lowest/bin/python -m pytest -p no:anyio --ignore tests/test_typing.py $(TESTS) # that anyio's own plugin warns under today's pytest
+	$(VENV)-lowest/bin/python -m pytest $(PARALLEL) -p no:anyio --ignore tests/test_typing.py $(TESTS) # that anyio's own plugin warns under today's pytest
 
 # -- measured, drawn
 
@@ -101,10 +109,14 @@ $(VENV)/.bench: pyproject.toml constraints.txt | $(UV)
 	$(UV) pip install --quiet --python $(BIN)/python --constraints constraints.txt --group dev --group bench --editable '.[all]'
 	@touch $@ $(VENV)/.dev $(VENV)/.run
 
+$(VENV)/.mutation: pyproject.toml constraints.txt | $(UV)
+	$(UV) pip install --quiet --python $(BIN)/python --constraints constraints.txt --group dev --group mutation --editable '.[all]'
+	@touch $@ $(VENV)/.dev $(VENV)/.run
+
 .PHONY: constraints
 constraints: $(UV) ## write constraints.txt anew: what is tested, on every system, with no address in it
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
-		--all-extras --group dev --group bench pyproject.toml --output-file constraints.txt
+		--all-extras --group dev --group bench --group mutation pyproject.toml --output-file constraints.txt
 
 .PHONY: clean
 clean: ## leave only what git knows

@@ -1,10 +1,11 @@
 """What holds for every test: nothing is skipped that could have run, nothing hangs, nothing warns.
 
-Timeouts and warnings are settings in pyproject.toml; here are skips.
+Timeouts and warnings are settings in pyproject.toml; here are skips, and what a garbage collection looks at.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -27,12 +28,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_sessionstart() -> None:
-    """A run against a broken copy (tests/mutants) must not look at the sources of this checkout instead."""
-    if expected := os.environ.get("EVENFLOW_EXPECTED_AT"):
-        import evenflow
-
-        assert str(evenflow.__file__).startswith(expected), evenflow.__file__
+def pytest_collection_finish() -> None:
+    """Tests collect garbage thousands of times, and need not look at all that pytest and its plugins hold each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -45,9 +44,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if not session.config.getoption("--no-avoidable-skips"):
-        return
+    gc.unfreeze()
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not session.config.getoption("--no-avoidable-skips"):
+        return  # a worker of pytest-xdist has no reporter: the process that started it hears of every skip
     if any(not _reason(report).startswith(UNAVOIDABLE) for report in _skipped(reporter)):
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
@@ -59,5 +59,5 @@ def _skipped(reporter: pytest.TerminalReporter) -> list[pytest.TestReport]:
 def _reason(report: pytest.TestReport) -> str:
     """The words of a skip, without the place where they were said."""
     where_and_why = report.longrepr
-    words = where_and_why[2] if isinstance(where_and_why, tuple) else str(where_and_why)
+    words = where_and_why[2] if isinstance(where_and_why, tuple | list) else str(where_and_why)
     return words.removeprefix("Skipped: ")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -10,6 +12,14 @@ import pytest
 from benchmarks import _report, peers
 from benchmarks.__main__ import QUESTIONS
 from benchmarks._harness import Bench, Results, Spread, Stopwatch, measure
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frozen_again() -> Iterator[None]:
+    """A measurement thaws what `tests/conftest.py` froze, and later tests would collect all of it each time."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

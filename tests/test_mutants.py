@@ -1,52 +1,93 @@
-"""The patches of `tests/mutants` still apply, and name tests that exist. `make mutants` runs them."""
+"""The mutants of `tests/mutants` can still be applied, and name tests that exist. `make mutants` runs them."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.mutants._patch import ROOT, Patch, unnoticed
+from tests.mutants.__main__ import verdict_on
+from tests.mutants._mutant import Mutant, NothingToReplace, edited, mutants
+from tests.mutants._running import Outcome
 
-PATCHES = [Patch(path) for path in sorted((ROOT / "tests" / "mutants").glob("*.patch"))]
-
-
-@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.name)
-def test_a_patch_applies(patch: Patch, tmp_path: Path) -> None:
-    """A mutant that no longer applies guards nothing."""
-    assert not patch.apply_to(tmp_path)
-    for file in (tmp_path / "src").rglob("*.py"):
-        compile(file.read_text(encoding="utf-8"), str(file), "exec")
+ROOT = Path(__file__).resolve().parent.parent
+MUTANTS = mutants()
+PART = SimpleNamespace(double=lambda n: n * 2)
+"""What the mutants of this file replace."""
 
 
-@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.name)
-def test_a_patch_names_tests_that_exist(patch: Patch) -> None:
-    """Each mutant says which tests must notice it, and they are there."""
-    assert patch.kills
-    for test in patch.kills:
+def _of_this_file(*kills: str, target: str = "PART.double") -> Mutant:
+    return Mutant("x", (f"{__name__}:{target}",), "guarantee 1", kills, lambda _: lambda n: n * 3, "It triples.")
+
+
+def tripled(n: int) -> int:
+    """Three times as much."""
+    return n + n + n
+
+
+def test_names_are_unique_and_there_are_at_most_sixty() -> None:
+    """Each can be asked for, and all of them can be read."""
+    names = [each.name for each in MUTANTS]
+    assert len(names) == len(set(names)) <= 60
+
+
+@pytest.mark.parametrize("guarantee", range(1, 12))
+def test_every_guarantee_is_broken_by_one_to_four_mutants(guarantee: int) -> None:
+    """A guarantee that nobody can break on purpose is not tested."""
+    assert 1 <= sum(each.guarantee == guarantee for each in MUTANTS) <= 4
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_says_what_it_breaks_and_names_tests_that_exist(mutant: Mutant) -> None:
+    """A sentence, a guarantee or a rule, and the tests that must notice."""
+    assert mutant.says.endswith(".")
+    assert mutant.breaks
+    assert mutant.kills
+    for test in mutant.kills:
         file, *names = test.split("[")[0].split("::")
         text = (ROOT / file).read_text(encoding="utf-8")
         for name in names:
             assert re.search(rf"^\s*(async )?(def|class) {name}\b", text, re.MULTILINE), test
 
 
-@pytest.mark.parametrize("guarantee", range(1, 12))
-def test_every_guarantee_is_broken_by_a_mutant(guarantee: int) -> None:
-    """A guarantee that nobody can break on purpose is not tested."""
-    assert any(patch.name.startswith(f"{guarantee:02}-") for patch in PATCHES)
+def test_every_mutant_can_be_applied() -> None:
+    """A mutant with nothing left to replace guards nothing."""
+    command = [sys.executable, "-m", "tests.mutants", "--apply"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=50)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_survivor_is_named(tmp_path: Path) -> None:
+def test_a_mutant_is_applied_inside_its_block_alone() -> None:
+    """The part is faulty there, and as it was afterwards."""
+    with _of_this_file().applied():
+        assert PART.double(2) == 6
+    assert PART.double(2) == 4
+
+
+@pytest.mark.parametrize("target", ["PART.gone", "GONE.double"])
+def test_a_mutant_that_replaces_nothing_is_refused(target: str) -> None:
+    """It names what is not there any more."""
+    with pytest.raises(NothingToReplace, match=re.escape(target)), _of_this_file(target=target).applied():
+        pass
+
+
+def test_a_function_is_edited_where_its_text_is_as_it_was() -> None:
+    """A piece that is gone, or there twice, is refused."""
+    assert edited(tripled, "n + n + n", "n")(2) == 2
+    assert tripled(2) == 6
+    with pytest.raises(NothingToReplace, match="0 times"):
+        edited(tripled, "n * 3", "n")
+    with pytest.raises(NothingToReplace, match="2 times"):
+        edited(tripled, "n +", "n -")
+
+
+def test_a_survivor_is_named() -> None:
     """A test that passes with the mutant applied is reported, with its parametrized ones taken together."""
-    path = tmp_path / "x.patch"
-    path.write_text("# kills: t.py::test_a\n# kills: t.py::test_b\n--- a/x\n", encoding="utf-8")
-    assert unnoticed(Patch(path), {"t.py::test_a[1]", "t.py::test_bad"}) == ["t.py::test_b"]
-
-
-def test_a_patch_that_does_not_apply_is_refused(tmp_path: Path) -> None:
-    """A diff against lines that are gone says so."""
-    path = tmp_path / "x.patch"
-    diff = "--- a/src/evenflow/_errors.py\n+++ b/src/evenflow/_errors.py\n@@ -1,1 +1,1 @@\n-gone\n+new\n"
-    path.write_text(diff, encoding="utf-8")
-    assert "_errors.py" in Patch(path).apply_to(tmp_path / "copy")
+    mutant = _of_this_file("t.py::test_a", "t.py::test_b")
+    outcome = Outcome(ran=True, failed={"t.py::test_a[1]", "t.py::test_bad"}, said="")
+    assert verdict_on(mutant, outcome) == "\n          t.py::test_b passed"
+    assert verdict_on(mutant, Outcome(ran=False, failed=set(), said="no such file")).endswith("no such file")

@@ -78,7 +78,7 @@ class Target:
         return True
 
 
-@pytest.mark.parametrize("condition, place", PLACES, ids=[str(condition) for condition, _ in PLACES])
+@pytest.mark.parametrize("condition, place", PLACES, ids=[str(condition).split(" at 0x")[0] for condition, _ in PLACES])
 def test_where_a_condition_is_found(condition: Any, place: str) -> None:
     """Equality by key, order by span, conjunctions by both, disjunctions at several places; the rest one by one."""
     router: Router[Target] = Router((Tick,))

@@ -43,8 +43,12 @@ class WaitGraph:
         stuck = self._reachable(task)
         while free := [one for one in stuck if self._stuck_at(one, stuck) is None]:
             stuck.difference_update(free)
-        if task in stuck:
-            raise self._deadlock(task, stuck)
+        if task in stuck and (path := self._path(task, stuck)):
+            raise Deadlock(
+                "this publish would wait for ever: " + ", ".join(path) + "; read from another task, give that"
+                " subscription another overflow= policy, or publish from a task of its own",
+                path=tuple(path),
+            )
 
     def _reachable(self, task: object) -> set[object]:
         """The tasks that wait in a publish and that this one, step by step, waits for."""
@@ -56,7 +60,7 @@ class WaitGraph:
             if one in seen or waiter is None:
                 continue
             seen.add(one)
-            for mailbox in waiter.missing:
+            for mailbox in tuple(waiter.missing):  # a copy: a destructor may read meanwhile
                 ahead.extend(self.readers(mailbox))
         return seen
 
@@ -65,27 +69,25 @@ class WaitGraph:
         waiter = self._waiting[task]
         if waiter.granted:
             return None
-        for mailbox in waiter.missing:
+        for mailbox in tuple(waiter.missing):
             known = self.readers(mailbox)
             if known and mailbox.line.all_known(len(known)) and all(reader in stuck for reader in known):
                 return mailbox
         return None
 
-    def _deadlock(self, task: object, stuck: set[object]) -> Deadlock:
+    def _path(self, task: object, stuck: set[object]) -> list[str]:
+        """The way round, in words; empty where a destructor has ended the deadlock meanwhile."""
         path: list[str] = []
         seen: set[object] = set()
         one = task
         while one not in seen:
             seen.add(one)
             mailbox = self._stuck_at(one, stuck)
-            assert mailbox is not None  # it is stuck
+            if mailbox is None:
+                return []
             readers = self.readers(mailbox)
             reader = task if task in readers else readers[0]
             path.append(f"task {self._backend.task_name(one)!r} publishes {self._waiting[one].what}")
             path.append(f"{mailbox.name} is full and is read by task {self._backend.task_name(reader)!r}")
             one = reader
-        return Deadlock(
-            "this publish would wait for ever: " + ", ".join(path) + "; read from another task, give that subscription"
-            " another overflow= policy, or publish from a task of its own",
-            path=tuple(path),
-        )
+        return path

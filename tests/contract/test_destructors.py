@@ -22,6 +22,13 @@ AFTER = range(1, 60)
 """After how many new objects the collector runs; an operation makes fewer."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def what_earlier_tests_left_is_not_looked_at_each_time() -> None:
+    """Each test here collects thousands of times. `tests/conftest.py` thaws everything at the end of the run."""
+    gc.collect()
+    gc.freeze()
+
+
 @contextmanager
 def collecting(meddle: Callable[[], object], after: int) -> Iterator[None]:
     """Run the collector once, after `after` objects were made: it runs a destructor that calls `meddle`."""

@@ -1,15 +1,20 @@
-"""Small patches that break evenflow on purpose, one for each guarantee and each rule that is easily lost.
+"""Faulty parts that break evenflow on purpose, for each guarantee and for each rule that is easily lost.
 
-A patch is a file `NAME.patch` here: comments that say what it breaks, the tests that must fail, then the diff.
+A mutant is a function that gets a part of evenflow and returns a faulty one in its place:
 
-    # Guarantee 4: a cancelled receive loses the event it was handed.
-    # kills: tests/contract/test_04_cancelling_loses_nothing.py::test_a_cancel_in_the_tick_of_a_delivery
-    --- a/src/evenflow/_subscription.py
-    +++ b/src/evenflow/_subscription.py
-    @@ ...
+    @mutant(
+        "evenflow._mailbox:Mailbox.finish",
+        breaks="guarantee 8",
+        kills=["tests/contract/test_08_the_end_reaches_everyone.py::test_close_wakes_readers_that_wait"],
+    )
+    def readers_hang(finish):
+        \"\"\"Readers that wait are not woken by the end.\"\"\"
+        ...
 
-`make mutants` applies each to a copy of `src` and runs the tests it names: every one of them must fail.
-It fails if a mutant survives, if a patch does not apply any more, or if the tests do not pass without it.
+`make mutants` runs, with one mutant at a time, the tests that it names: every one of them must fail.
+It fails if a mutant survives, if there is nothing left to replace, or if the tests do not pass without it.
 `make mutants MUTANTS="order gap"` looks at those whose name contains one of the words.
-`tests/test_mutants.py` sees in every run of the suite that the patches still apply.
+`python -m pytest -p tests.mutants.plugin --mutant NAME ...` runs any tests with one of them.
+`tests/test_mutants.py` holds in every run of the suite that each mutant can still be applied.
+There are at most 60, one to four for a guarantee: breaking every line is a tool's job (`make mutants-all`).
 """
