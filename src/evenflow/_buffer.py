@@ -87,10 +87,6 @@ class Buffer(Generic[T]):
     def __len__(self) -> int:
         return len(self.replay) + len(self.outbox) + len(self.inbox)
 
-    def room(self) -> int:
-        """Free slots."""
-        return self.capacity - len(self.outbox) - len(self.inbox)
-
     def read(self) -> int:
         """Events that were read, the replay left out."""
         return self.moved - len(self.outbox)
@@ -114,8 +110,8 @@ class Buffer(Generic[T]):
             self.in_stream = True
         return self.inbox
 
-    def append(self, event: T) -> None:
-        """Append one event; the caller has seen that there is room."""
+    def put(self, _key: object, event: T) -> None:
+        """Append one event, whatever its key; the caller has seen that there is room."""
         (self.inbox or self.begin()).append(event)
 
     def give_replay(self, events: Iterable[T]) -> None:
@@ -149,18 +145,14 @@ class Buffer(Generic[T]):
         return self.outbox.popleft()  # type: ignore[no-any-return]  # as above
 
     def take_all(self, most: int) -> tuple[T, ...]:
-        """At most ``most`` of the oldest events; there is at least one."""
-        lane = self.replay or self.outbox
-        if not lane:
-            lane = self._take_inbox()
-        if len(lane) > most:
-            return tuple([self.take() for _ in range(most)])
-        if lane is self.replay:
-            self.replayed += len(lane)
-        batch = tuple(lane)
-        lane.clear()
-        if (left := most - len(batch)) and len(self):
-            return batch + self.take_all(left)
+        """At most ``most`` of the oldest events."""
+        if self.inbox and not (self.outbox or self.replay):
+            self._take_inbox()
+        if self.replay or self.inbox or len(self.outbox) > most:
+            return tuple([self.take() for _ in range(min(most, len(self)))])
+        batch = tuple(self.outbox)
+        if batch:
+            self.outbox.clear()
         return batch
 
     def open_lane(self) -> None:
@@ -264,7 +256,7 @@ class ConflatedBuffer(Buffer[T]):
         self.sequence += 1
         return self._cells[key].replace(event, self.sequence)
 
-    def append_cell(self, key: object, event: T) -> None:
+    def put(self, key: object, event: T) -> None:
         """Append the event of a key that is not buffered; the caller has seen that there is room."""
         self.sequence += 1
         cell = self._cells[key] = Cell(key, event, self.sequence)

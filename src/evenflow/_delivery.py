@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from weakref import WeakSet
@@ -25,25 +26,21 @@ from anyio.lowlevel import checkpoint
 
 from ._deadlock import WaitGraph
 from ._errors import SubjectClosed
-from ._fairness import DELIVERIES_A_TURN
+from ._fairness import DELIVERIES_A_TURN, GIVEN
 from ._gate import Gate, Waiter
-from ._mailbox import Mailbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from ._binding import LoopBinding
     from ._history import History
     from ._loop import RunningLoop
-    from ._mailbox import End
+    from ._mailbox import End, Mailbox
     from ._members import Members, Targets
 
 E = TypeVar("E")
 T = TypeVar("T")
 _log = logging.getLogger("evenflow.subject")
-
-NOT_YET: Final = -1
-"""The answer of a publish that somebody must look at first."""
 
 TICK: Final = 0.5
 """Seconds after which a publish that waits looks again: for a deadlock, and for a stall."""
@@ -89,42 +86,55 @@ class Delivery(Generic[E]):
 
     # ------------------------------------------------------------------ publishing
 
-    def publish_at_once(self, event: E) -> int:
-        """Give the event out if there is nothing to look at, nobody to ask, and room everywhere; else ``NOT_YET``."""
+    def publish_at_once(self, event: E) -> int | Targets | None:
+        """Give the event out, if that needs no waiting.
+
+        Returns how many wanted it; or the targets, where it must wait for some of them; or None, where somebody must
+        look first at where this runs, or at whether it was cancelled. The last two are for ``publish_later``.
+        """
         loop = self._binding.loop
         if (
             loop is None
             or loop.thread != get_ident()
             or not loop.known.cr_running
             or loop.is_pending()
-            or loop.budget.given >= DELIVERIES_A_TURN
+            or loop.budget.counts[GIVEN] >= DELIVERIES_A_TURN
             or self.busy
             or self.closed
             or self.deferred
         ):
-            return NOT_YET
-        targets = self._members.plain.get(type(event))
-        if targets is None or not self._members.is_plain(targets, self.published):
-            return NOT_YET
+            return None
+        members = self._members
+        targets = members.plain.get(type(event))
+        if targets is None or not members.is_plain(targets, self.published):
+            targets = self._find(event)
+            if targets.blocked or targets.starving:
+                return targets
         return self._commit(event, targets)
 
-    async def publish(self, event: E) -> int:
-        """Give the event to every subscription that wants it, when there is room; see ``Subject.publish``."""
+    async def publish_later(self, event: E, targets: Targets | None) -> int:
+        """Give the event out after a look at everything, when there is room."""
+        if targets is None:
+            await self._begin()
+            targets = self._find(event)
+        if targets.starving and not targets.blocked:
+            await self._let_starving_read(event, targets)
+        if targets.blocked:
+            return await self._wait_and_commit(event, targets)
+        return self._commit(event, targets)
+
+    async def _begin(self) -> None:
+        """Look where this runs, whether it is cancelled, and whether the loop should turn."""
         self.check_idle()
         loop = self._binding.here()
         self.check_open()
-        if loop is not None:
-            if loop.is_cancelled():
-                await checkpoint()
-            if loop.budget.left() <= 0:
-                await loop.turn()
-                self.check_open()
-        targets, blocked = self._find(event)
-        if blocked:
-            return await self._wait_and_commit(event, targets, blocked)
-        if starving := self._members.starving(targets):
-            return await self._let_starving_read(event, targets, starving)
-        return self._commit(event, targets)
+        if loop is None:
+            return
+        if loop.is_cancelled():
+            await checkpoint()
+        if loop.budget.is_used_up():
+            await loop.turn()
+            self.check_open()
 
     def publish_nowait(self, event: E, claim: Callable[[], None] | None = None) -> int:
         """Give the event out now or not at all; a ``claim`` is called right before, and may call it off by raising.
@@ -135,25 +145,18 @@ class Delivery(Generic[E]):
         self.check_idle()
         self._binding.check()
         self.check_open()
-        targets, blocked = self._find(event)
-        if blocked:
+        targets = self._find(event)
+        if targets.blocked:
             self._become_idle()
             raise WouldBlock
         return self._commit(event, targets, claim)
 
-    def give_first(self, mailbox: Mailbox, event: E, key: object) -> None:
-        """Give a new subscription, and nobody else, an event of its own."""
-        if self.closed:
-            mailbox.buffer.give_replay([event])
-        else:
-            mailbox.offer(event, key)
-
     async def publish_claimed(self, event: E, claim: Callable[[], None]) -> int:
         """As ``publish``, with a ``claim``."""
         self.check_open()
-        targets, blocked = self._find(event)
-        if blocked:
-            return await self._wait_and_commit(event, targets, blocked, claim)
+        targets = self._find(event)
+        if targets.blocked:
+            return await self._wait_and_commit(event, targets, claim)
         return self._commit(event, targets, claim)
 
     async def publish_many(self, events: tuple[E, ...]) -> int:
@@ -165,9 +168,16 @@ class Delivery(Generic[E]):
                 at += run
                 total += deliveries
             else:
-                total += await self.publish(events[at])
+                total += await self.publish_later(events[at], None)
                 at += 1
         return total
+
+    def give_first(self, mailbox: Mailbox, event: E, key: object) -> None:
+        """Give a new subscription, and nobody else, an event of its own."""
+        if self.closed:
+            mailbox.buffer.give_replay([event])
+        else:
+            mailbox.offer(event, key)
 
     # ------------------------------------------------------------------ the guard
 
@@ -224,13 +234,26 @@ class Delivery(Generic[E]):
 
     # ------------------------------------------------------------------ asking
 
-    def _find(self, event: E) -> tuple[Targets, list[Mailbox]]:
+    def _find(self, event: E) -> Targets:
         """Ask who wants the event, and who has no room for it. Busy from here on, unless it raises."""
         self.busy = True
         try:
             targets = self._members.find(event, self.published)
-            self._end_failed(targets)
-            return targets, self._members.blocked(targets, self.published)
+            if targets.failed:
+                self._end_failed(targets)
+        except BaseException:
+            self._become_idle()
+            raise
+        return targets
+
+    def _find_again(self, event: E, targets: Targets, held: Collection[Mailbox] = ()) -> None:
+        """After a wait: ask those that have come since, and look at room again. Busy from here on, unless it raises."""
+        self.check_open()
+        self.busy = True
+        try:
+            self._members.find_again(event, targets, self.published, held)
+            if targets.failed:
+                self._end_failed(targets)
         except BaseException:
             self._become_idle()
             raise
@@ -238,8 +261,9 @@ class Delivery(Generic[E]):
     def _end_failed(self, targets: Targets) -> None:
         """What a subscription's own function raises is its end, and nobody else's."""
         for mailbox, error in targets.failed:
-            if mailbox in targets.chosen:
-                targets.chosen.remove(mailbox)
+            for mailboxes in (targets.chosen, targets.blocked, targets.starving):
+                if mailbox in mailboxes:
+                    mailboxes.remove(mailbox)
             self._detach(mailbox, error)
         targets.failed.clear()
 
@@ -269,7 +293,10 @@ class Delivery(Generic[E]):
         finally:
             self.busy = False
         reached = len(everyone) + len(chosen)
-        self._count(1, reached)
+        self.published += 1
+        self.deliveries += reached
+        if (loop := self._binding.loop or self._binding.here()) is not None:
+            loop.budget.counts[GIVEN] += reached
         if given_up:
             self._detach_disconnected(targets)
         if self._history is not None:
@@ -287,12 +314,6 @@ class Delivery(Generic[E]):
         for mailbox in [mailbox for mailbox in targets.all() if mailbox.end is not None]:
             self._detach(mailbox, mailbox.end or SubjectClosed)
 
-    def _count(self, events: int, deliveries: int) -> None:
-        self.published += events
-        self.deliveries += deliveries
-        loop = self._binding.loop or self._binding.here()
-        if loop is not None:
-            loop.budget.count_given(deliveries)
 
     # ------------------------------------------------------------------ a run of events
 
@@ -320,75 +341,58 @@ class Delivery(Generic[E]):
         finally:
             self.busy = False
         deliveries = len(run) * len(targets.everyone)
-        self._count(len(run), deliveries)
+        self.published += len(run)
+        self.deliveries += deliveries
+        loop.budget.counts[GIVEN] += deliveries
         if self.deferred:
             self.run_deferred()
         return len(run), deliveries
 
     # ------------------------------------------------------------------ waiting
 
-    async def _let_starving_read(self, event: E, targets: Targets, starving: list[Mailbox]) -> int:
-        """Let readers run that were woken, where an event would be dropped before they have run; then publish."""
-        self._become_idle()
-        blocked: list[Mailbox] = []
+    async def _let_starving_read(self, event: E, targets: Targets) -> None:
+        """Let readers run that were woken, where an event would be dropped before they have run."""
         for _ in range(2):  # trio may run us before the reader in the turn that comes, not in the one after
-            for mailbox in starving:
+            self._become_idle()
+            for mailbox in targets.starving:
                 mailbox.line.wake_now()
             await checkpoint()
-            self.check_open()
-            self._find_newcomers(event, targets)
-            blocked = self._members.blocked(targets, self.published)
-            starving = self._members.starving(targets)
-            if blocked or not starving:
-                break
-        if blocked:
-            return await self._wait_and_commit(event, targets, blocked)
-        return self._commit(event, targets)
+            self._find_again(event, targets)
+            if targets.blocked or not targets.starving:
+                return
 
-    def _find_newcomers(self, event: E, targets: Targets) -> None:
-        """Ask those that have come while this publish waited."""
-        self.busy = True
-        try:
-            self._members.find_newcomers(event, targets)
-            self._end_failed(targets)
-        finally:
-            self._become_idle()
-        self.check_open()
-
-    async def _wait_and_commit(
-        self, event: E, targets: Targets, blocked: list[Mailbox], claim: Callable[[], None] | None = None
-    ) -> int:
+    async def _wait_and_commit(self, event: E, targets: Targets, claim: Callable[[], None] | None = None) -> int:
         """Wait until there is a slot in each mailbox that needs one, then commit. Idle only while it waits."""
-        gate, members = self._gate, self._members
-        waiter = Waiter(
-            f"{type(event).__name__} to {self._name}",
-            lambda waiter: members.blocked(targets, self.published, waiter.held),
-        )
-        soon = not gate.queue and all(mailbox.line.woken for mailbox in blocked)
+        gate = self._gate
+        waiter = Waiter(f"{type(event).__name__} to {self._name}", partial(self._blocked, event, targets))
+        soon = not gate.queue and all([mailbox.line.woken for mailbox in targets.blocked])
         try:
             loop = self._binding.bind()
-            while blocked:
-                self.busy = True
+            while targets.blocked:
                 if soon:
-                    gate.reserve(waiter, blocked)
+                    gate.reserve(waiter, targets.blocked)
                     self._become_idle()
-                    await _let_readers_run(loop, blocked)
+                    await _let_readers_run(loop, targets.blocked)
                     gate.give_back(waiter)
                     soon = False
                 else:
-                    gate.join(waiter, blocked)
+                    gate.join(waiter, targets.blocked)
                     self._become_idle()
                     await self._wait_for_turn(loop, waiter)
-                self.check_open()
-                self._find_newcomers(event, targets)
                 held = waiter.let_go_of_all()
-                if blocked := members.blocked(targets, self.published):
+                self._find_again(event, targets)
+                if targets.blocked:
                     gate.take_back(waiter, held)
             return self._commit(event, targets, claim)
         finally:
             self.busy = True
             gate.leave(waiter)
             self._become_idle()
+
+    def _blocked(self, event: E, targets: Targets, waiter: Waiter) -> list[Mailbox]:
+        """The mailboxes that have no slot now for a publish that waits."""
+        self._members.look_for_room(event, targets, self.published, waiter.held)
+        return targets.blocked
 
     async def _wait_for_turn(self, loop: RunningLoop, waiter: Waiter) -> None:
         """Sleep until the gate lets this publish go, looking up every now and then."""

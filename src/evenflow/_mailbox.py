@@ -18,11 +18,12 @@ conflated, or it has ended. Publishers keep one set of the unready mailboxes, an
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from weakref import ref
 
 from ._buffer import Buffer, ConflatedBuffer
 from ._errors import SlowSubscriber
+from ._fairness import TAKEN
 from ._gaps import Gap, Gaps
 from ._readers import ReaderLine, WakeUps
 from ._statistics import SubscriptionStatistics
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 Overflow: TypeAlias = Literal["block", "drop_oldest", "drop_newest", "disconnect"]
 """What happens when the buffer is full: the publisher waits, the oldest or the newest event is dropped, or the subscriber is disconnected."""
+
+NOTHING: Final = object()
+"""There is nothing to take; not None, which may be an event."""
 
 End: TypeAlias = "BaseException | type[BaseException]"
 """What a reader gets when everything that was buffered has been read."""
@@ -107,7 +111,7 @@ class Mailbox:
         self._functions = ref(functions)
         self._took: Callable[[Mailbox], None] | None = None
         self._unready = unready
-        if self.is_conflated:
+        if functions.key is not None:
             unready.add(self)
 
     # ------------------------------------------------------------------ what the user gave
@@ -118,29 +122,25 @@ class Mailbox:
         return False if functions is None else functions.where is None or functions.where(event)
 
     def key_of(self) -> Callable[[Any], object] | None:
-        """What gives the key of an event, where events are conflated."""
+        """What gives the key of an event; None where events are not conflated, or the subscription is gone."""
         functions = self._functions()
         return None if functions is None else functions.key
-
-    @property
-    def is_conflated(self) -> bool:
-        """Whether an event replaces the buffered one of its key."""
-        return type(self.buffer) is ConflatedBuffer
 
     # ------------------------------------------------------------------ whether it can take an event
 
     def room(self) -> int:
         """Free slots, without those that are reserved; negative where more are reserved than are free."""
-        return self.buffer.room() - self.reserved
+        buffer = self.buffer
+        return buffer.capacity - self.reserved - len(buffer.outbox) - len(buffer.inbox)
 
     def takes(self, key: object) -> bool:
         """Whether it can take an event of this key without dropping one: there is room, or one to replace."""
         buffer = self.buffer
-        return self.room() > 0 or (isinstance(buffer, ConflatedBuffer) and buffer.holds(key))
+        return self.room() > 0 or (type(buffer) is ConflatedBuffer and buffer.holds(key))
 
     def becomes_ready(self) -> bool:
         """Look whether events can simply be appended again."""
-        if self.is_conflated or self.room() <= 0 or self.end is not None or self.reserved:
+        if self.reserved or self.room() <= 0 or self.end is not None or type(self.buffer) is ConflatedBuffer:
             return False
         self._unready.discard(self)
         return True
@@ -179,7 +179,8 @@ class Mailbox:
     def offer(self, event: object, key: object) -> object:
         """Take an event as the table says; returns what it gave up for it, to be kept until the publish is over."""
         buffer = self.buffer
-        if isinstance(buffer, ConflatedBuffer) and buffer.holds(key):
+        conflated = isinstance(buffer, ConflatedBuffer)
+        if conflated and buffer.holds(key):
             self._replaced += 1
             return buffer.replace(key, event)
         given_up: object = None
@@ -187,13 +188,11 @@ class Mailbox:
             if self.overflow != "drop_oldest":
                 return self._drop_newest(event)
             given_up = self._drop_oldest()
-        if isinstance(buffer, ConflatedBuffer):
-            buffer.append_cell(key, event)
-        else:
-            buffer.append(event)
+        buffer.put(key, event)
+        if not conflated:
             self.look()
-        if self.line.asleep:
-            self.line.wake(self.items())
+        if (line := self.line).asleep:
+            line.wake(self.items())
         return given_up
 
     def _drop_oldest(self) -> object:
@@ -247,33 +246,35 @@ class Mailbox:
             return sys.maxsize
         return len(self.buffer) + (len(self._gaps) if self._gaps else 0)
 
-    def has_items(self) -> bool:
-        """Whether there is something to take."""
-        buffer = self.buffer
-        return bool(buffer.inbox or buffer.outbox or buffer.replay or self._gaps)
-
-    def take(self) -> Any:
-        """The next item; there is one."""
+    def take(self, counts: list[int]) -> Any:
+        """The next item, or ``NOTHING``; ``counts`` what the reader takes, and may take without asking."""
         buffer, gaps = self.buffer, self._gaps
+        if not (buffer.inbox or buffer.outbox or buffer.replay or gaps):
+            return NOTHING
         if gaps and not buffer.replay and gaps.is_due(buffer.head()):
             return gaps.take()
         event = buffer.take()
         if self._took is not None:
             self._took(self)
-        elif not (self.line or gaps):
+        elif not (self.line.queue or gaps) and buffer.outbox:
             buffer.open_lane()
+            counts[TAKEN] += len(buffer.fast)
+        counts[TAKEN] += 1
         return event
 
-    def take_batch(self) -> tuple[Any, ...]:
-        """All items that wait, at most as many events as the buffer holds; there is at least one."""
+    def take_batch(self, counts: list[int]) -> Any:
+        """All items that wait, at most as many events as the buffer holds; ``NOTHING`` where there are none."""
+        buffer = self.buffer
         if self._took is None and not self._gaps:
-            return self.buffer.take_all(self.buffer.capacity)
+            batch = buffer.take_all(buffer.capacity)
+            counts[TAKEN] += len(batch)
+            return batch or NOTHING
         items: list[Any] = []
         events = 0
-        while events < self.buffer.capacity and self.has_items():
-            items.append(self.take())
-            events += type(items[-1]) is not Gap
-        return tuple(items)
+        while events < buffer.capacity and (item := self.take(counts)) is not NOTHING:
+            items.append(item)
+            events += type(item) is not Gap
+        return tuple(items) or NOTHING
 
     # ------------------------------------------------------------------ the end
 

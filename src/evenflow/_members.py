@@ -39,19 +39,37 @@ class Targets:
         room_until: as long as fewer events than this were published, each of ``everyone`` that is ready has room.
         chosen: those with a condition that holds.
         keys: the event's key at each conflated mailbox.
+        blocked: those that have no room, and whose publisher must wait.
+        starving: those that would drop an event although their reader was woken, and has not run yet.
         history_key: the event's key in the history.
         asked: the number of the last subscription that was asked.
         failed: those whose own functions raised, with what they raised; they want nothing any more.
     """
 
-    __slots__ = ("asked", "chosen", "conditional", "everyone", "failed", "history_key", "keys", "plain", "room_until")
+    __slots__ = (
+        "asked",
+        "blocked",
+        "chosen",
+        "conditional",
+        "everyone",
+        "failed",
+        "history_key",
+        "keys",
+        "plain",
+        "room_until",
+        "route",
+        "starving",
+    )
 
     def __init__(self, route: Route[Mailbox], plain: Targets | None = None) -> None:
+        self.route = route
         self.plain: Targets = plain or self
         self.everyone: dict[Mailbox, None] = route.everyone
         self.conditional = route.choosy
         self.room_until: int = 0
         self.chosen: list[Mailbox] = []
+        self.blocked: list[Mailbox] = []
+        self.starving: list[Mailbox] = []
         self.keys: dict[Mailbox, object] = {}
         self.history_key: object = None
         self.asked = 0
@@ -135,23 +153,22 @@ class Members(Generic[E]):
     # ------------------------------------------------------------------ who wants an event
 
     def find(self, event: Any, published: int) -> Targets:
-        """The subscriptions that want the event, of which so many were ``published``; asks users' functions, each once."""
-        plain = self.plain.get(type(event))
+        """The subscriptions that want the event, before which ``published`` others were; asks users' functions once."""
+        kind = type(event)
+        plain = self.plain.get(kind)
         if plain is None:
             self.check_type(event)
-            plain = self.plain[type(event)] = Targets(self._router.route(type(event)))
+            plain = self.plain[kind] = Targets(self._router.route(kind))
         if published >= plain.room_until:
             plain.look(published)
-        if self.is_plain(plain, published):
-            return plain
-        targets = Targets(self._router.route(type(event)), plain)
+        targets = Targets(plain.route, plain)
         targets.asked = self._last
         if self.history_key is not None:
             targets.history_key = hashed(self.history_key(event))
         if targets.conditional:
-            targets.chosen = self._router.route(type(event)).find(event, targets.failed)
+            targets.chosen = plain.route.find(event, targets.failed)
         if self.unready:
-            self._ask_keys(event, targets, self.unready_among(targets))
+            self.look_at_unready(event, targets)
         return targets
 
     def check_type(self, event: object) -> None:
@@ -176,21 +193,20 @@ class Members(Generic[E]):
             and (not unready or targets.everyone.keys().isdisjoint(unready))
         )
 
-    def find_newcomers(self, event: Any, targets: Targets) -> None:
-        """Ask those that have subscribed since the others were asked, and forget those that have ended."""
+    def find_again(self, event: Any, targets: Targets, published: int, held: Collection[Mailbox] = ()) -> None:
+        """After a wait: ask those that have subscribed since, forget those that have ended, look at room again."""
         targets.chosen = [mailbox for mailbox in targets.chosen if mailbox.end is None]
-        if targets.asked == self._last:
-            return
-        new: list[Mailbox] = []
-        for mailbox in reversed(self.active):
-            if self.active[mailbox].number <= targets.asked:
-                break
-            new.append(mailbox)
-        targets.asked = self._last
-        for mailbox in reversed(new):
-            if mailbox not in targets and self._wants(mailbox, event, targets):
-                targets.chosen.append(mailbox)
-        self._ask_keys(event, targets, new)
+        if targets.asked != self._last:
+            new: list[Mailbox] = []
+            for mailbox in reversed(self.active):
+                if self.active[mailbox].number <= targets.asked:
+                    break
+                new.append(mailbox)
+            targets.asked = self._last
+            for mailbox in reversed(new):
+                if mailbox not in targets and self._wants(mailbox, event, targets):
+                    targets.chosen.append(mailbox)
+        self.look_for_room(event, targets, published, held)
 
     def _wants(self, mailbox: Mailbox, event: object, targets: Targets) -> bool:
         """Ask one subscription, outside the index."""
@@ -202,76 +218,59 @@ class Members(Generic[E]):
             targets.failed.append((mailbox, error))
         return False
 
-    def _ask_keys(self, event: object, targets: Targets, mailboxes: Iterable[Mailbox]) -> None:
-        for mailbox in mailboxes:
-            if not mailbox.is_conflated or mailbox in targets.keys or mailbox not in targets:
-                continue
-            key_of = mailbox.key_of()
-            if key_of is None:  # the subscription is gone, and will be detached
-                continue
-            try:
-                targets.keys[mailbox] = hashed(_plain(key_of(event), mailbox.name))
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException as error:  # noqa: ASYNC103, BLE001 -- whatever it is, it ends that subscription alone
-                targets.failed.append((mailbox, error))
+    def look_for_room(self, event: Any, targets: Targets, published: int, held: Collection[Mailbox] = ()) -> None:
+        """See which of the targets have no room; a slot that is ``held`` is room for this publish."""
+        if published >= targets.plain.room_until:
+            targets.plain.look(published)
+        self.look_at_unready(event, targets, held)
 
-    # ------------------------------------------------------------------ who has room
+    def look_at_unready(self, event: Any, targets: Targets, held: Collection[Mailbox] = ()) -> None:
+        """See which of the unready mailboxes among the targets have no room for this event."""
+        targets.blocked = []
+        targets.starving = []
+        for mailbox in self._unready_among(targets):
+            if mailbox.becomes_ready():
+                self._look_again()
+                continue
+            key = self._key(mailbox, event, targets)
+            if mailbox in held or mailbox.end is not None or mailbox.takes(key):
+                continue
+            if mailbox.overflow == "block":
+                targets.blocked.append(mailbox)
+            elif mailbox.line.woken:
+                targets.starving.append(mailbox)
 
-    def unready_among(self, targets: Targets) -> list[Mailbox]:
-        """Those of the targets that are unready."""
-        unready = self.unready
-        if not unready:
-            return []
-        everyone = targets.everyone
+    def _key(self, mailbox: Mailbox, event: Any, targets: Targets) -> object:
+        """The event's key at this mailbox, asked once; what it raises ends that subscription alone."""
+        keys = targets.keys
+        if mailbox in keys:
+            return keys[mailbox]
+        if (key_of := mailbox.key_of()) is None:
+            return None
+        try:
+            key = key_of(event)
+            if iscoroutine(key):
+                key.close()
+                raise TypeError(f"conflate of {mailbox.name} returned a coroutine; it must be a plain function")
+            keys[mailbox] = key = hashed(key)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: ASYNC103, BLE001 -- whatever it is, it ends that subscription alone
+            targets.failed.append((mailbox, error))
+            return None
+        return key
+
+    def _unready_among(self, targets: Targets) -> list[Mailbox]:
+        unready, everyone = self.unready, targets.everyone
         if len(unready) < len(everyone):  # the cost follows the smaller of the two
             found = [mailbox for mailbox in list(unready) if mailbox in everyone]
         else:
             found = [mailbox for mailbox in everyone if mailbox in unready]
-        found += [mailbox for mailbox in targets.chosen if mailbox in unready]
+        if targets.chosen:
+            found += [mailbox for mailbox in targets.chosen if mailbox in unready]
         return found
-
-    def blocked(self, targets: Targets, published: int, held: Collection[Mailbox] = ()) -> list[Mailbox]:
-        """The mailboxes that have no room for this event, and whose publisher must wait; so many were ``published``.
-
-        Subscriptions that came since and were not asked yet do not count: the publisher asks them when it runs.
-        """
-        if published >= targets.plain.room_until:
-            targets.plain.look(published)
-        if not self.unready:
-            return []
-        blocked: list[Mailbox] = []
-        for mailbox in self.unready_among(targets):
-            if mailbox.becomes_ready():
-                self._look_again()
-                continue
-            if mailbox in held or mailbox.overflow != "block" or mailbox.end is not None:
-                continue
-            if not mailbox.takes(targets.keys.get(mailbox)) and self._was_asked(mailbox, targets):
-                blocked.append(mailbox)
-        return blocked
 
     def _look_again(self) -> None:
         """Others are ready now: nobody knows how many events they have room for."""
         for targets in self.plain.values():
             targets.room_until = 0
-
-    def starving(self, targets: Targets) -> list[Mailbox]:
-        """Where an event would be dropped although a reader was woken, and has not run yet."""
-        keys = targets.keys
-        return [
-            mailbox
-            for mailbox in self.unready_among(targets)
-            if mailbox.overflow != "block" and mailbox.line.woken and not mailbox.takes(keys.get(mailbox))
-        ]
-
-    def _was_asked(self, mailbox: Mailbox, targets: Targets) -> bool:
-        member = self.active.get(mailbox)
-        return member is not None and member.number <= targets.asked
-
-
-def _plain(key: object, name: str) -> object:
-    if iscoroutine(key):
-        key.close()
-        raise TypeError(f"conflate of {name} returned a coroutine; it must be a plain function")
-    return key

@@ -7,7 +7,6 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 
-from ._delivery import NOT_YET
 from ._drain import drain
 from ._errors import SubjectClosed
 from ._explain import CLOSED, ENDED, NOT_RUNNING, Explanation, explain
@@ -138,9 +137,8 @@ class Subject(Signatures[E], Generic[E]):
         """
         delivery = self._life.delivery
         # first without a second coroutine, which would be a tenth of what a publish to one costs
-        if (reached := delivery.publish_at_once(event)) != NOT_YET:
-            return reached
-        return await delivery.publish(event)
+        outcome = delivery.publish_at_once(event)
+        return outcome if isinstance(outcome, int) else await delivery.publish_later(event, outcome)
 
     def publish_nowait(self, event: E, /) -> int:
         """As ``publish``, without waiting and without a checkpoint.

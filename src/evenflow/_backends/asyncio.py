@@ -23,6 +23,7 @@ class AsyncioBackend:
 
     running_loop = staticmethod(asyncio.get_running_loop)
     current_task = staticmethod(asyncio.current_task)
+    wake_up = staticmethod(asyncio.Future)
 
     @staticmethod
     def know(task: asyncio.Task[Any], gone: Callable[[object], None], /) -> KnownTask:
@@ -37,11 +38,6 @@ class AsyncioBackend:
     def turn() -> Awaitable[None]:
         """Let the loop turn once."""
         return _turn()
-
-    @staticmethod
-    def wake_up() -> asyncio.Future[None]:
-        """Make what a reader sleeps on."""
-        return asyncio.get_running_loop().create_future()
 
     @staticmethod
     def call_soon(loop: asyncio.AbstractEventLoop, function: Callable[[], object], /) -> None:
