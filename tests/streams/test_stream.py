@@ -260,7 +260,7 @@ def test_letting_go_of_a_chain_lets_go_of_its_source_at_once() -> None:
                 probe = Probe(5)
                 alive = weakref.ref(probe)
                 chain = make(stream(probe))
-                if not chain._node.needs_task():
+                if not chain._chain.node.needs_task():
                     async for _ in chain:
                         break
                 del probe, chain
