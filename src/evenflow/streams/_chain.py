@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from anyio import ClosedResourceError, create_task_group
 
-from evenflow.streams._ending import Ended
+from evenflow.streams._ending import Caught, Ended
 from evenflow.streams._node import NOT_ENTERED, Node, Run
 from evenflow.streams._operator import PassOn
 
@@ -79,7 +79,7 @@ class Chain(Generic[T]):
                 if self.node.needs_task():
                     self.reader()
             except BaseException as error:
-                await self.exit(error)  # noqa: ASYNC120 -- a cancel meanwhile comes first, as everywhere
+                await self.exit(error)
                 raise
 
     async def exit(self, error: BaseException | None) -> None:
@@ -89,16 +89,16 @@ class Chain(Generic[T]):
         if not self._entered:
             group, self._group = self._group, None
         try:
-            await self.close()
-        except Exception as closing:
-            if error is None:
-                await leave(group, closing)
-                raise
-            error.add_note(f"and closing its sources raised {closing!r}")
+            with Caught() as caught:
+                await self.close()
         except BaseException as cancelled:
             await leave(group, cancelled)
             raise
-        await leave(group, error)
+        if error is not None and caught.error is not None:
+            error.add_note(f"and closing its sources raised {caught.error!r}")
+        await leave(group, error or caught.error)
+        if error is None and caught.error is not None:
+            raise caught.error
 
 
 class StartedNode(Node[T]):
