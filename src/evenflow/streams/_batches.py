@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from anyio import WouldBlock
 
-from evenflow.streams._ending import Caught, conclude
+from evenflow.streams._ending import conclude
 from evenflow.streams._guarded import OneSource
 from evenflow.streams._operator import Operator
 
@@ -33,11 +33,11 @@ class SizedBatches(OneSource[T, tuple[T, ...]]):
 
     async def pull(self) -> tuple[T, ...]:
         """Collect until the batch is full, or nothing comes any more."""
-        if self.ended is None:
-            with Caught() as caught:
-                while len(self.batch) < self.size:
-                    self.batch.append(await anext(self.source))
-            self.ended = caught.error
+        try:
+            while self.ended is None and len(self.batch) < self.size:
+                self.batch.append(await anext(self.source))
+        except Exception as error:  # noqa: BLE001 -- raised below, after the events that came before it
+            self.ended = error
         if self.batch:
             batch, self.batch = tuple(self.batch), []
             return batch

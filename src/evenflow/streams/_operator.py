@@ -85,9 +85,10 @@ class Operator(Node[U_co], Generic[T, U_co]):
             anyio.WouldBlock: none is there.
         """
         source = self.source
-        if isinstance(source, Ended):
+        # By identity: `isinstance` of a kind of `AsyncIterator` would take longer than all the rest.
+        if type(source) is Ended:
             raise WouldBlock
-        if isinstance(source, PutBack):
+        if type(source) is PutBack:
             event: T = source.take()
             return event
         try:

@@ -66,7 +66,7 @@ class FunctionRule(Generic[T, A, U]):
 class RuleOperator(Operator[T, U]):
     """Puts each event to the rule that ``make`` makes at each start."""
 
-    __slots__ = ("decide", "make")
+    __slots__ = ("make", "rule")
 
     def __init__(self, make: Callable[[], Rule[T, U]], above: Node[T]) -> None:
         super().__init__(above)
@@ -79,13 +79,13 @@ class RuleOperator(Operator[T, U]):
 
     def open(self, run: Run, /) -> AsyncIterator[U]:
         """Begin with a new rule."""
-        self.decide = self.make().decide
+        self.rule = self.make()
         return super().open(run)
 
     async def __anext__(self) -> U:
         try:
             while True:
-                result = self.decide(await anext(self.source))
+                result = self.rule.decide(await anext(self.source))
                 if not isinstance(result, Skip):
                     return result
         except BaseException as error:
@@ -97,7 +97,7 @@ class RuleOperator(Operator[T, U]):
         while True:
             event = self.take_nowait()
             try:
-                result = self.decide(event)
+                result = self.rule.decide(event)
             except Exception as error:
                 self.end_with(error)
                 raise WouldBlock from error
@@ -108,7 +108,7 @@ class RuleOperator(Operator[T, U]):
 class FunctionOperator(Operator[T, U]):
     """Calls the user's function for each event, and puts both to the rule that ``make`` makes at each start."""
 
-    __slots__ = ("call", "decide", "make")
+    __slots__ = ("make", "rule")
 
     def __init__(self, make: Callable[[], FunctionRule[T, Any, U]], above: Node[T]) -> None:
         super().__init__(above)
@@ -121,18 +121,17 @@ class FunctionOperator(Operator[T, U]):
 
     def open(self, run: Run, /) -> AsyncIterator[U]:
         """Begin with a new rule."""
-        rule = self.make()
-        self.call, self.decide = rule.call, rule.decide
+        self.rule = self.make()
         return super().open(run)
 
     async def __anext__(self) -> U:
         try:
             while True:
                 event = await anext(self.source)
-                answer = self.call(event)
+                answer = self.rule.call(event)
                 if type(answer) is COROUTINE:
                     answer = await self.wait_for(answer, event)
-                result = self.decide(event, answer)
+                result = self.rule.decide(event, answer)
                 if not isinstance(result, Skip):
                     return result
                 # While it waits for the next event it must not keep this one alive.
@@ -145,9 +144,9 @@ class FunctionOperator(Operator[T, U]):
         """Return what comes of the events that are there. An async function is left to a read that waits."""
         while True:
             event = self.take_nowait()
-            answer = self.call_nowait(event, self.call)
+            answer = self.call_nowait(event, self.rule.call)
             try:
-                result = self.decide(event, answer)
+                result = self.rule.decide(event, answer)
             except Exception as error:
                 self.end_with(error)
                 raise WouldBlock from error
