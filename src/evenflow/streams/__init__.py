@@ -7,7 +7,7 @@ Layout: a file imports only from those above it.
     _ending      what happens when a read brings no event
     _source      where a chain begins
     _operator    one source, read event by event in the reader's task
-    _rules       operators that only decide about an event
+    _deciding    operators that only decide about an event
     _guarded     operators that wait in more than one place: an engine for each start
     _channel     from the tasks of an operator to its reader
     _tasks       the tasks of an operator

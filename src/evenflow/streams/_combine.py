@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from anyio import ClosedResourceError, Event
 
 from evenflow.streams._channel import Notifier
-from evenflow.streams._rules import SKIP
+from evenflow.streams._node import NOTHING
 from evenflow.streams._tasks import TaskEngine
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 def missing(values: list[Any]) -> bool:
     """Whether one of the values has not come yet. They are compared by identity: an event may have any ``__eq__``."""
-    return any(value is SKIP for value in values)
+    return any(value is NOTHING for value in values)
 
 
 class Together(TaskEngine[T]):
@@ -76,7 +76,7 @@ class CombineLatest(Together[tuple[Any, ...]]):
 
     def __init__(self, run: Run, *nodes: Node[Any]) -> None:
         super().__init__(run, *nodes)
-        self.newest: list[Any] = [SKIP] * len(nodes)
+        self.newest: list[Any] = [NOTHING] * len(nodes)
 
     async def take_in(self, number: int, event: Any, /) -> None:
         """Put a tuple if every source has given an event; end if that cannot happen any more."""
@@ -96,7 +96,7 @@ class ZipLatest(Together[tuple[Any, ...]]):
 
     def __init__(self, run: Run, *nodes: Node[Any]) -> None:
         super().__init__(run, *nodes)
-        self.newest: list[Any] = [SKIP] * len(nodes)
+        self.newest: list[Any] = [NOTHING] * len(nodes)
 
     async def take_in(self, number: int, event: Any, /) -> None:
         """Put a tuple if every source has given a new event; end if that was the last tuple."""
@@ -105,7 +105,7 @@ class ZipLatest(Together[tuple[Any, ...]]):
             await self.tasks.checkpoint_now_and_then()
             return
         together = tuple(self.newest)
-        self.newest = [SKIP] * len(self.nodes)
+        self.newest = [NOTHING] * len(self.nodes)
         if any(self.done):
             self.channel.put_nowait(together)
             self.channel.end()
@@ -114,7 +114,7 @@ class ZipLatest(Together[tuple[Any, ...]]):
 
     def after_end(self, number: int, /) -> None:
         """End if nothing new of this source is left: no tuple can follow."""
-        if self.newest[number] is SKIP:
+        if self.newest[number] is NOTHING:
             self.channel.end()
 
 
@@ -126,7 +126,7 @@ class Zip(Together[tuple[Any, ...]]):
     def __init__(self, run: Run, *nodes: Node[Any]) -> None:
         super().__init__(run, *nodes)
         self.changed = Notifier()
-        self.heads: list[Any] = [SKIP] * len(nodes)
+        self.heads: list[Any] = [NOTHING] * len(nodes)
         self.taken = Event()
         self.error: Exception | None = None
 
@@ -150,11 +150,11 @@ class Zip(Together[tuple[Any, ...]]):
         while missing(self.heads):
             if self.error is not None:
                 raise self.error
-            if any(done and head is SKIP for done, head in zip(self.done, self.heads, strict=True)):
+            if any(done and head is NOTHING for done, head in zip(self.done, self.heads, strict=True)):
                 raise StopAsyncIteration
             await self.changed.wait()
         together = tuple(self.heads)
-        self.heads = [SKIP] * len(self.nodes)
+        self.heads = [NOTHING] * len(self.nodes)
         self.taken.set()
         self.taken = Event()
         return together

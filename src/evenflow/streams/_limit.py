@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from evenflow.streams._deciding import FunctionRule, Rule
 from evenflow.streams._ending import ENDED, conclude
 from evenflow.streams._guarded import OneSource
+from evenflow.streams._node import NOTHING, Nothing
 from evenflow.streams._operator import Operator
-from evenflow.streams._rules import SKIP, FunctionRule, Rule, Skip
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -84,7 +85,7 @@ class TakeWhile(FunctionRule[T, object, T]):
 
     __slots__ = ()
 
-    def decide(self, event: T, answer: object, /) -> T | Skip:
+    def decide(self, event: T, answer: object, /) -> T | Nothing:
         """Yield the event, or end."""
         if not answer:
             raise StopAsyncIteration
@@ -99,11 +100,11 @@ class SkipFirst(Rule[T, T]):
     def __init__(self, count: int) -> None:
         self.left = count
 
-    def decide(self, event: T, /) -> T | Skip:
-        """Skip the event while some are left to be skipped."""
+    def decide(self, event: T, /) -> T | Nothing:
+        """Nothing the event while some are left to be skipped."""
         if self.left > 0:
             self.left -= 1
-            return SKIP
+            return NOTHING
         return event
 
 
@@ -120,7 +121,7 @@ class SkipWhile(FunctionRule[T, object, T]):
         """Ask the predicate, until it has said no once."""
         return self.skipping and self.function(event)
 
-    def decide(self, event: T, answer: object, /) -> T | Skip:
-        """Skip the event, or stop skipping for good."""
+    def decide(self, event: T, answer: object, /) -> T | Nothing:
+        """Nothing the event, or stop skipping for good."""
         self.skipping = bool(answer)
-        return SKIP if answer else event
+        return NOTHING if answer else event

@@ -30,6 +30,15 @@ NOT_ENTERED: Final = (
 )
 
 
+class Nothing:
+    """No event: none has come, or a rule yields none."""
+
+    __slots__ = ()
+
+
+NOTHING: Final = Nothing()
+
+
 class Run:
     """One start of a chain: the group that its tasks run in, and whether a part of it may be started again."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from anyio import ClosedResourceError, EndOfStream, WouldBlock
 
@@ -86,11 +86,11 @@ class Operator(Node[U_co], Generic[T, U_co]):
         """
         source = self.source
         # By identity: `isinstance` of a kind of `AsyncIterator` would take longer than all the rest.
-        if type(source) is Ended:
+        kind = type(source)
+        if kind is Ended:
             raise WouldBlock
-        if type(source) is PutBack:
-            event: T = source.take()
-            return event
+        if kind is PutBack:
+            return cast("PutBack[T]", source).take()
         try:
             return self.above.next_nowait()
         except (WouldBlock, EndOfStream, ClosedResourceError):

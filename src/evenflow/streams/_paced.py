@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from anyio import CancelScope, ClosedResourceError, current_time
 
 from evenflow.streams._channel import Notifier
-from evenflow.streams._rules import SKIP, Skip
+from evenflow.streams._node import NOTHING, Nothing
 from evenflow.streams._tasks import TaskEngine, let_others_run
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class Sample(Paced[T, T]):
     def __init__(self, seconds: float, run: Run, above: Node[T]) -> None:
         super().__init__(run, above)
         self.seconds = seconds
-        self.newest: T | Skip = SKIP
+        self.newest: T | Nothing = NOTHING
         self.began = current_time()
         self.ticks = 0
 
@@ -180,8 +180,8 @@ class Sample(Paced[T, T]):
     def release(self) -> T:
         """Return the newest. If there is none, this is the tick at which the end is given."""
         self.due = None
-        event, self.newest = self.newest, SKIP
-        if isinstance(event, Skip):
+        event, self.newest = self.newest, NOTHING
+        if isinstance(event, Nothing):
             raise StopAsyncIteration
         return event
 

@@ -8,8 +8,7 @@ from anyio import ClosedResourceError
 
 from evenflow.streams._channel import Notifier
 from evenflow.streams._ending import Caught
-from evenflow.streams._node import close_all
-from evenflow.streams._rules import SKIP, Skip
+from evenflow.streams._node import NOTHING, Nothing, close_all
 from evenflow.streams._tasks import TaskEngine
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class Race(TaskEngine[T]):
         super().__init__(run, *nodes)
         self.decided = Notifier()
         self.winner: int | None = None
-        self.first: T | Skip = SKIP
+        self.first: T | Nothing = NOTHING
         self.error: Exception | None = None
         self.losers_closed = False
         self.readers = [node.open(run) for node in nodes]
@@ -36,7 +35,7 @@ class Race(TaskEngine[T]):
 
     async def contend(self, number: int) -> None:
         """Wait for the first event of one source. The first source to come cancels the others."""
-        first: T | Skip = SKIP
+        first: T | Nothing = NOTHING
         with Caught() as caught:
             first = await anext(self.readers[number])
         if self.winner is None:
@@ -57,8 +56,8 @@ class Race(TaskEngine[T]):
             self.losers_closed = True
         if self.error is not None:
             raise self.error
-        first, self.first = self.first, SKIP
-        if isinstance(first, Skip):
+        first, self.first = self.first, NOTHING
+        if isinstance(first, Nothing):
             return await anext(self.readers[self.winner])
         return first
 

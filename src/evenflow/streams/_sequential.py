@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from evenflow.streams._ending import Caught, Ended
-from evenflow.streams._node import Node, open_inside
+from evenflow.streams._node import NOTHING, Node, open_inside
 from evenflow.streams._operator import COROUTINE
-from evenflow.streams._rules import SKIP
 from evenflow.streams._source import node_of
 
 if TYPE_CHECKING:
@@ -117,18 +116,18 @@ class ConcatMap(Sequential[T]):
     def __init__(self, function: Callable[[Any], Any], run: Run, above: Node[Any]) -> None:
         super().__init__(run, above)
         self.function = function
-        self.held: Any = SKIP
+        self.held: Any = NOTHING
         self.source = above.open(run)
 
     async def following(self) -> Node[T]:
         """Make a node of the next event. The event is kept until that is done."""
-        if self.held is SKIP:
+        if self.held is NOTHING:
             self.held = await anext(self.source)
         made = self.function(self.held)
         if type(made) is COROUTINE:
             made = await made
         node = node_of(made, "concat_map")
-        self.held = SKIP
+        self.held = NOTHING
         return node
 
     def closes_for_good(self) -> bool:

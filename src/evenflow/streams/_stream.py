@@ -18,6 +18,7 @@ from evenflow.streams._batches import LARGEST_BATCH, SizedBatches, WaitingBatche
 from evenflow.streams._chain import Chain, leave
 from evenflow.streams._checks import check_count, check_function, check_seconds
 from evenflow.streams._combine import CombineLatest, Merge, Zip, ZipLatest
+from evenflow.streams._deciding import FunctionOperator, RuleOperator
 from evenflow.streams._failure import Catch, FinallyDo, Repeat, Retry
 from evenflow.streams._flatten import ExhaustMap, FlatMap, SwitchMap
 from evenflow.streams._group_by import GroupBy
@@ -26,7 +27,6 @@ from evenflow.streams._limit import SkipFirst, SkipWhile, Take, TakeLast, TakeWh
 from evenflow.streams._node import Claimable, Node
 from evenflow.streams._paced import Debounce, Sample, TimedBatches
 from evenflow.streams._race import Race
-from evenflow.streams._rules import FunctionOperator, RuleOperator
 from evenflow.streams._sequential import Concat, ConcatMap
 from evenflow.streams._source import IteratorSource, Streamable, node_of
 from evenflow.streams._timing import Delay, Interval, Throttle, Timeout, Timer

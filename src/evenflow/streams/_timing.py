@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from anyio import CancelScope, ClosedResourceError, EndOfStream, WouldBlock, current_time, move_on_after, sleep_until
 
 from evenflow.streams._channel import Notifier
+from evenflow.streams._deciding import Rule
 from evenflow.streams._guarded import OneSource
-from evenflow.streams._node import Node
-from evenflow.streams._rules import SKIP, Rule, Skip
+from evenflow.streams._node import NOTHING, Node, Nothing
 from evenflow.streams._tasks import TaskEngine, let_others_run
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ class Throttle(Rule[T, T]):
         self.seconds = seconds
         self.silent_until = -inf
 
-    def decide(self, event: T, /) -> T | Skip:
+    def decide(self, event: T, /) -> T | Nothing:
         """Yield the event if it does not come too early."""
         now = current_time()
         if now < self.silent_until:
-            return SKIP
+            return NOTHING
         self.silent_until = now + self.seconds
         return event
 

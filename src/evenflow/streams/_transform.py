@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from evenflow.streams._deciding import FunctionRule, Rule
 from evenflow.streams._ending import conclude
+from evenflow.streams._node import NOTHING, Nothing
 from evenflow.streams._operator import COROUTINE, Operator
-from evenflow.streams._rules import SKIP, FunctionRule, Rule, Skip
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Hashable
@@ -85,9 +86,9 @@ class OfType(Rule[Any, T]):
     def __init__(self, cls: type[T]) -> None:
         self.cls = cls
 
-    def decide(self, event: Any, /) -> T | Skip:
+    def decide(self, event: Any, /) -> T | Nothing:
         """Look at the event's class."""
-        return event if isinstance(event, self.cls) else SKIP
+        return event if isinstance(event, self.cls) else NOTHING
 
 
 class Scan(FunctionRule[T, A, A]):
@@ -103,7 +104,7 @@ class Scan(FunctionRule[T, A, A]):
         """Call the function with what it has made so far."""
         return self.function(self.so_far, event)
 
-    def decide(self, _event: T, answer: A, /) -> A | Skip:
+    def decide(self, _event: T, answer: A, /) -> A | Nothing:
         """Keep the answer, and yield it."""
         self.so_far = answer
         return answer
@@ -129,12 +130,12 @@ class Pairwise(Rule[T, tuple[T, T]]):
     __slots__ = ("before",)
 
     def __init__(self) -> None:
-        self.before: T | Skip = SKIP
+        self.before: T | Nothing = NOTHING
 
-    def decide(self, event: T, /) -> tuple[T, T] | Skip:
+    def decide(self, event: T, /) -> tuple[T, T] | Nothing:
         """Yield the event with the one before it, if there was one."""
         before, self.before = self.before, event
-        return SKIP if isinstance(before, Skip) else (before, event)
+        return NOTHING if isinstance(before, Nothing) else (before, event)
 
 
 class Tap(FunctionRule[T, object, T]):
@@ -142,7 +143,7 @@ class Tap(FunctionRule[T, object, T]):
 
     __slots__ = ()
 
-    def decide(self, event: T, _answer: object, /) -> T | Skip:
+    def decide(self, event: T, _answer: object, /) -> T | Nothing:
         """Yield the event, whatever the function has answered."""
         return event
 
@@ -156,10 +157,10 @@ class Distinct(FunctionRule[T, "Hashable", T]):
         super().__init__(key or itself)
         self.seen: set[Hashable] = set()
 
-    def decide(self, event: T, answer: Hashable, /) -> T | Skip:
+    def decide(self, event: T, answer: Hashable, /) -> T | Nothing:
         """Yield the event if its key is new."""
         if answer in self.seen:
-            return SKIP
+            return NOTHING
         self.seen.add(answer)
         return event
 
@@ -171,12 +172,12 @@ class DistinctUntilChanged(FunctionRule[T, object, T]):
 
     def __init__(self, key: Callable[..., Any] | None) -> None:
         super().__init__(key or itself)
-        self.before: object = SKIP
+        self.before: object = NOTHING
 
-    def decide(self, event: T, answer: object, /) -> T | Skip:
+    def decide(self, event: T, answer: object, /) -> T | Nothing:
         """Yield the event if its key differs from the one before."""
-        if self.before is not SKIP and self.before == answer:
-            return SKIP
+        if self.before is not NOTHING and self.before == answer:
+            return NOTHING
         self.before = answer
         return event
 

@@ -8,7 +8,7 @@ from anyio import CancelScope
 
 from evenflow.streams._combine import missing
 from evenflow.streams._ending import Caught
-from evenflow.streams._rules import SKIP
+from evenflow.streams._node import NOTHING
 from evenflow.streams._tasks import TaskEngine, let_others_run
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class WithLatestFrom(Watching[Any, tuple[Any, ...]]):
 
     def __init__(self, run: Run, above: Node[Any], *others: Node[Any]) -> None:
         super().__init__(run, above, *others)
-        self.newest: list[Any] = [SKIP] * len(others)
+        self.newest: list[Any] = [NOTHING] * len(others)
         self.others_ran = False
 
     async def watch(self, number: int, node: Node[Any], reader: AsyncIterator[Any], /) -> None:

@@ -9,12 +9,12 @@ same for all rules of a kind.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from anyio import WouldBlock
 
 from evenflow.streams._ending import conclude
-from evenflow.streams._node import name_of
+from evenflow.streams._node import Nothing, name_of
 from evenflow.streams._operator import COROUTINE, Operator
 
 if TYPE_CHECKING:
@@ -27,22 +27,13 @@ A = TypeVar("A")
 U = TypeVar("U")
 
 
-class Skip:
-    """The answer of a rule that yields nothing for an event."""
-
-    __slots__ = ()
-
-
-SKIP: Final = Skip()
-
-
 class Rule(Generic[T, U]):
     """Decides by the event alone."""
 
     __slots__ = ()
 
-    def decide(self, event: T, /) -> U | Skip:
-        """Return what to yield for the event, or ``SKIP``."""
+    def decide(self, event: T, /) -> U | Nothing:
+        """Return what to yield for the event, or ``NOTHING``."""
         raise NotImplementedError
 
 
@@ -58,8 +49,8 @@ class FunctionRule(Generic[T, A, U]):
         """Call the function; the answer may be a coroutine."""
         return self.function(event)
 
-    def decide(self, event: T, answer: A, /) -> U | Skip:
-        """Return what to yield for the event, or ``SKIP``; raise ``StopAsyncIteration`` for the end."""
+    def decide(self, event: T, answer: A, /) -> U | Nothing:
+        """Return what to yield for the event, or ``NOTHING``; raise ``StopAsyncIteration`` for the end."""
         raise NotImplementedError
 
 
@@ -86,7 +77,7 @@ class RuleOperator(Operator[T, U]):
         try:
             while True:
                 result = self.rule.decide(await anext(self.source))
-                if not isinstance(result, Skip):
+                if not isinstance(result, Nothing):
                     return result
         except BaseException as error:
             await conclude(self, error)
@@ -101,7 +92,7 @@ class RuleOperator(Operator[T, U]):
             except Exception as error:
                 self.end_with(error)
                 raise WouldBlock from error
-            if not isinstance(result, Skip):
+            if not isinstance(result, Nothing):
                 return result
 
 
@@ -132,7 +123,7 @@ class FunctionOperator(Operator[T, U]):
                 if type(answer) is COROUTINE:
                     answer = await self.wait_for(answer, event)
                 result = self.rule.decide(event, answer)
-                if not isinstance(result, Skip):
+                if not isinstance(result, Nothing):
                     return result
                 # While it waits for the next event it must not keep this one alive.
                 del event, answer
@@ -150,5 +141,5 @@ class FunctionOperator(Operator[T, U]):
             except Exception as error:
                 self.end_with(error)
                 raise WouldBlock from error
-            if not isinstance(result, Skip):
+            if not isinstance(result, Nothing):
                 return result
