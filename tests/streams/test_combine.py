@@ -26,9 +26,6 @@ CASES: list[Case] = [
     ("merge of three", lambda: marbles("a|").merge(marbles("-b|"), marbles("--c|")), "abc|", {}),
     ("merge of an error", lambda: marbles("-a--b|").merge(marbles("--#")), "-a#", {}),
     ("merge with nothing", lambda: marbles("-a-|").merge(), "-a-|", {}),
-    ("concat", lambda: marbles("-a-|").concat(marbles("-b|")), "-a--b|", {}),
-    ("concat after an error", lambda: marbles("-#").concat(marbles("-b|")), "-#", {}),
-    ("concat of three", lambda: stream("a").concat("b", "c"), "(abc|)", {}),
     ("zip", lambda: marbles("-a-b-c|").zip(marbles("--x----y-|")), "--p----q-|", {"p": AX, "q": BY}),
     (
         "zip ends with the pair that was the last",
@@ -50,18 +47,6 @@ CASES: list[Case] = [
     ("combine_latest with nothing", lambda: marbles("-a-|").combine_latest(marbles("----|")), "----|", {}),
     ("combine_latest that can give none", lambda: marbles("-a-b|").combine_latest(marbles("--|")), "---|", {}),
     ("combine_latest of an error", lambda: marbles("-a-b|").combine_latest(marbles("--#")), "--#", {}),
-    (
-        "with_latest_from",
-        lambda: marbles("a--b-c|").with_latest_from(marbles("-x--y-------|")),
-        "---p-q|",
-        {"p": BX, "q": ("c", "y")},
-    ),
-    ("with_latest_from an error", lambda: marbles("-a--b|").with_latest_from(marbles("x--#")), "-p-#", {"p": AX}),
-    ("with_latest_from what has ended", lambda: marbles("-a|").with_latest_from(marbles("(xy|)")), "-p|", {"p": AY}),
-    ("with_latest_from a list", lambda: stream("ab").with_latest_from("xy"), "(pq|)", {"p": AY, "q": BY}),
-    ("race", lambda: marbles("--a-b|").race(marbles("-x-y--|")), "-x-y--|", {}),
-    ("race of an end", lambda: marbles("--a-b|").race(marbles("-|")), "-|", {}),
-    ("race of an error", lambda: marbles("--a-b|").race(marbles("-#")), "-#", {}),
 ]
 
 
@@ -81,19 +66,6 @@ def test_all_sources_are_started_together() -> None:
             start = anyio.current_time()
             assert await chain.receive() == AX
             assert anyio.current_time() - start == pytest.approx(3)
-
-    on_both_loops(main)
-
-
-def test_the_losers_of_a_race_are_closed_when_it_is_won() -> None:
-    """They are not read on, and not kept until the end."""
-
-    async def main() -> None:
-        bench = Bench(10, every=1.0)
-        async with bench.source(first=5).race(bench.source(first=1), bench.source(first=3)) as chain:
-            assert await chain.receive() == 0
-            assert [probe.closed for probe in bench.probes] == [1, 0, 1]
-            assert await chain.receive() == 1
 
     on_both_loops(main)
 

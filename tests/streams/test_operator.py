@@ -1,4 +1,4 @@
-"""Links: what they give without waiting, which is what `batches()` and `timeout` ask them for."""
+"""Operators: what they yield without waiting, which is what `batches()` and `timeout` ask them for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import anyio
 import pytest
 
 from evenflow.streams import Stream, stream
+from evenflow.streams._node import Run
+from evenflow.streams._operator import PassOn
+from evenflow.streams._source import node_of
 from evenflow.testing import marbles
 
 from .drawing import on_both_loops
@@ -149,5 +152,37 @@ def test_an_event_of_the_last_moment_comes_in_time() -> None:
     async def main() -> None:
         assert await marbles("---a--b|").timeout(3).to_list() == ["a", "b"]
         assert await marbles("---a--b|").map(str.upper).timeout(3).to_list() == ["A", "B"]
+
+    on_both_loops(main)
+
+
+def test_a_user_function_that_raises_would_block_has_failed() -> None:
+    """The error is the reader's, and not mistaken for a source that has nothing ready."""
+
+    def blocks_at_two(number: int) -> int:
+        if number == 2:
+            raise anyio.WouldBlock
+        return number
+
+    async def main() -> None:
+        async with stream(range(4)).map(blocks_at_two).batches() as chain:
+            assert await chain.receive() == (0, 1)
+            with pytest.raises(anyio.WouldBlock):
+                await chain.receive()
+
+    on_both_loops(main)
+
+
+def test_an_event_that_was_put_back_is_kept_by_the_operator_and_yielded_first() -> None:
+    """The source goes on behind it."""
+
+    async def main() -> None:
+        operator: PassOn[int] = PassOn(node_of([1, 2], "test"))
+        reader = operator.open(Run(None))
+        first = await anext(reader)
+        operator.put_back(first)
+        assert operator.next_nowait() == 1
+        operator.put_back(first)
+        assert [event async for event in operator] == [1, 2]
 
     on_both_loops(main)
