@@ -99,6 +99,7 @@ class Flattening(TaskEngine[T]):
 
     async def make_and_read(self, event: Any, output: Output[T]) -> Exception | None:
         """Run a stream to its end; return its error, or None. One that has failed is closed with the chain."""
+        node: Node[Any] | None = None
         with Caught() as caught:
             made = self.function(event)
             if type(made) is COROUTINE:
@@ -107,8 +108,8 @@ class Flattening(TaskEngine[T]):
             self.open_nodes[node] = None
             reader = open_inside(node, self.run)
             caught.error = await self.tasks.read(node, reader, output.put)
-            if caught.error is None:
-                del self.open_nodes[node]
+        if node is not None and caught.error is None:
+            del self.open_nodes[node]
         return caught.error
 
     def end_if_over(self, error: Exception | None) -> None:
