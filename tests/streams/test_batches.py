@@ -1,4 +1,4 @@
-"""Batches by size, and of everything that is waiting: drawings, and what only words can say."""
+"""Batches by size, and of everything that is waiting: drawings, and what a drawing cannot show."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ CASES: list[Case] = [
 def test_it_does_what_is_drawn(
     name: str, make: Callable[[], Stream[Any]], expected: str, values: dict[str, Any]
 ) -> None:
-    """The same events at the same times with the same end as in ReactiveX."""
+    """It yields the same events at the same times with the same end as ReactiveX."""
     check(make, expected, **values)
 
 
 def test_batches_of_all_that_waits_are_bounded_and_keep_an_error() -> None:
-    """At most 1,024 events; what fails meanwhile is raised by the next read, after what came before it."""
+    """They have at most 1,024 events; an error met meanwhile is raised by the next read, after the events before it."""
 
     def failing() -> Any:
         yield from range(3)

@@ -17,7 +17,7 @@ from .probes import Bench, Boom, Probe
 
 
 def test_reading_after_the_end_gives_the_end_and_after_closing_an_error() -> None:
-    """anyio's two errors keep their meaning."""
+    """``EndOfStream`` and ``ClosedResourceError`` keep the meaning that anyio gives them."""
 
     async def main() -> None:
         for chain in (stream([1]), stream([1]).map(str), stream([1]).merge([])):
@@ -41,7 +41,7 @@ def test_reading_after_the_end_gives_the_end_and_after_closing_an_error() -> Non
 
 
 def test_a_chain_goes_on_under_an_operator_where_it_was_read_to() -> None:
-    """Read the head, then hand on the rest."""
+    """A reader may take the first events itself, and give the rest to an operator."""
 
     async def main() -> None:
         for chain in (stream(range(4)), stream(range(4)).map(int)):
@@ -54,8 +54,8 @@ def test_a_chain_goes_on_under_an_operator_where_it_was_read_to() -> None:
     on_both_loops(main)
 
 
-def test_letting_go_of_a_chain_lets_go_of_its_source_at_once() -> None:
-    """No cycle keeps it alive: a bare ``async for`` that was left by ``break`` holds nothing."""
+def test_dropping_a_chain_frees_its_source_at_once() -> None:
+    """There is no reference cycle: after a ``break`` out of a bare ``async for`` nothing keeps the source alive."""
 
     async def main() -> None:
         gc.disable()
@@ -81,7 +81,7 @@ def test_letting_go_of_a_chain_lets_go_of_its_source_at_once() -> None:
 
 
 def test_the_body_of_the_async_with_may_raise_what_it_likes() -> None:
-    """A group of its own, a cancel of an outer scope, an error while closing: none of it is wrapped or lost."""
+    """An exception group, a cancel of an outer scope and an error while closing are neither wrapped nor lost."""
 
     async def main() -> None:
         group = ExceptionGroup("of the body", [Boom()])
@@ -112,7 +112,7 @@ def test_the_body_of_the_async_with_may_raise_what_it_likes() -> None:
 
 
 def test_an_error_while_closing_does_not_hide_the_error_of_the_body() -> None:
-    """It becomes a note to it, whether the chain has tasks or not."""
+    """It becomes a note on that error, whether the chain has tasks or not."""
 
     class Fails(Probe):
         async def aclose(self) -> None:
@@ -131,7 +131,7 @@ def test_an_error_while_closing_does_not_hide_the_error_of_the_body() -> None:
 
 
 def test_leaving_a_chain_closes_it_though_an_operator_has_taken_it_over() -> None:
-    """Whoever entered it has the last word; what was made of it is at its end then."""
+    """Whoever entered the chain closes it, and the operator behind it then meets the end."""
 
     async def main() -> None:
         for make in (lambda s: s.map(int), lambda s: s.merge([])):

@@ -13,7 +13,7 @@ from evenflow.streams import interval, stream
 @pytest.mark.parametrize("count", [-1, 1.5, True, "2", None])
 @pytest.mark.parametrize("name", ["take", "skip", "take_last", "batches", "repeat", "retry"])
 def test_a_count_that_is_none_is_refused(name: str, count: Any) -> None:
-    """It is an integer, large enough."""
+    """A count must be an integer, and large enough."""
     if count is None and name in {"batches", "repeat"}:
         return  # there it has a meaning
     with pytest.raises((TypeError, ValueError), match=name):
@@ -23,13 +23,13 @@ def test_a_count_that_is_none_is_refused(name: str, count: Any) -> None:
 @pytest.mark.parametrize("seconds", [-1, "1", None, True, float("inf"), float("nan")])
 @pytest.mark.parametrize("name", ["debounce", "throttle", "sample", "delay", "timeout"])
 def test_a_duration_that_is_none_is_refused(name: str, seconds: Any) -> None:
-    """Seconds are a number, not negative, and not endless."""
+    """A duration must be a number, not negative, and finite."""
     with pytest.raises((TypeError, ValueError), match=f"{name} expected"):
         getattr(stream([1]), name)(seconds)
 
 
 @pytest.mark.parametrize("make", [lambda: stream([1]).sample(0), lambda: stream([1]).throttle(0), lambda: interval(0)])
 def test_no_time_at_all_is_refused_where_it_makes_no_sense(make: Callable[[], object]) -> None:
-    """Every zero seconds is never, or always."""
+    """``sample``, ``throttle`` and ``interval`` need more than 0 seconds."""
     with pytest.raises(ValueError, match="more than 0"):
         make()

@@ -1,4 +1,4 @@
-"""Several sources: drawings, and what only words can say."""
+"""Several sources: drawings, and what a drawing cannot show."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ CASES: list[Case] = [
 def test_it_does_what_is_drawn(
     name: str, make: Callable[[], Stream[Any]], expected: str, values: dict[str, Any]
 ) -> None:
-    """The same events at the same times with the same end as in ReactiveX."""
+    """It yields the same events at the same times with the same end as ReactiveX."""
     check(make, expected, **values)
 
 
 def test_all_sources_are_started_together() -> None:
-    """What the second source does takes its time from the start, not from when the first has given."""
+    """The time of the second source runs from the start, not from the first event of the first source."""
 
     async def main() -> None:
         async with marbles("---a|").zip(marbles("---x|")) as chain:
@@ -71,7 +71,7 @@ def test_all_sources_are_started_together() -> None:
 
 
 def test_a_source_that_has_ended_is_closed_while_the_others_go_on() -> None:
-    """``merge`` keeps nothing open that has nothing to give."""
+    """``merge`` closes each source at its end, not at the end of all."""
 
     async def main() -> None:
         bench = Bench(10, every=1.0)
@@ -83,7 +83,7 @@ def test_a_source_that_has_ended_is_closed_while_the_others_go_on() -> None:
 
 
 def test_an_error_does_not_overtake_the_tuple_that_is_complete() -> None:
-    """``zip`` gives what it has, and then the error."""
+    """``zip`` yields the complete tuples first, then raises the error."""
 
     async def main() -> None:
         boom = Boom()
@@ -98,7 +98,7 @@ def test_an_error_does_not_overtake_the_tuple_that_is_complete() -> None:
 
 
 def test_events_may_compare_as_they_like() -> None:
-    """An event that is equal to everything, or to nothing, is an event."""
+    """The operators never compare events with ``==``."""
 
     class Equal:
         def __eq__(self, other: object) -> bool:
@@ -116,14 +116,14 @@ def test_events_may_compare_as_they_like() -> None:
 
 
 def test_a_stream_cannot_be_merged_with_itself() -> None:
-    """It has one reader."""
+    """A stream has one reader, and the error names ``share``."""
     source = stream([1])
     with pytest.raises(RuntimeError, match="share"):
         source.merge(source)
 
 
 def test_a_read_that_waits_gets_the_end_when_the_chain_is_closed_elsewhere() -> None:
-    """Closing wakes whoever reads, with anyio's own error for it."""
+    """Closing wakes the reader with ``ClosedResourceError``."""
 
     async def main() -> None:
         makes: list[Callable[[Stream[Any]], Stream[Any]]] = [

@@ -14,7 +14,7 @@ from .probes import Boom, Probe
 
 
 def test_an_error_while_closing_does_not_hide_the_error_of_the_stream() -> None:
-    """It becomes a note to it."""
+    """It becomes a note on that error."""
 
     class Fails(Probe):
         async def aclose(self) -> None:
@@ -33,7 +33,7 @@ def test_an_error_while_closing_does_not_hide_the_error_of_the_stream() -> None:
 
 
 def test_an_error_outlives_a_cancel_while_its_chain_is_closed() -> None:
-    """The next read raises it again."""
+    """The next read raises the error again."""
 
     class Slow(Probe):
         async def aclose(self) -> None:
@@ -53,7 +53,7 @@ def test_an_error_outlives_a_cancel_while_its_chain_is_closed() -> None:
 
 
 def test_caught_keeps_an_exception_and_lets_a_cancel_through() -> None:
-    """An error can be handed on as it is; a cancel is nobody's to keep."""
+    """An error is kept to be raised elsewhere, and a cancel is not caught."""
 
     async def main() -> None:
         boom = Boom()
@@ -72,7 +72,7 @@ def test_caught_keeps_an_exception_and_lets_a_cancel_through() -> None:
 
 
 def test_what_has_ended_yields_its_error_or_the_end() -> None:
-    """As often as it is read."""
+    """It does so at every read."""
 
     async def main() -> None:
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""Streams of streams: drawings, and what only words can say."""
+"""Streams of streams: drawings, and what a drawing cannot show."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ CASES: list[Case] = [
 
 @pytest.mark.parametrize("name, make, expected", CASES, ids=[case[0] for case in CASES])
 def test_it_does_what_is_drawn(name: str, make: Callable[[], Stream[Any]], expected: str) -> None:
-    """The same events at the same times with the same end as in ReactiveX."""
+    """It yields the same events at the same times with the same end as ReactiveX."""
     check(make, expected)
 
 
-def test_flat_map_runs_so_many_at_once_and_then_the_source_waits() -> None:
-    """With ``concurrency=2`` a third event is not asked for before one of two streams has ended."""
+def test_flat_map_runs_a_limited_number_of_streams_and_then_the_source_waits() -> None:
+    """With ``concurrency=2`` a third event is not asked for before one of the two streams has ended."""
 
     async def main() -> None:
         bench = Bench(10)
@@ -97,8 +97,8 @@ def test_a_switch_closes_the_stream_before_it_starts_the_next() -> None:
     on_both_loops(main)
 
 
-def test_a_switch_lets_go_of_what_nobody_has_read() -> None:
-    """A slow reader of ``switch_map`` gets what is newest."""
+def test_a_switch_drops_what_nobody_has_read() -> None:
+    """A slow reader of ``switch_map`` gets the newest event."""
 
     async def main() -> None:
         async def answer(letter: str) -> list[str]:
@@ -114,9 +114,9 @@ def test_a_switch_lets_go_of_what_nobody_has_read() -> None:
 
 @pytest.mark.parametrize("name", ["switch_map", "exhaust_map"])
 def test_what_a_stream_gives_without_waiting_it_gives_before_the_source_is_read_on(name: str) -> None:
-    """As in Rx, where a synchronous stream is over before the next event comes."""
+    """As in Rx, a synchronous stream ends before the next event is taken."""
 
-    async def letters(number: int) -> Any:  # noqa: ASYNC124 -- it is to be async
+    async def letters(number: int) -> Any:  # noqa: ASYNC124 -- it must be async
         for letter in "ab":
             yield f"{number}{letter}"
 
@@ -129,7 +129,7 @@ def test_what_a_stream_gives_without_waiting_it_gives_before_the_source_is_read_
 
 
 def test_what_cannot_be_a_stream_is_an_error_of_the_chain() -> None:
-    """A function that gives an event where a stream is needed is told so."""
+    """A function that returns an event where a stream is needed raises ``TypeError`` in the chain."""
 
     async def main() -> None:
         for name in ("flat_map", "concat_map", "switch_map", "exhaust_map"):
@@ -141,7 +141,7 @@ def test_what_cannot_be_a_stream_is_an_error_of_the_chain() -> None:
 
 @pytest.mark.parametrize("name", ["flat_map", "switch_map"])
 def test_what_needs_no_time_is_given_in_the_order_of_the_source(name: str) -> None:
-    """Of two events that come together, all that the first one's stream gives at once comes before the second one's."""
+    """Of two events at the same time, the stream of the first yields all it has ready before the stream of the second does."""
 
     async def main() -> None:
         chain = getattr(marbles("-(ab)|"), name)(lambda letter: [letter, letter.upper()])
@@ -151,7 +151,7 @@ def test_what_needs_no_time_is_given_in_the_order_of_the_source(name: str) -> No
 
 
 def test_flat_map_gives_what_came_before_an_error() -> None:
-    """An event and an error that come together: what is made of the event at once is given before the error."""
+    """If an event and an error come at the same time, what the event's stream has ready is yielded before the error."""
 
     async def main() -> None:
         def fails() -> Any:
@@ -168,7 +168,7 @@ def test_flat_map_gives_what_came_before_an_error() -> None:
 
 @pytest.mark.parametrize("within", [None, 9.0])
 def test_flat_map_gives_the_batches_of_all_streams_before_the_error_that_closed_them(within: float | None) -> None:
-    """Two streams that read one source in batches: where that fails, both give what they hold, and then the error comes."""
+    """If two streams read one source in batches and it fails, both yield what they hold, and then the error comes."""
 
     async def main() -> None:
         seen: list[Any] = []
@@ -183,7 +183,7 @@ def test_flat_map_gives_the_batches_of_all_streams_before_the_error_that_closed_
 
 
 def test_a_stream_that_is_never_out_of_events_does_not_hold_up_the_source() -> None:
-    """A stream that always has another event is left for the next one, by switch_map, and does not keep flat_map from it."""
+    """``switch_map`` leaves a stream that always has another event, and ``flat_map`` starts the next one beside it."""
 
     async def main() -> None:
         async def endless() -> Any:

@@ -21,7 +21,7 @@ async def read_all(group: Stream[Any], into: list[Any]) -> None:
 
 
 def test_group_by_gives_each_group_as_a_stream_that_ends_with_the_source() -> None:
-    """Each is read in a task of its own, and has operators of its own."""
+    """Each group can be read in a task of its own, through operators of its own."""
 
     async def main() -> None:
         got: dict[int, list[int]] = {}
@@ -34,7 +34,7 @@ def test_group_by_gives_each_group_as_a_stream_that_ends_with_the_source() -> No
 
 
 def test_a_group_that_nobody_keeps_holds_up_nobody() -> None:
-    """Its events are left out; so are those of a group that was closed."""
+    """Its events are left out, and so are those of a group that was closed."""
 
     async def main() -> None:
         async with stream(range(9)).group_by(lambda n: n % 3) as groups:
@@ -54,8 +54,8 @@ def test_a_group_that_nobody_keeps_holds_up_nobody() -> None:
     on_both_loops(main)
 
 
-def test_groups_can_be_counted_and_sifted() -> None:
-    """What counts them or looks at their keys holds none while it waits for the next."""
+def test_groups_can_be_counted_and_filtered() -> None:
+    """An operator that only counts groups, or looks at their keys, keeps none alive while it waits for the next."""
 
     async def main() -> None:
         assert await stream(range(9)).group_by(lambda n: n % 3).count() == 3
@@ -68,7 +68,7 @@ def test_groups_can_be_counted_and_sifted() -> None:
 
 
 def test_an_error_reaches_every_group() -> None:
-    """The groups and the stream of them fail with the very error."""
+    """All groups, and the stream of groups, raise the error itself."""
 
     async def main() -> None:
         boom = Boom()
@@ -94,7 +94,7 @@ def test_an_error_reaches_every_group() -> None:
 
 
 def test_more_keys_than_groups_are_an_error_that_says_so() -> None:
-    """The key that was one too many is named."""
+    """The error names the key that was one too many."""
 
     async def main() -> None:
         with pytest.raises(RuntimeError, match="max_groups=2 keys, the last was 2"):

@@ -1,4 +1,4 @@
-"""How many: drawings, and what only words can say."""
+"""How many: drawings, and what a drawing cannot show."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ CASES: list[Case] = [
 def test_it_does_what_is_drawn(
     name: str, make: Callable[[], Stream[Any]], expected: str, values: dict[str, Any]
 ) -> None:
-    """The same events at the same times with the same end as in ReactiveX."""
+    """It yields the same events at the same times with the same end as ReactiveX."""
     check(make, expected, **values)
 
 
 def test_take_does_not_ask_for_one_more() -> None:
-    """The source is asked for what is taken, and closed when the end is read."""
+    """The source is asked for exactly what is taken, and closed when the end is read."""
 
     async def main() -> None:
         bench = Bench(10)

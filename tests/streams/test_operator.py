@@ -50,7 +50,7 @@ CASES: list[Case] = [
 def test_all_that_is_there_comes_in_one_batch(
     name: str, make: Callable[[], Stream[Any]], expected: list[tuple[Any, ...]]
 ) -> None:
-    """Through the operators that can tell; the others give one event a batch, and lose none."""
+    """Operators that know what is ready pass it on at once; the others yield one event a batch, and lose none."""
 
     async def main() -> None:
         assert await make().batches().to_list() == expected
@@ -81,7 +81,7 @@ FAILING: list[tuple[str, Callable[[], Stream[Any]]]] = [
 def test_an_error_that_is_met_early_is_raised_by_the_read_that_waits(
     name: str, make: Callable[[], Stream[Any]]
 ) -> None:
-    """After what came before it; and then comes the end."""
+    """It comes after the events before it, and then comes the end."""
 
     async def main() -> None:
         async with make().batches() as chain:
@@ -95,7 +95,7 @@ def test_an_error_that_is_met_early_is_raised_by_the_read_that_waits(
 
 
 def test_a_key_that_cannot_be_hashed_is_an_error_too() -> None:
-    """What an operator itself cannot do with an event is the same."""
+    """An error of the operator itself is raised in the same way."""
 
     async def main() -> None:
         async with stream([0, 1, []]).distinct().batches() as chain:
@@ -107,7 +107,7 @@ def test_a_key_that_cannot_be_hashed_is_an_error_too() -> None:
 
 
 def test_an_event_that_was_put_back_is_in_the_next_batch() -> None:
-    """The event of a function that waits comes once, and in its place."""
+    """An event whose function waits is yielded once, and in its place."""
 
     async def slow_at_two(number: int) -> int:
         await anyio.sleep(1)
@@ -157,7 +157,7 @@ def test_an_event_of_the_last_moment_comes_in_time() -> None:
 
 
 def test_a_user_function_that_raises_would_block_has_failed() -> None:
-    """The error is the reader's, and not mistaken for a source that has nothing ready."""
+    """The reader gets the error; it is not taken for a source that has nothing ready."""
 
     def blocks_at_two(number: int) -> int:
         if number == 2:
@@ -174,7 +174,7 @@ def test_a_user_function_that_raises_would_block_has_failed() -> None:
 
 
 def test_an_event_that_was_put_back_is_kept_by_the_operator_and_yielded_first() -> None:
-    """The source goes on behind it."""
+    """After that event the source is read on."""
 
     async def main() -> None:
         operator: PassOn[int] = PassOn(node_of([1, 2], "test"))

@@ -1,4 +1,4 @@
-"""What is due at a time: drawings, and what only words can say."""
+"""What is due at a time: drawings, and what a drawing cannot show."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ CASES: list[Case] = [
 def test_it_does_what_is_drawn(
     name: str, make: Callable[[], Stream[Any]], expected: str, values: dict[str, Any]
 ) -> None:
-    """The same events at the same times with the same end as in ReactiveX."""
+    """It yields the same events at the same times with the same end as ReactiveX."""
     check(make, expected, **values)
 
 
 def test_what_was_due_before_the_reader_came_waits_for_it() -> None:
-    """A debounced event whose silence is over is not replaced by the next: the source waits instead."""
+    """A debounced event that is due is not replaced by the next one: the source waits instead."""
 
     async def main() -> None:
         async with marbles("a----b----c----|").debounce(2) as chain:
@@ -58,7 +58,7 @@ def test_what_was_due_before_the_reader_came_waits_for_it() -> None:
 
 
 def test_an_error_takes_nothing_back_that_was_due_before_it() -> None:
-    """Only what was not due yet is let go of, however late the reader is."""
+    """Only what was not yet due is dropped, however late the reader is."""
 
     async def main() -> None:
         for make in (lambda s: s.debounce(2), lambda s: s.sample(2)):
@@ -72,7 +72,7 @@ def test_an_error_takes_nothing_back_that_was_due_before_it() -> None:
 
 
 def test_what_was_sampled_before_the_reader_came_waits_for_it() -> None:
-    """The same for ``sample``: of each stretch between two ticks the newest is given."""
+    """The newest event between two ticks is yielded, however late the reader is."""
 
     async def main() -> None:
         async with marbles("-ab-cd---|").sample(3) as chain:
@@ -98,7 +98,7 @@ def test_a_full_batch_waits_for_the_reader_and_the_source_with_it() -> None:
 
 
 def test_sample_keeps_its_clock_while_nothing_comes() -> None:
-    """Its times are those of the clock it was started by, not of the events."""
+    """Its ticks are counted from its start, not from the events."""
 
     async def main() -> None:
         recording = await record(marbles("-------a-|").sample(2))

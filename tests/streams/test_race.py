@@ -1,4 +1,4 @@
-"""`race`: drawings, and what only words can say."""
+"""`race`: drawings, and what a drawing cannot show."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ CASES: list[Case] = [
 def test_it_does_what_is_drawn(
     name: str, make: Callable[[], Stream[Any]], expected: str, values: dict[str, Any]
 ) -> None:
-    """The same events at the same times with the same end as in ReactiveX."""
+    """It yields the same events at the same times with the same end as ReactiveX."""
     check(make, expected, **values)
 
 
 def test_the_losers_of_a_race_are_closed_when_it_is_won() -> None:
-    """They are not read on, and not kept until the end."""
+    """They are closed at once, not at the end of the chain."""
 
     async def main() -> None:
         bench = Bench(10, every=1.0)

@@ -1,4 +1,4 @@
-"""One stream after another: drawings, and what only words can say."""
+"""One stream after another: drawings, and what a drawing cannot show."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ CASES: list[Case] = [
 def test_it_does_what_is_drawn(
     name: str, make: Callable[[], Stream[Any]], expected: str, values: dict[str, Any]
 ) -> None:
-    """The same events at the same times with the same end as in ReactiveX."""
+    """It yields the same events at the same times with the same end as ReactiveX."""
     check(make, expected, **values)
 
 
 def test_a_stream_made_inside_may_need_a_task_if_the_chain_was_entered() -> None:
-    """``concat_map`` needs none of its own; without ``async with`` a stream that does is refused."""
+    """``concat_map`` needs no task; without ``async with`` an inner stream that needs one is refused."""
 
     async def main() -> None:
         assert await stream([1, 2]).concat_map(lambda n: stream([n]).debounce(1)).to_list() == [1, 2]

@@ -15,13 +15,13 @@ from evenflow.testing import marbles
 from .drawing import on_both_loops
 
 
-async def letters() -> AsyncIterator[str]:  # noqa: ASYNC124 -- it is to be async
+async def letters() -> AsyncIterator[str]:  # noqa: ASYNC124 -- it must be async
     yield "a"
     yield "b"
 
 
 class Naive:
-    """An iterator that begins when it is asked for an iterator, as in many a tutorial."""
+    """An iterator that starts in ``__aiter__``, as in many tutorials."""
 
     def __aiter__(self) -> AsyncIterator[str]:
         self.rest = ["b", "a"]
@@ -44,7 +44,7 @@ class Bare:
 
 
 class GivesBare:
-    """Gives an iterator that has no more than it must."""
+    """An async iterable whose iterator has only ``__anext__``."""
 
     def __aiter__(self) -> Bare:
         return Bare()
@@ -58,7 +58,7 @@ class Again:
 
 
 def test_a_stream_is_made_of_whatever_gives_events() -> None:
-    """Iterables, async iterables, receive streams, functions that return one; a stream is itself."""
+    """``stream()`` takes iterables, async iterables, receive streams and functions; a stream it returns as it is."""
 
     async def main() -> None:
         send, receive = anyio.create_memory_object_stream[str](2)
@@ -86,13 +86,13 @@ def test_a_stream_is_made_of_whatever_gives_events() -> None:
 
 @pytest.mark.parametrize("source", [5, None, int, Event])
 def test_what_gives_no_events_is_refused(source: object) -> None:
-    """The error says what was given and what would do."""
+    """The error names what was given, and what is expected."""
     with pytest.raises(TypeError, match=r"cannot make a stream of .*expected an async iterable, an iterable"):
         stream(source)
 
 
 def test_an_event_is_no_source_though_pydantic_would_iterate_over_its_fields() -> None:
-    """A function that forgets the brackets around its one result is told so."""
+    """A function that returns an event instead of a list of events is told so."""
 
     class Placed(Event):
         total: int
@@ -102,7 +102,7 @@ def test_an_event_is_no_source_though_pydantic_would_iterate_over_its_fields() -
 
 
 def test_an_async_generator_that_a_cancel_has_ended_says_so() -> None:
-    """It never looks like an end; the generator's own end does."""
+    """The next read raises an error, and only after that comes the end."""
 
     async def slow() -> AsyncIterator[int]:
         yield 0
@@ -126,7 +126,7 @@ def test_an_async_generator_that_a_cancel_has_ended_says_so() -> None:
 
 
 def test_an_async_generator_read_by_a_task_outlives_the_cancelled_reader() -> None:
-    """An operator with a task reads it where the reader's cancel does not reach."""
+    """An operator with a task reads it in that task, which the reader's cancel does not reach."""
 
     async def slow() -> AsyncIterator[int]:
         for number in range(3):
@@ -143,7 +143,7 @@ def test_an_async_generator_read_by_a_task_outlives_the_cancelled_reader() -> No
 
 
 def test_a_plain_iterable_lets_the_loop_turn() -> None:
-    """A reader of something endless can be cancelled, and loses nothing by it."""
+    """A reader of an endless iterable can be cancelled, and loses nothing."""
 
     async def main() -> None:
         numbers = stream(iter(range(10**9))).map(int)
@@ -158,7 +158,7 @@ def test_a_plain_iterable_lets_the_loop_turn() -> None:
 
 
 def test_a_generator_is_closed_with_its_chain() -> None:
-    """Sync and async ones, at the end and before it."""
+    """This holds for sync and async generators, read to the end or not."""
 
     async def main() -> None:
         closed: list[str] = []

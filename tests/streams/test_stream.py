@@ -1,4 +1,4 @@
-"""Stream and ``stream()``: where chains begin, who reads them, and how they are left."""
+"""Stream: an anyio stream with operators, which any kind of stream can have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .drawing import on_both_loops
 
 
 def test_it_is_an_anyio_stream() -> None:
-    """Whoever takes a receive stream takes one of ours."""
+    """It can be given to everything that takes an anyio receive stream."""
     assert isinstance(stream([1]), anyio.abc.ObjectReceiveStream)
 
 
@@ -32,7 +32,7 @@ def test_an_iterator_outlives_a_cancel() -> None:
 
 
 def test_a_kind_of_stream_is_made_by_a_pull() -> None:
-    """A subclass with ``_pull`` and ``aclose`` has every operator, and is refused to a second reader."""
+    """A subclass with ``_pull`` and ``aclose`` has every operator, and refuses a second reader."""
 
     class Countdown(Stream[int]):
         def __init__(self, number: int) -> None:
@@ -70,7 +70,7 @@ def test_a_kind_of_stream_is_made_by_a_pull() -> None:
 
 
 def test_a_subscription_is_a_stream_and_is_closed_with_its_chain() -> None:
-    """Leaving the end of the chain detaches it from its subject."""
+    """Leaving the chain detaches the subscription from its subject."""
 
     async def main() -> None:
         numbers = Subject(int)

@@ -1,4 +1,4 @@
-"""In time: drawings, and what only words can say."""
+"""In time: drawings, and what a drawing cannot show."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ CASES: list[Case] = [
 def test_it_does_what_is_drawn(
     name: str, make: Callable[[], Stream[Any]], expected: str, values: dict[str, Any]
 ) -> None:
-    """The same events at the same times with the same end as in ReactiveX."""
+    """It yields the same events at the same times with the same end as ReactiveX."""
     check(make, expected, **values)
 
 
 def test_timeout_says_how_long_it_has_waited() -> None:
-    """The error is Python's own ``TimeoutError``; one that the source raises goes out as it is."""
+    """The error is Python's own ``TimeoutError``; one that the source raises comes as it is."""
     mine = TimeoutError("of the source")
 
     async def main() -> None:
@@ -62,8 +62,8 @@ def test_a_slow_reader_is_no_fault_of_the_source() -> None:
     on_both_loops(main)
 
 
-def test_delay_holds_so_many_and_then_the_source_waits() -> None:
-    """1,024 events on their way; the rest is asked for when there is room."""
+def test_delay_holds_a_limited_number_of_events_and_then_the_source_waits() -> None:
+    """It holds 1,024 events, and asks for more when there is room."""
 
     async def main() -> None:
         bench = Bench(3_000)
@@ -76,7 +76,7 @@ def test_delay_holds_so_many_and_then_the_source_waits() -> None:
 
 
 def test_a_late_reader_gets_every_number_of_an_interval() -> None:
-    """What is due is given at once, nothing is left out, and the clock is not put back."""
+    """What is due is yielded at once, no number is left out, and the clock runs on."""
 
     async def main() -> None:
         async with interval(1) as ticks:
@@ -90,7 +90,7 @@ def test_a_late_reader_gets_every_number_of_an_interval() -> None:
 
 
 def test_a_cancelled_wait_for_a_tick_takes_no_tick() -> None:
-    """The number that was waited for is the next to be given."""
+    """The number that was waited for is the next to be yielded."""
 
     async def main() -> None:
         recording = []

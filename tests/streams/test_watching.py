@@ -1,4 +1,4 @@
-"""One source and others that are watched: drawings, and what only words can say."""
+"""One source and others that are watched: drawings, and what a drawing cannot show."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ CASES: list[Case] = [
 def test_it_does_what_is_drawn(
     name: str, make: Callable[[], Stream[Any]], expected: str, values: dict[str, Any]
 ) -> None:
-    """The same events at the same times with the same end as in ReactiveX."""
+    """It yields the same events at the same times with the same end as ReactiveX."""
     check(make, expected, **values)
 
 
 def test_the_other_is_read_once_and_closed() -> None:
-    """``skip_until`` reads one event of the other, and lets go of it then."""
+    """``skip_until`` reads one event of the other source, then closes it."""
 
     async def main() -> None:
         bench = Bench(10, every=1.0)
@@ -63,7 +63,7 @@ def test_the_other_is_read_once_and_closed() -> None:
 
 
 def test_take_until_ends_a_read_that_waits() -> None:
-    """The other's event comes while the source gives nothing: the reader gets the end at once."""
+    """If the other source yields while the reader waits, the reader gets the end at once."""
 
     async def main() -> None:
         async with marbles("-a-").take_until(marbles("-----x")) as chain:

@@ -1,6 +1,6 @@
 """Between the tasks of an operator and its reader.
 
-Notifier    wakes whoever waits for a change
+Notifier    wakes the tasks that wait for a change
 Channel     hands events to the reader; whoever puts one waits until it was taken
 """
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Notifier:
-    """Wakes everyone who waits; each then looks again at what it waits for."""
+    """Wakes all tasks that wait for a change; each then looks again."""
 
     __slots__ = ("_event",)
 
@@ -23,7 +23,7 @@ class Notifier:
         self._event: Event | None = None
 
     def notify(self) -> None:
-        """Wake everyone who waits."""
+        """Wake all tasks that wait."""
         if self._event is not None:
             self._event.set()
             self._event = None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST_AT_ONCE: Final = 256
-"""So many events a new stream may yield before the source is read on; then both go on side by side."""
+"""How many events a new stream may yield before the source is read on. Then both go on side by side."""
 
 
 class Output(Generic[T]):

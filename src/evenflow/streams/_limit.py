@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Take(Operator[T, T]):
-    """See ``take``. It is no rule, for it must let go of the source with the last event, not at the next one."""
+    """See ``take``. It is not a rule: it must stop reading the source with the last event, not at the next one."""
 
     __slots__ = ("count", "left")
 

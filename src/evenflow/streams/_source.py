@@ -28,7 +28,7 @@ Streamable: TypeAlias = "AsyncIterable[T] | Iterable[T] | Callable[[], AsyncIter
 """What ``stream()`` takes, and what a function given to ``flat_map``, ``catch`` and their like may return."""
 
 CHECKPOINT_AFTER: Final = 256
-"""After so many events of a plain iterable there is one checkpoint."""
+"""How many events of a plain iterable are read between two checkpoints."""
 
 KILLED: Final = (
     "the async generator behind this stream was ended by a cancelled read, and cannot go on: "
@@ -164,7 +164,7 @@ class IteratorSource(AsyncSource[T]):
         """
         if self.spent:
             raise NotRestartable(
-                f"cannot start {type(self.iterator).__name__} again, it is spent: "
+                f"cannot start {type(self.iterator).__name__} again, it can be read only once: "
                 "give stream() a function that returns a new one"
             )
         return WatchedIterator(self, self.reader()) if run.restarts else self.reader()

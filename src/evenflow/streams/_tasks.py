@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CHECKPOINT_AFTER: Final = 32
-"""After so many events a task that does not wait for the reader has a checkpoint."""
+"""How many events a task that does not wait for the reader takes in between two checkpoints."""
 
 
 class OperatorTask:
