@@ -1,7 +1,7 @@
 """What does an operator cost, beside aiostream and beside a bare `async for` that does the same work?
 
-Everybody reads the same asynchronous generator and counts what comes out. The bare loop is what a user would write who
-needs neither backpressure through the chain, nor cancelling that loses nothing, nor a chain that closes its sources.
+All read the same asynchronous generator and count what comes out. The bare loop is what a user would write without
+backpressure through the chain, without cancelling that loses nothing, and without a chain that closes its sources.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ THEIRS = "aiostream"
 OURS = "evenflow"
 
 _QUIET = 0.002
-"""Seconds of silence that a debounce waits for; every event of a round comes before that has passed once."""
+"""Seconds of silence that a debounce waits for. All events of a round come within that time."""
 
 
 def double(number: int) -> int:
@@ -44,7 +44,7 @@ async def numbers(count: int) -> AsyncIterator[int]:
 
 
 def run(bench: Bench) -> None:
-    """A row for each operator; then what a chain adds for each link."""
+    """Measure a row for each operator, then what each map adds to a chain."""
     events = bench.pick(quick=4_000, full=15_000)
     rows = {row: {name: _case(read, events) for name, read in readers.items()} for row, readers in _ROWS.items()}
     ratios: dict[str, float] = {}
@@ -73,7 +73,7 @@ def run(bench: Bench) -> None:
 
 
 def _chains(bench: Bench, events: int) -> None:
-    """One to five maps in turns: a chain of five costs at most five times what one costs."""
+    """Measure chains of up to five maps: five cost at most five times what one costs."""
     results = bench.compare(
         "chain",
         "a chain of so many maps: processor time for each event of the source",
@@ -182,7 +182,7 @@ async def _bare_merge(count: int) -> int:
 
 
 async def _bare_debounce(count: int) -> int:
-    """A timer that each event sets anew."""
+    """A timer that is reset by each event."""
     loop = asyncio.get_running_loop()
     out: list[int] = []
     timer: asyncio.TimerHandle | None = None

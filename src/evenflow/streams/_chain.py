@@ -96,7 +96,7 @@ class Chain(Generic[T]):
             raise
         if error is not None and caught.error is not None:
             error.add_note(f"and closing its sources raised {caught.error!r}")
-        await leave(group, error or caught.error)
+        await leave(group, caught.error if error is None else error)
         if error is None and caught.error is not None:
             raise caught.error
 

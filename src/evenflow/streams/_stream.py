@@ -718,7 +718,8 @@ class _ChainStream(Stream[T]):
             self._check_owner()
         return self._chain.reader()
 
-    def __aiter__(self) -> AsyncIterator[T]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # anyio says Self; a loop over the node itself saves a coroutine for each event
+    # anyio returns Self here. A loop over the node itself saves a coroutine for each event.
+    def __aiter__(self) -> AsyncIterator[T]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         return self._chain_reader()
 
     async def __anext__(self) -> T:
