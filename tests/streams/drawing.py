@@ -1,4 +1,4 @@
-"""Tests that are drawings: what goes in, what is done to it, what comes out. Each runs on both loops."""
+"""Tests that are drawings: the sources, the chain, and what comes out of it. Each runs on both loops."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def digits(drawing: str) -> Stream[Any]:
 
 
 def check(make: Callable[[], Stream[Any]], expected: str, **values: Any) -> None:
-    """Run the stream, and compare what it does with the drawing."""
+    """Run the stream, and compare what comes out with the drawing."""
     on_both_loops(lambda: assert_drawn(make(), expected, **values))
 
 

@@ -1,4 +1,4 @@
-"""Sources that remember what was asked of them, and the table of all operators that the rules are asked of."""
+"""Sources that remember what they were asked for, and the table of all operators for the tests of their common rules."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from evenflow.streams import Stream, stream
 
 
 class Boom(Exception):
-    """What a source fails with."""
+    """The error of a source that fails."""
 
 
 class Probe(AsyncIterator[Any]):
-    """Gives numbers from 0 on, one every so many seconds; counts what it was asked for, and whether it was closed.
+    """Yields numbers from 0 on, one every ``every`` seconds. It counts what it was asked for, and how often it was closed.
 
-    It is what a good source is: a cancelled read takes nothing.
+    It behaves as a good source does: a cancelled read takes nothing.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Probe(AsyncIterator[Any]):
 
 @dataclass
 class Bench:
-    """The sources of one chain, made as the operators ask for them."""
+    """The sources of one chain, kept so that a test can look at them."""
 
     count: int
     every: float = 0.0
@@ -75,7 +75,7 @@ class Bench:
         return stream(self.probe(**changes))
 
     def other(self) -> Stream[Any]:
-        """Return a second source, half a beat behind, that never fails."""
+        """Return a second source that comes half an interval later, and never fails."""
         return self.source(first=self.every / 2, error=None)
 
     def all_closed(self) -> bool:
@@ -84,12 +84,12 @@ class Bench:
 
 @dataclass(frozen=True)
 class Operator:
-    """How the rules are asked of one operator.
+    """How one operator is put to the rules.
 
-    ``make`` puts it behind a source. ``needs(n)`` is how many events of the source it takes to give ``n``, and
-    ``ahead`` how many more it may have asked for: both are what its docstring says it holds.
-    ``paced``: it looks at the clock or reads the source as it comes, so that a source that never waits would give it nothing.
-    ``before_error`` is what it gives of 0, 1, 2 and an error, at one event a second, before that error.
+    ``make`` puts it behind a source. To yield n events it needs ``needs(n)`` events of the source, and it may have asked
+    for ``ahead`` more: both follow from what its docstring says that it holds.
+    ``paced`` operators look at the clock or read the source as it comes, so a source that never waits is no use to them.
+    ``before_error`` is what it yields before the error of a source that yields 0, 1, 2, one a second, and then fails.
     """
 
     name: str
@@ -213,4 +213,4 @@ OPERATORS: tuple[Operator, ...] = (
     Operator("repeat", lambda s, b: s.repeat(1)),
     Operator("finally_do", lambda s, b: s.finally_do(lambda: None)),
 )
-"""Every operator of the contract; `test_every_operator_is_in_the_table` holds that."""
+"""Every operator of the contract; `test_every_operator_is_in_the_table` checks that none is missing."""

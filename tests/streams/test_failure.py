@@ -50,12 +50,12 @@ CASES: list[Case] = [
 
 @pytest.mark.parametrize("name, make, expected", CASES, ids=[case[0] for case in CASES])
 def test_it_does_what_is_drawn(name: str, make: Callable[[], Stream[Any]], expected: str) -> None:
-    """The same events at the same times with the same end as in ReactiveX."""
+    """It yields the same events at the same times with the same end as ReactiveX."""
     check(make, expected)
 
 
 def test_catch_gets_the_very_error_after_the_source_was_closed() -> None:
-    """The function is called with what the source raised, when that is closed already; it may be async."""
+    """The function may be async, and is called when the source has been closed."""
 
     async def main() -> None:
         boom = Boom()
@@ -91,7 +91,7 @@ def test_catch_may_raise_another_error() -> None:
 
 
 def test_a_function_is_called_anew_by_retry_and_by_repeat() -> None:
-    """And a chain that is started again begins with fresh state."""
+    """A chain that is started again begins with fresh state."""
 
     async def main() -> None:
         calls: list[int] = []
@@ -112,7 +112,7 @@ def test_a_function_is_called_anew_by_retry_and_by_repeat() -> None:
 
 
 def test_operators_with_tasks_are_started_again_too() -> None:
-    """Their tasks are ended, their sources closed, and all of it opened anew."""
+    """Their tasks are ended, their sources are closed, and everything is opened again."""
 
     async def main() -> None:
         made: list[Bench] = []
@@ -132,7 +132,7 @@ def test_operators_with_tasks_are_started_again_too() -> None:
 
 
 def test_a_subscription_goes_on_where_it_was() -> None:
-    """``retry`` closes what can be made again, and keeps what cannot."""
+    """``retry`` closes what can be opened again, and keeps a subscription open, which cannot."""
 
     class Line(Event):
         text: str
@@ -149,12 +149,12 @@ def test_a_subscription_goes_on_where_it_was() -> None:
 
 
 def test_a_source_that_is_spent_cannot_be_started_again() -> None:
-    """``retry`` lets its error out, with a note; ``repeat`` says what would help."""
+    """``retry`` raises the error of the source with a note; ``repeat`` raises an error that says what to do."""
 
     async def main() -> None:
         boom = Boom()
 
-        async def once() -> Any:  # noqa: ASYNC124 -- it is to be async
+        async def once() -> Any:  # noqa: ASYNC124 -- it must be async
             yield 1
             raise boom
 
@@ -174,7 +174,7 @@ def test_a_source_that_is_spent_cannot_be_started_again() -> None:
 
 
 def test_a_wait_before_the_next_attempt_is_cancelled_and_taken_up() -> None:
-    """The time runs on while nobody reads."""
+    """The time before the next attempt runs on while nobody reads."""
 
     async def main() -> None:
         async with marbles("a#").retry(2, wait=10) as chain:
@@ -189,7 +189,7 @@ def test_a_wait_before_the_next_attempt_is_cancelled_and_taken_up() -> None:
 
 
 def test_finally_do_is_called_once_after_the_source_was_closed() -> None:
-    """At the end, after an error, when left early; and never for a chain that did not start."""
+    """It is called at the end, after an error and when the chain is left early, but not if the chain never started."""
 
     async def main() -> None:
         calls: list[bool] = []
@@ -211,7 +211,7 @@ def test_finally_do_is_called_once_after_the_source_was_closed() -> None:
 
 
 def test_finally_do_may_be_async_and_what_it_raises_goes_out() -> None:
-    """A function that fails at the end is an error; after an error it is a note to that."""
+    """An error of the function is raised; after an error of the stream it becomes a note on that."""
 
     async def fails() -> None:
         await anyio.sleep(1)
@@ -228,7 +228,7 @@ def test_finally_do_may_be_async_and_what_it_raises_goes_out() -> None:
 
 
 def test_repeating_nothing_lets_the_loop_turn() -> None:
-    """An empty source that is repeated for ever can be cancelled."""
+    """An empty source that is repeated for ever can still be cancelled."""
 
     async def main() -> None:
         with anyio.move_on_after(1) as scope:

@@ -1,8 +1,7 @@
-"""Streams of streams: drawings, and what only words can say."""
+"""Streams of streams: drawings, and what a drawing cannot show."""
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -38,9 +37,6 @@ CASES: list[Case] = [
     ("flat_map of nothing", lambda: marbles("-d-|").flat_map(inner), "---|"),
     ("flat_map, one at a time", lambda: marbles("-ab|").flat_map(inner, concurrency=1), "-12-34-5|"),
     ("flat_map, async", lambda: marbles("-a--|").flat_map(slowly), "---12-3|"),
-    ("concat_map", lambda: marbles("-a-b-|").concat_map(inner), "-12-34-5|"),
-    ("concat_map of an error of the source", lambda: marbles("-a-#").concat_map(inner), "-12-3#"),
-    ("concat_map, async", lambda: marbles("-b-|").concat_map(slowly), "---4-5|"),
     ("switch_map", lambda: marbles("-a-b---|").switch_map(inner), "-124-5-|"),
     ("switch_map waits for the newest", lambda: marbles("-b|").switch_map(inner), "-4-5|"),
     ("switch_map of an error of the source", lambda: marbles("-a-#").switch_map(inner), "-12#"),
@@ -55,12 +51,12 @@ CASES: list[Case] = [
 
 @pytest.mark.parametrize("name, make, expected", CASES, ids=[case[0] for case in CASES])
 def test_it_does_what_is_drawn(name: str, make: Callable[[], Stream[Any]], expected: str) -> None:
-    """The same events at the same times with the same end as in ReactiveX."""
+    """It yields the same events at the same times with the same end as ReactiveX."""
     check(make, expected)
 
 
-def test_flat_map_runs_so_many_at_once_and_then_the_source_waits() -> None:
-    """With ``concurrency=2`` a third event is not asked for before one of two streams has ended."""
+def test_flat_map_runs_a_limited_number_of_streams_and_then_the_source_waits() -> None:
+    """With ``concurrency=2`` a third event is not asked for before one of the two streams has ended."""
 
     async def main() -> None:
         bench = Bench(10)
@@ -101,8 +97,8 @@ def test_a_switch_closes_the_stream_before_it_starts_the_next() -> None:
     on_both_loops(main)
 
 
-def test_a_switch_lets_go_of_what_nobody_has_read() -> None:
-    """A slow reader of ``switch_map`` gets what is newest."""
+def test_a_switch_drops_what_nobody_has_read() -> None:
+    """A slow reader of ``switch_map`` gets the newest event."""
 
     async def main() -> None:
         async def answer(letter: str) -> list[str]:
@@ -118,9 +114,9 @@ def test_a_switch_lets_go_of_what_nobody_has_read() -> None:
 
 @pytest.mark.parametrize("name", ["switch_map", "exhaust_map"])
 def test_what_a_stream_gives_without_waiting_it_gives_before_the_source_is_read_on(name: str) -> None:
-    """As in Rx, where a synchronous stream is over before the next event comes."""
+    """As in Rx, a synchronous stream ends before the next event is taken."""
 
-    async def letters(number: int) -> Any:  # noqa: ASYNC124 -- it is to be async
+    async def letters(number: int) -> Any:  # noqa: ASYNC124 -- it must be async
         for letter in "ab":
             yield f"{number}{letter}"
 
@@ -132,95 +128,8 @@ def test_what_a_stream_gives_without_waiting_it_gives_before_the_source_is_read_
     on_both_loops(main)
 
 
-async def read_all(group: Stream[Any], into: list[Any]) -> None:
-    into.extend([event async for event in group])
-
-
-def test_group_by_gives_each_group_as_a_stream_that_ends_with_the_source() -> None:
-    """Each is read in a task of its own, and has operators of its own."""
-
-    async def main() -> None:
-        got: dict[int, list[int]] = {}
-        async with stream(range(6)).group_by(lambda n: n % 2) as groups, anyio.create_task_group() as tasks:
-            async for key, group in groups:
-                tasks.start_soon(read_all, group.map(lambda n: n * 10), got.setdefault(key, []))
-        assert got == {0: [0, 20, 40], 1: [10, 30, 50]}
-
-    on_both_loops(main)
-
-
-def test_a_group_that_nobody_keeps_holds_up_nobody() -> None:
-    """Its events are left out; so are those of a group that was closed."""
-
-    async def main() -> None:
-        async with stream(range(9)).group_by(lambda n: n % 3) as groups:
-            first, kept = await groups.receive()
-            assert (first, await kept.receive()) == (0, 0)
-            second, dropped = await groups.receive()
-            assert second == 1
-            del dropped
-            gc.collect()
-            third, closed = await groups.receive()
-            await closed.aclose()
-            assert third == 2
-            assert [event async for event in kept] == [3, 6]
-            with pytest.raises(anyio.EndOfStream):
-                await groups.receive()
-
-    on_both_loops(main)
-
-
-def test_groups_can_be_counted_and_sifted() -> None:
-    """What counts them or looks at their keys holds none while it waits for the next."""
-
-    async def main() -> None:
-        assert await stream(range(9)).group_by(lambda n: n % 3).count() == 3
-        only = stream(range(9)).group_by(lambda n: n % 3).filter(lambda pair: pair[0] == 2)
-        assert await only.flat_map(lambda pair: pair[1]).to_list() == [2, 5, 8]
-        skipped = stream(range(9)).group_by(lambda n: n % 3).skip(2).flat_map(lambda pair: pair[1])
-        assert await skipped.to_list() == [2, 5, 8]
-
-    on_both_loops(main)
-
-
-def test_an_error_reaches_every_group() -> None:
-    """The groups and the stream of them fail with the very error."""
-
-    async def main() -> None:
-        boom = Boom()
-        raised = []
-
-        async def read(group: Stream[Any]) -> None:
-            try:
-                async for _ in group:
-                    pass
-            except Boom as error:
-                raised.append(error)
-
-        async with anyio.create_task_group() as tasks, marbles("ab#", error=boom).group_by(str) as groups:
-            try:
-                async for _, group in groups:
-                    tasks.start_soon(read, group)
-            except Boom as error:
-                raised.append(error)
-            await checkpoint()
-        assert raised == [boom, boom, boom]
-
-    on_both_loops(main)
-
-
-def test_more_keys_than_groups_are_an_error_that_says_so() -> None:
-    """The key that was one too many is named."""
-
-    async def main() -> None:
-        with pytest.raises(RuntimeError, match="max_groups=2 keys, the last was 2"):
-            await stream(range(9)).group_by(lambda n: n, max_groups=2).for_each(lambda pair: None)
-
-    on_both_loops(main)
-
-
 def test_what_cannot_be_a_stream_is_an_error_of_the_chain() -> None:
-    """A function that gives an event where a stream is needed is told so."""
+    """A function that returns an event where a stream is needed raises ``TypeError`` in the chain."""
 
     async def main() -> None:
         for name in ("flat_map", "concat_map", "switch_map", "exhaust_map"):
@@ -230,21 +139,9 @@ def test_what_cannot_be_a_stream_is_an_error_of_the_chain() -> None:
     on_both_loops(main)
 
 
-def test_a_stream_made_inside_may_need_a_task_if_the_chain_was_entered() -> None:
-    """``concat_map`` needs none of its own; without ``async with`` a stream that does is refused."""
-
-    async def main() -> None:
-        assert await stream([1, 2]).concat_map(lambda n: stream([n]).debounce(1)).to_list() == [1, 2]
-        chain = stream([1, 2]).concat_map(lambda n: stream([n]).debounce(1))
-        with pytest.raises(RuntimeError, match="async with"):
-            await chain.receive()
-
-    on_both_loops(main)
-
-
 @pytest.mark.parametrize("name", ["flat_map", "switch_map"])
 def test_what_needs_no_time_is_given_in_the_order_of_the_source(name: str) -> None:
-    """Of two events that come together, all that the first one's stream gives at once comes before the second one's."""
+    """Of two events at the same time, the stream of the first yields all it has ready before the stream of the second does."""
 
     async def main() -> None:
         chain = getattr(marbles("-(ab)|"), name)(lambda letter: [letter, letter.upper()])
@@ -254,7 +151,7 @@ def test_what_needs_no_time_is_given_in_the_order_of_the_source(name: str) -> No
 
 
 def test_flat_map_gives_what_came_before_an_error() -> None:
-    """An event and an error that come together: what is made of the event at once is given before the error."""
+    """If an event and an error come at the same time, what the event's stream has ready is yielded before the error."""
 
     async def main() -> None:
         def fails() -> Any:
@@ -271,7 +168,7 @@ def test_flat_map_gives_what_came_before_an_error() -> None:
 
 @pytest.mark.parametrize("within", [None, 9.0])
 def test_flat_map_gives_the_batches_of_all_streams_before_the_error_that_closed_them(within: float | None) -> None:
-    """Two streams that read one source in batches: where that fails, both give what they hold, and then the error comes."""
+    """If two streams read one source in batches and it fails, both yield what they hold, and then the error comes."""
 
     async def main() -> None:
         seen: list[Any] = []
@@ -286,7 +183,7 @@ def test_flat_map_gives_the_batches_of_all_streams_before_the_error_that_closed_
 
 
 def test_a_stream_that_is_never_out_of_events_does_not_hold_up_the_source() -> None:
-    """A stream that always has another event is left for the next one, by switch_map, and does not keep flat_map from it."""
+    """``switch_map`` leaves a stream that always has another event, and ``flat_map`` starts the next one beside it."""
 
     async def main() -> None:
         async def endless() -> Any:

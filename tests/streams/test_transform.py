@@ -1,4 +1,4 @@
-"""One event at a time: drawings, and what only words can say."""
+"""One event at a time: drawings, and what a drawing cannot show."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ CASES: list[Case] = [
 def test_it_does_what_is_drawn(
     name: str, make: Callable[[], Stream[Any]], expected: str, values: dict[str, Any]
 ) -> None:
-    """The same events at the same times with the same end as in ReactiveX."""
+    """It yields the same events at the same times with the same end as ReactiveX."""
     check(make, expected, **values)
 
 
 def test_an_event_whose_async_function_was_cancelled_is_kept_and_the_function_called_again() -> None:
-    """A cancel while the function runs costs a call, never an event."""
+    """A cancel while the function runs means another call, and never a lost event."""
 
     async def main() -> None:
         calls: list[str] = []
@@ -93,7 +93,7 @@ def test_an_event_whose_async_function_was_cancelled_is_kept_and_the_function_ca
 
 
 def test_a_kept_event_is_kept_through_a_second_cancel_and_a_change_of_reader() -> None:
-    """Whoever reads next gets it, and those that come after it come after it."""
+    """The next reader gets it, and the later events come after it."""
 
     async def main() -> None:
         async with stream([1, 2, 3]).scan(slowly_add, 0) as chain:
@@ -109,7 +109,7 @@ def test_a_kept_event_is_kept_through_a_second_cancel_and_a_change_of_reader() -
 
 
 def test_a_condition_is_a_predicate() -> None:
-    """What was written for ``where`` filters a stream, too."""
+    """A condition written for ``where`` can filter a stream, too."""
 
     class Placed(Event):
         total: int
@@ -123,9 +123,9 @@ def test_a_condition_is_a_predicate() -> None:
 
 
 def test_a_function_that_raises_stop_async_iteration_ends_nothing_in_silence() -> None:
-    """Only the source says when it ends."""
+    """It raises ``RuntimeError``: only the source says when it ends."""
 
-    async def stop(_: object) -> None:  # noqa: ASYNC124 -- it is to be async
+    async def stop(_: object) -> None:  # noqa: ASYNC124 -- it must be async
         raise StopAsyncIteration
 
     async def main() -> None:
@@ -139,7 +139,7 @@ def test_a_function_that_raises_stop_async_iteration_ends_nothing_in_silence() -
     "name", ["map", "filter", "scan", "tap", "distinct", "take_while", "flat_map", "catch", "finally_do"]
 )
 def test_what_cannot_be_called_is_refused_when_it_is_written(name: str) -> None:
-    """The error names the operator and what it got; and the stream is still free."""
+    """The error names the operator and what it got, and the stream has no owner."""
     source = stream([1])
     with pytest.raises(TypeError, match=rf"{name} expected a function.*not 5"):
         getattr(source, name)(*((5, 0) if name == "scan" else (5,)))
@@ -147,6 +147,6 @@ def test_what_cannot_be_called_is_refused_when_it_is_written(name: str) -> None:
 
 
 def test_of_type_wants_a_class() -> None:
-    """An instance is refused."""
+    """An instance is refused, with an error that says so."""
     with pytest.raises(TypeError, match="of_type expected a class, not 5"):
         stream([1]).of_type(5)

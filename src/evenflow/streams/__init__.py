@@ -1,21 +1,36 @@
-"""Streams: what can be read one by one, at the reader's pace, and the operators on it.
+"""Streams: what can be read one event after the other, at the reader's pace, and the operators on it.
 
 Layout: a file imports only from those above it.
 
-    _node        what a chain is made of while it runs
-    _link        operators on one source that run no task
+    _checks      arguments that an operator refuses
+    _node        Node: one source or one operator of a chain
+    _ending      what happens when a read brings no event
     _source      where a chain begins
-    _crew        the tasks of an operator, and how they hand events to the reader
-    _sequel      operators that read one stream after another
+    _operator    one source, read event by event in the reader's task
+    _deciding    operators that only decide about an event
+    _guarded     operators that wait in more than one place: an engine for each start
+    _channel     from the tasks of an operator to its reader
+    _tasks       the tasks of an operator
+
     _transform   one event at a time
     _limit       how many
+    _timing      in time, and the clocks
     _paced       what is due at a time
-    _timing      in time
-    _combine     several sources
-    _flatten     streams of streams
+    _batches     batches that do not look at the clock
+    _combine     several sources at once
+    _watching    one source, and others that are watched
+    _race        the first of several sources
+    _sequential  one source after another
     _failure     failure, and starting again
-    _sink        out
-    _stream      Stream: all of it in one class; `stream`, `interval`, `timer`
+    _flatten     a stream for each event
+    _group_by    a stream for each key
+
+    _chain       a tree of nodes while it is read
+    _sinks       out of a stream
+    _stream      Stream: the operators, listed; `stream`, `interval`, `timer`
+
+To add an operator: write a rule if it only decides about an event, an operator if it reads one source event by event,
+and an engine otherwise. Then list it in `_stream`, in tests/streams/probes.py and in docs/marbles.py.
 """
 
 from importlib import import_module
@@ -28,7 +43,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> object:
-        """Give `share`, which stands on subjects, and so outside this band, from here as well."""
+        """Import `share` when it is asked for: it needs subjects, which import this package."""
         if name == "share":
             return import_module("evenflow._share").share
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

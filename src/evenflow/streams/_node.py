@@ -1,34 +1,46 @@
-"""What a chain of operators is made of while it runs.
+"""Node: one source or one operator of a chain.
 
-A ``Stream`` is what a user holds; behind it stands a tree of nodes, one an operator, sources at its leaves.
-A node is an object with an ``__anext__``, not a generator, so that a cancel ends nothing.
+A ``Stream`` is what a user holds. Behind it stands a tree of nodes: one for each operator, with sources as the leaves.
 
-Rule 1: ``open`` starts a node, with fresh state; it may be called again after ``shut``.
-Rule 2: what ends a node (the end, an error) passes through ``over``; the last node of the chain then shuts all of it.
-Rule 3: what was taken from a source and not given on lies in the node, never in a local variable across an await.
-Rule 4: a node knows those above it, never who reads it: letting go of a chain lets go of its sources.
+Rule 1: ``open`` starts a node with fresh state and returns what is read. After ``close`` it may be called again.
+Rule 2: what is read is an object with an ``__anext__``, not a generator: a cancelled read does not end it.
+Rule 3: an event that was taken from a source and not yielded is kept in an attribute, never in a local variable across
+an await.
+Rule 4: a node knows the nodes that it reads, and not its reader. Dropping the last reference to a chain frees its
+sources.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
-from anyio import BusyResourceError, WouldBlock
+from anyio import WouldBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
 
     from anyio.abc import TaskGroup
 
-    from evenflow.streams._stream import Stream
-
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-U = TypeVar("U")
+
+NOT_ENTERED: Final = (
+    "this chain needs a task of its own, and was not entered: "
+    "read it inside `async with chain:`, or end it with a sink such as `to_list()`, which enters it"
+)
+
+
+class Nothing:
+    """No event: none has come, or a rule yields none."""
+
+    __slots__ = ()
+
+
+NOTHING: Final = Nothing()
 
 
 class Run:
-    """One start of a chain: where its tasks run, and whether parts of it may be started again."""
+    """One start of a chain: the group that its tasks run in, and whether a part of it may be started again."""
 
     __slots__ = ("group", "restarts")
 
@@ -38,172 +50,83 @@ class Run:
 
 
 class Node(Generic[T_co]):
-    """One operator, or one source, at work.
+    """One source or one operator.
 
-    ``nodes`` are those it reads; ``last`` says that it is the end of its chain.
+    ``nodes`` are the nodes that it reads. ``is_last`` says that it is the end of its chain: then it closes the whole
+    chain when it ends.
     """
 
-    __slots__ = ("last", "nodes")
-    tasks: ClassVar[bool] = False
-    """Whether it runs a task of its own, so that the chain must be entered."""
-    unknown: ClassVar[bool] = False
-    """Whether it starts streams that are made while it runs, and may need a task."""
+    __slots__ = ("is_last", "nodes")
+
+    runs_tasks: ClassVar[bool] = False
+    """Whether it runs tasks of its own, so that the chain must be entered."""
+    opens_unknown: ClassVar[bool] = False
+    """Whether it opens nodes that are made while it runs, and that may run tasks."""
 
     def __init__(self, *nodes: Node[Any]) -> None:
         self.nodes = nodes
-        self.last = False
+        self.is_last = False
+
+    @property
+    def name(self) -> str:
+        """The name for people who debug a chain."""
+        return type(self).__name__.lower()
 
     def needs_task(self) -> bool:
-        """Whether this node or one above it runs a task, so that the chain must be entered."""
-        return self.tasks or any(node.needs_task() for node in self.nodes)
+        """Whether this node or one that it reads runs tasks, so that the chain must be entered."""
+        return self.runs_tasks or any(node.needs_task() for node in self.nodes)
 
     def may_need_task(self) -> bool:
-        """Whether there must be a task group, should the chain be entered."""
-        return self.tasks or self.unknown or any(node.may_need_task() for node in self.nodes)
+        """Whether the chain gets a task group when it is entered."""
+        return self.runs_tasks or self.opens_unknown or any(node.may_need_task() for node in self.nodes)
 
-    def open(self, run: Run) -> AsyncIterator[T_co]:
-        """Start with fresh state, and return what is to be read."""
+    def open(self, run: Run, /) -> AsyncIterator[T_co]:
+        """Start with fresh state, and return what is read."""
         raise NotImplementedError
 
-    def nowait(self) -> T_co:
-        """Give an event only if that takes no waiting.
+    def next_nowait(self) -> T_co:
+        """Return the next event if that needs no waiting.
 
         Raises:
-            anyio.WouldBlock: it would, or this node cannot tell.
-            StopAsyncIteration: it has ended; a read that waits closes it.
+            anyio.WouldBlock: it needs waiting, or this node cannot know.
+            StopAsyncIteration: the node has ended. Nothing is closed: that is left to a read that can wait.
         """
         raise WouldBlock
 
-    async def shut(self, *, final: bool) -> None:
-        """Stop; ``final`` closes what could not be started again, too. Does nothing the second time."""
-        await shut_all(self.nodes, final=final)
+    async def close(self, *, final: bool) -> None:
+        """Stop; with ``final``, close also what cannot be opened again. A second call does nothing."""
+        await close_all(self.nodes, final=final)
 
-    def reading(self) -> tuple[Node[Any], ...]:
-        """Return the nodes that may be read just now."""
-        return self.nodes
-
-    def interrupted(self) -> None:
-        """Note that a read of this node was cancelled half-way."""
+    def read_was_cancelled(self) -> None:
+        """Note that a read of this node was cancelled while it waited."""
 
     def check_end(self) -> None:
-        """Note that this node gave its end.
+        """Accept that this node has ended.
 
         Raises:
-            RuntimeError: it was no end: a cancelled read had killed the generator behind it.
+            RuntimeError: it has not: a cancelled read has killed the generator behind it.
         """
 
-    async def over(self, error: BaseException) -> Exception | None:
-        """Take note of what came out of a read instead of an event; return the error to raise in its place."""
-        if not isinstance(error, Exception):
-            for node in self.reading():
-                node.interrupted()
-            return None
-        if isinstance(error, StopAsyncIteration):
-            try:
-                for node in self.reading():
-                    node.check_end()
-            except RuntimeError as killed:
-                error = killed
-        self.rest(error)  # should the closing be cancelled, the next read finds it again
-        if self.last:
-            try:
-                await self.shut(final=True)
-            except Exception as closing:
-                self.rest(None)
-                if isinstance(error, StopAsyncIteration):
-                    raise
-                error.add_note(f"and closing its sources raised {closing!r}")
-        self.rest(None)
-        return error
 
-    def rest(self, error: Exception | None) -> None:
-        """From now on a read raises ``error``, or, if that is None, the end."""
-        raise NotImplementedError
+class Claimable(Generic[T_co]):
+    """Something that an operator can take over: a ``Stream``.
 
-
-class Ended(AsyncIterator[Any]):
-    """What is left to read of a stream that is over: its error, or nothing."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.error = error
-
-    async def __anext__(self) -> Any:
-        raise self.error or StopAsyncIteration
-
-
-ENDED = Ended()
-
-
-class Guarded(Node[T_co]):
-    """A node whose state spans awaits: it defines ``pull`` and has one reader at a time."""
-
-    __slots__ = ("busy", "outcome")
-
-    def __init__(self, *nodes: Node[Any]) -> None:
-        super().__init__(*nodes)
-        self.busy = False
-        self.outcome: Exception | None = None
-
-    def open(self, run: Run) -> AsyncIterator[T_co]:
-        """Start with fresh state."""
-        self.outcome = None
-        self.start(run)
-        return self
-
-    def start(self, run: Run) -> None:
-        """Make the state of a fresh start, and open the sources."""
-        raise NotImplementedError
-
-    async def pull(self) -> T_co:
-        """Wait for the next event; raise ``StopAsyncIteration`` at the end."""
-        raise NotImplementedError
-
-    def rest(self, error: Exception | None) -> None:
-        """From now on a read raises ``error``, or the end."""
-        self.outcome = error or StopAsyncIteration()
-
-    def __aiter__(self) -> AsyncIterator[T_co]:
-        return self
-
-    async def __anext__(self) -> T_co:
-        if self.busy:
-            raise BusyResourceError("receiving from")
-        self.busy = True
-        try:
-            if self.outcome is not None:
-                raise self.outcome
-            return await self.pull()
-        except BaseException as error:
-            other = await self.over(error)
-            if other is None or other is error:
-                raise
-            raise other from None  # noqa: ASYNC104 -- only an Exception has another in its place
-        finally:
-            self.busy = False
-
-
-class Operators(Generic[T_co]):
-    """What each family of operators stands on: taking over a source, and handing out the longer chain."""
+    It is apart from ``Stream`` so that nodes can be made of streams by files that do not know the operators.
+    """
 
     __slots__ = ()
 
     def _claim(self, owner: str, /) -> Node[T_co]:
-        """Make ``owner`` the only reader of this stream.
+        """Make ``owner`` the only reader, and return the node that it reads.
 
         Raises:
-            RuntimeError: it has an owner already.
+            RuntimeError: it has an owner.
         """
         raise NotImplementedError
 
-    def _then(self, node: Node[U], /) -> Stream[U]:
-        """Return the chain that ends with ``node``."""
-        raise NotImplementedError
 
-
-def begin(node: Node[U], run: Run) -> AsyncIterator[U]:
-    """Open a node that is only now known, inside a chain that runs already.
+def open_inside(node: Node[T], run: Run) -> AsyncIterator[T]:
+    """Open a node that was made while its chain runs.
 
     Raises:
         RuntimeError: it needs a task, and the chain was not entered.
@@ -213,19 +136,19 @@ def begin(node: Node[U], run: Run) -> AsyncIterator[U]:
     return node.open(run)
 
 
-NOT_ENTERED = (
-    "this chain needs a task of its own, and was not entered: "
-    "read it inside `async with chain:`, or end it with a sink such as `to_list()`, which enters it"
-)
-
-
-async def shut_all(nodes: Iterable[Node[Any]], *, final: bool) -> None:
-    """Shut every one of the nodes, whatever the others raise; then raise the first of that."""
+async def close_all(nodes: Iterable[Node[Any]], *, final: bool) -> None:
+    """Close every node, whatever the closing of another raises; then raise the first error."""
     failure: BaseException | None = None
     for node in nodes:
         try:
-            await node.shut(final=final)
-        except BaseException as error:  # noqa: ASYNC103, BLE001 -- raised again below, when all are shut
+            await node.close(final=final)
+        except BaseException as error:  # noqa: ASYNC103, BLE001 -- raised below, when all are closed
             failure = failure or error
     if failure is not None:
         raise failure
+
+
+def name_of(make: Any) -> str:
+    """Return the name of the class that ``make`` is, or is an alias or a partial of."""
+    made = getattr(make, "func", make)
+    return str(getattr(made, "__origin__", made).__name__).lower()

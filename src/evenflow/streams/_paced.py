@@ -1,23 +1,24 @@
-"""What is due at a time: a task reads the source, the reader waits for the time to give.
+"""What is due at a time: `debounce`, `sample`, and `batches` within a time.
 
-    Debounce    due when nothing has come for so long
-    Sample      due at the next tick
-    Within      due so long after its first event, or when it is full
+    debounce    due when nothing has come for a while
+    sample      due at the next tick
+    batches     due a while after the first event, or when the batch is full
 
-Rule 1: the task takes events in; what is due is given by the reader, or, if that is late, kept by the task for it.
-Rule 2: what was due is never replaced: until it was taken the source is not read.
+Rule 1: a task reads the source. What is due is yielded to the reader; if the reader is late, the task keeps it for it.
+Rule 2: what was due is never replaced. Until the reader has taken it, the source is not read.
 Rule 3: what comes at the very moment at which something is due comes first, as in Rx.
 """
 
 from __future__ import annotations
 
 from math import ceil, inf
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from anyio import CancelScope, ClosedResourceError, current_time
 
-from evenflow.streams._crew import Bell, Crew, Tasked, let_others_run
-from evenflow.streams._link import SKIP
+from evenflow.streams._channel import Notifier
+from evenflow.streams._node import NOTHING, Nothing
+from evenflow.streams._tasks import TaskEngine, let_others_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,205 +26,202 @@ if TYPE_CHECKING:
     from evenflow.streams._node import Node, Run
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
+U = TypeVar("U")
+
+AT_ONCE: Final = -inf
+"""When something is due that waits for nothing any more."""
 
 
-class Paced(Tasked[T_co]):
-    """A task reads the source into the node; the reader, or the task if that is late, gives what is due.
+class Paced(TaskEngine[U], Generic[T, U]):
+    """The base of an engine that collects events, and yields what it has collected when that is ``due``.
 
-    ``due`` is when that is, or None where nothing is there to be given.
+    ``due`` is None where nothing is collected.
     """
 
-    __slots__ = ("bell", "due", "ended")
+    __slots__ = ("changed", "due", "ended")
 
-    def begin(self, crew: Crew, run: Run) -> None:
-        """Open the source, and read it in a task."""
-        self.bell = Bell()
+    def __init__(self, run: Run, above: Node[T]) -> None:
+        super().__init__(run, above)
+        self.changed = Notifier()
         self.due: float | None = None
         self.ended: Exception | None = None
-        self.fresh()
-        crew.start(self.fill, self.nodes[0].open(run))
+        self.tasks.start(self.read, above, above.open(run))
 
-    def fresh(self) -> None:
-        """Make the state of a fresh start."""
+    # what an operator defines
 
-    def accept(self, event: Any, now: float) -> None:
+    def collect(self, event: T, now: float) -> None:
         """Take an event in, and set ``due``."""
         raise NotImplementedError
 
-    def release(self) -> T_co:
-        """Give what is due, and set ``due`` to None, or to when the next is."""
+    def release(self) -> U:
+        """Return what is due, and set ``due`` to None."""
         raise NotImplementedError
 
-    def at_end(self, now: float) -> None:
+    def after_end(self, now: float) -> None:
         """The source has ended: set ``due`` for what is left."""
 
-    def at_error(self) -> None:
-        """The source has failed: what is left is let go of."""
+    def after_error(self) -> None:
+        """The source has failed: what is left is dropped."""
         self.due = None
 
-    async def fill(self, source: AsyncIterator[Any]) -> None:
-        """Read the source, and note when it has ended."""
-        error = await self.read(self.nodes[0], source, self.give)
+    # the task
+
+    async def read(self, above: Node[T], reader: AsyncIterator[T]) -> None:
+        """Read the source, and note how it has ended."""
+        error = await self.tasks.read(above, reader, self.take_in)
         await self.keep_what_is_due(current_time())
         if error is None:
-            self.at_end(current_time())
+            self.after_end(current_time())
         else:
-            self.at_error()
+            self.after_error()
         self.ended = error or StopAsyncIteration()
-        self.bell.ring()
+        self.changed.notify()
 
     async def keep_what_is_due(self, now: float) -> None:
-        """Let nothing take the place of what should have been given before ``now``: wait until the reader has it."""
+        """If something was due before ``now``, wait until the reader has it."""
         if self.due is not None and now > self.due:
             await self.channel.put(self.release())
 
-    async def give(self, event: Any) -> None:
-        """Take an event in, after what is due already."""
+    async def take_in(self, event: T) -> None:
+        """Collect an event, after what is due already. What is due at once waits here for the reader."""
         now = current_time()
         await self.keep_what_is_due(now)
-        waited_for = self.due
-        self.accept(event, now)
-        if self.due is not None and (waited_for is None or self.due < waited_for):
-            self.bell.ring()
-        await self.breathe()
+        due_before = self.due
+        self.collect(event, now)
+        if self.due is not None and (due_before is None or self.due < due_before):
+            self.changed.notify()
+        await self.tasks.checkpoint_now_and_then()
+        if self.due == AT_ONCE:
+            await self.channel.put(self.release())
 
-    async def pull(self) -> T_co:
+    # the reader
+
+    async def pull(self) -> U:
         """Wait until something is due."""
         while True:
             if self.channel:
-                return self.channel.take_nowait()  # type: ignore[no-any-return]
+                return self.channel.take_nowait()
             if self.due is None:
                 if self.ended is not None:
                     raise self.ended
-                await self.bell.wait()
+                await self.changed.wait()
             elif current_time() < self.due:
                 with CancelScope(deadline=self.due):
-                    await self.bell.wait()
-            elif await self.nothing_newer():
+                    await self.changed.wait()
+            elif await self.nothing_comes_first():
                 return self.release()
 
-    async def nothing_newer(self) -> bool:
-        """Let what comes at this very moment come first, as in Rx; return whether it is still due."""
+    async def nothing_comes_first(self) -> bool:
+        """Let in what comes at this very moment; return whether the same is still due."""
         due = self.due
-        if self.ended is None and due != -inf:
+        if self.ended is None and due != AT_ONCE:
             await let_others_run()
         return self.due is not None and self.due == due and not self.channel
 
-    async def shut(self, *, final: bool) -> None:
+    async def stop(self) -> None:
         """End the task, and wake a reader that waits for it."""
-        if self.crew is not None and self.ended is None:
+        if self.ended is None:
             self.ended = ClosedResourceError()
-            self.bell.ring()
-        await super().shut(final=final)
+            self.changed.notify()
+        await super().stop()
 
 
-class Debounce(Paced[T]):
+class Debounce(Paced[T, T]):
     """See ``debounce``."""
 
     __slots__ = ("newest", "seconds")
 
-    def __init__(self, above: Node[Any], seconds: float) -> None:
-        super().__init__(above)
+    def __init__(self, seconds: float, run: Run, above: Node[T]) -> None:
+        super().__init__(run, above)
         self.seconds = seconds
+        self.newest: Any = None
 
-    def accept(self, event: Any, now: float) -> None:
-        """Wait for silence, from now on."""
-        self.newest: Any = event
+    def collect(self, event: T, now: float) -> None:
+        """Keep the newest, and wait for silence from now on."""
+        self.newest = event
         self.due = now + self.seconds
 
     def release(self) -> T:
-        """Give the last of the burst."""
+        """Return the last event of the burst."""
         self.due = None
-        event, self.newest = self.newest, None
-        return event  # type: ignore[no-any-return]
+        event: T = self.newest
+        self.newest = None
+        return event
 
-    def at_end(self, now: float) -> None:
-        """After the end it is silent for ever."""
+    def after_end(self, now: float) -> None:
+        """No event can come any more: what is left is due now."""
         if self.due is not None:
             self.due = now
 
 
-class Sample(Paced[T]):
+class Sample(Paced[T, T]):
     """See ``sample``."""
 
     __slots__ = ("began", "newest", "seconds", "ticks")
 
-    def __init__(self, above: Node[Any], seconds: float) -> None:
-        super().__init__(above)
+    def __init__(self, seconds: float, run: Run, above: Node[T]) -> None:
+        super().__init__(run, above)
         self.seconds = seconds
-
-    def fresh(self) -> None:
-        """The clock starts now."""
-        self.newest: Any = SKIP
+        self.newest: T | Nothing = NOTHING
         self.began = current_time()
         self.ticks = 0
 
-    def tick(self, now: float) -> float:
-        """Return the next time at which events are given."""
+    def next_tick(self, now: float) -> float:
+        """Return the time of the next tick. No tick is used twice."""
         self.ticks = max(self.ticks + 1, ceil((now - self.began) / self.seconds))
         return self.began + self.ticks * self.seconds
 
-    def accept(self, event: Any, now: float) -> None:
-        """Give the newest at the next tick."""
+    def collect(self, event: T, now: float) -> None:
+        """Keep the newest for the next tick."""
         self.newest = event
         if self.due is None:
-            self.due = self.tick(now)
+            self.due = self.next_tick(now)
 
     def release(self) -> T:
-        """Give the newest; without one this is the tick after the end."""
+        """Return the newest. If there is none, this is the tick at which the end is given."""
         self.due = None
-        event, self.newest = self.newest, SKIP
-        if event is SKIP:
+        event, self.newest = self.newest, NOTHING
+        if isinstance(event, Nothing):
             raise StopAsyncIteration
-        return event  # type: ignore[no-any-return]
+        return event
 
-    def at_end(self, now: float) -> None:
-        """The end is given at a tick, too."""
+    def after_end(self, now: float) -> None:
+        """The end waits for a tick, too."""
         if self.due is None:
-            self.due = self.tick(now)
+            self.due = self.next_tick(now)
 
 
-class Within(Paced[tuple[T, ...]]):
-    """See ``batches``: closed by size or by time."""
+class TimedBatches(Paced[T, tuple[T, ...]]):
+    """See ``batches``: a batch is closed by its size or by time."""
 
     __slots__ = ("batch", "seconds", "size")
 
-    def __init__(self, above: Node[Any], size: int, seconds: float) -> None:
-        super().__init__(above)
+    def __init__(self, size: int, seconds: float, run: Run, above: Node[T]) -> None:
+        super().__init__(run, above)
         self.size = size
         self.seconds = seconds
-
-    def fresh(self) -> None:
-        """Nothing is collected."""
         self.batch: list[T] = []
 
-    def accept(self, event: Any, now: float) -> None:
-        """Collect it; the first starts the clock, the last stops it."""
+    def collect(self, event: T, now: float) -> None:
+        """Add the event. The first starts the clock, and a full batch is due at once."""
         self.batch.append(event)
         if len(self.batch) >= self.size:
-            self.due = -inf
+            self.due = AT_ONCE
         elif self.due is None:
             self.due = now + self.seconds
 
     def release(self) -> tuple[T, ...]:
-        """Give what was collected."""
+        """Return the batch, and begin another."""
         self.due = None
         batch, self.batch = tuple(self.batch), []
         return batch
 
-    async def give(self, event: Any) -> None:
-        """Collect it, and wait for the reader when that makes a full batch."""
-        await super().give(event)
-        if self.due == -inf:
-            await self.channel.put(self.release())
-
-    def at_end(self, now: float) -> None:
-        """Nothing can be added."""
+    def after_end(self, now: float) -> None:
+        """No event can be added: the batch is due now."""
         if self.due is not None:
             self.due = now
 
-    def at_error(self) -> None:
-        """What came before the error is given before it."""
+    def after_error(self) -> None:
+        """What came before the error is yielded before it."""
         if self.due is not None:
-            self.due = -inf
+            self.due = AT_ONCE

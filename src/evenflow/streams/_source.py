@@ -1,180 +1,196 @@
-"""Where a chain begins: whatever gives events, as a node.
+"""Where a chain begins: a node for everything that `stream()` takes.
 
-given                                        started again
-a function                                   it is called anew
-an iterable or async iterable                it is iterated anew
-an iterator, a receive stream, a generator   goes on where it was; once it is spent, that is an error
+given                                         when the chain is started again
+a function                                    it is called again
+an iterable or an async iterable              it is iterated again
+an iterator, a receive stream, a generator    it goes on; once it has ended, that is an error
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from functools import partial
 from inspect import iscoroutinefunction
 from types import AsyncGeneratorType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from anyio.lowlevel import checkpoint
 from pydantic import BaseModel
 
-from evenflow.streams._node import Node, Operators, begin
+from evenflow.streams._node import Claimable, Node, open_inside
 
 if TYPE_CHECKING:
     from evenflow.streams._node import Run
-    from evenflow.streams._stream import Stream
 
 T = TypeVar("T")
 
 Streamable: TypeAlias = "AsyncIterable[T] | Iterable[T] | Callable[[], AsyncIterable[T] | Iterable[T]]"
-"""What ``stream()`` takes, and what ``flat_map``, ``catch`` and their like may be given by a function."""
+"""What ``stream()`` takes, and what a function given to ``flat_map``, ``catch`` and their like may return."""
 
-A_TURN = 256
-"""After so many events of a plain iterable the loop turns once."""
+CHECKPOINT_AFTER: Final = 256
+"""How many events of a plain iterable are read between two checkpoints."""
 
-
-class Spent(RuntimeError):
-    """A source that can be read but once was to be started again."""
-
-
-class Source(Node[T]):
-    """A node with nothing above it."""
-
-    __slots__ = ()
+KILLED: Final = (
+    "the async generator behind this stream was ended by a cancelled read, and cannot go on: "
+    "read it through share(), in a task of its own, or give stream() an object that outlives a cancel, "
+    "such as a subscription or a receive stream"
+)
 
 
-class Items(Source[T]):
-    """A plain iterable. Holds nothing; lets the loop turn after 256 events."""
+class NotRestartable(RuntimeError):
+    """A source that can be read only once was started again after its end."""
 
-    __slots__ = ("items", "left", "rest_of")
+
+class IterableSource(Node[T]):
+    """A plain iterable."""
+
+    __slots__ = ("before_checkpoint", "items", "iterator")
 
     def __init__(self, items: Iterable[T]) -> None:
         super().__init__()
         self.items = items
-        self.rest_of: Iterator[T] | None = None
-        self.left = A_TURN
+        self.iterator: Iterator[T] | None = None
+        self.before_checkpoint = CHECKPOINT_AFTER
 
-    def open(self, run: Run) -> AsyncIterator[T]:  # noqa: ARG002 -- a source needs no task
-        """Iterate anew; an iterator goes on."""
-        self.rest_of = iter(self.items)
+    def open(self, _run: Run, /) -> AsyncIterator[T]:
+        """Iterate again; an iterator goes on."""
+        self.iterator = iter(self.items)
         return self
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self
 
     async def __anext__(self) -> T:
-        if not self.left:
-            await checkpoint()  # before an event is taken: a cancel here loses none
-            self.left = A_TURN
-        self.left -= 1
-        if self.rest_of is not None:
-            for item in self.rest_of:
+        if not self.before_checkpoint:
+            # No event has been taken yet, so a cancel here loses none.
+            await checkpoint()
+            self.before_checkpoint = CHECKPOINT_AFTER
+        self.before_checkpoint -= 1
+        if self.iterator is not None:
+            for item in self.iterator:
                 return item
         raise StopAsyncIteration
 
-    def nowait(self) -> T:
-        """Give the next item; at the end leave that to the waiting read."""
-        if self.left and self.rest_of is not None:
-            for item in self.rest_of:
-                self.left -= 1
+    def next_nowait(self) -> T:
+        """Return the next item. The end, and the checkpoint, are left to a read that can wait."""
+        if self.before_checkpoint and self.iterator is not None:
+            for item in self.iterator:
+                self.before_checkpoint -= 1
                 return item
-        return super().nowait()
+        return super().next_nowait()
 
-    async def shut(self, *, final: bool) -> None:
+    async def close(self, *, final: bool) -> None:
         """Close a generator."""
-        given = self.rest_of or self.items
-        if isinstance(given, Generator) and (final or given is not self.items):
-            given.close()
+        iterator = self.iterator or self.items
+        if isinstance(iterator, Generator) and (final or iterator is not self.items):
+            iterator.close()
         if final:
-            self.rest_of = None
+            self.iterator = None
 
 
-class AsyncItems(Source[T]):
-    """An async iterable that gives a new iterator each time."""
+class AsyncSource(Node[T]):
+    """The base of a source with an async iterator, which may be a generator.
 
-    __slots__ = ("items", "iterator", "killed")
+    Python ends an async generator that is cancelled while it waits. Its next read then looks like an end, and must not.
+    """
 
-    def __init__(self, items: AsyncIterable[T]) -> None:
+    __slots__ = ("iterator", "killed")
+
+    def __init__(self, iterator: AsyncIterator[T] | None) -> None:
         super().__init__()
-        self.items = items
-        self.iterator: AsyncIterator[T] | None = None
+        self.iterator = iterator
         self.killed = False
 
-    def open(self, run: Run) -> AsyncIterator[T]:  # noqa: ARG002 -- a source needs no task
-        """Iterate anew."""
-        self.iterator = aiter(self.items)
-        self.killed = False
-        return self.iterator
-
-    def interrupted(self) -> None:
+    def read_was_cancelled(self) -> None:
         """See whether the cancel has ended a generator."""
         self.killed = is_dead(self.iterator)
 
     def check_end(self) -> None:
-        """Tell an end from a generator that a cancelled read had killed."""
+        """Raise an error, once, if the end is that of a generator which a cancel has ended."""
         if self.killed:
-            self.killed = False  # said once; then it is over
+            self.killed = False
             raise RuntimeError(KILLED)
 
-    async def shut(self, *, final: bool) -> None:  # noqa: ARG002 -- the next start has its own
-        """Close the iterator, where it can be closed."""
+
+class AsyncIterableSource(AsyncSource[T]):
+    """An async iterable that returns a new iterator each time."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: AsyncIterable[T]) -> None:
+        super().__init__(None)
+        self.items = items
+
+    def open(self, _run: Run, /) -> AsyncIterator[T]:
+        """Iterate again."""
+        self.killed = False
+        self.iterator = aiter(self.items)
+        return self.iterator
+
+    async def close(self, *, final: bool) -> None:
+        """Close the iterator if it can be closed."""
+        # The next start has an iterator of its own.
+        del final
         iterator, self.iterator = self.iterator, None
-        await close(iterator)
+        await close_iterator(iterator)
 
 
-class OneShot(Source[T]):
-    """An async iterator: a receive stream, a generator. It can be read but once."""
+class IteratorSource(AsyncSource[T]):
+    """An async iterator, which can be read only once: a receive stream, a generator, a subscription.
 
-    __slots__ = ("iterator", "killed", "spent")
+    ``reader`` returns what the events are read from, and ``read_nowait`` an event that is there; by default these are
+    what the iterator itself offers.
+    """
 
-    def __init__(self, iterator: AsyncIterator[T]) -> None:
-        super().__init__()
-        self.iterator = iterator
-        self.killed = self.spent = False
+    __slots__ = ("read_nowait", "reader", "spent")
 
-    def open(self, run: Run) -> AsyncIterator[T]:
+    def __init__(
+        self,
+        iterator: AsyncIterator[T],
+        reader: Callable[[], AsyncIterator[T]] | None = None,
+        read_nowait: Callable[[], T] | None = None,
+    ) -> None:
+        super().__init__(iterator)
+        # Some iterators count on being asked for themselves.
+        self.reader = reader or partial(aiter, iterator)
+        self.read_nowait: Callable[[], T] | None = read_nowait or getattr(iterator, "receive_nowait", None)
+        self.spent = False
+
+    def open(self, run: Run, /) -> AsyncIterator[T]:
         """Go on reading it.
 
         Raises:
-            Spent: it has ended, failed, or was closed.
+            NotRestartable: it has ended, failed, or was closed.
         """
         if self.spent:
-            raise Spent(
-                f"cannot start {type(self.iterator).__name__} again, it is spent: "
+            raise NotRestartable(
+                f"cannot start {type(self.iterator).__name__} again, it can be read only once: "
                 "give stream() a function that returns a new one"
             )
-        return Watched(self, self.reader()) if run.restarts else self.reader()
+        return WatchedIterator(self, self.reader()) if run.restarts else self.reader()
 
-    def reader(self) -> AsyncIterator[T]:
-        """Return what the events are read from."""
-        return aiter(self.iterator)  # itself; some count on being asked
+    def next_nowait(self) -> T:
+        """Return an event that the iterator has ready, if it can be asked."""
+        return super().next_nowait() if self.read_nowait is None else self.read_nowait()
 
-    def nowait(self) -> T:
-        """Give what an anyio memory stream holds."""
-        receive: Callable[[], T] | None = getattr(self.iterator, "receive_nowait", None)
-        return super().nowait() if receive is None else receive()
+    def read_was_cancelled(self) -> None:
+        """See whether the cancel has ended a generator; one that is spent had ended before."""
+        if not self.spent:
+            super().read_was_cancelled()
 
-    def interrupted(self) -> None:
-        """See whether the cancel has ended a generator."""
-        self.killed = is_dead(self.iterator)
-
-    def check_end(self) -> None:
-        """Tell an end from a generator that a cancelled read had killed."""
-        if self.killed:
-            self.killed = False  # said once; then it is over
-            raise RuntimeError(KILLED)
-
-    async def shut(self, *, final: bool) -> None:
+    async def close(self, *, final: bool) -> None:
         """Close it, if this is for good."""
         if final:
             self.spent = True
-            await close(self.iterator)
+            await close_iterator(self.iterator)
 
 
-class Watched(AsyncIterator[T]):
-    """Reads a source that can be read but once, and notes when it is spent."""
+class WatchedIterator(AsyncIterator[T]):
+    """Reads an iterator that can be read only once, and notes when it is spent, so that it is not started again."""
 
     __slots__ = ("reader", "source")
 
-    def __init__(self, source: OneShot[T], reader: AsyncIterator[T]) -> None:
+    def __init__(self, source: IteratorSource[T], reader: AsyncIterator[T]) -> None:
         self.source = source
         self.reader = reader
 
@@ -186,47 +202,42 @@ class Watched(AsyncIterator[T]):
             raise
 
 
-class Made(Source[T]):
+class FunctionSource(Node[T]):
     """A function that returns a source, called at each start."""
 
     __slots__ = ("function", "made")
-    unknown = True
+    opens_unknown = True
 
     def __init__(self, function: Callable[[], object]) -> None:
         super().__init__()
         self.function = function
         self.made: Node[T] | None = None
 
-    def open(self, run: Run) -> AsyncIterator[T]:
-        """Call the function, and start what it gives."""
+    def open(self, run: Run, /) -> AsyncIterator[T]:
+        """Call the function, and open what it returns."""
         self.made = node_of(self.function(), "stream")
-        return begin(self.made, run)
+        return open_inside(self.made, run)
 
-    def nowait(self) -> T:
-        """Ask what the function gave."""
-        return super().nowait() if self.made is None else self.made.nowait()
+    def next_nowait(self) -> T:
+        """Ask what the function returned."""
+        return super().next_nowait() if self.made is None else self.made.next_nowait()
 
-    def interrupted(self) -> None:
-        """Pass it on."""
+    def read_was_cancelled(self) -> None:
+        """Tell what the function returned."""
         if self.made is not None:
-            self.made.interrupted()
+            self.made.read_was_cancelled()
 
     def check_end(self) -> None:
-        """Pass it on."""
+        """Ask what the function returned."""
         if self.made is not None:
             self.made.check_end()
 
-    async def shut(self, *, final: bool) -> None:  # noqa: ARG002 -- the next start has its own
-        """Close what the function gave: the next start has its own."""
+    async def close(self, *, final: bool) -> None:
+        """Close what the function returned."""
+        # The next start has a source of its own.
+        del final
         if self.made is not None:
-            await self.made.shut(final=True)
-
-
-KILLED = (
-    "the async generator behind this stream was ended by a cancelled read, and cannot go on: "
-    "read it through share(), in a task of its own, or give stream() an object that outlives a cancel, "
-    "such as a subscription or a receive stream"
-)
+            await self.made.close(final=True)
 
 
 def is_dead(iterator: object) -> bool:
@@ -234,31 +245,34 @@ def is_dead(iterator: object) -> bool:
     return isinstance(iterator, AsyncGeneratorType) and iterator.ag_frame is None
 
 
-async def close(iterator: object) -> None:
-    """Close an iterator, if it knows how."""
+async def close_iterator(iterator: object) -> None:
+    """Close an iterator if it can be closed."""
     aclose = getattr(iterator, "aclose", None)
     if aclose is not None:
         await aclose()
 
 
 def node_of(source: object, owner: str) -> Node[Any]:
-    """Return the node for whatever ``stream()`` takes; a stream is taken over by ``owner``.
+    """Return the node for what ``stream()`` takes. A stream is taken over by ``owner``.
 
     Raises:
-        TypeError: it takes no such thing.
-        RuntimeError: it is a stream that has an owner already.
+        TypeError: ``stream()`` does not take it.
+        RuntimeError: it is a stream that has an owner.
     """
-    if isinstance(source, Operators):
-        return cast("Stream[Any]", source)._claim(owner)
-    given: Any = source  # a check by isinstance says nothing of what is in it
+    # `isinstance` says nothing about the type of the items.
+    given: Any = source
+    if isinstance(source, Claimable):
+        claimed: Node[Any] = given._claim(owner)
+        return claimed
     if isinstance(source, AsyncIterator):
-        return OneShot(given)
+        return IteratorSource(given)
     if isinstance(source, AsyncIterable):
-        return AsyncItems(given)
+        return AsyncIterableSource(given)
+    # pydantic iterates over a model's fields, but an event is not a source of events.
     if isinstance(source, Iterable) and not isinstance(source, BaseModel):
-        return Items(given)
+        return IterableSource(given)
     if callable(source) and not isinstance(source, type) and not iscoroutinefunction(source):
-        return Made(source)
+        return FunctionSource(given)
     raise TypeError(
         f"cannot make a stream of {source!r}: expected an async iterable, an iterable, "
         "a receive stream, or a function that returns one"

@@ -1,9 +1,9 @@
-"""Our streams against reactivex, which says what an operator means.
+"""Our streams compared with reactivex, which defines what an operator means.
 
-timelines      sources: what comes when, on both sides
-functions      what is given to map, filter and their like
-table          each operator: ours, theirs, and the arguments
+timelines      sources: which event comes when, on both sides
+functions      the functions given to map, filter and their like
+table          each operator: ours, theirs, and its arguments
 programs       random chains and trees of operators
-running        a program in virtual time, ours and theirs, and what came of it
+running        runs a program in virtual time, ours and theirs, and compares the outcomes
 differences    where ours differs on purpose, with the reason
 """

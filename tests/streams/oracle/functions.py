@@ -1,4 +1,4 @@
-"""What is given to map, filter and their like: plain data, so that a failing program can be read and shrunk."""
+"""The functions given to map, filter and their like. They are plain data, so a failing program can be read and shrunk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def weigh(value: Any) -> int:
-    """What a value comes to, however it was put together."""
+    """Return the sum of the numbers in a value, however they are nested."""
     if isinstance(value, tuple | list):
         return sum(weigh(part) for part in value)
     return int(value)
@@ -23,7 +23,7 @@ def weigh(value: Any) -> int:
 
 @dataclass(frozen=True)
 class Function:
-    """A function of an event: what it answers, whether it fails, whether ours is an async one."""
+    """A function of an event: what it returns, when it fails, and whether ours is async."""
 
     kind: str
     by: int = 1
@@ -36,7 +36,7 @@ class Function:
         return f"<{'async ' if self.waits else ''}{self.kind} {self.by} {self.rest}{fails}>"
 
     def __call__(self, *values: Any) -> Any:
-        """Answer at once."""
+        """Return the result at once."""
         weight = weigh(values)
         if self.fails is not None and weight % 7 == self.fails:
             raise Boom(f"{self.kind} of {weight}")
@@ -54,7 +54,7 @@ class Function:
 
     @property
     def ours(self) -> Callable[..., Any]:
-        """As ours is given it."""
+        """The function as our operators get it."""
         if not self.waits:
             return self
 
@@ -66,7 +66,7 @@ class Function:
 
 
 def functions(*kinds: str, calm: bool = False) -> st.SearchStrategy[Function]:
-    """Functions of these kinds; ``calm``: they do not fail."""
+    """Draw functions of these kinds; ``calm`` ones do not fail."""
     fails = st.none() if calm else st.sampled_from([None, None, None, *range(7)])
     waits = st.sampled_from([False, False, True])
     return st.builds(Function, st.sampled_from(kinds), st.integers(1, 4), st.integers(0, 4), fails, waits)

@@ -1,4 +1,4 @@
-"""Random programs: sources, and chains of operators over them, whose other sources are chains again."""
+"""Random programs: sources, and chains of operators on them, whose other sources may be chains too."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Program = Source | Now | Ticks | Step
 
 
 def parts(program: Program) -> Iterator[Program]:
-    """Everything in a program."""
+    """Yield every part of a program."""
     yield program
     if isinstance(program, Step):
         for part in (program.source, *program.others, *program.inners):
@@ -47,7 +47,7 @@ def parts(program: Program) -> Iterator[Program]:
 
 
 def hot_sources(program: Program) -> list[Source]:
-    """Those that run whether anybody listens or not."""
+    """Return the sources that run whether anybody reads them or not."""
     return list({part.number: part for part in parts(program) if isinstance(part, Source) and part.hot}.values())
 
 
@@ -55,7 +55,7 @@ def hot_sources(program: Program) -> list[Source]:
 
 
 class Numbers:
-    """Numbers for the sources of a program: each has its own."""
+    """Numbers the sources of a program."""
 
     def __init__(self) -> None:
         self.last = -1
@@ -67,7 +67,7 @@ class Numbers:
 
 @st.composite
 def programs(draw: st.DrawFn, about: Operator | None = None, longest: int = 3, *, ties: bool = False) -> Program:
-    """A chain of up to ``longest`` operators, among them the one it is about."""
+    """Draw a chain of up to ``longest`` operators, and ``about`` among them."""
     names = draw(st.lists(st.sampled_from(STREAMING), max_size=longest, min_size=0 if about else 1))
     if about is not None:
         place = len(names) if about.sink else draw(st.integers(0, len(names)))
@@ -77,7 +77,7 @@ def programs(draw: st.DrawFn, about: Operator | None = None, longest: int = 3, *
 
 @st.composite
 def crossings(draw: st.DrawFn, operator: Operator) -> Program:
-    """One operator over hot sources, with everything on the tick, so that much happens at one moment."""
+    """Draw one operator on hot sources, with everything on the tick, so that much happens at the same time."""
     numbers = Numbers()
     first, *others = (
         draw(sources(numbers.next(), hot=True, calm=True, ties=True))
@@ -92,7 +92,7 @@ def crossings(draw: st.DrawFn, operator: Operator) -> Program:
 def chains(
     draw: st.DrawFn, names: list[Operator], numbers: Numbers, *, depth: int, calm: bool = False, ties: bool = False
 ) -> Program:
-    """A chain of these operators; before one that waits stand patient ones."""
+    """Draw a chain of these operators; only patient ones stand before one that waits."""
     last_wait = max((place for place, operator in enumerate(names) if operator.waits), default=-1)
     names = [
         operator if place >= last_wait or operator.patient else draw(st.sampled_from(PATIENT))
@@ -118,7 +118,7 @@ def chains(
 
 @st.composite
 def beginnings(draw: st.DrawFn, numbers: Numbers, *, calm: bool, ties: bool, now: bool = False) -> Program:
-    """A source."""
+    """Draw a source."""
     if now and draw(st.integers(0, 3)) == 0:
         return Now(tuple(draw(st.lists(st.integers(0, 6), max_size=3))))
     if not ties and draw(st.integers(0, 7)) == 7:
@@ -130,7 +130,7 @@ def beginnings(draw: st.DrawFn, numbers: Numbers, *, calm: bool, ties: bool, now
 def smaller(
     draw: st.DrawFn, numbers: Numbers, *, depth: int, patient: bool, calm: bool, ties: bool, now: bool = False
 ) -> Program:
-    """Another source, or a short chain on one."""
+    """Draw another source, or a short chain on one."""
     names = [
         operator
         for operator in (PATIENT if patient else STREAMING)
@@ -143,7 +143,7 @@ def smaller(
 
 
 def on_the_tick(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Round durations."""
+    """Round durations to whole ticks."""
     return tuple(max(arg // 1_000, 1) * 1_000 if isinstance(arg, int) and arg > 400 else arg for arg in args)
 
 
@@ -151,7 +151,7 @@ def on_the_tick(args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def ours(program: Program, world: World, finished: Callable[[], None]) -> Any:
-    """What ``stream()`` takes, made of our operators."""
+    """Build the program of our operators; the result can be given to ``stream()``."""
     if isinstance(program, Now):
         return list(program.values)
     if isinstance(program, Ticks):
@@ -168,12 +168,12 @@ def ours(program: Program, world: World, finished: Callable[[], None]) -> Any:
 
 
 def theirs(program: Program, stage: Stage, finished: Callable[[], None]) -> Observable[Any]:
-    """The same of reactivex."""
+    """Build the program of operators of reactivex."""
     return shielded(_theirs(program, stage, finished))
 
 
 def shielded(source: Observable[Any]) -> Observable[Any]:
-    """Keep an operator's scheduler to itself: given up the chain, as some do, it would change what is done at once."""
+    """Do not pass an operator's scheduler up the chain, as some do: that would change what happens at once."""
     return Observable(lambda observer, scheduler=None: source.subscribe(observer))
 
 

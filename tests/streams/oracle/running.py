@@ -1,4 +1,4 @@
-"""A program in virtual time, ours and theirs, and what came of it."""
+"""Runs a program in virtual time, ours and theirs, and compares the outcomes."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 Backend = Literal["asyncio", "trio"]
 PATIENCE = 619 + 1 / 64
-"""After so many seconds a nervous reader cancels its read, and reads again."""
+"""The seconds after which a nervous reader cancels its read, and reads again."""
 
 
 @dataclass
 class Outcome:
-    """What a reader saw: events with their times, and how and when it ended (None: it did not)."""
+    """What a reader saw: events with their times, and how and when it ended; None if it did not."""
 
     events: list[tuple[float, object]] = field(default_factory=list)
     end: str | None = None
     ended: float | None = None
     finished: list[float] = field(default_factory=list)
-    """When ``finally_do`` called."""
+    """When ``finally_do`` called its function."""
     starts: list[Start] = field(default_factory=list)
-    """Which source was started, when."""
+    """Which source was started when."""
     ties: set[float] = field(default_factory=set)
-    """Where reactivex had to choose what was first."""
+    """When reactivex had to choose what comes first."""
     crowds: set[float] = field(default_factory=set)
-    """When a hot source gave something to several readers."""
+    """When a hot source had something for several readers."""
 
     def __str__(self) -> str:
         seen = " ".join(f"{time:g}:{value}" for time, value in self.events)
@@ -51,7 +51,7 @@ class Outcome:
 
 
 def run_ours(program: Program, backend: Backend = "asyncio", *, nervous: bool = False) -> Outcome:
-    """Run it with a reader that always reads; ``nervous``: that cancels its reads all the time."""
+    """Run it with a reader that always reads; a ``nervous`` one cancels its reads all the time."""
     return run_virtual(partial(_ours, program, nervous), backend=backend, limit=1e7)
 
 
@@ -131,7 +131,7 @@ def run_theirs(program: Program) -> Outcome:
 
 
 def differs(program: Program, mine: Outcome, their: Outcome) -> str | None:
-    """Say what is different, or None; the events of one moment count as a set."""
+    """Return what is different, or None. The order of events at the same time does not count."""
     if (mine.end, mine.ended) != (their.end, their.ended):
         return "the end"
     if mine.events != their.events and Counter(map(repr, mine.events)) != Counter(map(repr, their.events)):
@@ -147,13 +147,13 @@ def differs(program: Program, mine: Outcome, their: Outcome) -> str | None:
 
 
 def lacking(some: list[Start], others: list[Start], ended: float | None) -> bool:
-    """Whether a start, and not one that was over at once, or came with the end of it all, is not among the others."""
+    """Whether a start is missing among the others. Brief starts, and those at the time of the end, do not count."""
     left = Counter((start.number, start.at) for start in some if not start.brief and start.at != ended)
     return bool(left - Counter((start.number, start.at) for start in others))
 
 
 def idle(program: Program) -> bool:
-    """Whether something in it takes nothing at all of its source; which sources are started at all then differs."""
+    """Whether a part of it takes nothing from its source; which sources are started then differs."""
     return any(
         isinstance(part, Step) and part.args == (0,) and part.operator.name in {"take", "repeat"}
         for part in parts(program)

@@ -1,7 +1,7 @@
-"""Each operator that both have: ours, theirs, and what it is given.
+"""Each operator that both have: ours, theirs, and its arguments.
 
-Where reactivex has no such operator, or has it with another meaning on purpose of ours, theirs is put together from its
-parts; what differs is said in ``differences``.
+If reactivex has no such operator, or ours differs on purpose, theirs is put together from parts of reactivex;
+``differences`` lists what differs.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Call:
-    """An operator's call: its arguments, the other sources, and the streams it is to make."""
+    """A call of an operator: its arguments, its other sources, and the streams that it makes."""
 
     args: tuple[Any, ...]
     others: list[Any]
     inner: Callable[[object], Any]
     """Makes the stream for a value."""
     clock: Clock
-    """Theirs only."""
+    """For theirs only."""
     finished: Callable[[], None]
-    """Notes when it was called."""
+    """Notes the time of its call."""
 
 
 Arguments = st.SearchStrategy[tuple[Any, ...]]
@@ -46,13 +46,13 @@ Arguments = st.SearchStrategy[tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Operator:
-    """How an operator is called on both sides, and what can stand around it.
+    """How an operator is called on both sides, and what can stand before and behind it.
 
-    ``patient``: what it gives does not depend on when it is asked.
-    ``waits``: it does not ask its source as fast as that gives; so what stands before it must be patient, and must not
-    fail, or we, who pull, are rightly later than reactivex, which pushes.
-    ``instant``: it may give something at the moment of its start.
-    ``sink``: ours is a coroutine, theirs gives one event.
+    ``patient``: what it yields does not depend on when it is asked.
+    ``waits``: it does not always ask its source for the next event. So what stands before it must be patient and must
+    not fail; otherwise ours, which pulls, is rightly later than reactivex, which pushes.
+    ``instant``: it may yield something at its start.
+    ``sink``: ours is a coroutine, theirs yields one event.
     """
 
     name: str
@@ -66,42 +66,42 @@ class Operator:
     instant: bool = False
     sink: bool = False
     clocked: bool = False
-    """Its meaning is in when it is read: reads that are cancelled and begun again change it."""
+    """Its result depends on when it is read, so cancelled reads change it."""
 
 
 def of(*kinds: str) -> Callable[[bool], Arguments]:
-    """Take one function of these kinds."""
+    """Draw one function of these kinds."""
     return lambda calm: st.tuples(functions(*kinds, calm=calm))
 
 
 def perhaps(*kinds: str) -> Callable[[bool], Arguments]:
-    """Take one function of these kinds, or None."""
+    """Draw one function of these kinds, or None."""
     return lambda calm: st.tuples(st.none() | functions(*kinds, calm=calm))
 
 
 def number(least: int, most: int) -> Callable[[bool], Arguments]:
-    """Take a number."""
+    """Draw a number."""
     return lambda calm: st.tuples(st.integers(least, most))
 
 
 def seconds(calm: bool = False) -> Arguments:
-    """Take a duration, which lies beside the ticks; see ``on_the_tick``."""
+    """Draw a duration that is no whole number of ticks; see ``on_the_tick``."""
     del calm
     return st.tuples(durations())
 
 
 def durations() -> st.SearchStrategy[int]:
-    """Durations of some ticks, each with seconds of its own."""
+    """Draw durations of some ticks and some seconds."""
     return st.builds(lambda ticks, beside: ticks * TICK + beside, st.integers(0, 4), st.integers(401, 600))
 
 
 def call(function: Any) -> Any:
-    """Ours of a function that may be missing."""
+    """Return a function that may be missing as our operators get it."""
     return None if function is None else function.ours
 
 
 def slowly(wait: int) -> Callable[[object], Any]:
-    """Make an async function that takes its time."""
+    """Return an async function that waits first."""
 
     async def function(value: object) -> object:
         await anyio.sleep(wait)
@@ -112,13 +112,13 @@ def slowly(wait: int) -> Callable[[object], Any]:
 
 @dataclass(frozen=True)
 class Failed:
-    """An error, on its way as an event."""
+    """An error that is passed on as an event."""
 
     error: Exception
 
 
 def batches(size: int, within: int | None) -> Callable[[Observable[Any], Clock], Observable[Any]]:
-    """Batches of reactivex's parts; an error comes after what was collected, as the end does."""
+    """Make batches of parts of reactivex. An error comes after what was collected, as the end does."""
 
     def unpack(batch: list[Any]) -> Observable[Any]:
         if not batch or not isinstance(batch[-1], Failed):
@@ -144,7 +144,7 @@ def batches(size: int, within: int | None) -> Callable[[Observable[Any], Clock],
 
 
 def retried(source: Observable[Any], attempts: int, wait: int, clock: Clock) -> Observable[Any]:
-    """Retry of reactivex, with a wait before each further attempt."""
+    """Make a retry of parts of reactivex, with a wait before each further attempt."""
     if not wait:
         return source.pipe(ops.retry(attempts))
     later = rx.timer(wait, scheduler=clock).pipe(ops.flat_map(lambda _: source))
@@ -152,7 +152,7 @@ def retried(source: Observable[Any], attempts: int, wait: int, clock: Clock) -> 
 
 
 def in_turns(source: Observable[Any], clock: Clock) -> Observable[Any]:
-    """A stream as ``flat_map`` reads it: of what it has at one moment it gives one thing, the next when that was taken.
+    """Return a stream as ``flat_map`` reads it: of several things at the same time it yields the next when one was taken.
 
     Meanwhile the other streams give theirs. What it gives at its start comes at once: no other is read before.
     """
@@ -188,12 +188,12 @@ def in_turns(source: Observable[Any], clock: Clock) -> Observable[Any]:
 
 
 def exhausting(source: Observable[Any], call: Call) -> Observable[Any]:
-    """``exclusive`` of reactivex; the function is asked only for events that are looked at."""
+    """Return ``exclusive`` of reactivex, whose function is called only for events that are not skipped."""
     return source.pipe(ops.map(lambda value: rx.defer(lambda _: call.inner(value))), ops.exclusive())
 
 
 def starting_with(source: Observable[Any], values: tuple[Any, ...]) -> Observable[Any]:
-    """``start_with``, at once; that of reactivex takes turns, so that of two sources the later may begin."""
+    """Return a ``start_with`` that starts at once. That of reactivex is scheduled, so the later of two sources may start first."""
 
     def subscribe(observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
         del scheduler
@@ -205,12 +205,12 @@ def starting_with(source: Observable[Any], values: tuple[Any, ...]) -> Observabl
 
 
 def at_once(source: Observable[Any]) -> Observable[Any]:
-    """Have it begin at once; ``merge`` and ``concat`` take turns, so that of two sources the later may begin."""
+    """Make a source start at once. ``merge`` and ``concat`` are scheduled, so the later of two sources may start first."""
     return Observable(lambda observer, scheduler=None: source.subscribe(observer, scheduler=ImmediateScheduler()))
 
 
 def tie_at_start(source: Observable[Any], clock: Clock) -> Observable[Any]:
-    """Note a tie where it gives something as it starts."""
+    """Note a tie if it yields something at its start."""
 
     def subscribe(observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
         start = clock.clock
@@ -225,7 +225,7 @@ def tie_at_start(source: Observable[Any], clock: Clock) -> Observable[Any]:
 
 
 def skipping_until(source: Observable[Any], other: Observable[Any], clock: Clock) -> Observable[Any]:
-    """``skip_until`` as ReactiveX has it: the source's end is the end, whether ``other`` has given something or not.
+    """Return ``skip_until`` as ReactiveX defines it: the source's end is the end, whether ``other`` has yielded or not.
 
     Where ``other`` gives something as it starts it is a tie with what the source gives then: implementations differ.
     """
@@ -240,7 +240,7 @@ def skipping_until(source: Observable[Any], other: Observable[Any], clock: Clock
 
 
 def grouped(stream: Stream[Any], call: Call) -> Any:
-    """Ours: all groups read side by side, each event with its key."""
+    """Return ours: all groups read side by side, each event with its key."""
     pairs = stream.group_by(call.args[0].ours)
     return pairs.flat_map(lambda pair: pair[1].map(lambda event: (pair[0], event)), concurrency=1_000)
 

@@ -1,6 +1,6 @@
-"""Random programs give the same with our streams as with reactivex: events, times, and the kind of end.
+"""Random programs have the same outcome with our streams as with reactivex: events, times, and the kind of end.
 
-``EVENFLOW_FUZZ_EXAMPLES`` says how many; ``make fuzz`` asks for 50,000.
+``EVENFLOW_FUZZ_EXAMPLES`` is the number of examples; ``make fuzz`` asks for 50,000.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ EXAMPLES = int(os.environ.get("EVENFLOW_FUZZ_EXAMPLES", "0"))
 
 
 def examples(few: int, share: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """So many examples, or that share of those that a long run asks for."""
+    """Run ``few`` examples, or a share of those that a long run asks for, whichever is more."""
     return settings(max_examples=max(few, round(EXAMPLES * share)))
 
 
 def same(program: Program, backend: Backend = "asyncio", *, nervous: bool = False, ties: bool = False) -> None:
-    """Run it on both sides, and compare, unless reactivex itself had to choose what was first, or trio has to."""
+    """Run it on both sides, and compare, unless reactivex or trio had to choose what comes first."""
     their = run_theirs(program)
     assume(ties or not their.ties)
     assume(backend == "asyncio" or not their.crowds)  # trio wakes the readers of one source in any order
@@ -38,18 +38,18 @@ def same(program: Program, backend: Backend = "asyncio", *, nervous: bool = Fals
 
 
 def named(name: str, number: int = 0) -> Operator:
-    """Find an operator; those of one name have numbers."""
+    """Find an operator; several of one name are numbered."""
     return [operator for operator in TABLE if operator.name == name][number]
 
 
 def ident(operator: Operator) -> str:
-    """Name a case."""
+    """Return the name of a case."""
     return operator.name
 
 
 @pytest.mark.parametrize("operator", TABLE, ids=ident)
 def test_an_operator_means_what_it_means_in_reactivex(operator: Operator) -> None:
-    """One operator, on random timelines and with random arguments, gives the same events at the same times, and the same end."""
+    """One operator, on random timelines and with random arguments, yields the same events at the same times, with the same end."""
 
     @examples(25, 0.02)
     @given(programs(operator, longest=0))
@@ -60,14 +60,14 @@ def test_an_operator_means_what_it_means_in_reactivex(operator: Operator) -> Non
 
 
 UNDECIDED = {"timeout", "concat", "exhaust_map", "retry", "repeat"}
-"""At one moment these may see the one or the other first; see ``differences``."""
+"""For these, the order of events at the same time is not defined; see ``differences``."""
 
 
 @pytest.mark.parametrize(
     "operator", [operator for operator in TABLE if not operator.sink and operator.name not in UNDECIDED], ids=ident
 )
 def test_what_happens_at_one_moment_happens_as_in_reactivex(operator: Operator) -> None:
-    """Where several sources, and the clock, have something at one moment, the first source is first, and the clock last."""
+    """If several sources and the clock have something at the same time, the first source comes first, and the clock last."""
 
     @examples(10, 0.01)
     @given(crossings(operator))
@@ -80,14 +80,14 @@ def test_what_happens_at_one_moment_happens_as_in_reactivex(operator: Operator) 
 @examples(150, 1)
 @given(programs(longest=4))
 def test_chains_mean_what_they_mean_in_reactivex(program: Program) -> None:
-    """A random chain of operators, whose other sources and inner streams are chains, gives the same as that of reactivex."""
+    """A random chain of operators, whose other sources and inner streams are chains too, has the outcome that it has in reactivex."""
     same(program)
 
 
 @examples(60, 0.2)
 @given(programs(longest=3))
 def test_a_reader_that_cancels_its_reads_sees_the_same(program: Program) -> None:
-    """A reader that cancels its reads all the time, and begins them again, sees what a calm one would see."""
+    """A reader that keeps cancelling its reads, and reads again, sees what a calm reader would see."""
     assume(not any(isinstance(part, Step) and part.operator.clocked for part in parts(program)))
     same(program, nervous=True)
 
@@ -95,7 +95,7 @@ def test_a_reader_that_cancels_its_reads_sees_the_same(program: Program) -> None
 @examples(30, 0.1)
 @given(programs(longest=3), st.booleans())
 def test_chains_mean_the_same_on_trio(program: Program, nervous: bool) -> None:
-    """On trio a chain gives the same, too."""
+    """On trio a chain has the same outcome."""
     assume(not nervous or not any(isinstance(part, Step) and part.operator.clocked for part in parts(program)))
     same(program, "trio", nervous=nervous)
 
@@ -121,7 +121,7 @@ def test_batches_that_one_error_closes_come_before_it(
     size: int,
     within: int | None,
 ) -> None:
-    """Streams of one flat_map that read one source in batches each give what they hold when it fails, up to the first that holds nothing."""
+    """If the streams of one flat_map read one source in batches and it fails, each yields what it holds, up to the first that holds nothing."""
     source = Source(1, hot=True, events=events, end=5571, error="source 1")
     batches = Step(named("batches", within is not None), (size, within)[: 1 + (within is not None)], source)
     flat_map = named("flat_map", concurrency is not None)
@@ -134,7 +134,7 @@ def test_batches_that_one_error_closes_come_before_it(
 
 
 def test_every_operator_is_in_the_table_or_among_the_differences() -> None:
-    """An operator that is neither compared nor said to differ on purpose cannot be added."""
+    """Every operator is compared, or is listed as different on purpose."""
     given_names = {name for name in dir(Stream) if not name.startswith("_")}
     ways_in = {"receive", "receive_nowait", "aclose", "extra", "extra_attributes"}
     known = {operator.name for operator in TABLE} | {name for difference in DIFFERENCES for name in difference.names}
@@ -143,7 +143,7 @@ def test_every_operator_is_in_the_table_or_among_the_differences() -> None:
 
 
 def test_the_page_of_differences_is_the_list() -> None:
-    """DIFFERENCES.md, and the table in the reference, say what the list says."""
+    """DIFFERENCES.md, and the table in the reference, have the same lines as the list."""
     page, text = document()
     assert page.read_text() == text, "run: python -m tests.streams.oracle.differences"
     lines = (Path(__file__).parents[3] / "docs/reference/streams.md").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""``share`` against ``publish`` and ``replay`` of reactivex: one source, run once, for subscribers that come at any time."""
+"""``share`` compared with ``publish`` and ``replay`` of reactivex: one source, run once, for subscribers that come at any time."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ EXAMPLES = max(40, round(int(os.environ.get("EVENFLOW_FUZZ_EXAMPLES", "0")) * 0.
 OPERATORS = [operator for operator in TABLE if not operator.sink and not operator.instant]
 
 times = st.integers(0, 30).map(lambda ticks: ticks * TICK + 700)
-"""When somebody subscribes: where nothing else happens."""
+"""When somebody subscribes: at times when nothing else happens."""
 
 
 @st.composite
 def shared(draw: st.DrawFn) -> Program:
-    """What is shared: a source, or one operator on it."""
+    """Draw what is shared: a source, or one operator on it."""
     return draw(chains(draw(st.lists(st.sampled_from(OPERATORS), max_size=1)), Numbers(), depth=1))
 
 
@@ -39,7 +39,7 @@ def shared(draw: st.DrawFn) -> Program:
 def test_every_subscriber_of_a_shared_stream_sees_what_it_would_see_in_reactivex(
     program: Program, replay: int, arrivals: list[int]
 ) -> None:
-    """Whoever subscribes to a shared stream gets the replay, then what comes, then the end, as in reactivex."""
+    """A subscriber of a shared stream gets the replay, then the new events, then the end, as in reactivex."""
     their = run_theirs(program, replay, arrivals)
     assume(their is not None)
     mine = run_virtual(partial(run_ours, program, replay, arrivals), limit=1e7)
@@ -50,7 +50,7 @@ def test_every_subscriber_of_a_shared_stream_sees_what_it_would_see_in_reactivex
 
 
 async def run_ours(program: Program, replay: int, arrivals: list[int]) -> list[Outcome]:
-    """Share it from the start, subscribe when it is time, and always read."""
+    """Share it from the start, subscribe at the given times, and always read."""
     world = World(hot_sources(program))
     outcomes = [Outcome() for _ in arrivals]
 
@@ -78,7 +78,7 @@ async def run_ours(program: Program, replay: int, arrivals: list[int]) -> list[O
 
 
 def run_theirs(program: Program, replay: int, arrivals: list[int]) -> list[Outcome] | None:
-    """Connect at the start; None where something happened at one moment that has no order."""
+    """Connect at the start. Return None if things happened at the same time without a defined order."""
     stage = Stage(hot_sources(program))
     clock = stage.clock
     source = theirs(program, stage, lambda: None)

@@ -1,8 +1,8 @@
 """Sources: timelines of values, errors and ends, the same for us and for reactivex.
 
-A tick is 1,000 seconds. A source's events lie a little after the tick, each source's and each event's by another
-number of seconds, so that two things never happen at one moment by accident: what happens first is then no matter of
-taste. Where ties are wanted, everything lies on the tick itself.
+A tick is 1,000 seconds. Events come a little after a tick, each by a different number of seconds, so that two things
+never happen at the same time by accident: then it would not be defined which comes first. Where ties are wanted,
+everything comes on the tick itself.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ TICK = 1_000
 MOST_SOURCES = 12
 MOST_EVENTS = 8
 HORIZON = 60 * TICK + 0.5
-"""Nobody looks any further."""
+"""When a run is left, whether it has ended or not."""
 
 _chance = random.Random(4)
 LATE = [[_chance.randrange(1, 400) for _ in range(MOST_EVENTS + 2)] for _ in range(MOST_SOURCES)]
-"""By how many seconds an event of a source comes after its tick."""
+"""How many seconds an event of a source comes after its tick."""
 
 
 class Boom(Exception):
-    """What fails in a program."""
+    """The error of a program."""
 
 
 def kind_of(error: BaseException) -> str:
-    """What kind of end an error is, said alike for both."""
+    """Return the kind of end that an error is, in the same words for both sides."""
     match error:
         case Boom():
             return f"boom: {error}"
@@ -56,7 +56,7 @@ def kind_of(error: BaseException) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """What comes when: at these times of the clock (hot), or so long after each start (cold)."""
+    """A timeline: its times are counted from the start of the run (hot), or from each start of the source (cold)."""
 
     number: int
     hot: bool
@@ -70,7 +70,7 @@ class Source:
         return f"{'hot' if self.hot else 'cold'}{self.number}[{drawn}{end}]"
 
     def notes(self) -> list[Recorded[Any]]:
-        """As reactivex takes it."""
+        """Return the timeline as reactivex takes it."""
         notes: list[Recorded[Any]] = [Recorded(time, OnNext(value)) for time, value in self.events]
         if self.end is not None:
             notes.append(Recorded(self.end, OnError(Boom(self.error)) if self.error else OnCompleted()))
@@ -79,7 +79,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Now:
-    """What is all there at each start."""
+    """A source that has all its values ready at each start."""
 
     values: tuple[int, ...]
 
@@ -89,7 +89,7 @@ class Now:
 
 @dataclass(frozen=True)
 class Ticks:
-    """A clock: ``interval``, or, if it ticks but once, ``timer``."""
+    """A clock: ``interval``, or ``timer`` if it ticks only once."""
 
     seconds: int
     endless: bool
@@ -100,7 +100,7 @@ class Ticks:
 
 @st.composite
 def sources(draw: st.DrawFn, number: int, *, calm: bool = False, hot: bool | None = None, ties: bool = False) -> Source:
-    """A timeline of a few events; ``calm``: no error; ``ties``: on the ticks, one thing on each."""
+    """Draw a timeline of a few events. A ``calm`` one has no error; with ``ties`` there is one thing on each tick."""
     is_hot = draw(st.booleans()) if hot is None else hot
     gaps = draw(st.lists(st.sampled_from([1, 1, 1, 2, 2, 3, 5, 0]), max_size=MOST_EVENTS))
     late = [0] * (MOST_EVENTS + 2) if ties else LATE[number]
@@ -121,7 +121,7 @@ def sources(draw: st.DrawFn, number: int, *, calm: bool = False, hot: bool | Non
 
 @dataclass
 class Start:
-    """A source was started, by its number and at this time; ``brief``: and left at that same moment."""
+    """A source was started at this time. A ``brief`` start was left at the same time."""
 
     number: int
     at: int
@@ -132,7 +132,7 @@ class Start:
 
 
 class World:
-    """Where our timelines run: hot ones are pushed at their times, source by source."""
+    """Runs our timelines. Hot ones are pushed at their times, source by source."""
 
     def __init__(self, hot: list[Source]) -> None:
         self.hot = sorted(hot, key=lambda source: source.number)
@@ -141,7 +141,7 @@ class World:
         self.starts: list[Start] = []
 
     async def run(self) -> None:
-        """Let everything happen at its time."""
+        """Push every event at its time."""
         times = {time for source in self.hot for time, _ in source.events}
         times |= {source.end for source in self.hot if source.end is not None}
         for now in sorted(times):
@@ -150,7 +150,7 @@ class World:
                 self.happen(source, now)
 
     def happen(self, source: Source, now: int) -> None:
-        """Push what one source gives at this moment."""
+        """Push what one source has at this time."""
         for hearer in tuple(self.listening[source.number]):
             hearer.left.extend(value for time, value in source.events if time == now)
             if source.end == now:
@@ -158,21 +158,21 @@ class World:
             hearer.news.set()
 
     def start(self, source: Source) -> AsyncIterator[int]:
-        """Begin to read a source, from now on."""
+        """Start reading a source."""
         reader = Hearer(self, source) if source.hot else Player(self, source)
         self.running[reader] = start = Start(source.number, round(anyio.current_time()))
         self.starts.append(start)
         return reader
 
     def stop(self, reader: AsyncIterator[int]) -> None:
-        """Take note that a source is read no more."""
+        """Note that a source is not read any more."""
         start = self.running.pop(reader, None)
         if start is not None:
             start.brief = start.at == round(anyio.current_time())
 
 
 class Given:
-    """A source as our streams are given it: can be iterated again."""
+    """A source as our streams get it; it can be iterated again."""
 
     def __init__(self, world: World, source: Source) -> None:
         self.world = world
@@ -183,7 +183,7 @@ class Given:
 
 
 class Hearer(AsyncIterator[int]):
-    """Reads a hot source; keeps what was not asked for yet, as a subscription does."""
+    """Reads a hot source, and buffers what was not asked for yet, as a subscription does."""
 
     def __init__(self, world: World, source: Source) -> None:
         self.world = world
@@ -208,7 +208,7 @@ class Hearer(AsyncIterator[int]):
 
 
 class Player(AsyncIterator[int]):
-    """Plays a cold source from its start on."""
+    """Plays a cold source from its start."""
 
     def __init__(self, world: World, source: Source) -> None:
         self.world = world
@@ -237,8 +237,7 @@ class Player(AsyncIterator[int]):
 class Clock(TestScheduler):
     """The scheduler of reactivex, which also notes ties.
 
-    A tie: two things that have nothing to do with each other happened at one moment, so that it depends on the order
-    of scheduling which was first.
+    In a tie two unrelated things happen at the same time, and the order of scheduling decides which comes first.
     """
 
     def __init__(self) -> None:
@@ -248,7 +247,7 @@ class Clock(TestScheduler):
         self.ties: set[float] = set()
 
     def schedule_absolute(self, duetime: Any, action: Any, state: Any = None) -> abc.DisposableBase:
-        """Schedule, and watch for ties."""
+        """Schedule the action, and watch for ties."""
         at = self.to_seconds(duetime)
         if at <= self.clock:
             return super().schedule_absolute(duetime, action, state)
@@ -271,7 +270,7 @@ class Clock(TestScheduler):
 
 
 class Item:
-    """Something that is due."""
+    """A scheduled action."""
 
     def __init__(self, origin: object) -> None:
         self.origin = origin
@@ -279,7 +278,7 @@ class Item:
 
 
 class Cold(ColdObservable[Any]):
-    """A cold source, each start of which is an origin of its own."""
+    """A cold source. Each start of it counts as a source of its own when ties are noted."""
 
     def _subscribe_core(
         self, observer: abc.ObserverBase[Any] | None = None, scheduler: abc.SchedulerBase | None = None
@@ -294,7 +293,7 @@ class Cold(ColdObservable[Any]):
 
 
 class Stage:
-    """Where their timelines run."""
+    """Runs the timelines of reactivex."""
 
     def __init__(self, hot: list[Source]) -> None:
         self.clock = Clock()
@@ -307,7 +306,7 @@ class Stage:
         self.clock.origin = None
 
     def observable(self, source: Source | Now | Ticks) -> Observable[Any]:
-        """A source as reactivex is given it."""
+        """Return a source as reactivex gets it."""
         if isinstance(source, Now):
             return from_iterable(source.values, scheduler=ImmediateScheduler.singleton())
         if isinstance(source, Ticks):
@@ -320,7 +319,7 @@ class Stage:
 
     @property
     def starts(self) -> list[Start]:
-        """Which source was subscribed to, when."""
+        """Which source was subscribed to when."""
         return [
             Start(number, round(start.subscribe), start.unsubscribe == start.subscribe)
             for number, made in self.made
@@ -328,7 +327,7 @@ class Stage:
         ]
 
     def late_starts(self) -> set[float]:
-        """When somebody subscribed to a hot source in the very moment in which it gave something."""
+        """When somebody subscribed to a hot source at the same time as it had an event."""
         return {
             start.subscribe
             for hot in self.hot.values()
@@ -337,7 +336,7 @@ class Stage:
         }
 
     def crowds(self) -> Counter[float]:
-        """When a hot source had several readers, who are told one after the other, and how much it told them."""
+        """When a hot source had several readers, which get its events one after the other, and how many events it had then."""
         return Counter(
             note.time
             for hot in self.hot.values()
@@ -346,9 +345,9 @@ class Stage:
         )
 
     def ties(self) -> set[float]:
-        """When there was a choice of what is first.
+        """When there was a choice of what comes first.
 
-        Reader by reader or thing by thing, where one source tells several readers several things, is one, too.
+        One source with several events for several readers is such a choice too: reader by reader, or event by event.
         """
         several = {time for time, things in self.crowds().items() if things > 1}
         return self.clock.ties | self.late_starts() | several

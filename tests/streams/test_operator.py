@@ -1,4 +1,4 @@
-"""Links: what they give without waiting, which is what `batches()` and `timeout` ask them for."""
+"""Operators: what they yield without waiting, which is what `batches()` and `timeout` ask them for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import anyio
 import pytest
 
 from evenflow.streams import Stream, stream
+from evenflow.streams._node import Run
+from evenflow.streams._operator import PassOn
+from evenflow.streams._source import node_of
 from evenflow.testing import marbles
 
 from .drawing import on_both_loops
@@ -47,7 +50,7 @@ CASES: list[Case] = [
 def test_all_that_is_there_comes_in_one_batch(
     name: str, make: Callable[[], Stream[Any]], expected: list[tuple[Any, ...]]
 ) -> None:
-    """Through the operators that can tell; the others give one event a batch, and lose none."""
+    """Operators that know what is ready pass it on at once; the others yield one event a batch, and lose none."""
 
     async def main() -> None:
         assert await make().batches().to_list() == expected
@@ -78,7 +81,7 @@ FAILING: list[tuple[str, Callable[[], Stream[Any]]]] = [
 def test_an_error_that_is_met_early_is_raised_by_the_read_that_waits(
     name: str, make: Callable[[], Stream[Any]]
 ) -> None:
-    """After what came before it; and then comes the end."""
+    """It comes after the events before it, and then comes the end."""
 
     async def main() -> None:
         async with make().batches() as chain:
@@ -92,7 +95,7 @@ def test_an_error_that_is_met_early_is_raised_by_the_read_that_waits(
 
 
 def test_a_key_that_cannot_be_hashed_is_an_error_too() -> None:
-    """What an operator itself cannot do with an event is the same."""
+    """An error of the operator itself is raised in the same way."""
 
     async def main() -> None:
         async with stream([0, 1, []]).distinct().batches() as chain:
@@ -104,7 +107,7 @@ def test_a_key_that_cannot_be_hashed_is_an_error_too() -> None:
 
 
 def test_an_event_that_was_put_back_is_in_the_next_batch() -> None:
-    """The event of a function that waits comes once, and in its place."""
+    """An event whose function waits is yielded once, and in its place."""
 
     async def slow_at_two(number: int) -> int:
         await anyio.sleep(1)
@@ -149,5 +152,37 @@ def test_an_event_of_the_last_moment_comes_in_time() -> None:
     async def main() -> None:
         assert await marbles("---a--b|").timeout(3).to_list() == ["a", "b"]
         assert await marbles("---a--b|").map(str.upper).timeout(3).to_list() == ["A", "B"]
+
+    on_both_loops(main)
+
+
+def test_a_user_function_that_raises_would_block_has_failed() -> None:
+    """The reader gets the error; it is not taken for a source that has nothing ready."""
+
+    def blocks_at_two(number: int) -> int:
+        if number == 2:
+            raise anyio.WouldBlock
+        return number
+
+    async def main() -> None:
+        async with stream(range(4)).map(blocks_at_two).batches() as chain:
+            assert await chain.receive() == (0, 1)
+            with pytest.raises(anyio.WouldBlock):
+                await chain.receive()
+
+    on_both_loops(main)
+
+
+def test_an_event_that_was_put_back_is_kept_by_the_operator_and_yielded_first() -> None:
+    """After that event the source is read on."""
+
+    async def main() -> None:
+        operator: PassOn[int] = PassOn(node_of([1, 2], "test"))
+        reader = operator.open(Run(None))
+        first = await anext(reader)
+        operator.put_back(first)
+        assert operator.next_nowait() == 1
+        operator.put_back(first)
+        assert [event async for event in operator] == [1, 2]
 
     on_both_loops(main)

@@ -49,7 +49,7 @@ SINKS: list[tuple[str, Sink, Any, int]] = [
 
 @pytest.mark.parametrize("name, sink, expected, asked", SINKS, ids=[case[0] for case in SINKS])
 def test_a_sink_reads_as_far_as_it_must_and_closes_the_chain(name: str, sink: Sink, expected: Any, asked: int) -> None:
-    """It enters a chain that needs a task by itself, returns what came of it, and leaves nothing open."""
+    """It enters a chain that needs a task, returns the result, and leaves nothing open."""
 
     async def main() -> None:
         bench = Bench(5)
@@ -65,7 +65,7 @@ def test_a_sink_reads_as_far_as_it_must_and_closes_the_chain(name: str, sink: Si
 
 @pytest.mark.parametrize("name, sink, expected, asked", SINKS, ids=[case[0] for case in SINKS])
 def test_a_sink_raises_the_error_of_the_chain(name: str, sink: Sink, expected: Any, asked: int) -> None:
-    """As it is, in no group, with everything closed."""
+    """The error is raised as it is, in no group, with everything closed."""
 
     async def main() -> None:
         boom = Boom()
@@ -80,7 +80,7 @@ def test_a_sink_raises_the_error_of_the_chain(name: str, sink: Sink, expected: A
 
 @pytest.mark.parametrize("name", ["first", "last"])
 def test_nothing_has_no_first_and_no_last(name: str) -> None:
-    """It is the end of the stream that was met."""
+    """Both raise ``EndOfStream``."""
 
     async def main() -> None:
         with pytest.raises(anyio.EndOfStream):
@@ -90,7 +90,7 @@ def test_nothing_has_no_first_and_no_last(name: str) -> None:
 
 
 def test_a_cancelled_sink_closes_the_chain() -> None:
-    """Whoever started a sink and cancels it has nothing to clean up."""
+    """Whoever cancels a sink has nothing to clean up."""
 
     async def main() -> None:
         bench = Bench(5, every=1.0)
@@ -126,7 +126,7 @@ def test_handlers_run_side_by_side_but_not_more_than_asked_for() -> None:
 
 
 def test_a_handler_that_fails_cancels_the_others_and_its_error_goes_out_alone() -> None:
-    """No exception group, and the chain is closed."""
+    """It is in no exception group, and the chain is closed."""
 
     async def main() -> None:
         boom = Boom()
@@ -150,7 +150,7 @@ def test_a_handler_that_fails_cancels_the_others_and_its_error_goes_out_alone() 
 
 
 def test_an_error_of_the_source_waits_for_the_handlers_of_what_came_before() -> None:
-    """They finish, and then the error is raised."""
+    """The handlers finish first, and then the error is raised."""
 
     async def main() -> None:
         finished: list[int] = []
@@ -167,7 +167,7 @@ def test_an_error_of_the_source_waits_for_the_handlers_of_what_came_before() -> 
 
 
 def test_publish_to_publishes_one_by_one_and_waits_for_room() -> None:
-    """A full subscriber holds the source up; the count is returned."""
+    """A full subscription makes the source wait; the number of events is returned."""
 
     async def main() -> None:
         numbers = Subject(int)
@@ -189,7 +189,7 @@ def test_publish_to_publishes_one_by_one_and_waits_for_room() -> None:
 
 
 def test_what_cannot_be_published_to_is_refused() -> None:
-    """It needs a ``publish``."""
+    """``publish_to`` needs something with a ``publish`` method, and ``for_each`` a function."""
 
     async def main() -> None:
         with pytest.raises(TypeError, match=r"publish_to expected a subject.*not 5"):
@@ -203,7 +203,7 @@ def test_what_cannot_be_published_to_is_refused() -> None:
 
 
 def test_a_sink_inside_the_async_with_of_its_chain_closes_it_and_leaves_the_tasks_to_that() -> None:
-    """Whatever scopes lie between the two."""
+    """It does so whatever cancel scopes lie between the two."""
 
     async def main() -> None:
         async with digits("-1-2|").merge(digits("3|")) as chain:

@@ -1,0 +1,148 @@
+"""Chain: a tree of nodes while it is read. It is started by the first read or by entering, and closed as a whole.
+
+Entering makes a task group if any node may need a task. It may be nested: a sink inside the ``async with`` enters the
+chain again and closes it, and the group is left by whoever made it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from anyio import ClosedResourceError, create_task_group
+
+from evenflow.streams._ending import Caught, Ended
+from evenflow.streams._node import NOT_ENTERED, Node, Run
+from evenflow.streams._operator import PassOn
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from anyio.abc import TaskGroup
+
+T = TypeVar("T")
+
+
+class Chain(Generic[T]):
+    """The nodes up to ``node``, as one thing to read, to enter and to close."""
+
+    __slots__ = ("_entered", "_group", "_reader", "closed", "node")
+
+    def __init__(self, node: Node[T]) -> None:
+        self.node = node
+        self.closed = False
+        self._reader: AsyncIterator[T] | None = None
+        self._group: TaskGroup | None = None
+        self._entered = 0
+
+    def reader(self) -> AsyncIterator[T]:
+        """Return what is read. The first call starts the chain.
+
+        Raises:
+            anyio.ClosedResourceError: the chain was closed.
+            RuntimeError: it needs a task, and was not entered.
+        """
+        if self._reader is None:
+            self._reader = self._start()
+        if self.closed:
+            raise ClosedResourceError
+        return self._reader
+
+    def _start(self) -> AsyncIterator[T]:
+        if self._group is None and self.node.needs_task():
+            raise RuntimeError(NOT_ENTERED)
+        # A source does not know how a chain ends, so an operator stands behind it.
+        last = self.node if self.node.nodes else PassOn(self.node)
+        last.is_last = True
+        return last.open(Run(self._group))
+
+    def hand_over(self) -> Node[T]:
+        """Return the node for an operator that takes over the chain, which goes on where it was read to."""
+        return self.node if self._reader is None else StartedNode(self.node, self._reader)
+
+    async def close(self) -> None:
+        """Close the chain with all its sources, and wait until its tasks have ended."""
+        self.closed = True
+        if self._reader is None:
+            self._reader = Ended()
+        await self.node.close(final=True)
+
+    async def enter(self) -> None:
+        """Make the task group, if one may be needed, and start the nodes that run tasks."""
+        if self.closed:
+            raise ClosedResourceError
+        self._entered += 1
+        if self._group is None and self.node.may_need_task():
+            group = create_task_group()
+            await group.__aenter__()
+            self._group = group
+            try:
+                if self.node.needs_task():
+                    self.reader()
+            except BaseException as error:
+                await self.exit(error)
+                raise
+
+    async def exit(self, error: BaseException | None) -> None:
+        """Close the chain and leave no task behind. ``error``, which the body raised, is not wrapped in a group."""
+        self._entered -= 1
+        group = None
+        if not self._entered:
+            group, self._group = self._group, None
+        try:
+            with Caught() as caught:
+                await self.close()
+        except BaseException as cancelled:
+            await leave(group, cancelled)
+            raise
+        if error is not None and caught.error is not None:
+            error.add_note(f"and closing its sources raised {caught.error!r}")
+        await leave(group, caught.error if error is None else error)
+        if error is None and caught.error is not None:
+            raise caught.error
+
+
+class StartedNode(Node[T]):
+    """The last node of a chain that was read for a while before an operator took it over."""
+
+    __slots__ = ("node", "reader")
+
+    def __init__(self, node: Node[T], reader: AsyncIterator[T]) -> None:
+        super().__init__(node)
+        self.node = node
+        self.reader: AsyncIterator[T] | None = reader
+
+    def open(self, run: Run, /) -> AsyncIterator[T]:
+        """Go on where it was read to. A later start begins anew."""
+        self.node.is_last = False
+        reader, self.reader = self.reader, None
+        return self.node.open(run) if reader is None else reader
+
+    def next_nowait(self) -> T:
+        """Ask the node."""
+        return self.node.next_nowait()
+
+    def read_was_cancelled(self) -> None:
+        """Tell the node."""
+        self.node.read_was_cancelled()
+
+    def check_end(self) -> None:
+        """Ask the node."""
+        self.node.check_end()
+
+
+async def leave(group: TaskGroup | None, error: BaseException | None) -> None:
+    """Leave a task group, if there is one, whose tasks raise nothing; ``error`` is not wrapped in a group."""
+    if group is None:
+        return
+    try:
+        if error is None:
+            group.cancel_scope.cancel()
+            await group.__aexit__(None, None, None)
+        else:
+            await group.__aexit__(type(error), error, error.__traceback__)
+    except BaseExceptionGroup as wrapped:
+        if error is None:
+            raise wrapped.exceptions[0] from None
+    except BaseException as raised:  # noqa: ASYNC103 -- what the body raised is raised again by the caller
+        if raised is not error:
+            raise

@@ -1,0 +1,94 @@
+"""Between the tasks of an operator and its reader.
+
+Notifier    wakes the tasks that wait for a change
+Channel     hands events to the reader; whoever puts one waits until it was taken
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, TypeVar
+
+from anyio import Event
+
+T = TypeVar("T")
+
+
+class Notifier:
+    """Wakes all tasks that wait for a change; each then looks again."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event: Event | None = None
+
+    def notify(self) -> None:
+        """Wake all tasks that wait."""
+        if self._event is not None:
+            self._event.set()
+            self._event = None
+
+    async def wait(self) -> None:
+        """Wait for the next ``notify``. Look first: there must be no await between the look and this call."""
+        if self._event is None:
+            self._event = Event()
+        await self._event.wait()
+
+
+class Channel(Generic[T]):
+    """Events on their way from tasks to the reader, in the order in which they were put.
+
+    It holds one event for each task that puts, because that waits until its event was taken. No cancel loses one.
+    """
+
+    __slots__ = ("_changed", "_end", "_items")
+
+    def __init__(self) -> None:
+        self._items: deque[tuple[T, Event]] = deque()
+        self._changed = Notifier()
+        self._end: Exception | None = None
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @property
+    def ended(self) -> bool:
+        """Whether no event will be put any more."""
+        return self._end is not None
+
+    async def put(self, item: T) -> None:
+        """Put an event, and wait until it was taken. A cancel leaves it here. After the end it is dropped."""
+        if self._end is None:
+            await self.put_nowait(item).wait()
+
+    def put_nowait(self, item: T) -> Event:
+        """Put an event, and return what is set when it was taken."""
+        taken = Event()
+        self._items.append((item, taken))
+        self._changed.notify()
+        return taken
+
+    async def take(self) -> T:
+        """Wait for the next event; after the last, raise what ``end`` was given. A cancel takes nothing."""
+        while not self._items:
+            if self._end is not None:
+                raise self._end
+            await self._changed.wait()
+        return self.take_nowait()
+
+    def take_nowait(self) -> T:
+        """Take an event; there must be one."""
+        item, taken = self._items.popleft()
+        taken.set()
+        return item
+
+    def clear(self) -> None:
+        """Drop what was not taken."""
+        while self._items:
+            self.take_nowait()
+
+    def end(self, error: Exception | None = None) -> None:
+        """Let the reader meet the end, or ``error``, after what is here. Only the first call counts."""
+        if self._end is None:
+            self._end = error or StopAsyncIteration()
+            self._changed.notify()

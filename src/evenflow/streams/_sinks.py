@@ -1,0 +1,173 @@
+"""Sinks: what comes of all events of a stream.
+
+A sink enters the chain, reads it, and closes it however that ends. Cancelling a sink closes the chain too, and drops
+the event that it has in hand. While a sink waits for the next event it does not keep the last one alive: an event may
+be a group that must be freed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from anyio import EndOfStream, Lock, create_task_group
+
+from evenflow.streams._checks import check_count, check_function
+from evenflow.streams._ending import Caught
+from evenflow.streams._operator import COROUTINE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from anyio.abc import ObjectReceiveStream, TaskGroup
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class Publishes(Protocol[T_contra]):
+    """Something with a ``publish``: a subject."""
+
+    def publish(self, event: T_contra, /) -> Awaitable[object]:
+        """Publish an event."""
+        ...
+
+
+async def for_each(stream: ObjectReceiveStream[T], handler: Callable[[T], object], concurrency: int) -> None:
+    """Call the handler with each event."""
+    check_function(handler, "for_each")
+    if check_count(1, concurrency, "for_each", "handlers at once") > 1:
+        await Workers(handler, concurrency).work(stream)
+        return
+    async with stream as events:
+        async for event in events:
+            answer: Any = handler(event)
+            if type(answer) is COROUTINE:
+                await answer
+            del event, answer
+
+
+async def to_list(stream: ObjectReceiveStream[T]) -> list[T]:
+    """Return all events."""
+    async with stream as events:
+        return [event async for event in events]
+
+
+async def reduce(stream: ObjectReceiveStream[T], function: Callable[[Any, T], Any], initial: Any) -> Any:
+    """Return what the function makes of all events."""
+    check_function(function, "reduce")
+    so_far = initial
+    async with stream as events:
+        async for event in events:
+            so_far = function(so_far, event)
+            if type(so_far) is COROUTINE:
+                so_far = await so_far
+            del event
+    return so_far
+
+
+async def count(stream: ObjectReceiveStream[object]) -> int:
+    """Return how many events there are."""
+    number = 0
+    async with stream as events:
+        async for event in events:
+            del event
+            number += 1
+    return number
+
+
+async def is_met(stream: ObjectReceiveStream[T], predicate: object, operator: str, *, wanted: bool) -> bool:
+    """Return whether the predicate answers as ``wanted`` about any event; read no further than that one."""
+    ask = check_function(predicate, operator)
+    async with stream as events:
+        async for event in events:
+            answer = ask(event)
+            if type(answer) is COROUTINE:
+                answer = await answer
+            if bool(answer) is wanted:
+                return True
+            del event
+    return False
+
+
+async def first(stream: ObjectReceiveStream[T]) -> T:
+    """Return the first event."""
+    async with stream as events:
+        async for event in events:
+            return event
+    raise EndOfStream
+
+
+async def last(stream: ObjectReceiveStream[T]) -> T:
+    """Return the last event."""
+    found: list[T] = []
+    async with stream as events:
+        async for event in events:
+            found = [event]
+    if not found:
+        raise EndOfStream
+    return found[0]
+
+
+async def publish_to(stream: ObjectReceiveStream[T], publisher: Publishes[T]) -> int:
+    """Publish each event, and return how many there were."""
+    if not callable(getattr(publisher, "publish", None)):
+        raise TypeError(f"publish_to expected a subject, or something else with a publish method, not {publisher!r}")
+    number = 0
+    async with stream as events:
+        async for event in events:
+            await publisher.publish(event)
+            del event
+            number += 1
+    return number
+
+
+class Workers:
+    """Handlers that run side by side: each takes an event when it is free, and one of them reads at a time."""
+
+    __slots__ = ("concurrency", "failure", "handler", "reading", "started")
+
+    def __init__(self, handler: Callable[[Any], object], concurrency: int) -> None:
+        self.handler = handler
+        self.concurrency = concurrency
+        self.started = 0
+        self.reading = Lock()
+        self.failure: Exception | None = None
+
+    async def work(self, stream: ObjectReceiveStream[Any]) -> None:
+        """Read the stream to its end, and raise the first error, in no group."""
+        async with stream as events:
+            reader = aiter(events)
+            async with create_task_group() as group:
+                self.start(group, reader)
+            if self.failure is not None:
+                raise self.failure
+
+    def start(self, group: TaskGroup, reader: AsyncIterator[Any]) -> None:
+        """Start another worker, if there may be one."""
+        if self.started < self.concurrency:
+            self.started += 1
+            group.start_soon(self.run, group, reader)
+
+    async def run(self, group: TaskGroup, reader: AsyncIterator[Any]) -> None:
+        """Handle one event after another. The next worker is started with the first event of this one."""
+        while True:
+            event: Any = None
+            with Caught() as reading:
+                async with self.reading:
+                    event = await anext(reader)
+            if isinstance(reading.error, StopAsyncIteration):
+                return
+            if reading.error is not None:
+                # The other handlers finish what came before the error.
+                self.failure = self.failure or reading.error
+                return
+            self.start(group, reader)
+            with Caught() as handling:
+                answer: Any = self.handler(event)
+                if type(answer) is COROUTINE:
+                    await answer
+                del event, answer
+            if handling.error is not None:
+                self.failure = self.failure or handling.error
+                group.cancel_scope.cancel()
+                return

@@ -1,0 +1,162 @@
+"""The tasks of an operator: each runs in the task group of its chain, and ends with its operator.
+
+OperatorTask     one task
+OperatorTasks    all tasks of one engine
+TaskEngine       the base of an engine with tasks, which hand events to the reader through a channel
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from anyio import CancelScope, ClosedResourceError, Event
+from anyio.lowlevel import checkpoint
+
+from evenflow.streams._channel import Channel
+from evenflow.streams._ending import Caught
+from evenflow.streams._node import NOT_ENTERED, Node
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from anyio.abc import TaskGroup
+
+    from evenflow.streams._guarded import Nodes
+    from evenflow.streams._node import Run
+
+T = TypeVar("T")
+
+CHECKPOINT_AFTER: Final = 32
+"""How many events a task that does not wait for the reader takes in between two checkpoints."""
+
+
+class OperatorTask:
+    """One task of an operator."""
+
+    __slots__ = ("_ended", "_scope", "over")
+
+    def __init__(self) -> None:
+        self._scope = CancelScope()
+        self._ended: Event | None = None
+        self.over = False
+
+    async def run(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do the work; this is what the task runs."""
+        try:
+            with self._scope:
+                await work()
+        finally:
+            self.over = True
+            if self._ended is not None:
+                self._ended.set()
+
+    def cancel(self) -> None:
+        """Cancel the task, without waiting for its end."""
+        self._scope.cancel()
+
+    async def stop(self) -> None:
+        """Cancel the task, and wait for its end."""
+        self._scope.cancel()
+        if not self.over:
+            self._ended = self._ended or Event()
+            await self._ended.wait()
+
+
+class OperatorTasks:
+    """The tasks of one engine. They raise nothing: their errors are handed to the reader.
+
+    Raises:
+        RuntimeError: the chain was not entered.
+    """
+
+    __slots__ = ("_final", "_group", "_tasks", "_without_checkpoint")
+
+    def __init__(self, run: Run) -> None:
+        if run.group is None:
+            raise RuntimeError(NOT_ENTERED)
+        self._group: TaskGroup = run.group
+        self._final = not run.restarts
+        self._tasks: dict[OperatorTask, None] = {}
+        self._without_checkpoint = 0
+
+    def start(self, work: Callable[..., Awaitable[None]], /, *arguments: Any) -> OperatorTask:
+        """Start a task; it runs when the loop turns."""
+        task = OperatorTask()
+        self._tasks[task] = None
+        self._group.start_soon(self._run, task, partial(work, *arguments))
+        return task
+
+    async def _run(self, task: OperatorTask, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await task.run(work)
+        finally:
+            del self._tasks[task]
+
+    async def stop(self) -> None:
+        """Cancel all tasks, and wait for their ends."""
+        for task in self._tasks:
+            task.cancel()
+        for task in tuple(self._tasks):
+            await task.stop()
+
+    async def read(
+        self, node: Node[T], reader: AsyncIterator[T], take_in: Callable[[T], Awaitable[None]]
+    ) -> Exception | None:
+        """Read a source to its end, and close it. Return its error, or None."""
+        with Caught() as caught:
+            while True:
+                await take_in(await anext(reader))
+        return await self.retire(node) if isinstance(caught.error, StopAsyncIteration) else caught.error
+
+    async def retire(self, node: Node[Any]) -> Exception | None:
+        """Close a source that is not needed any more. Return what that raised, or None."""
+        with Caught() as caught:
+            await node.close(final=self._final)
+        return caught.error
+
+    async def checkpoint_now_and_then(self) -> None:
+        """Let the loop turn from time to time: a source that never waits must not keep the others from running."""
+        self._without_checkpoint += 1
+        if self._without_checkpoint % CHECKPOINT_AFTER == 0:
+            await checkpoint()
+
+
+class TaskEngine(Generic[T]):
+    """The base of an engine with tasks. The reader takes what they put into ``channel``."""
+
+    __slots__ = ("channel", "nodes", "run", "tasks")
+
+    def __init__(self, run: Run, *nodes: Node[Any]) -> None:
+        self.run = run
+        self.nodes = nodes
+        self.tasks = OperatorTasks(run)
+        self.channel: Channel[T] = Channel()
+
+    async def pull(self) -> T:
+        """Wait for the next event that a task has put."""
+        return await self.channel.take()
+
+    async def stop(self) -> None:
+        """End the tasks; a reader that waits gets ``ClosedResourceError``."""
+        try:
+            await self.tasks.stop()
+        finally:
+            self.channel.end(ClosedResourceError())
+
+    def made(self) -> Nodes:
+        """Return nothing: most engines make no nodes."""
+        return ()
+
+    def being_read(self) -> Nodes:
+        """Return nothing: the sources are read by the tasks, which a cancelled reader does not interrupt."""
+        return ()
+
+
+async def let_others_run() -> None:
+    """Let the loop turn a few times, so that everything has happened that needs no time.
+
+    Reading what is ready in an anyio stream takes one turn, and starting a task another.
+    """
+    for _ in range(3):
+        await checkpoint()

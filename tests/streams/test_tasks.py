@@ -1,0 +1,129 @@
+"""The tasks of an operator: started in the chain's group, ended with it, and polite to everyone else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from evenflow.streams._node import Run
+from evenflow.streams._source import node_of
+from evenflow.streams._tasks import CHECKPOINT_AFTER, OperatorTasks, TaskEngine
+
+from .drawing import on_both_loops
+from .probes import Boom, Probe
+
+
+def test_tasks_need_a_chain_that_was_entered() -> None:
+    """The error says how."""
+    with pytest.raises(RuntimeError, match="async with chain"):
+        OperatorTasks(Run(None))
+
+
+def test_stopping_waits_until_every_task_has_ended() -> None:
+    """Also for one that takes its time to clean up."""
+
+    async def main() -> None:
+        ended: list[float] = []
+
+        async def slow_to_end() -> None:
+            try:
+                await anyio.sleep(100)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await anyio.sleep(2)
+                ended.append(anyio.current_time())
+
+        async with anyio.create_task_group() as group:
+            tasks = OperatorTasks(Run(group))
+            tasks.start(slow_to_end)
+            tasks.start(slow_to_end)
+            await anyio.sleep(1)
+            await tasks.stop()
+            assert len(ended) == 2
+            await tasks.stop()
+
+    on_both_loops(main)
+
+
+def test_reading_returns_the_error_of_the_source_or_of_closing_it() -> None:
+    """A task raises nothing: the reader gets the error."""
+
+    class Fails(Probe):
+        async def aclose(self) -> None:
+            raise LookupError
+
+    async def main() -> None:
+        async def take_in(event: Any) -> None:
+            seen.append(event)
+
+        async with anyio.create_task_group() as group:
+            run = Run(group)
+            tasks = OperatorTasks(run)
+            for probe, expected in ((Probe(2), type(None)), (Probe(2, error=Boom()), Boom), (Fails(2), LookupError)):
+                seen: list[Any] = []
+                node = node_of(probe, "test")
+                assert isinstance(await tasks.read(node, node.open(run), take_in), expected)
+                assert seen == [0, 1]
+
+    on_both_loops(main)
+
+
+def test_a_source_that_was_read_to_its_end_is_closed_unless_it_may_be_started_again() -> None:
+    """``retry`` and ``repeat`` keep what can be read only once."""
+
+    async def main() -> None:
+        async def take_in(_: Any) -> None:
+            pass
+
+        async with anyio.create_task_group() as group:
+            for restarts in (False, True):
+                run = Run(group, restarts=restarts)
+                probe = Probe(1)
+                node = node_of(probe, "test")
+                await OperatorTasks(run).read(node, node.open(run), take_in)
+                assert bool(probe.closed) is not restarts
+
+    on_both_loops(main)
+
+
+def test_a_task_that_never_waits_has_a_checkpoint_now_and_then() -> None:
+    """Others run after a bounded number of events."""
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            tasks = OperatorTasks(Run(group))
+            turns: list[int] = []
+
+            async def count_turns() -> None:
+                while True:
+                    await checkpoint()
+                    turns.append(1)
+
+            group.start_soon(count_turns)
+            for _ in range(10 * CHECKPOINT_AFTER):
+                await tasks.checkpoint_now_and_then()
+            assert 5 <= len(turns) <= 11
+            group.cancel_scope.cancel()
+
+    on_both_loops(main)
+
+
+def test_stopping_an_engine_wakes_its_reader() -> None:
+    """It gets anyio's error for what was closed here."""
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            engine: TaskEngine[int] = TaskEngine(Run(group))
+
+            async def read() -> None:
+                with pytest.raises(anyio.ClosedResourceError):
+                    await engine.pull()
+
+            group.start_soon(read)
+            await anyio.sleep(1)
+            await engine.stop()
+
+    on_both_loops(main)
