@@ -69,7 +69,7 @@ REASONS: list[tuple[Any, Any, Event, bool, str]] = [
         ~((Order.region == "us") & (Order.total > 10)),
         Order(),
         False,
-        "region is 'us', as wanted and total is Decimal('50'), as wanted, wanted it otherwise",
+        "region is 'us', as wanted and total is Decimal('50'), as wanted, but ~ wants the opposite",
     ),
     ((Order,), None, Invoice(), False, "it is an Invoice, wanted Order"),
     ((Order,), None, Order(), True, "every Order is wanted"),
