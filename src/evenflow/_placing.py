@@ -54,7 +54,7 @@ class Placing(Roster):
 
     def _is_plain(self, route: Route[Mailbox]) -> bool:
         """Whether the class alone decides about an event, and it can simply be appended to all that want it."""
-        if route.choosy or self._keyed:
+        if route.conditional or self._keyed:
             return False
         return not self._careful or route.everyone.keys().isdisjoint(self._careful)
 
@@ -70,7 +70,7 @@ class Placing(Roster):
         try:
             if self._keyed:
                 draft.history_key = self._find_history_key(event)
-            if route.choosy:
+            if route.conditional:
                 failures: list[tuple[Mailbox, BaseException]] = []
                 draft.chosen = route.find(event, failures)
                 for box, error in failures:

@@ -121,7 +121,7 @@ class Publishing(Waiting, Generic[E]):
             self._do_notes()
         credit = self._credit
         on_credit = type(event) is credit.cls and (credit.left or credit.room) and not self._busy
-        full = None if on_credit or route.choosy else self._full(route)
+        full = None if on_credit or route.conditional else self._full(route)
         if full:
             waiter = await self._give_readers_a_turn(event, route, full)
             if waiter is not None:
@@ -235,7 +235,7 @@ class Publishing(Waiting, Generic[E]):
         while at < len(events):
             event, waiter = events[at], None
             route = self._find_route(event)
-            if not (route.choosy or self._busy or self.is_cancelled()):
+            if not (route.conditional or self._busy or self.is_cancelled()):
                 full = self._full(route) if self._credit.is_used_up(route.everyone) else None
                 if not full:
                     placed, size = self._extend_all(route, events, at)
