@@ -131,21 +131,21 @@ def test_a_class_means_all_its_subclasses_whenever_they_come() -> None:
     assert house.got(Late()) == []
 
 
-def test_everyone_and_choosy_are_the_same_objects_for_life() -> None:
+def test_everyone_and_conditional_are_the_same_objects_for_life() -> None:
     """Whoever holds a route sees what comes and goes."""
     house = House()
     route = house.router.route(A)
-    everyone, choosy = route.everyone, route.choosy
+    everyone, conditional = route.everyone, route.conditional
     assert not everyone
-    assert not choosy
+    assert not conditional
     house.add("all")
     house.add("some", A, where=A.x == 1)
     assert [target.name for target in everyone] == ["all"]
-    assert choosy
+    assert conditional
     house.remove("all")
     house.remove("some")
     assert not everyone
-    assert not choosy
+    assert not conditional
     assert house.router.route(A) is route
     assert house.router.route(A).everyone is everyone
 

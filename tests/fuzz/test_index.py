@@ -233,7 +233,7 @@ def test_the_index_answers_as_plain_evaluation(program: Any) -> None:
     for target in alive:
         router.remove(target)
     for cls in classes:
-        assert not router.route(cls).choosy
+        assert not router.route(cls).conditional
         assert not router.route(cls).everyone
 
 
