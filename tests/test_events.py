@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from evenflow import Condition, Event, fields
-from evenflow._events import is_event_class, wire_name
+from evenflow._events import wire_name
 
 T = TypeVar("T")
 
@@ -322,14 +322,6 @@ def test_two_classes_with_one_wire_name_may_live_side_by_side() -> None:
         pass
 
     assert wire_name(A) == wire_name(B)
-
-
-def test_is_event_class() -> None:
-    """Classes derived from `Event`, and nothing else."""
-    assert is_event_class(OrderPlaced)
-    assert is_event_class(Changed[int])
-    assert not is_event_class(Customer)
-    assert not is_event_class(order())
 
 
 def test_annotated_fields_and_constraints() -> None:

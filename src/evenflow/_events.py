@@ -152,17 +152,12 @@ def fields(event: type[T], /) -> T:
     Raises:
         TypeError: it is not a class of events.
     """
-    if not is_event_class(event):
+    if not (isinstance(event, type) and issubclass(event, Event)):
         raise TypeError(
             f"fields() takes a class of events, not {event!r}; "
             "for anything else use a callable: where=lambda event: ..."
         )
     return cast("T", FieldsOf(event))
-
-
-def is_event_class(cls: object, /) -> bool:
-    """Whether this is ``Event`` or a subclass of it."""
-    return isinstance(cls, type) and issubclass(cls, Event)
 
 
 def wire_name(cls: type, /) -> str:

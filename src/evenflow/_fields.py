@@ -93,16 +93,9 @@ def members(annotation: Any, /) -> tuple[Any, ...]:
     if isinstance(annotation, NewType):
         return members(annotation.__supertype__)
     if isinstance(annotation, TypeVar):
-        return _members_of_a_variable(annotation)
+        choices = annotation.__constraints__ or (annotation.__bound__ or Any,)
+        return tuple(part for choice in choices for part in members(choice))
     return (_NoneType if annotation is None else annotation,)
-
-
-def _members_of_a_variable(variable: TypeVar) -> tuple[Any, ...]:
-    if variable.__bound__ is not None:
-        return members(variable.__bound__)
-    if variable.__constraints__:
-        return tuple(part for arg in variable.__constraints__ for part in members(arg))
-    return (Any,)
 
 
 def without_none(parts: tuple[Any, ...], /) -> tuple[Any, ...]:
@@ -169,15 +162,21 @@ def can_hold(parts: tuple[Any, ...], value: object, /, *, ordering: bool = False
 def _member_can_hold(part: Any, value: object, *, ordering: bool) -> bool:
     origin = get_origin(part)
     if origin is Literal:
-        return _literal_can_hold(get_args(part), value, ordering=ordering)
+        choices = get_args(part)
+        if not ordering:
+            return value in choices
+        return any(_member_can_hold(type(choice), value, ordering=True) for choice in choices)
     if part is Any or not isinstance(origin or part, type):  # unknown, or not known yet
         return True
     cls: type[Any] = origin or part
     if issubclass(cls, Enum):
-        return _enum_can_hold(cls, value)
+        # A member, a value that equals one (`StrEnum`), or the value of one (pydantic's `use_enum_values`).
+        return isinstance(value, cls) or any(value in (member, member.value) for member in cls)
     if isinstance(value, numbers.Number) and issubclass(cls, numbers.Number):
         return True
-    return _has_its_own_schema(cls) or _is_instance(value, cls)
+    # A field of a type like `EmailStr` does not hold instances of that type, and cannot say what it holds.
+    own_schema = hasattr(cls, "__get_pydantic_core_schema__") and not issubclass(cls, BaseModel)
+    return own_schema or _is_instance(value, cls)
 
 
 def _is_instance(value: object, cls: type) -> bool:
@@ -185,22 +184,6 @@ def _is_instance(value: object, cls: type) -> bool:
         return isinstance(value, cls)
     except TypeError:  # a Protocol that is not runtime_checkable
         return True
-
-
-def _literal_can_hold(choices: tuple[Any, ...], value: object, *, ordering: bool) -> bool:
-    if ordering:
-        return any(_member_can_hold(type(choice), value, ordering=True) for choice in choices)
-    return any(choice is value or choice == value for choice in choices)
-
-
-def _enum_can_hold(cls: type[Enum], value: object) -> bool:
-    """A member, a value that equals one (``StrEnum``), or a member's value (pydantic's ``use_enum_values``)."""
-    return isinstance(value, cls) or any(value in (member, member.value) for member in cls)
-
-
-def _has_its_own_schema(cls: type) -> bool:
-    """A field of a type like ``EmailStr`` does not hold instances of that type, and cannot say what it holds."""
-    return hasattr(cls, "__get_pydantic_core_schema__") and not issubclass(cls, BaseModel)
 
 
 def spoken(parts: tuple[Any, ...], /) -> str:

@@ -1,4 +1,4 @@
-"""What lies in a mailbox beside plain events: gaps, the cells of conflated ones, and their keys."""
+"""What a mailbox holds beside plain events: gaps, the cells of conflated events, and their keys."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 class Nothing:
-    """There is no item: not an event, so that None can be one."""
+    """Stands for no item, because None can be an event."""
 
 
 NOTHING: Final = Nothing()
 
 EMPTY: Final = cast("deque[Any]", ())
-"""A lane that was never used: as empty as a deque, and for nothing, where an empty deque takes 600 bytes."""
+"""A queue that has never been used. An empty deque takes 600 bytes, and this takes none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Here ``count`` events were dropped, the first and the last of them at these times (UTC)."""
+    """At this position, ``count`` events were dropped, the first and the last of them at these times (UTC)."""
 
     count: int
     first_at: datetime
@@ -30,7 +30,7 @@ class Gap:
 
 
 class Hashed:
-    """A key whose hash was asked for once, and whose comparison raises nothing."""
+    """A key whose hash is computed once, and whose comparison never raises."""
 
     __slots__ = ("hash", "key")
 
@@ -53,16 +53,16 @@ _PLAIN_KEYS: Final = frozenset({str, int, bytes})
 
 
 def hashed(key: object) -> object:
-    """The key, so that a look-up runs none of its code.
+    """The key in a form whose look-up never computes its hash again and never raises.
 
     Raises:
-        TypeError: it cannot be hashed; or whatever else its ``__hash__`` raises.
+        TypeError: it cannot be hashed. What its ``__hash__`` raises is not caught.
     """
     return key if type(key) in _PLAIN_KEYS else Hashed(key)
 
 
 class Cell:
-    """One event of a conflated buffer, which a later one of the same key replaces in its place."""
+    """One event of a conflated buffer; a later event of the same key replaces it at its position."""
 
     __slots__ = ("event", "key", "stamp")
 
@@ -73,6 +73,6 @@ class Cell:
 
 
 def wider(gap: Gap | None) -> Gap:
-    """The gap with one event more in it."""
+    """The gap with one more event."""
     now = datetime.now(UTC)
     return Gap(1, now, now) if gap is None else Gap(gap.count + 1, gap.first_at, now)

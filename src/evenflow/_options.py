@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ._fields import Path
 
 W = TypeVar("W")
-W_contra = TypeVar("W_contra", contravariant=True)
 
 Where: TypeAlias = "Condition | int | Callable[[W], bool] | None"
 """Which events of the wanted classes: a condition (type checkers see a bool), or a quick callable."""
@@ -30,26 +29,26 @@ REPLAY_KEYS: Final = 10_000
 STALL_AFTER: Final = 5.0
 
 
-class ObserveOptions(TypedDict, Generic[W], total=False):
+class _ReaderOptions(TypedDict, Generic[W], total=False):
+    """Keyword arguments of both subscriptions and observers."""
+
+    where: Where[W]
+    buffer: int
+    overflow: Overflow | None
+    conflate: Key[W] | None
+    name: str | None
+
+
+class ObserveOptions(_ReaderOptions[W], Generic[W], total=False):
     """Keyword arguments of ``Subject.observe`` and ``Subject.observer``."""
 
-    where: Where[W]
-    buffer: int
-    overflow: Overflow | None
-    conflate: Key[W] | None
     concurrency: int
-    name: str | None
 
 
-class SubscribeOptions(TypedDict, Generic[W], total=False):
+class SubscribeOptions(_ReaderOptions[W], Generic[W], total=False):
     """Keyword arguments of ``Subject.subscribe``."""
 
-    where: Where[W]
-    buffer: int
-    overflow: Overflow | None
-    conflate: Key[W] | None
     replay: bool
-    name: str | None
 
 
 class SubjectOptions(TypedDict, Generic[W], total=False):
