@@ -18,14 +18,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from . import _fields
-from ._conditions import Comparison, Condition, Conditional, OneOf, Truth
-from ._fields import Path
+from ._conditions import Comparison, Condition, OneOf, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
     from enum import Enum
     from typing import Protocol
+
+    from ._fields import Path
 
     T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -41,7 +42,7 @@ T = TypeVar("T")
 _CALLABLE: Final = "use a callable: where=lambda event: ..."
 
 
-class FieldRef(Conditional):
+class FieldRef:
     """A field of a class of events, read on the class.
 
     Two references to one field have the same hash, but comparing them is refused like any comparison of two fields.
@@ -121,32 +122,6 @@ for _word in ("and", "rand", "or", "ror", "invert"):
     setattr(FieldRef, f"__{_word}__", _joining(f"__{_word}__"))
 for _word in [*_OTHERS.split(), *_ARITHMETIC.split(), *(f"r{_word}" for _word in _ARITHMETIC.split())]:
     setattr(FieldRef, f"__{_word}__", _refusing(f"__{_word}__"))
-
-
-class FieldsOf:
-    """The fields of a class of events; for generic classes, where type checkers refuse to read them on the class."""
-
-    __slots__ = ("_owner",)
-
-    def __init__(self, owner: type, /) -> None:
-        self._owner = owner
-
-    def __getattr__(self, name: str) -> FieldRef:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return field_of(self._owner, name)
-
-    def __repr__(self) -> str:
-        return f"fields({self._owner.__name__})"
-
-
-def field_of(owner: type, name: str, /) -> FieldRef:
-    """A field of a class of events.
-
-    Raises:
-        AttributeError: the class has no such field; the message lists the fields that it has.
-    """
-    return FieldRef(Path(owner, (name,)), _fields.members_of(owner, name))
 
 
 def path_of(field: object, /) -> Path | None:

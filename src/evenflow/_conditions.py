@@ -61,7 +61,7 @@ class Condition:
         return isinstance(event, self.owners) and self.holds(event)
 
     def holds(self, event: object, /) -> bool:
-        """Whether it holds for an event that is known to be of one of its ``owners``."""
+        """Whether it holds, without asking whether the event is of one of its ``owners``."""
         raise NotImplementedError
 
     def __and__(self, other: Condition | int, /) -> Condition:
@@ -243,30 +243,20 @@ class Not(Condition):
         return f"~{_inside(self.part)}"
 
 
-class Conditional:
-    """A base for what is no condition but may stand for one: a bool field."""
-
-    __slots__ = ()
-
-    def __evenflow_condition__(self) -> Condition:
-        """The condition that this stands for.
-
-        Raises:
-            TypeError: it stands for none.
-        """
-        raise NotImplementedError
-
-
 def condition_in(value: object, taker: str, /) -> Condition | None:
-    """The condition that a value is or stands for; None if it is something else altogether.
+    """The condition that a value is, or that a bool field stands for; None if it is something else altogether.
+
+    A field says what it stands for with ``__evenflow_condition__``, because this file does not know fields.
 
     Raises:
         TypeError: it is a plain bool, which ``taker`` never takes, or a field that is not a bool field.
     """
     if isinstance(value, Condition):
         return value
-    if isinstance(value, Conditional):
-        return value.__evenflow_condition__()
+    if hasattr(type(value), "__evenflow_condition__"):
+        field: Any = value
+        condition: Condition = field.__evenflow_condition__()
+        return condition
     if isinstance(value, bool):
         raise TypeError(
             f"{taker}, not the plain bool {value}; Python made the comparison at once, because its left side is no "

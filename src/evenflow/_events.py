@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from ._comparable import FieldsOf, field_of
+from ._comparable import FieldRef
+from ._fields import Path, members_of
 
 if sys.version_info >= (3, 14):
     import annotationlib
@@ -122,7 +123,7 @@ else:
                 return super().__getattr__(name)
             found = known.get(name)
             if found is None:
-                found = field_of(cls, name)
+                found = FieldRef(Path(cls, (name,)), members_of(cls, name))
                 if cls.__pydantic_complete__:
                     known[name] = found
             return found
@@ -145,9 +146,9 @@ class Event(BaseModel, metaclass=EventMeta):
 
 
 def fields(event: type[T], /) -> T:
-    """The fields of a class of events, typed as those of an event: ``fields(Changed[User]).after``.
+    """The same class, typed as an event, so that its fields can be read on it: ``fields(Changed[User]).after``.
 
-    For generic classes: type checkers do not allow reading their fields on the class.
+    For generic classes: type checkers do not allow reading their fields on the class itself.
 
     Raises:
         TypeError: it is not a class of events.
@@ -157,7 +158,7 @@ def fields(event: type[T], /) -> T:
             f"fields() takes a class of events, not {event!r}; "
             "for anything else use a callable: where=lambda event: ..."
         )
-    return cast("T", FieldsOf(event))
+    return cast("T", event)
 
 
 def wire_name(cls: type, /) -> str:
