@@ -70,6 +70,9 @@ def test_members_of_an_enum_are_keys() -> None:
     """An enum has the equality of `object`, whatever its hash is."""
     place = table(Tick.a == Colour.RED, Tick.a == Colour.BLUE)
     assert found_in(place, Tick(a=Colour.BLUE)) == ([1], [])
+    pair = table((Tick.a == Colour.RED) & (Tick.b == 1), (Tick.a == Colour.RED) & (Tick.b == (1, 2)))
+    assert found_in(pair, Tick(a=Colour.RED, b=1)) == ([0], [])
+    assert found_in(pair, Tick(a=Colour.RED, b=(1, Contrary()))) == ([], [0, 1])
 
 
 def test_a_path_through_none_finds_nothing() -> None:

@@ -63,7 +63,7 @@ class Table(Generic[T]):
             key = self._read(event)
             if key is MISSING:
                 return
-            known = type(key) in self._types or can_be_hashed(key)
+            known = type(key) in self._types or can_be_hashed(key, self._types)
             held = self._places.get(key) if known else None
         except Exception:  # noqa: BLE001 -- users' code may raise anything; the entries raise it again when asked
             known, held = False, None
@@ -75,8 +75,8 @@ class Table(Generic[T]):
     def add(self, entry: Entry[T], key: tuple[object, ...], interval: Interval | None, /) -> None:
         """Add an entry."""
         key_here = key[0] if self._single else key
-        if type(key_here) not in {tuple, frozenset}:  # those depend on their items
-            self._types.add(type(key_here))
+        # Whether a tuple or a frozenset can be found by hash depends on its items.
+        self._types.update({type(part) for part in key} - {tuple, frozenset})
         held = self._places.get(key_here)
         if held is None and interval is None:
             self._places[key_here] = entry

@@ -29,9 +29,12 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from operator import eq
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import TzInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
 
 NO_ORDER: Final = "no order"
 
@@ -71,16 +74,16 @@ _EQUALITY: Final = frozenset({"__eq__", "__hash__"})
 _ORDER: Final = frozenset({"__lt__", "__le__", "__gt__", "__ge__"})
 
 
-def can_be_hashed(value: object, /) -> bool:
-    """Whether an event's value can be looked up by hash."""
+def can_be_hashed(value: object, trusted: AbstractSet[type] = HASHED, /) -> bool:
+    """Whether an event's value can be looked up by hash; values of a ``trusted`` type are known to."""
     kind = type(value)
-    if kind in HASHED:
+    if kind in trusted:
         return True
     if kind is tuple or kind is frozenset:
         members: Any = value
         # A loop, because `all` of a generator takes twice as long.
         for member in members:
-            if type(member) not in HASHED and not can_be_hashed(member):
+            if type(member) not in trusted and not can_be_hashed(member):
                 break
         else:
             return True
