@@ -93,7 +93,8 @@ class Condition:
     def __hash__(self) -> int:
         try:
             return hash((type(self), self._key))
-        except TypeError:  # a value that cannot be hashed
+        except TypeError:
+            # A value of the condition cannot be hashed.
             return hash((type(self), self.owners))
 
 

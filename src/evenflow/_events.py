@@ -49,7 +49,8 @@ _making = _Making()
 
 
 def _refuse_hidden_attributes(cls_name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> None:
-    if BaseModel in bases:  # Event itself is being made
+    # Only Event itself derives from BaseModel alone, and it cannot be looked at while it is being made.
+    if BaseModel in bases:
         return
     for field, annotation in _annotations(namespace).items():
         if field.startswith("_") or "ClassVar" in str(annotation):
@@ -117,7 +118,8 @@ else:
             return cls
 
         def __getattr__(cls, name):
-            known = cls.__dict__.get("__evenflow_fields__")  # None while this class itself is being made
+            # There are no fields yet while this class itself is being made.
+            known = cls.__dict__.get("__evenflow_fields__")
             hidden = any(cls in base.__mro__ for bases in _making.bases for base in bases)
             if name.startswith("_") or known is None or hidden:
                 return super().__getattr__(name)

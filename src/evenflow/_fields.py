@@ -88,7 +88,8 @@ def members(annotation: Any, /) -> tuple[Any, ...]:
         return tuple(part for arg in get_args(annotation) for part in members(arg))
     if origin is Annotated:
         return members(get_args(annotation)[0])
-    if hasattr(origin or annotation, "__value__"):  # `type Money = ...`, or TypeAliasType
+    # The alias `type Money = ...`, or a TypeAliasType.
+    if hasattr(origin or annotation, "__value__"):
         return members((origin or annotation).__value__)
     if isinstance(annotation, NewType):
         return members(annotation.__supertype__)
@@ -140,7 +141,8 @@ def members_behind(parts: tuple[Any, ...], name: str, /, *, shown: str) -> tuple
         if part is _NoneType:
             continue
         cls: Any = get_origin(part) or part
-        if cls is Any or cls is object or isinstance(cls, (str, ForwardRef)):  # unknown, or not known yet
+        # The type is unknown, or not known yet.
+        if cls is Any or cls is object or isinstance(cls, (str, ForwardRef)):
             found.append(Any)
             continue
         if not isinstance(cls, type) or fields_of(cls) is None:
@@ -166,7 +168,8 @@ def _member_can_hold(part: Any, value: object, *, ordering: bool) -> bool:
         if not ordering:
             return value in choices
         return any(_member_can_hold(type(choice), value, ordering=True) for choice in choices)
-    if part is Any or not isinstance(origin or part, type):  # unknown, or not known yet
+    # The type is unknown, or not known yet.
+    if part is Any or not isinstance(origin or part, type):
         return True
     cls: type[Any] = origin or part
     if issubclass(cls, Enum):
@@ -182,7 +185,8 @@ def _member_can_hold(part: Any, value: object, *, ordering: bool) -> bool:
 def _is_instance(value: object, cls: type) -> bool:
     try:
         return isinstance(value, cls)
-    except TypeError:  # a Protocol that is not runtime_checkable
+    except TypeError:
+        # It is a Protocol that is not runtime_checkable, so nothing is known.
         return True
 
 

@@ -65,7 +65,8 @@ class Interests:
     def _classes_in(self, wants: tuple[object, ...]) -> tuple[type, ...]:
         try:
             known = self._classes.get(wants)
-        except TypeError:  # an annotation that cannot be hashed
+        except TypeError:
+            # An annotation that cannot be hashed is checked each time.
             known = None
         if known is not None:
             return known
@@ -95,7 +96,8 @@ def _classes(form: Any) -> tuple[type, ...]:
         return classes_in(*get_args(form))
     if origin is Annotated:
         return classes_in(get_args(form)[0])
-    if hasattr(form, "__value__") and not isinstance(form, type):  # `type Events = A | B`
+    # The alias `type Events = A | B`.
+    if hasattr(form, "__value__") and not isinstance(form, type):
         return classes_in(form.__value__)
     if form is None or form is type(None):
         raise TypeError("None is not an event; leave it out")

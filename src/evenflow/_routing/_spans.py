@@ -118,7 +118,8 @@ class Spans(Generic[H]):
         last: Span[H] | None = None
         node = self._root
         value = low.value
-        while node is not None:  # down to the first span that does not lie before these bounds
+        # Go down to the first span that does not lie before these bounds, then see whether these lie before it.
+        while node is not None:
             if node.low < value or (not value < node.low and node.lies_before(low, high)):
                 node = node.right
             else:
@@ -205,7 +206,8 @@ def _bounds(span: Span[H]) -> tuple[Bound, Bound]:
 def _split(node: Span[H] | None, new: Span[H]) -> None:
     """Cut the tree below ``node`` in two: what lies before ``new`` goes to its left, the rest to its right."""
     bounds = _bounds(new)
-    before = behind = new  # the nodes that the next pieces are hung on
+    # The nodes that the next pieces are hung on.
+    before = behind = new
     touched: list[Span[H]] = []
     while node is not None:
         touched.append(node)

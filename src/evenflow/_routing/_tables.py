@@ -55,7 +55,8 @@ class Table(Generic[T]):
 
     def collect(self, event: object, found: dict[T, object], asked: dict[Entry[T], None], /) -> None:
         """Add the targets that certainly want this event to ``found``, and those that may want it to ``asked``."""
-        if not self.readings:  # found by order alone: all entries are at one place
+        # Without a key, entries are found by order alone, and are all at one place.
+        if not self.readings:
             for place in self._places.values():
                 place.collect(event, found, asked)
             return

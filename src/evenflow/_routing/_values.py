@@ -111,7 +111,8 @@ def family(value: object, /) -> str | None:
     kind = type(value)
     found = _ORDERED.get(kind) or _family_of_base(kind)
     if found in _NUMBERS:
-        return found if eq(value, value) else NO_ORDER  # nan is not equal to itself
+        # Only nan is not equal to itself.
+        return found if eq(value, value) else NO_ORDER
     return _family_in_time(found, value) if found in _IN_TIME else found
 
 
@@ -146,7 +147,8 @@ def one_family(low: Any, high: Any, /) -> tuple[str, Any, Any] | None:
     """
     try:
         names = {family(bound) for bound in (low, high) if bound is not None}
-    except ArithmeticError:  # a signalling nan
+    except ArithmeticError:
+        # One of them is a signalling nan.
         return None
     if names == set(_NUMBERS):
         if isinstance(low, Fraction) or isinstance(high, Fraction):

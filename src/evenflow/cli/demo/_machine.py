@@ -122,7 +122,8 @@ def _cores() -> tuple[CoreTime, ...]:
 def _disks() -> dict[str, Flow]:
     try:
         counters = psutil.disk_io_counters(perdisk=True)
-    except (NotImplementedError, OSError):  # a container that hides its disks
+    except (NotImplementedError, OSError):
+        # A container can hide its disks.
         return {}
     return {disk: Flow(counters[disk].read_bytes, counters[disk].write_bytes) for disk in whole_disks(counters)}
 
@@ -172,5 +173,6 @@ class Processes:
 def _name(pid: int) -> str:
     try:
         return psutil.Process(pid).name()
-    except psutil.Error:  # it has ended, or we may not look at it
+    except psutil.Error:
+        # It has ended, or we may not look at it.
         return "?"

@@ -48,7 +48,8 @@ def run(*, seconds: float, rate: float, out: Path | None) -> int:
         try:
             code = asyncio.run(demo.run())
         except* NobodyReads:
-            pass  # nobody would read a message
+            # Nobody would read a message.
+            pass
     return code
 
 
