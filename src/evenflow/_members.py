@@ -65,7 +65,7 @@ class Targets:
         self.route = route
         self.plain: Targets = plain or self
         self.everyone: dict[Mailbox, None] = route.everyone
-        self.conditional = route.choosy
+        self.conditional = route.conditional
         self.room_until: int = 0
         self.chosen: list[Mailbox] = []
         self.blocked: list[Mailbox] = []
