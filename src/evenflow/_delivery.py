@@ -108,6 +108,7 @@ class Delivery(Generic[E]):
             return None
         targets = self._plain.get(type(event))
         if targets is not None and not targets.conditional:
+            self.busy = True  # before the look: from here on no destructor can change what is seen
             if self.published >= targets.room_until:
                 targets.look(self.published)
             unready, everyone = self._members.unready, targets.everyone
@@ -120,7 +121,6 @@ class Delivery(Generic[E]):
 
     def _append(self, event: E, everyone: dict[Mailbox, None], loop: RunningLoop) -> int:
         """Append the event to each of these, about which there is nothing else to do; `_commit` takes twice as long."""
-        self.busy = True
         try:
             for mailbox in everyone:
                 # `mailbox.append`, written out: a call for each mailbox would cost half as much again
