@@ -17,7 +17,7 @@ import logging
 from collections import deque
 from functools import partial
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 from weakref import WeakSet
 
 import anyio
@@ -67,6 +67,7 @@ class Delivery(Generic[E]):
         "_plain",
         "_stall_after",
         "_stalled",
+        "_unready",
         "_unwanted",
         "busy",
         "closed",
@@ -92,6 +93,7 @@ class Delivery(Generic[E]):
         self._gate = gate
         self._binding = binding
         self._history = history
+        self._unready = members.unready
         self._plain = {} if history is not None else members.plain
         """The targets of events about which nobody is asked, where nothing is kept of them either."""
         self._detach = detach
@@ -118,7 +120,7 @@ class Delivery(Generic[E]):
             or loop.thread != get_ident()
             or not loop.known.cr_running
             or loop.is_pending()
-            or loop.budget.counts[GIVEN] >= DELIVERIES_A_TURN
+            or loop.counts[GIVEN] >= DELIVERIES_A_TURN
             or self.busy
             or self.closed
             or self.deferred
@@ -129,8 +131,8 @@ class Delivery(Generic[E]):
             return self._commit_or_wait(event)
         self.busy = True  # before the look: from here on no destructor can change what is seen
         if self.published >= targets.room_until:
-            targets.look(self.published, self._members.unready)
-        everyone, unready = targets.everyone, self._members.unready
+            targets.look(self.published, self._unready)
+        everyone, unready = targets.everyone, self._unready
         if unready and not everyone.keys().isdisjoint(unready):
             return self._commit_or_wait(event)
         # from here on as `_commit`, which would take twice as long
@@ -145,7 +147,7 @@ class Delivery(Generic[E]):
         reached = len(everyone)
         self.published += 1
         self.deliveries += reached
-        loop.budget.counts[GIVEN] += reached
+        loop.counts[GIVEN] += reached
         if not reached or self.deferred:
             self._settle(event, reached)
         return reached
@@ -155,16 +157,27 @@ class Delivery(Generic[E]):
         targets = self._find(event)
         return targets if targets.blocked or targets.starving else self._commit(event, targets)
 
-    async def publish_later(self, event: E, targets: Targets | None) -> int:
-        """Give the event out after a look at everything, when there is room."""
+    async def publish_later(
+        self, event: E, targets: Targets | None = None, claim: Callable[[], None] | None = None
+    ) -> int:
+        """Give the event out when there is room, after a look at everything where ``publish_at_once`` asked for it."""
+        ticket = self._gate.ticket()
+        if targets is not None and targets.blocked and targets.is_simple() and not self._gate.queue:
+            if all([mailbox.line.woken for mailbox in targets.blocked]):
+                # their readers are about to run: a turn of the loop costs a quarter of what the queue costs
+                await self._let_readers_run(targets.blocked)
+                outcome = self.publish_at_once(event)
+                if type(outcome) is int:
+                    return outcome
+                targets = cast("Targets | None", outcome)
         if targets is None:
             await self._begin()
             targets = self._find(event)
         if targets.starving and not targets.blocked:
             await self._let_starving_read(event, targets)
         if targets.blocked:
-            return await self._wait_and_commit(event, targets)
-        return self._commit(event, targets)
+            return await self._wait_and_commit(event, targets, ticket, claim)
+        return self._commit(event, targets, claim)
 
     async def _begin(self) -> None:
         """Look where this runs, whether it is cancelled, and whether the loop should turn."""
@@ -194,25 +207,16 @@ class Delivery(Generic[E]):
             raise WouldBlock
         return self._commit(event, targets, claim)
 
-    async def publish_claimed(self, event: E, claim: Callable[[], None]) -> int:
-        """As ``publish``, with a ``claim``."""
-        self.check_open()
-        targets = self._find(event)
-        if targets.blocked:
-            return await self._wait_and_commit(event, targets, claim)
-        return self._commit(event, targets, claim)
-
     async def publish_many(self, events: tuple[E, ...]) -> int:
         """Publish each in its turn; a run of events that all can be appended is given to each mailbox at once."""
         total = at = 0
         while at < len(events):
             run, deliveries = self._publish_run(events, at)
-            if run:
-                at += run
-                total += deliveries
-            else:
-                total += await self.publish_later(events[at], None)
-                at += 1
+            if not run:
+                run, outcome = 1, self.publish_at_once(events[at])
+                deliveries = outcome if isinstance(outcome, int) else await self.publish_later(events[at], outcome)
+            at += run
+            total += deliveries
         return total
 
     def give_first(self, mailbox: Mailbox, event: E, key: object) -> None:
@@ -315,7 +319,7 @@ class Delivery(Generic[E]):
     def _commit(self, event: E, targets: Targets, claim: Callable[[], None] | None = None) -> int:
         """Give the event to all that want it, in one instant; returns how many they are."""
         self.busy = True  # before anything is made: from here on no destructor can change what was seen
-        unready = self._members.unready
+        unready = self._unready
         given_up: list[object] = []  # kept until the end, so that no destructor of theirs runs before
         try:
             if claim is not None:
@@ -331,7 +335,7 @@ class Delivery(Generic[E]):
         self.published += 1
         self.deliveries += reached
         if (loop := self._binding.loop or self._binding.here()) is not None:
-            loop.budget.counts[GIVEN] += reached
+            loop.counts[GIVEN] += reached
         if given_up:
             self._detach_disconnected(targets)
         if self._history is not None:
@@ -370,8 +374,8 @@ class Delivery(Generic[E]):
         self.busy = True  # before the look: from here on no destructor can change what was seen
         try:
             if self.published >= targets.room_until:
-                targets.look(self.published, self._members.unready)
-            if not targets.everyone.keys().isdisjoint(self._members.unready):
+                targets.look(self.published, self._unready)
+            if not targets.everyone.keys().isdisjoint(self._unready):
                 return 0, 0
             most = min(targets.room_until - self.published, 1 + loop.budget.left() // len(targets.everyone))
             run = _run(events, at, at + most)
@@ -382,7 +386,7 @@ class Delivery(Generic[E]):
         deliveries = len(run) * len(targets.everyone)
         self.published += len(run)
         self.deliveries += deliveries
-        loop.budget.counts[GIVEN] += deliveries
+        loop.counts[GIVEN] += deliveries
         if self.deferred:
             self.run_deferred()
         return len(run), deliveries
@@ -400,30 +404,53 @@ class Delivery(Generic[E]):
             if targets.blocked or not targets.starving:
                 return
 
-    async def _wait_and_commit(self, event: E, targets: Targets, claim: Callable[[], None] | None = None) -> int:
+    async def _let_readers_run(self, blocked: list[Mailbox]) -> None:
+        """Let the loop turn until the readers that were woken have run; their slots are kept meanwhile."""
+        loop = self._binding.bind()
+        for mailbox in blocked:
+            mailbox.reserve()
+        self._become_idle()
+        try:
+            await loop.turn()
+            if any([mailbox.room() < 0 for mailbox in blocked]):
+                await self._let_all_readers_run(loop, blocked)
+        except BaseException:
+            if self._binding.loop is loop:  # else the loop has ended, and took the slots back
+                self.ask(partial(self._give_back, blocked))
+            raise
+        for mailbox in blocked:
+            mailbox.release()
+            mailbox.look()
+
+    def _give_back(self, blocked: list[Mailbox]) -> None:
+        """A publish that let readers run was cancelled: the slots that were kept for it go to the next."""
+        for mailbox in blocked:
+            mailbox.release()
+            self._gate.freed(mailbox)
+
+    async def _let_all_readers_run(self, loop: RunningLoop, blocked: list[Mailbox]) -> None:
+        """More turns, where many readers were woken: not all wake-ups fire in one turn."""
+        for mailbox in blocked:
+            while mailbox.room() < 0 and mailbox.line.is_queued() and not self.closed:
+                await loop.turn()
+        await loop.turn()  # trio may run us before the readers in the first turn
+
+    async def _wait_and_commit(
+        self, event: E, targets: Targets, ticket: int, claim: Callable[[], None] | None = None
+    ) -> int:
         """Wait until there is a slot in each mailbox that needs one, then commit. Idle only while it waits."""
         gate = self._gate
-        waiter = Waiter(event, self._name, partial(self._look_for_room, targets))
-        soon = not gate.queue and all([mailbox.line.woken for mailbox in targets.blocked])
+        waiter = Waiter(event, self._name, ticket, partial(self._look_for_room, targets))
         try:
             loop = self._binding.bind()
             while targets.blocked:
-                if soon:
-                    gate.reserve(waiter, targets.blocked)
-                    self._become_idle()
-                    await loop.turn()
-                    if any([mailbox.room() < 0 for mailbox in targets.blocked]):
-                        await _let_readers_run(loop, targets.blocked)
-                        gate.give_back(waiter)
-                    soon = False
-                else:
-                    gate.join(waiter, targets.blocked)
-                    self._become_idle()
-                    await self._wait_for_turn(loop, waiter)
+                gate.join(waiter, targets.blocked)
+                self._become_idle()
+                await self._wait_for_turn(loop, waiter)
                 held = waiter.let_go_of_all()
                 self._find_again(event, targets)
                 if targets.blocked:
-                    gate.take_back(waiter, held)
+                    waiter.hold_all(held)
             return self._commit(event, targets, claim)
         finally:
             self.busy = True
@@ -487,10 +514,3 @@ def _run(events: tuple[E, ...], start: int, stop: int) -> tuple[E, ...]:
             return events[start:at]
     return events[start:stop]
 
-
-async def _let_readers_run(loop: RunningLoop, blocked: Iterable[Mailbox]) -> None:
-    """More turns of the loop, until the readers that were woken have run."""
-    for mailbox in blocked:
-        while mailbox.room() < 0 and mailbox.line.is_queued() and mailbox.end is None:
-            await loop.turn()
-    await loop.turn()  # trio may run us before the readers in the first turn

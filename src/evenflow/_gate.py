@@ -12,6 +12,7 @@ Nothing here waits: a publisher sleeps on its own ``Waiter.wake_up``.
 
 from __future__ import annotations
 
+from bisect import insort
 from typing import TYPE_CHECKING
 
 from anyio import Event
@@ -27,6 +28,7 @@ class Waiter:
 
     Attributes:
         event: what it publishes.
+        ticket: its place in the queue: the lower, the earlier it came.
         missing: the mailboxes that it needs a slot in, and has none.
         needed: all mailboxes that it ever missed a slot in.
         held: the mailboxes in which a slot is reserved for it.
@@ -35,10 +37,13 @@ class Waiter:
         since: for each mailbox that it misses, when it was first seen to.
     """
 
-    __slots__ = ("_subject", "blocked", "event", "granted", "held", "missing", "needed", "since", "wake_up")
+    __slots__ = ("_subject", "blocked", "event", "granted", "held", "missing", "needed", "since", "ticket", "wake_up")
 
-    def __init__(self, event: object, subject: str, blocked: Callable[[Waiter], Collection[Mailbox]]) -> None:
+    def __init__(
+        self, event: object, subject: str, ticket: int, blocked: Callable[[Waiter], Collection[Mailbox]]
+    ) -> None:
         self.event = event
+        self.ticket = ticket
         self._subject = subject
         self.blocked = blocked
         """Asks the publish which mailboxes have no slot for it now, those that it holds left out."""
@@ -113,28 +118,23 @@ class Gate:
         queue: all of them, the earliest first.
     """
 
-    __slots__ = ("_took", "queue")
+    __slots__ = ("_tickets", "_took", "queue")
 
     def __init__(self, took: Callable[[Mailbox], None]) -> None:
         self.queue: list[Waiter] = []
+        self._tickets = 0
         self._took = took
         """What a mailbox calls at each take while somebody waits for it."""
 
-    def reserve(self, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
-        """The first to wait, where every reader is about to run: the slots that come free are its own beforehand."""
-        self.queue.append(waiter)
-        waiter.grant()
-        waiter.hold_all(blocked)
-
-    def give_back(self, waiter: Waiter) -> None:
-        """Give back what was reserved where no slot came free."""
-        for mailbox in [mailbox for mailbox in waiter.held if mailbox.room() < 0]:
-            waiter.let_go(mailbox)
+    def ticket(self) -> int:
+        """The ticket of a publish that comes now."""
+        self._tickets += 1
+        return self._tickets
 
     def join(self, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
         """A publish begins to wait, or has to wait again because somebody new has no room."""
         if waiter not in self.queue:
-            self.queue.append(waiter)
+            insort(self.queue, waiter, key=_ticket)
         self._wait_again(waiter, blocked)
         self._let_only_the_longest_hold()
 
@@ -172,10 +172,6 @@ class Gate:
             self.queue.remove(waiter)
         for mailbox in waiter.let_go_of_all():
             self.freed(mailbox)
-
-    def take_back(self, waiter: Waiter, held: Collection[Mailbox]) -> None:
-        """The publish must wait on: what it had is kept for it."""
-        waiter.hold_all(held)
 
     def wake_all(self) -> None:
         """The subject was closed: everybody looks for themselves."""
@@ -233,3 +229,7 @@ class Gate:
         for mailbox in given_back:
             mailbox.watch(self._took)
             self.freed(mailbox)
+
+
+def _ticket(waiter: Waiter) -> int:
+    return waiter.ticket

@@ -27,6 +27,7 @@ class RunningLoop:
     Attributes:
         backend: the library it belongs to.
         budget: the deliveries since it last turned.
+        counts: the budget's counts.
         known: the last task that asked twice in a row whether it is cancelled: ask it whether it runs.
         is_pending: tells whether that task is being cancelled; ask it in that task.
         thread: the thread it runs in.
@@ -40,6 +41,7 @@ class RunningLoop:
         "_loop",
         "backend",
         "budget",
+        "counts",
         "is_pending",
         "known",
         "thread",
@@ -52,6 +54,7 @@ class RunningLoop:
         self.thread: int = get_ident()
         self.backend: Backend = backend_of(loop)
         self.budget: FairnessBudget = FairnessBudget()
+        self.counts: list[int] = self.budget.counts
         self.waiting: dict[object, Any] = {}
         self.known: KnownTask = NOT_RUNNING
         self.is_pending: Callable[[], bool] = bool

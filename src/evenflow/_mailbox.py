@@ -142,7 +142,8 @@ class Mailbox:
 
     def look(self) -> int:
         """Look whether events can simply be appended; returns how many there is room for."""
-        room = self.room()
+        buffer = self.buffer
+        room = buffer.capacity - self.reserved - len(buffer.outbox) - len(buffer.inbox)  # as `room`
         if room <= 0:
             self._unready.add(self)
         elif not (self.reserved or self.conflated or self.end is not None):

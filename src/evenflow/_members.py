@@ -86,6 +86,10 @@ class Targets:
                 room = left
         self.room_until = published + room
 
+    def is_simple(self) -> bool:
+        """Whether no user's function was asked, so that nothing is lost by finding them anew."""
+        return not (self.conditional or self.keys) and self.history_key is None
+
     def all(self) -> Collection[Mailbox]:
         """All of them, in no order."""
         if not self.chosen:
@@ -221,7 +225,7 @@ class Members(Generic[E]):
         unready = len(self.unready)
         for mailbox in self._unready_among(targets):
             key = self._key(mailbox, event, targets) if mailbox.conflated else None
-            if mailbox.look() > 0 or mailbox in held or mailbox.end is not None or mailbox.replaces(key):
+            if mailbox.look() > 0 or mailbox in held or mailbox.end is not None or (key is not None and mailbox.replaces(key)):
                 continue
             if mailbox.overflow == "block":
                 targets.blocked.append(mailbox)

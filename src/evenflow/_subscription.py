@@ -147,7 +147,7 @@ class Subscription(Stream[W_co]):
         loop, mailbox = self._loop, self._mailbox
         if loop is None or loop.thread != get_ident() or not self._known.cr_running:
             loop = self._reading_here()
-        counts, line = loop.budget.counts, mailbox.line
+        counts, line = loop.counts, mailbox.line
         if counts[TAKEN] >= DELIVERIES_A_TURN:
             await loop.turn()
         first = not line.queue

@@ -202,7 +202,7 @@ class Courier:
         error: BaseException = self._closed()
         try:
             with request.waiting():
-                request.succeed(await self._delivery.publish_claimed(request.event, request.claim))
+                request.succeed(await self._delivery.publish_later(request.event, None, request.claim))
                 return
         except _Withdrawn:
             pass
