@@ -1,4 +1,4 @@
-"""Conditions: what can be said of an event's fields, what it means, and what is refused when it is written."""
+"""Conditions: what can be said about the fields of an event, what it means, and what is refused."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_what_a_condition_says(condition: Any, text: str, answer: bool) -> None:
 
 @pytest.mark.parametrize("condition, text, answer", CONDITIONS, ids=[text for _, text, _ in CONDITIONS])
 def test_a_condition_reads_back_as_itself(condition: Any, text: str, answer: bool) -> None:
-    """What is printed can be written: it gives an equal condition with an equal hash."""
+    """Its text is an expression that makes an equal condition with an equal hash."""
     if "<Colour" in text:
         text = "Order.colour == Colour.RED"
     again = eval(text, {**globals(), "Decimal": Decimal, "Fraction": Fraction})
@@ -154,7 +154,7 @@ def test_a_condition_reads_back_as_itself(condition: Any, text: str, answer: boo
 
 
 def test_conditions_are_equal_when_they_say_the_same_in_the_same_words() -> None:
-    """The order of parts, the kind of a number, and the class count; nesting of one sign does not; nan is itself."""
+    """The order of parts, the type of a value and the class matter; brackets inside one operator do not; nan equals itself."""
     nan = float("nan")
     a, b, c = when(Order.number == 1), when(Order.region == "x"), when(Order.paid)
     assert (a & b) & c == a & (b & c)
@@ -171,7 +171,7 @@ def test_conditions_are_equal_when_they_say_the_same_in_the_same_words() -> None
 
 
 def test_an_ordering_that_python_refuses_is_false() -> None:
-    """Naive against aware, a text against a number, None, a nan: false, and nothing raises."""
+    """A naive time and an aware one, a text and a number, None or a nan: the answer is false, and nothing is raised."""
     naive = datetime(2026, 1, 1)  # noqa: DTZ001
     for condition in (Order.at > naive, Order.at < naive, Order.at <= naive):
         assert not when(condition)(Order())
@@ -183,7 +183,7 @@ def test_an_ordering_that_python_refuses_is_false() -> None:
 
 
 def test_other_errors_of_a_comparison_go_out() -> None:
-    """What a value's own `==` raises is for whoever asked."""
+    """What the `==` of a value raises is not caught."""
 
     class Bad:
         def __eq__(self, other: object) -> bool:
@@ -196,7 +196,7 @@ def test_other_errors_of_a_comparison_go_out() -> None:
 
 
 def test_several_classes_in_one_condition() -> None:
-    """Within a condition, a comparison on another class's field is false, and `~` of it is true."""
+    """Inside a condition, a comparison of another class's field is false, and `~` of it is true."""
     either = when((Said.room == "r") | (Joined.room == "r"))
     assert either(Said(room="r"))
     assert either(Joined(room="r"))
@@ -210,14 +210,14 @@ def test_several_classes_in_one_condition() -> None:
 
 
 def test_a_condition_on_a_subclass_is_false_for_its_base() -> None:
-    """The class on which a field is read is the class it belongs to."""
+    """A field belongs to the class on which it was read."""
     assert when(Rush.number == 1)(Rush())
     assert not when(Rush.number == 1)(Order())
     assert when(Order.number == 1)(Rush())
 
 
 def test_a_field_that_a_subclass_declares_anew_is_compared_as_it_is_there() -> None:
-    """Plain Python: what the event has is what is compared."""
+    """The value that the event has is compared, whatever its class says."""
 
     class Odd(Order):
         number: str = "1"  # type: ignore[assignment]
@@ -296,7 +296,7 @@ class Changed(Event, Generic[T]):
 
 @pytest.mark.parametrize("text, error, message", REFUSED, ids=[text for text, _, _ in REFUSED])
 def test_nonsense_is_refused_when_it_is_written(text: str, error: type[Exception], message: str) -> None:
-    """Each with an error that says the way out."""
+    """Each mistake is an error that says what to write instead."""
     with pytest.raises(error, match=f"(?s){message}"):
         eval(text, {**globals()})
 
@@ -322,12 +322,12 @@ def test_nonsense_is_refused_when_it_is_written(text: str, error: type[Exception
     ],
 )
 def test_what_a_field_may_hold_is_taken(text: str) -> None:
-    """All numbers are one family; constraints, and types that say nothing, refuse nothing."""
+    """All numbers count as one type; constraints refuse nothing, and nor do types that say nothing."""
     assert isinstance(eval(text, {**globals()}), Condition)
 
 
 def answered(op: Any, found: Any, value: Any) -> bool:
-    """What Python says, or false where it refuses: a Decimal has no order with a nan."""
+    """What Python answers, or false if it refuses: a Decimal has no order with a nan."""
     try:
         return bool(op(found, value))
     except InvalidOperation:
@@ -336,7 +336,7 @@ def answered(op: Any, found: Any, value: Any) -> bool:
 
 @pytest.mark.parametrize("op", [operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge])
 def test_every_comparison_is_pythons_own(op: Any) -> None:
-    """For each sign and each pair of numbers, of whatever kinds, the answer is that of the sign itself."""
+    """For each operator and each pair of numbers, of whatever types, the answer is that of the operator."""
     numbers = [0, 1, True, 1.0, 2.5, Decimal(1), Decimal("2.5"), Fraction(5, 2), float("inf"), float("nan")]
     for value in numbers:
         condition = op(Order.anything, value)
@@ -345,16 +345,16 @@ def test_every_comparison_is_pythons_own(op: Any) -> None:
 
 
 def test_any_of_one_of_is_by_equality_alone() -> None:
-    """A nan is not one of itself: `==` decides."""
+    """A nan is not equal to itself, so it is none of the values."""
     nan = float("nan")
     assert not one_of(Order.weight, nan)(Order(weight=nan))
     assert one_of(Order.number, 1.0, 5)(Order())
 
 
 def test_fields_print_and_hash() -> None:
-    """A field read on a class says where it was read."""
+    """The text of a field says where it was read, and equal fields have equal hashes."""
     field: Any = Order.customer.country
     assert repr(field) == "Order.customer.country"
     assert hash(field) == hash(Order.customer.country)
-    assert repr(fields(Changed[int])) == "fields(Changed[int])"
+    assert repr(fields(Changed[int]).after) == "fields(Changed[int]).after"
     assert not callable(field)

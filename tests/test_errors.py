@@ -1,4 +1,4 @@
-"""The tree of exceptions, and the facts that they carry."""
+"""The exceptions, and what they know."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from evenflow import Deadlock, EvenflowError, SlowSubscriber, SubjectClosed
     "name", ["SubjectClosed", "SlowSubscriber", "Deadlock", "Unsupported", "LogError", "DecodeError"]
 )
 def test_all_that_is_raised_on_purpose_has_one_base(name: str) -> None:
-    """So that one `except` is enough."""
+    """One `except EvenflowError` catches them all."""
     assert issubclass(getattr(evenflow, name), EvenflowError)
 
 
 def test_a_closed_subject_is_a_closed_resource() -> None:
-    """Code that knows anyio knows what happened."""
+    """Code that catches the errors of anyio catches this one too."""
     assert issubclass(SubjectClosed, anyio.ClosedResourceError)
 
 
 def test_facts_are_attributes() -> None:
-    """The message is for people."""
+    """Programs can read them there, and need not take the message apart."""
     assert SlowSubscriber("too slow", missed=3).missed == 3
     assert Deadlock("round and round", path=("a", "b")).path == ("a", "b")

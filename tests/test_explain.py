@@ -69,7 +69,7 @@ REASONS: list[tuple[Any, Any, Event, bool, str]] = [
         ~((Order.region == "us") & (Order.total > 10)),
         Order(),
         False,
-        "region is 'us', as wanted and total is Decimal('50'), as wanted, wanted it otherwise",
+        "region is 'us', as wanted and total is Decimal('50'), as wanted, but ~ wants the opposite",
     ),
     ((Order,), None, Invoice(), False, "it is an Invoice, wanted Order"),
     ((Order,), None, Order(), True, "every Order is wanted"),
@@ -105,7 +105,7 @@ REASONS: list[tuple[Any, Any, Event, bool, str]] = [
 def test_the_reason_names_what_is_and_what_was_wanted(
     wants: Any, where: Any, event: Event, wanted: bool, reason: str
 ) -> None:
-    """Of several parts, those that decide; what a user's code raises is a reason too."""
+    """Only the parts that decide are named; what users' code raises is a reason too."""
     router: Router[Target] = Router(())
     target, interest = Target(where), router.interest(wants, where)
     router.add(target, interest)
@@ -114,20 +114,20 @@ def test_the_reason_names_what_is_and_what_was_wanted(
 
 
 def test_a_huge_value_is_shortened() -> None:
-    """A reason can be read in a log."""
+    """A reason stays short enough to be read in a log."""
     router: Router[Target] = Router(())
     interest = router.interest((), Order.region == "x" * 10_000)
     assert len(explain("x", interest, Order(region="y" * 10_000), Target(None), found_by="").reason) < 200
 
 
 def test_an_explanation_is_a_sentence() -> None:
-    """Printed, it says all four things."""
+    """Its text has the name, the answer, the reason, and how the subscription is found."""
     said = Explanation("mail", False, "region is 'us', wanted 'eu'", "by region")
     assert str(said) == "mail: no, region is 'us', wanted 'eu' (found by region)"
 
 
 def test_nobody_gets_an_event_of_a_closed_subject() -> None:
-    """A closed subject takes no events: that is the reason, whatever a subscription would have wanted."""
+    """The reason is that the subject is closed, whatever a subscription would have wanted."""
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     subject.close()
@@ -137,7 +137,7 @@ def test_nobody_gets_an_event_of_a_closed_subject() -> None:
 
 @pytest.mark.asyncio
 async def test_an_observer_that_has_ended_says_so() -> None:
-    """Not running in a subject that was entered, it has ended; in one that was not entered, it has not begun."""
+    """While the subject is entered, an observer that does not run has ended; before that, it has not begun."""
     subject = Subject(Order)
 
     def where(_: Order) -> bool:

@@ -6,7 +6,7 @@ from evenflow._history import History
 
 
 def test_the_last_few_are_kept_in_order() -> None:
-    """Without keys: the newest so many."""
+    """Without keys, the newest events are kept."""
     history = History(2, None, 10)
     for event in "abc":
         history.add(event)
@@ -14,16 +14,16 @@ def test_the_last_few_are_kept_in_order() -> None:
     assert len(history) == 2
 
 
-def test_the_last_few_of_each_key_come_in_the_order_of_their_publishing() -> None:
-    """Keys do not group what they keep."""
+def test_the_last_few_of_each_key_come_in_the_order_in_which_they_were_published() -> None:
+    """Events are not grouped by their keys."""
     history = History(1, str.lower, 10)
     for event in ("a", "b", "A", "c"):
         history.add(event, event.lower())
     assert history.events() == ["b", "A", "c"]
 
 
-def test_the_key_longest_unused_is_let_go() -> None:
-    """Used is what was published, not what was read."""
+def test_the_least_recently_published_key_is_evicted() -> None:
+    """Only publishing an event of a key counts as using it, not reading it."""
     history = History(1, str.lower, 2)
     for event in ("a", "b", "A", "c"):
         history.add(event, event.lower())
@@ -32,7 +32,7 @@ def test_the_key_longest_unused_is_let_go() -> None:
 
 
 def test_a_snapshot_does_not_change() -> None:
-    """What is published while a replay is read is not in it."""
+    """A replay does not contain what is published while it is read."""
     history = History(3, None, 10)
     history.add("a")
     snapshot = history.events()

@@ -1,4 +1,4 @@
-"""Gaps, and keys whose look-up runs none of their code."""
+"""Gaps, and keys whose look-up never raises."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from evenflow._items import Hashed, hashed, wider
 
 
 class Counted:
-    """A key that counts how often its hash is asked for."""
+    """A key that counts how often its hash is computed."""
 
     def __init__(self, value: int) -> None:
         self.value = value
@@ -33,7 +33,7 @@ class Incomparable:
 
 
 def test_a_hash_is_asked_for_once() -> None:
-    """However often the key is looked up."""
+    """The hash is computed once, however often the key is looked up."""
     key = Counted(1)
     wrapped = hashed(key)
     table = {wrapped: "here"}
@@ -43,7 +43,7 @@ def test_a_hash_is_asked_for_once() -> None:
 
 
 def test_equal_keys_are_one_key() -> None:
-    """As in any dict: 1, 1.0 and True, and objects that say that they are equal."""
+    """As in any dict, 1, 1.0 and True are one key, and so are objects that are equal."""
     assert {hashed(1): "x"}[hashed(1.0)] == "x"
     assert {hashed(True): "x"}[hashed(1)] == "x"
     assert {hashed(Counted(1)): "x"}[hashed(Counted(1))] == "x"
@@ -51,26 +51,26 @@ def test_equal_keys_are_one_key() -> None:
 
 
 def test_words_and_whole_numbers_stay_as_they_are() -> None:
-    """Their hash and comparison run nobody's code."""
+    """Hashing and comparing them runs no code of users, so they need no wrapper."""
     assert hashed("a") == "a"
     assert type(hashed("a")) is str
     assert type(hashed(3)) is int
 
 
 def test_keys_that_cannot_be_compared_are_different_keys() -> None:
-    """Looking one up raises nothing: a publish is not torn by it."""
+    """Looking one up raises nothing, so it cannot interrupt a publish."""
     table = {Hashed(Incomparable()): 1}
     assert Hashed(Incomparable()) not in table
 
 
 def test_a_key_that_cannot_be_hashed_is_refused_when_it_is_wrapped() -> None:
-    """That is before the commit."""
+    """The error comes before anything is delivered."""
     with pytest.raises(TypeError, match="unhashable"):
         hashed([])
 
 
 def test_a_gap_grows_by_one_and_keeps_its_beginning() -> None:
-    """The first time stays, the last moves on."""
+    """The time of the first event stays, and the time of the last one changes."""
     gap = wider(None)
     assert (gap.count, gap.first_at) == (1, gap.last_at)
     more = wider(gap)

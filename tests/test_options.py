@@ -1,4 +1,4 @@
-"""The options of a subscription: what may be said, and what is refused with the way out."""
+"""The options of a subscription: what they may be, and what is refused."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Other(Event):
 
 
 class Later:
-    """Not a key either."""
+    """Cannot be a key either, because calling it is async."""
 
     async def __call__(self, _: Any) -> str:
         return ""
 
 
 async def later(_: Any) -> str:
-    """Not a key."""
+    """Cannot be a key, because it is async."""
     return ""
 
 
@@ -52,21 +52,21 @@ async def later(_: Any) -> str:
     ],
 )
 def test_nonsense_is_refused_with_the_value_and_the_way_out(check: Any, value: object, error: type, says: str) -> None:
-    """Each says what was given, and what was expected."""
+    """The error says what was given, and what is expected instead."""
     with pytest.raises(error) as caught:
         check(value)
     assert says in str(caught.value)
 
 
 def test_conflating_drops_the_oldest_by_default_and_everything_else_blocks() -> None:
-    """An overflow that is named is taken as it is."""
+    """A policy that is named is taken."""
     assert checked_overflow(None, conflated=True) == "drop_oldest"
     assert checked_overflow(None, conflated=False) == "block"
     assert checked_overflow("disconnect", conflated=True) == "disconnect"
 
 
 def test_a_key_is_a_field_or_a_callable() -> None:
-    """Both read it off an event."""
+    """Both read the key of an event."""
     tick = Tick(symbol="abc")
     for key in (Tick.symbol, lambda event: event.symbol):
         read = checked_key(key, "conflate")
@@ -76,7 +76,7 @@ def test_a_key_is_a_field_or_a_callable() -> None:
 
 
 def test_a_field_that_other_classes_have_too_is_a_key_of_theirs() -> None:
-    """A key is read as Python reads attributes: by its name, of whatever has one; of a base, whatever comes."""
+    """The field is read by its name, of every event that has it."""
 
     class Quote(Event):
         symbol: str

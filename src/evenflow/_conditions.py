@@ -1,10 +1,10 @@
-"""What is said of an event's fields.
+"""Conditions: what a subscriber says about the fields of the events it wants.
 
 Rule 1: a condition answers as Python would on the event's own values.
-Rule 2: an ordering that Python refuses, and a path that leads through None, is false.
-Rule 3: a condition is false for an event of none of the classes that its fields belong to (its ``owners``);
-        within those, a comparison on another class's field is false, and ``~`` is exactly ``not``.
-Rule 4: nonsense is refused when it is written, with the way out.
+Rule 2: an ordering that Python refuses is false, and so is a comparison whose path leads through None.
+Rule 3: a condition is false for an event of none of the classes whose fields it reads (its ``owners``).
+        Within those, a comparison of another class's field is false, and ``~`` is exactly ``not``.
+Rule 4: nonsense is refused where it is written, and the error says what to write instead.
 
     Comparison   OrderPlaced.total > 100
     OneOf        one_of(OrderPlaced.region, "eu", "us")
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import operator
 from decimal import InvalidOperation
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from ._fields import MISSING, Path
 
@@ -36,35 +36,32 @@ _OPERATORS: Final[dict[str, Callable[[Any, Any], object]]] = {
 ORDERINGS: Final = frozenset({"<", "<=", ">", ">="})
 
 _READABLE: Final = 200
-
-_Key: TypeAlias = tuple[object, ...]
+"""The longest text of a value that a condition prints in full."""
 
 
 class Condition:
-    """What a subscriber says of the events it wants: ``OrderPlaced.total > 100``.
+    """What a subscriber says about the events it wants: ``OrderPlaced.total > 100``.
 
-    Call it to ask (``condition(event)``), join it with ``&``, ``|`` and ``~``, print, compare and hash it.
-    Two conditions are equal when they say the same in the same words.
+    Call it with an event to ask it (``condition(event)``). It can be joined with ``&``, ``|`` and ``~``,
+    printed, compared and hashed. Two conditions are equal if they say the same in the same words.
 
     Raises:
-        TypeError: it stands where Python asks for a plain truth value (``and``, ``or``, ``not``, ``if``).
+        TypeError: it stands where Python needs a truth value (``and``, ``or``, ``not``, ``if``).
     """
 
     __slots__ = ("_key", "owners")
 
     owners: tuple[type, ...]
-    _key: _Key
+    _key: tuple[object, ...]
+    bracketed = False
+    """Whether it needs brackets inside another condition."""
 
     def __call__(self, event: object, /) -> bool:
         """Whether it holds for this event."""
         return isinstance(event, self.owners) and self.holds(event)
 
     def holds(self, event: object, /) -> bool:
-        """Whether it holds, within a larger condition whose classes have been seen to."""
-        raise NotImplementedError
-
-    def shown(self, *, within: bool) -> str:
-        """Its text; ``within`` another condition, with the brackets it needs there."""
+        """Whether it holds, without asking whether the event is of one of its ``owners``."""
         raise NotImplementedError
 
     def __and__(self, other: Condition | int, /) -> Condition:
@@ -94,116 +91,106 @@ class Condition:
         return type(self) is type(other) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash((type(self), self._key))
-
-    def __repr__(self) -> str:
-        return self.shown(within=False)
-
-
-class Same:
-    """A value as a condition compares it with another's: 1 is not True here, and nan is itself."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: object, /) -> None:
-        self.value = value
-
-    def __eq__(self, other: object, /) -> bool:
-        if not isinstance(other, Same):
-            return NotImplemented
-        mine, theirs = self.value, other.value
-        return mine is theirs or (type(mine) is type(theirs) and bool(mine == theirs))
-
-    def __hash__(self) -> int:
         try:
-            return hash(self.value)
+            return hash((type(self), self._key))
         except TypeError:
-            return hash(type(self.value))
+            # A value of the condition cannot be hashed.
+            return hash((type(self), self.owners))
 
 
 def _shown(value: object) -> str:
-    """A value as it would be written, unless that is too long to read."""
+    """The text of a value, with its middle left out if it is too long to read."""
     text = repr(value)
     return text if len(text) <= _READABLE else f"{text[: _READABLE // 2]}...{text[-_READABLE // 2 :]}"
 
 
-class Comparison(Condition):
-    """A field against a value."""
-
-    __slots__ = ("op", "path", "value")
-
-    def __init__(self, path: Path, op: str, value: object, /) -> None:
-        self.path = path
-        self.op = op
-        self.value = value
-        self.owners = (path.owner,)
-        self._key = (path, op, Same(value))
-
-    def holds(self, event: object, /) -> bool:
-        if not isinstance(event, self.path.owner):
-            return False
-        found = self.path.read(event)
-        if found is MISSING:
-            return False
-        if self.op not in ORDERINGS:
-            return bool(_OPERATORS[self.op](found, self.value))
-        try:
-            return bool(_OPERATORS[self.op](found, self.value))
-        except (TypeError, InvalidOperation):
-            return False
-
-    def shown(self, *, within: bool) -> str:
-        text = f"{self.path} {self.op} {_shown(self.value)}"
-        return f"({text})" if within else text
+def _inside(condition: Condition) -> str:
+    """The text of a condition inside another one."""
+    return f"({condition})" if condition.bracketed else str(condition)
 
 
-class OneOf(Condition):
-    """A field against several values: it equals one of them."""
-
-    __slots__ = ("path", "values")
-
-    def __init__(self, path: Path, values: tuple[object, ...], /) -> None:
-        self.path = path
-        self.values = values
-        self.owners = (path.owner,)
-        self._key = (path, *map(Same, values))
-
-    def holds(self, event: object, /) -> bool:
-        if not isinstance(event, self.path.owner):
-            return False
-        found = self.path.read(event)
-        return found is not MISSING and any(found == value for value in self.values)
-
-    def shown(self, *, within: bool) -> str:  # noqa: ARG002 -- a call needs no brackets
-        return f"one_of({self.path}, {', '.join(map(_shown, self.values))})"
-
-
-class Truth(Condition):
-    """A bool field by itself."""
+class _OfField(Condition):
+    """A condition on the value of one field."""
 
     __slots__ = ("path",)
 
-    def __init__(self, path: Path, /) -> None:
+    def __init__(self, path: Path, /, *key: object) -> None:
         self.path = path
         self.owners = (path.owner,)
-        self._key = (path,)
+        # The key holds values beside their types, because 1 is not True here. Its items are compared by identity first,
+        # so nan equals itself.
+        self._key = (path, *key)
 
     def holds(self, event: object, /) -> bool:
         if not isinstance(event, self.path.owner):
             return False
         found = self.path.read(event)
-        return found is not MISSING and bool(found)
+        return found is not MISSING and self.accepts(found)
 
-    def shown(self, *, within: bool) -> str:  # noqa: ARG002 -- a name needs no brackets
+    def accepts(self, found: object, /) -> bool:
+        """Whether it holds for this value of the field."""
+        raise NotImplementedError
+
+
+class Comparison(_OfField):
+    """A field compared with a value."""
+
+    __slots__ = ("_compare", "op", "value")
+    bracketed = True
+
+    def __init__(self, path: Path, op: str, value: object, /) -> None:
+        super().__init__(path, op, type(value), value)
+        self.op = op
+        self.value = value
+        self._compare = _OPERATORS[op]
+
+    def accepts(self, found: object, /) -> bool:
+        try:
+            return bool(self._compare(found, self.value))
+        except (TypeError, InvalidOperation):
+            if self.op in ORDERINGS:
+                return False
+            raise
+
+    def __repr__(self) -> str:
+        return f"{self.path} {self.op} {_shown(self.value)}"
+
+
+class OneOf(_OfField):
+    """A field that equals one of several values."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, path: Path, values: tuple[object, ...], /) -> None:
+        super().__init__(path, *map(type, values), *values)
+        self.values = values
+
+    def accepts(self, found: object, /) -> bool:
+        return any(found == value for value in self.values)
+
+    def __repr__(self) -> str:
+        return f"one_of({self.path}, {', '.join(map(_shown, self.values))})"
+
+
+class Truth(_OfField):
+    """A bool field by itself."""
+
+    __slots__ = ()
+
+    def accepts(self, found: object, /) -> bool:
+        return bool(found)
+
+    def __repr__(self) -> str:
         return str(self.path)
 
 
 class _Joined(Condition):
-    """Several conditions; those joined by the same sign lie side by side, not inside each other."""
+    """Conditions joined by one sign; ``(a & b) & c`` has three parts, not two."""
 
     __slots__ = ("parts",)
-    sign: str
+    bracketed = True
     parts: tuple[Condition, ...]
+    sign: str
 
     def __init__(self, *parts: Condition) -> None:
         flat: list[Condition] = []
@@ -213,13 +200,12 @@ class _Joined(Condition):
         self.owners = tuple(dict.fromkeys(owner for part in flat for owner in part.owners))
         self._key = self.parts
 
-    def shown(self, *, within: bool) -> str:
-        text = f" {self.sign} ".join(part.shown(within=True) for part in self.parts)
-        return f"({text})" if within else text
+    def __repr__(self) -> str:
+        return f" {self.sign} ".join(map(_inside, self.parts))
 
 
 class All(_Joined):
-    """Every one of them."""
+    """Conditions that must all hold."""
 
     __slots__ = ()
     sign = "&"
@@ -229,7 +215,7 @@ class All(_Joined):
 
 
 class Either(_Joined):
-    """At least one of them."""
+    """Conditions of which at least one must hold."""
 
     __slots__ = ()
     sign = "|"
@@ -239,7 +225,7 @@ class Either(_Joined):
 
 
 class Not(Condition):
-    """Whatever the other is not, for events of the same classes."""
+    """The opposite of a condition, for events of the same classes."""
 
     __slots__ = ("part",)
 
@@ -254,36 +240,41 @@ class Not(Condition):
     def holds(self, event: object, /) -> bool:
         return not self.part.holds(event)
 
-    def shown(self, *, within: bool) -> str:  # noqa: ARG002 -- the sign binds closest
-        return f"~{self.part.shown(within=True)}"
+    def __repr__(self) -> str:
+        return f"~{_inside(self.part)}"
 
 
-class Conditional:
-    """What can stand for a condition without being one: a bool field."""
+def condition_in(value: object, taker: str, /) -> Condition | None:
+    """The condition that a value is, or that a bool field stands for; None if it is something else altogether.
 
-    __slots__ = ()
-
-    def __evenflow_condition__(self) -> Condition:
-        """The condition it stands for.
-
-        Raises:
-            TypeError: it stands for none.
-        """
-        raise NotImplementedError
-
-
-def operand(value: object, sign: str, /) -> Condition:
-    """One side of ``&`` or ``|``.
+    A field says what it stands for with ``__evenflow_condition__``, because this file does not know fields.
 
     Raises:
-        TypeError: it is no condition and no bool field.
+        TypeError: it is a plain bool, which ``taker`` never takes, or a field that is not a bool field.
     """
     if isinstance(value, Condition):
         return value
-    if isinstance(value, Conditional):
-        return value.__evenflow_condition__()
+    if hasattr(type(value), "__evenflow_condition__"):
+        field: Any = value
+        condition: Condition = field.__evenflow_condition__()
+        return condition
     if isinstance(value, bool):
-        raise TypeError(f"{value} is a plain bool, not a condition, and cannot be joined by {sign}; {PLAIN_BOOL}")
+        raise TypeError(
+            f"{taker}, not the plain bool {value}; Python made the comparison at once, because its left side is no "
+            "field read on an Event class: write OrderPlaced.total > 100, or fields(OrderPlaced).total > 100"
+        )
+    return None
+
+
+def operand(value: object, sign: str, /) -> Condition:
+    """The condition on one side of ``&`` or ``|``.
+
+    Raises:
+        TypeError: it is neither a condition nor a bool field.
+    """
+    condition = condition_in(value, f"{sign} joins conditions")
+    if condition is not None:
+        return condition
     if callable(value):
         raise TypeError(f"a callable cannot be joined by {sign}; say all of it in one: where=lambda event: ...")
     raise TypeError(
@@ -292,25 +283,16 @@ def operand(value: object, sign: str, /) -> Condition:
     )
 
 
-PLAIN_BOOL: Final = (
-    "the comparison was made at once, so its left side was not a field read on an Event class: "
-    "write OrderPlaced.total > 100, or fields(OrderPlaced).total > 100"
-)
-
-
 def when(test: Condition | int, /) -> Condition:
-    """The same condition, typed as what it is: to keep it, to call it, to negate it (``~when(c)``).
+    """The same condition, typed as a ``Condition``: to keep it, call it or negate it (``~when(c)``).
 
     Raises:
         TypeError: it is neither a comparison nor a bool field.
     """
-    if isinstance(test, Condition):
-        return test
-    if isinstance(test, Conditional):
-        return test.__evenflow_condition__()
-    if isinstance(test, bool):
-        raise TypeError(f"when() takes a condition, not the plain bool {test}; {PLAIN_BOOL}")
-    raise TypeError(
-        f"when() takes a condition, as in when(OrderPlaced.total > 100), not {test!r}; "
-        "a callable goes into `where` as it is"
-    )
+    condition = condition_in(test, "when() takes a condition")
+    if condition is None:
+        raise TypeError(
+            f"when() takes a condition, as in when(OrderPlaced.total > 100), not {test!r}; "
+            "a callable goes into `where` as it is"
+        )
+    return condition

@@ -2,7 +2,7 @@
 
 EvenflowError
 ├── SubjectClosed       (also anyio.ClosedResourceError)  publishing after the end
-├── SlowSubscriber      a subscription with overflow="disconnect" was let go
+├── SlowSubscriber      a subscription with overflow="disconnect" was too slow
 ├── Deadlock            a wait that only its own task could end
 ├── Unsupported         an engine cannot do what was asked
 ├── LogError            a log on disk or on a server failed
@@ -18,18 +18,18 @@ from anyio import ClosedResourceError
 
 
 class EvenflowError(Exception):
-    """The base of all that evenflow raises on purpose."""
+    """The base class of the exceptions that evenflow raises on purpose."""
 
 
 class SubjectClosed(EvenflowError, ClosedResourceError):
-    """The subject takes no more events: it was closed, or its loop has ended."""
+    """The subject takes no more events: it was closed, or its event loop has ended."""
 
 
 class SlowSubscriber(EvenflowError):
-    """The subscription was let go because its buffer was full (``overflow="disconnect"``).
+    """The subscription was disconnected because its buffer was full (``overflow="disconnect"``).
 
     Attributes:
-        missed: how many events it wanted and did not get before it was let go.
+        missed: how many events it wanted and did not get before it was disconnected.
     """
 
     def __init__(self, message: str, /, *, missed: int = 1) -> None:
@@ -38,10 +38,10 @@ class SlowSubscriber(EvenflowError):
 
 
 class Deadlock(EvenflowError):
-    """Waiting would never end: everyone who could make room waits for the one that asks.
+    """Waiting would never end: every task that could make room waits for the task that would wait.
 
     Attributes:
-        path: the names of the subscriptions and tasks on the way round, in order.
+        path: the names of the subscriptions and tasks of this circle, in order.
     """
 
     def __init__(self, message: str, /, *, path: tuple[str, ...] = ()) -> None:
@@ -50,12 +50,12 @@ class Deadlock(EvenflowError):
 
 
 class Unsupported(EvenflowError):
-    """What was asked for is outside the capabilities of this engine."""
+    """The engine cannot do what was asked of it."""
 
 
 class LogError(EvenflowError):
-    """A log on disk or on a server could not do its work."""
+    """A log on disk or on a server has failed."""
 
 
 class DecodeError(EvenflowError):
-    """What came from outside could not be read as an event."""
+    """Bytes from outside the process are not an event."""

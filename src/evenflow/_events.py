@@ -1,12 +1,12 @@
 """Events: frozen pydantic models whose fields can be compared on the class.
 
-Rule 1: an event stays a pydantic model in every way; what is added happens on the class alone.
-Rule 2: while a class is being made, its parents' fields cannot be seen on them, or pydantic would take
-        a redeclared field for one that hides an attribute, and its default for the field itself.
-Rule 3: a field that hides an attribute of ``Event``, a class keyword that nobody knows, and an event
-        that is not frozen are refused when the class is made.
-Rule 4: checkers see pydantic's own metaclass; ours would conflict with other metaclasses in users' files,
-        and its ``__getattr__`` would let misspelled fields pass.
+Rule 1: an event stays a pydantic model in every way; only the class has something more.
+Rule 2: while a class is being made, the fields of its parents cannot be read on them. Otherwise pydantic would think
+        that a redeclared field hides an attribute, and would take the field of the parent as its default.
+Rule 3: a field that hides an attribute of ``Event``, an unknown class keyword and an event that is not frozen
+        are refused when the class is made.
+Rule 4: type checkers see pydantic's own metaclass. Ours would conflict with other metaclasses in users' files,
+        and its ``__getattr__`` would hide misspelled fields from them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from __future__ import annotations
 import difflib
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from ._comparable import FieldsOf, field_of
+from ._comparable import FieldRef
+from ._fields import Path, members_of
+
+if sys.version_info >= (3, 14):
+    import annotationlib
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,21 +36,21 @@ T = TypeVar("T")
 
 
 class _Making(threading.local):
-    """The bases of the classes of events that are being made in this thread."""
+    """The bases of the classes of events that this thread is making.
 
-    def __init__(self) -> None:
-        self.bases: list[tuple[type, ...]] = []
+    Pydantic reads fields on the parents in the middle of making a class, and there is no way to hand it anything.
+    So this state belongs to the thread, as making a class does: other threads go on reading fields.
+    """
 
-    def knows(self, cls: type, /) -> bool:
-        """Whether a class that is being made derives from this one."""
-        return bool(self.bases) and any(cls in base.__mro__ for bases in self.bases for base in bases)
+    bases: tuple[tuple[type, ...], ...] = ()
 
 
 _making = _Making()
 
 
 def _refuse_hidden_attributes(cls_name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> None:
-    if BaseModel in bases:  # Event itself is being made
+    # Only Event itself derives from BaseModel alone, and it cannot be looked at while it is being made.
+    if BaseModel in bases:
         return
     for field, annotation in _annotations(namespace).items():
         if field.startswith("_") or "ClassVar" in str(annotation):
@@ -60,8 +64,6 @@ def _refuse_hidden_attributes(cls_name: str, bases: tuple[type, ...], namespace:
 
 def _annotations(namespace: dict[str, Any]) -> Mapping[str, Any]:
     if sys.version_info >= (3, 14):
-        import annotationlib  # noqa: PLC0415 -- it does not exist before
-
         annotate = annotationlib.get_annotate_from_class_namespace(namespace)
         if annotate is not None:
             return annotationlib.call_annotate_function(annotate, annotationlib.Format.FORWARDREF)
@@ -70,17 +72,14 @@ def _annotations(namespace: dict[str, Any]) -> Mapping[str, Any]:
 
 
 def _refuse_unknown_keywords(cls_name: str, bases: tuple[type, ...], keywords: Iterable[str]) -> None:
-    """A class keyword is a setting of pydantic's, or one that a parent's ``__init_subclass__`` takes."""
+    """Refuse a keyword that is neither a setting of pydantic nor an argument of a parent's ``__init_subclass__``."""
     unknown = [word for word in keywords if not word.startswith("_") and word not in _CONFIG]
-    if not unknown or any(_takes_keywords(cls) for base in bases for cls in base.__mro__):
+    parents = {cls for base in bases for cls in base.__mro__} - {object, BaseModel, Generic}
+    if not unknown or any("__init_subclass__" in cls.__dict__ for cls in parents):
         return
     close = difflib.get_close_matches(unknown[0], ["name", *_CONFIG], n=1)
     hint = f"; did you mean {close[0]!r}?" if close else "; it takes name= and the settings of pydantic.ConfigDict"
     raise TypeError(f"the class {cls_name} does not know the keyword {unknown[0]!r}{hint}")
-
-
-def _takes_keywords(cls: type) -> bool:
-    return cls not in (object, BaseModel, Generic) and "__init_subclass__" in cls.__dict__
 
 
 def _refuse_bad_name(cls_name: str, name: object) -> None:
@@ -92,22 +91,23 @@ if TYPE_CHECKING:
 
     @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field, PrivateAttr))
     class EventMeta(ModelMetaclass):
-        """What type checkers see: pydantic's metaclass, and that every event is frozen."""
+        """What type checkers see: pydantic's metaclass, and that all events are frozen."""
 
 else:
 
     class EventMeta(type(BaseModel)):
-        """Makes classes of events, and gives their fields when they are read on the class."""
+        """Makes classes of events, and lets their fields be read on the class."""
 
         def __new__(mcs, cls_name, bases, namespace, *, name=None, **keywords):
             _refuse_hidden_attributes(cls_name, bases, namespace)
             _refuse_unknown_keywords(cls_name, bases, keywords)
             _refuse_bad_name(cls_name, name)
-            _making.bases.append(bases)
+            others = _making.bases
+            _making.bases = (*others, bases)
             try:
                 cls = super().__new__(mcs, cls_name, bases, namespace, **keywords)
             finally:
-                _making.bases.pop()
+                _making.bases = others
             if not cls.model_config.get("frozen"):
                 raise TypeError(
                     f"{cls_name} is not frozen, but one instance of an event is handed to every subscriber; "
@@ -118,14 +118,14 @@ else:
             return cls
 
         def __getattr__(cls, name):
-            if name.startswith("_") or _making.knows(cls):
-                return super().__getattr__(name)
+            # There are no fields yet while this class itself is being made.
             known = cls.__dict__.get("__evenflow_fields__")
-            if known is None:  # the class itself is being made
+            hidden = any(cls in base.__mro__ for bases in _making.bases for base in bases)
+            if name.startswith("_") or known is None or hidden:
                 return super().__getattr__(name)
             found = known.get(name)
             if found is None:
-                found = field_of(cls, name)
+                found = FieldRef(Path(cls, (name,)), members_of(cls, name))
                 if cls.__pydantic_complete__:
                     known[name] = found
             return found
@@ -135,11 +135,12 @@ class Event(BaseModel, metaclass=EventMeta):
     """Something that happened: a frozen pydantic model.
 
     One instance is handed to every subscriber. Frozen is shallow: a list in it is shared by all.
-    Its fields can be compared on the class, which gives a ``Condition``: ``OrderPlaced.total > 100``.
-    Its wire name is the class's name, or ``class OrderPlaced(Event, name="shop.order.placed")``; it is not inherited.
+    Comparing a field on the class makes a ``Condition``: ``OrderPlaced.total > 100``.
+    The wire name is the name of the class, or is given: ``class OrderPlaced(Event, name="shop.order.placed")``.
+    Subclasses do not inherit it.
 
     Raises:
-        TypeError: when a class is made: a field would hide an attribute of ``Event`` (``json``, ``copy``),
+        TypeError: (when a class is made) a field would hide an attribute of ``Event`` (``json``, ``copy``),
             a class keyword is unknown, or the class is not frozen.
     """
 
@@ -147,27 +148,22 @@ class Event(BaseModel, metaclass=EventMeta):
 
 
 def fields(event: type[T], /) -> T:
-    """The fields of a class of events, typed as those of one event: ``fields(Changed[User]).after``.
+    """The same class, typed as an event, so that its fields can be read on it: ``fields(Changed[User]).after``.
 
-    For generic classes, whose fields no type checker lets one read on the class.
+    For generic classes: type checkers do not allow reading their fields on the class itself.
 
     Raises:
         TypeError: it is not a class of events.
     """
-    if not is_event_class(event):
+    if not (isinstance(event, type) and issubclass(event, Event)):
         raise TypeError(
             f"fields() takes a class of events, not {event!r}; "
             "for anything else use a callable: where=lambda event: ..."
         )
-    return FieldsOf(event)  # type: ignore[return-value]  # pyright: ignore[reportReturnType] -- stands for an event of that class
-
-
-def is_event_class(cls: object, /) -> bool:
-    """Whether it is a class derived from ``Event``."""
-    return isinstance(cls, type) and issubclass(cls, Event)
+    return cast("T", event)
 
 
 def wire_name(cls: type, /) -> str:
-    """What events of this class are called outside the process: the class's name, unless it was given another."""
+    """The name of this class outside the process: the name of the class, unless another one was given."""
     name = cls.__dict__.get("__evenflow_name__", cls.__name__)
     return str(name)

@@ -1,7 +1,7 @@
-"""Why a subscription would get an event, or would not, in plain words.
+"""Why a subscription would get an event or not, in plain words.
 
-Rule 1: the answer comes from asking again, plainly, without the index; what raises is part of the answer.
-Rule 2: a reason names what the event has, and what was wanted.
+Rule 1: the condition or callable is asked anew, without the index; what it raises is part of the answer.
+Rule 2: a reason names what the event has and what was wanted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from ._conditions import All, Comparison, Condition, Either, Not, OneOf, Truth
 from ._routing import wanted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ._fields import Path
     from ._routing import Interest, Target
 
@@ -30,10 +32,10 @@ class Explanation:
     """Why one subscription or observer would get an event, or would not.
 
     Attributes:
-        name: of the subscription or observer.
+        name: the name of the subscription or observer.
         wanted: whether it would get the event.
         reason: why, in plain words: ``region is 'us', wanted 'eu'``.
-        found_by: how a publish finds it: by which fields, by the class alone, or asked one by one.
+        found_by: how a publish finds it: by which fields, by the class alone, or one by one.
     """
 
     name: str
@@ -46,49 +48,43 @@ class Explanation:
 
 
 def explain(name: str, interest: Interest, event: object, target: Target, /, *, found_by: str) -> Explanation:
-    """Why this target would get this event, or would not. Its own callable is called for it."""
+    """Why this target would get this event, or would not. Calls the target's callable."""
     said, reason = _answer(interest, event, target)
     return Explanation(name, said, reason, found_by)
 
 
 def _answer(interest: Interest, event: object, target: Target) -> tuple[bool, str]:
-    source = "its condition" if interest.condition is not None else "its callable" if interest.asks else "its class"
+    condition = interest.condition
+    source = "its condition" if condition is not None else "its callable" if interest.asks else "its class"
     try:
         said = wanted(interest, event, target)
         if interest.wants and not isinstance(event, interest.wants):
-            return said, f"it is {_a(type(event))}, wanted {' or '.join(cls.__name__ for cls in interest.wants)}"
-        if interest.condition is not None:
-            return said, _reason(interest.condition, event, said=said)
-    except Exception as error:  # noqa: BLE001 -- what a user wrote, and the answer to the question
+            return said, f"it is {_a(type(event))}, wanted {_names(interest.wants)}"
+        if condition is not None and not isinstance(event, condition.owners):
+            return said, f"it is {_a(type(event))}, and the condition speaks of {_names(condition.owners)}"
+        if condition is not None:
+            return said, _because(condition, event, said=said)
+    except Exception as error:  # noqa: BLE001 -- users' code may raise anything, and that is the answer
         return False, f"{source} raised {type(error).__name__}: {error}; that ends the subscription"
     if interest.asks:
         return said, f"its callable says {'yes' if said else 'no'}"
-    return said, f"every {' or '.join(cls.__name__ for cls in interest.wants) or 'event'} is wanted"
-
-
-def _reason(condition: Condition, event: object, *, said: bool) -> str:
-    if not isinstance(event, condition.owners):
-        owners = " or ".join(owner.__name__ for owner in condition.owners)
-        return f"it is {_a(type(event))}, and the condition speaks of {owners}"
-    return _because(condition, event, said=said)
+    return said, f"every {_names(interest.wants) or 'event'} is wanted"
 
 
 def _because(condition: Condition, event: object, *, said: bool) -> str:
-    """Why a condition holds or does not: of its parts, those that decide."""
+    """Why a condition holds or does not: only the parts that decide it are named."""
     if isinstance(condition, (All, Either)):
         deciding = (part for part in condition.parts if part.holds(event) is said)
         return " and ".join(dict.fromkeys(_because(part, event, said=said) for part in deciding))
     if isinstance(condition, Not) and isinstance(condition.part, (All, Either, Not)):
-        return f"{_because(condition.part, event, said=not said)}, wanted it otherwise"
-    leaf, negated = (condition.part, True) if isinstance(condition, Not) else (condition, False)
-    if not isinstance(leaf, (Comparison, OneOf, Truth)):  # pragma: no cover -- there are no others
-        return f"{condition} {'holds' if said else 'does not hold'}"
-    wish = f"not {_wish(leaf)}" if negated else _wish(leaf)
-    return f"{_what_is(leaf.path, event)}, {'as wanted' if said else f'wanted {wish}'}"
+        return f"{_because(condition.part, event, said=not said)}, but ~ wants the opposite"
+    leaf, opposite = (condition.part, "not ") if isinstance(condition, Not) else (condition, "")
+    assert isinstance(leaf, (Comparison, OneOf, Truth))
+    return f"{_what_is(leaf.path, event)}, {'as wanted' if said else f'wanted {opposite}{_wish(leaf)}'}"
 
 
 def _what_is(path: Path, event: object) -> str:
-    """What the event has at this path, or where the path ends before its time."""
+    """What the event has at this path, or where the path ends at a None."""
     if not isinstance(event, path.owner):
         return f"it is {_a(type(event))} and has no {path}"
     value = event
@@ -108,6 +104,10 @@ def _wish(leaf: Comparison | OneOf | Truth) -> str:
     if leaf.op == "==":
         return wish
     return f"anything but {wish}" if leaf.op == "!=" else f"{leaf.op} {wish}"
+
+
+def _names(classes: Iterable[type]) -> str:
+    return " or ".join(cls.__name__ for cls in classes)
 
 
 def _a(cls: type) -> str:

@@ -1,17 +1,16 @@
-"""Which value of an event a field stands for, and what that field can hold.
+"""Which value of an event a field stands for, and which values that field can hold.
 
-Rule 1: a path is read as Python reads attributes; one that leads through None has no value.
-Rule 2: what a field can hold is read off its annotation, once, when the condition is written.
-Rule 3: where the annotation does not say (Any, a type with a pydantic schema of its own), everything is allowed.
+Rule 1: a path is read as Python reads attributes; a path that leads through None has no value.
+Rule 2: the annotation of a field says what it can hold. It is read once, when the condition is written.
+Rule 3: if the annotation does not say (Any, a type with a pydantic schema of its own), everything is allowed.
 
-All numbers are one family, and constraints (``Field(gt=0)``) do not count.
+A field of any type of number can hold every number. Constraints (``Field(gt=0)``) are not looked at.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-import functools
 import numbers
 import types
 from enum import Enum
@@ -32,7 +31,7 @@ from typing import (
 from pydantic import BaseModel
 
 MISSING: Final = object()
-"""What reading a path gives where it leads through None, or ends at a None that ``present`` rules out."""
+"""What reading a path returns if it leads through None, or ends at a None that ``present`` rules out."""
 
 _NoneType: Final = type(None)
 
@@ -41,7 +40,7 @@ _NoneType: Final = type(None)
 class Path:
     """The way from an event of the class ``owner`` to one value in it.
 
-    ``present`` holds the positions in ``names`` behind which ``present(...)`` was said.
+    ``present`` holds the positions of the ``names`` that are inside a ``present(...)``.
     """
 
     owner: type
@@ -49,7 +48,7 @@ class Path:
     present: frozenset[int] = frozenset()
 
     def read(self, event: object, /) -> object:
-        """The value in this event, or ``MISSING``; whatever reading an attribute raises goes out."""
+        """The value in this event, or ``MISSING``; what reading an attribute raises is not caught."""
         value = event
         for name in self.names:
             if value is None:
@@ -60,11 +59,11 @@ class Path:
         return value
 
     def step(self, name: str, /) -> Path:
-        """The path to an attribute of what this one leads to."""
+        """The path to an attribute of the value at the end of this path."""
         return Path(self.owner, (*self.names, name), self.present)
 
     def marked(self) -> Path:
-        """The same path, under ``present``."""
+        """The same path inside a ``present(...)``."""
         return Path(self.owner, self.names, self.present | {len(self.names) - 1})
 
     @property
@@ -83,39 +82,26 @@ class Path:
 
 
 def members(annotation: Any, /) -> tuple[Any, ...]:
-    """What an annotation is made of: unions taken apart; ``Annotated``, aliases and ``NewType`` unwrapped."""
+    """The types in an annotation: a union is taken apart; ``Annotated``, aliases and ``NewType`` are unwrapped."""
     origin = get_origin(annotation)
     if origin is Union or origin is types.UnionType:
         return tuple(part for arg in get_args(annotation) for part in members(arg))
     if origin is Annotated:
         return members(get_args(annotation)[0])
-    if hasattr(origin or annotation, "__value__"):  # `type Money = ...`, or TypeAliasType
+    # The alias `type Money = ...`, or a TypeAliasType.
+    if hasattr(origin or annotation, "__value__"):
         return members((origin or annotation).__value__)
     if isinstance(annotation, NewType):
         return members(annotation.__supertype__)
     if isinstance(annotation, TypeVar):
-        return _members_of_a_variable(annotation)
+        choices = annotation.__constraints__ or (annotation.__bound__ or Any,)
+        return tuple(part for choice in choices for part in members(choice))
     return (_NoneType if annotation is None else annotation,)
 
 
-def _members_of_a_variable(variable: TypeVar) -> tuple[Any, ...]:
-    if variable.__bound__ is not None:
-        return members(variable.__bound__)
-    if variable.__constraints__:
-        return tuple(part for arg in variable.__constraints__ for part in members(arg))
-    return (Any,)
-
-
-def without_none(annotation: Any, /) -> Any:
-    """The annotation of an optional field whose value is known to be there."""
-    kept = tuple(part for part in members(annotation) if part is not _NoneType)
-    return Union[kept] if kept else annotation  # noqa: UP007 -- a union of what is known only at run time
-
-
-@functools.lru_cache(maxsize=1024)
-def _dataclass_fields(cls: type) -> dict[str, Any]:
-    hints = get_type_hints(cls, include_extras=True)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+def without_none(parts: tuple[Any, ...], /) -> tuple[Any, ...]:
+    """The ``members`` of an optional field whose value is known not to be None."""
+    return tuple(part for part in parts if part is not _NoneType) or parts
 
 
 def fields_of(cls: type[Any], /) -> dict[str, Any] | None:
@@ -125,36 +111,38 @@ def fields_of(cls: type[Any], /) -> dict[str, Any] | None:
             cls.model_rebuild(raise_errors=False)
         return {name: info.annotation for name, info in cls.model_fields.items()}
     if dataclasses.is_dataclass(cls):
-        return _dataclass_fields(cls)
+        hints = get_type_hints(cls, include_extras=True)
+        return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
     return None
 
 
-def annotation_of(cls: type, name: str, /) -> Any:
-    """The annotation of a field of this class.
+def members_of(cls: type, name: str, /) -> tuple[Any, ...]:
+    """The ``members`` of a field of this class.
 
     Raises:
-        AttributeError: the class has no such field; the message lists those it has.
+        AttributeError: the class has no such field; the message lists the fields that it has.
     """
     known = fields_of(cls) or {}
     if name in known:
-        return known[name]
+        return members(known[name])
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(known) or 'none'}"
     raise AttributeError(f"{cls.__name__} has no field {name!r}{hint}", name=name, obj=cls)
 
 
-def annotation_behind(annotation: Any, name: str, /, *, shown: str) -> Any:
-    """The annotation of a field of what a field holds, as in ``customer.country``.
+def members_behind(parts: tuple[Any, ...], name: str, /, *, shown: str) -> tuple[Any, ...]:
+    """The ``members`` of a field of a field, as ``country`` in ``customer.country``.
 
     Raises:
-        AttributeError: what the field holds has no such field, or is no model and no dataclass.
+        AttributeError: the outer field (``shown``) holds no model and no dataclass, or one without such a field.
     """
     found: list[Any] = []
-    for part in members(annotation):
+    for part in parts:
         if part is _NoneType:
             continue
         cls: Any = get_origin(part) or part
-        if cls is Any or cls is object or isinstance(cls, (str, ForwardRef)):  # nobody knows, or not yet
+        # The type is unknown, or not known yet.
+        if cls is Any or cls is object or isinstance(cls, (str, ForwardRef)):
             found.append(Any)
             continue
         if not isinstance(cls, type) or fields_of(cls) is None:
@@ -163,12 +151,12 @@ def annotation_behind(annotation: Any, name: str, /, *, shown: str) -> Any:
                 f"use {name!r}; use a callable: where=lambda event: ...",
                 name=name,
             )
-        found.append(annotation_of(cls, name))
-    return Union[tuple(found)] if found else Any  # noqa: UP007 -- a union of what is known only at run time
+        found.extend(members_of(cls, name))
+    return tuple(found) or (Any,)
 
 
 def can_hold(parts: tuple[Any, ...], value: object, /, *, ordering: bool = False) -> bool:
-    """Whether a field made of these ``members`` could ever hold the value (with ``ordering``: one of its kind)."""
+    """Whether a field with these ``members`` can hold the value; with ``ordering``, any value of its type."""
     kind = type(value)
     return kind in parts or any(_member_can_hold(part, value, ordering=ordering) for part in parts)
 
@@ -176,45 +164,35 @@ def can_hold(parts: tuple[Any, ...], value: object, /, *, ordering: bool = False
 def _member_can_hold(part: Any, value: object, *, ordering: bool) -> bool:
     origin = get_origin(part)
     if origin is Literal:
-        return _literal_can_hold(get_args(part), value, ordering=ordering)
-    if part is Any or not isinstance(origin or part, type):  # nobody knows, or not yet
+        choices = get_args(part)
+        if not ordering:
+            return value in choices
+        return any(_member_can_hold(type(choice), value, ordering=True) for choice in choices)
+    # The type is unknown, or not known yet.
+    if part is Any or not isinstance(origin or part, type):
         return True
     cls: type[Any] = origin or part
     if issubclass(cls, Enum):
-        return _enum_can_hold(cls, value)
+        # A member, a value that equals one (`StrEnum`), or the value of one (pydantic's `use_enum_values`).
+        return isinstance(value, cls) or any(value in (member, member.value) for member in cls)
     if isinstance(value, numbers.Number) and issubclass(cls, numbers.Number):
         return True
-    return _has_its_own_schema(cls) or _is_instance(value, cls)
+    # A field of a type like `EmailStr` does not hold instances of that type, and cannot say what it holds.
+    own_schema = hasattr(cls, "__get_pydantic_core_schema__") and not issubclass(cls, BaseModel)
+    return own_schema or _is_instance(value, cls)
 
 
 def _is_instance(value: object, cls: type) -> bool:
     try:
         return isinstance(value, cls)
-    except TypeError:  # a Protocol that is not runtime_checkable
+    except TypeError:
+        # It is a Protocol that is not runtime_checkable, so nothing is known.
         return True
 
 
-def _literal_can_hold(choices: tuple[Any, ...], value: object, *, ordering: bool) -> bool:
-    if ordering:
-        return any(_member_can_hold(type(choice), value, ordering=True) for choice in choices)
-    return any(choice is value or choice == value for choice in choices)
-
-
-def _enum_can_hold(cls: type[Enum], value: object) -> bool:
-    """A member, or what equals one (``StrEnum``), or what ``use_enum_values`` leaves of one."""
-    if isinstance(value, cls):
-        return True
-    return any(value in (member, member.value) for member in cls)
-
-
-def _has_its_own_schema(cls: type) -> bool:
-    """Types like ``EmailStr`` hold something else than instances of themselves: nobody can say what."""
-    return hasattr(cls, "__get_pydantic_core_schema__") and not issubclass(cls, BaseModel)
-
-
-def spoken(annotation: Any, /) -> str:
-    """An annotation in words: ``str``, ``Decimal or None``."""
-    return " or ".join(dict.fromkeys(_spoken(part) for part in members(annotation)))
+def spoken(parts: tuple[Any, ...], /) -> str:
+    """The ``members`` of a field in words: ``str``, ``Decimal or None``."""
+    return " or ".join(dict.fromkeys(map(_spoken, parts)))
 
 
 def _spoken(part: Any) -> str:

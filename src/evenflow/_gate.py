@@ -26,7 +26,7 @@ class Waiter:
     """A publish that waits for room.
 
     Attributes:
-        what: what is published where, in words.
+        event: what it publishes.
         missing: the mailboxes that it needs a slot in, and has none.
         needed: all mailboxes that it ever missed a slot in.
         held: the mailboxes in which a slot is reserved for it.
@@ -35,10 +35,11 @@ class Waiter:
         since: for each mailbox that it misses, when it was first seen to.
     """
 
-    __slots__ = ("blocked", "granted", "held", "missing", "needed", "since", "wake_up", "what")
+    __slots__ = ("_subject", "blocked", "event", "granted", "held", "missing", "needed", "since", "wake_up")
 
-    def __init__(self, what: str, blocked: Callable[[Waiter], Collection[Mailbox]]) -> None:
-        self.what = what
+    def __init__(self, event: object, subject: str, blocked: Callable[[Waiter], Collection[Mailbox]]) -> None:
+        self.event = event
+        self._subject = subject
         self.blocked = blocked
         """Asks the publish which mailboxes have no slot for it now, those that it holds left out."""
         self.missing: set[Mailbox] = set()
@@ -47,6 +48,11 @@ class Waiter:
         self.granted = False
         self.wake_up: Event | None = None
         self.since: dict[Mailbox, float] = {}
+
+    @property
+    def what(self) -> str:
+        """What is published where, in words."""
+        return f"{type(self.event).__name__} to {self._subject}"
 
     def wake(self) -> None:
         """Wake it, if it sleeps."""

@@ -101,7 +101,7 @@ class Life(Generic[E]):
             name=name or f"{self.name}/{self._opened}",
             created_at=created_at,
         )
-        kept = self.history.events() if replay and self.history is not None else []
+        kept = self.delivery.ask(self.history.events) if replay and self.history is not None else []
         if self.is_closed:
             self._give_replay(mailbox, interest, kept)
             mailbox.finish(self.end)

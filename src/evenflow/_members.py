@@ -65,7 +65,7 @@ class Targets:
         self.route = route
         self.plain: Targets = plain or self
         self.everyone: dict[Mailbox, None] = route.everyone
-        self.conditional = route.choosy
+        self.conditional = route.conditional
         self.room_until: int = 0
         self.chosen: list[Mailbox] = []
         self.blocked: list[Mailbox] = []
@@ -82,8 +82,7 @@ class Targets:
         """See how many more events each of them has room for; those that are full are unready from now on."""
         room = FAR
         for mailbox in self.everyone:
-            left = mailbox.look()
-            if 0 < left < room:
+            if 0 < (left := mailbox.look()) < room:
                 room = left
         self.room_until = published + room
 
@@ -139,7 +138,7 @@ class Members(Generic[E]):
 
     def close(self) -> None:
         """No more events come: let go of their classes."""
-        self.plain = {}
+        self.plain.clear()
 
     def wants_of(self, mailbox: Mailbox) -> str:
         """What a subscription wants, in words."""
@@ -182,16 +181,6 @@ class Members(Generic[E]):
             raise TypeError(
                 f"{self._name} takes {names}, not {event!r}, which is a {type(event).__name__}; nobody got it"
             )
-
-    def is_plain(self, targets: Targets, published: int) -> bool:
-        """Whether the class alone decides, and the event can simply be appended to all that want it."""
-        unready = self.unready
-        return (
-            published < targets.room_until
-            and not targets.conditional
-            and self.history_key is None
-            and (not unready or targets.everyone.keys().isdisjoint(unready))
-        )
 
     def find_again(self, event: Any, targets: Targets, published: int, held: Collection[Mailbox] = ()) -> None:
         """After a wait: ask those that have subscribed since, forget those that have ended, look at room again."""

@@ -1,55 +1,54 @@
-"""The options of a subscription: what they are called, what they may be, what they are by default."""
+"""The options of subjects, subscriptions and observers: their names, what they may be, and their defaults."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypedDict, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypedDict, TypeVar, get_args
 
 from ._comparable import path_of
 from ._fields import fields_of
 from ._mailbox import Overflow
+from ._routing import is_async
 
 if TYPE_CHECKING:
     from ._conditions import Condition
     from ._fields import Path
 
 W = TypeVar("W")
-W_contra = TypeVar("W_contra", contravariant=True)
 
 Where: TypeAlias = "Condition | int | Callable[[W], bool] | None"
-"""Which events, beyond their class: a condition (checkers see a bool), or a quick callable."""
+"""Which events of the wanted classes: a condition (type checkers see a bool), or a quick callable."""
 
 Key: TypeAlias = Callable[[W], Hashable] | Hashable
-"""What makes events the same to ``conflate`` and ``replay_by``: a field, or a callable."""
+"""What ``conflate`` and ``replay_by`` read from an event: a field, or a callable."""
 
 BUFFER: Final = 64
-"""Events a subscription holds by default: enough to ride out a turn of the loop, few enough to see a slow reader."""
+"""Events in a buffer by default: enough for one turn of the event loop, few enough to notice a slow reader."""
 
 REPLAY_KEYS: Final = 10_000
 STALL_AFTER: Final = 5.0
 
 
-class ObserveOptions(TypedDict, Generic[W], total=False):
+class _ReaderOptions(TypedDict, Generic[W], total=False):
+    """Keyword arguments of both subscriptions and observers."""
+
+    where: Where[W]
+    buffer: int
+    overflow: Overflow | None
+    conflate: Key[W] | None
+    name: str | None
+
+
+class ObserveOptions(_ReaderOptions[W], Generic[W], total=False):
     """Keyword arguments of ``Subject.observe`` and ``Subject.observer``."""
 
-    where: Where[W]
-    buffer: int
-    overflow: Overflow | None
-    conflate: Key[W] | None
     concurrency: int
-    name: str | None
 
 
-class SubscribeOptions(TypedDict, Generic[W], total=False):
+class SubscribeOptions(_ReaderOptions[W], Generic[W], total=False):
     """Keyword arguments of ``Subject.subscribe``."""
 
-    where: Where[W]
-    buffer: int
-    overflow: Overflow | None
-    conflate: Key[W] | None
     replay: bool
-    name: str | None
 
 
 class SubjectOptions(TypedDict, Generic[W], total=False):
@@ -63,7 +62,7 @@ class SubjectOptions(TypedDict, Generic[W], total=False):
 
 
 def _never_has(cls: type, path: Path) -> bool:
-    """Whether no event of this class can have what the path reads."""
+    """Whether no event of this class can have the attribute that the path reads."""
     known = fields_of(cls)
     if known is None or issubclass(cls, path.owner) or issubclass(path.owner, cls):
         return False
@@ -71,7 +70,7 @@ def _never_has(cls: type, path: Path) -> bool:
 
 
 def whole(value: object, name: str, least: int, hint: str = "") -> int:
-    """A whole number of at least ``least``; a bool is none."""
+    """The value, if it is a whole number of at least ``least`` and not a bool."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} must be a whole number, not {value!r}{hint}")
     if value < least:
@@ -80,22 +79,23 @@ def whole(value: object, name: str, least: int, hint: str = "") -> int:
 
 
 def checked_buffer(buffer: object) -> int:
-    """How many events a subscription holds."""
+    """How many events a buffer holds."""
     return whole(buffer, "buffer", 1, "; to keep only the newest event use buffer=1, overflow='drop_oldest', or State")
 
 
 def checked_overflow(overflow: object, *, conflated: bool) -> Overflow:
-    """What a full buffer gives up."""
+    """What happens when the buffer is full."""
     if overflow is None:
         return "drop_oldest" if conflated else "block"
-    for policy in get_args(Overflow):
+    policies: tuple[Overflow, ...] = get_args(Overflow)
+    for policy in policies:
         if policy == overflow:
-            return policy  # type: ignore[no-any-return]  # get_args does not say that they are these words
-    raise ValueError(f"overflow must be one of {', '.join(map(repr, get_args(Overflow)))}, not {overflow!r}")
+            return policy
+    raise ValueError(f"overflow must be one of {', '.join(map(repr, policies))}, not {overflow!r}")
 
 
 def checked_seconds(value: object, name: str) -> float:
-    """A duration in seconds, above zero."""
+    """A duration in seconds, more than zero."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number of seconds, not {value!r}")
     if not value > 0:
@@ -111,21 +111,24 @@ def checked_name(name: object) -> str | None:
 
 
 def checked_key(key: Any, name: str, classes: tuple[type, ...] = ()) -> Callable[[Any], object] | None:
-    """What reads the key of an event of these classes: a callable, or a field such as ``Tick.symbol``."""
+    """The function that reads the key of an event, made from a callable or from a field such as ``Tick.symbol``.
+
+    Raises:
+        TypeError: the key is neither, or is async.
+        ValueError: one of the classes has no such field.
+    """
     if key is None:
         return None
     if (path := path_of(key)) is not None:
         if strangers := [cls.__name__ for cls in classes if _never_has(cls, path)]:
             raise ValueError(
-                f"{name}={path} is no field of {', '.join(strangers)}, which would come as well;"
-                f" name only what has it, or give a callable that knows the key of each"
+                f"{name}={path} is no field of {', '.join(strangers)}; "
+                "name only classes that have it, or give a callable that knows the key of each"
             )
         return path.read
-    call: object = getattr(type(cast("object", key)), "__call__", None)  # noqa: B004 -- to look at it, not to ask
-    if iscoroutinefunction(key) or iscoroutinefunction(call):
-        raise TypeError(f"{name} must be a field or a plain function, not the async {key!r}: it runs inside publish")
     if not callable(key):
-        raise TypeError(
-            f"{name} must be a field (Tick.symbol) or a callable that gives an event's key, not {key!r}",
-        )
-    return key  # type: ignore[no-any-return]  # what it takes cannot be seen from here
+        raise TypeError(f"{name} must be a field (Tick.symbol) or a callable that returns an event's key, not {key!r}")
+    if is_async(key):
+        raise TypeError(f"{name} must be a field or a plain function, not the async {key!r}: it runs inside publish")
+    reader: Callable[[Any], object] = key
+    return reader

@@ -1,4 +1,4 @@
-"""What subjects and subscriptions say of themselves: frozen, plain numbers, read when somebody asks."""
+"""The numbers of subjects, subscriptions and observers: frozen copies, made when they are asked for."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionStatistics:
-    """The ledger of one subscription.
+    """The numbers of one subscription.
 
     Always ``wanted == delivered + replaced + dropped + discarded + waiting``.
 
     Attributes:
         name: the subscription's name.
-        wanted: events that were for it, its replay among them.
-        delivered: events that a reader was given.
-        replaced: events that a newer one of the same key replaced (``conflate``).
-        dropped: events given up because the buffer was full.
-        discarded: events still waiting when the subscription was closed.
-        waiting: events that wait now, the rest of the replay among them.
-        capacity: how many events the buffer holds at the most.
+        wanted: events that it wanted, its replay included.
+        delivered: events that a reader has received.
+        replaced: events that a newer event of the same key has replaced (``conflate``).
+        dropped: events that were dropped because the buffer was full.
+        discarded: events that were still in the buffer when the subscription was closed.
+        waiting: events that wait to be read, the rest of the replay included.
+        capacity: how many events the buffer can hold.
     """
 
     name: str
@@ -34,15 +34,15 @@ class SubscriptionStatistics:
 
 @dataclass(frozen=True, slots=True)
 class ObserverStatistics:
-    """What an observer has done.
+    """The numbers of one observer.
 
     Attributes:
         name: the observer's name.
         running: whether it is subscribed now.
-        handled: events whose handler has ended, by whatever way.
-        failed: those of them whose handler raised.
-        handling: events whose handler runs now.
-        subscription: the ledger of its subscription; None before it first ran.
+        handled: events whose handler has ended, in whatever way.
+        failed: the handled events whose handler raised.
+        handling: events whose handler is running.
+        subscription: the numbers of its subscription; None before it first ran.
     """
 
     name: str
@@ -55,17 +55,17 @@ class ObserverStatistics:
 
 @dataclass(frozen=True, slots=True)
 class SubjectStatistics:
-    """What a subject has done since it was made, or entered again.
+    """The numbers of one subject since it was made, or entered again.
 
     Attributes:
         name: the subject's name.
-        published: events that were published, wanted or not.
-        deliveries: how often an event went to a subscription.
-        waiting_publishers: publishers that wait for room now.
-        kept: events kept for the replay of later subscriptions.
+        published: events that were published, whether wanted or not.
+        deliveries: how often an event was put into a buffer of a subscription.
+        waiting_publishers: publishers that wait for room.
+        kept: events that are kept for the replay to later subscriptions.
         closed: whether it takes no more events.
-        subscriptions: a ledger for each active subscription, those of observers among them.
-        observers: one each, running or not.
+        subscriptions: the numbers of each active subscription, those of observers included.
+        observers: the numbers of each observer, running or not.
     """
 
     name: str

@@ -28,7 +28,7 @@ from evenflow.cli import main
 def test_what_makes_no_sense_is_refused_with_the_way_out(
     given: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A mistake on the command line is said in a sentence, before anything has begun."""
+    """A mistake on the command line is a sentence on stderr, and nothing is started."""
     with pytest.raises(SystemExit) as refused:
         main(given)
     assert refused.value.code == 2
@@ -39,7 +39,7 @@ def test_what_makes_no_sense_is_refused_with_the_way_out(
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Who installed evenflow without its extras is told which one this command needs, and sees no traceback."""
+    """A user without the extra is told how to install it, and sees no traceback."""
     for name in list(sys.modules):
         if name.partition(".")[0] == missing or name.startswith("evenflow.cli.demo."):
             monkeypatch.delitem(sys.modules, name)
@@ -51,7 +51,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
 
 
 def test_the_command_line_and_its_help_need_no_extra() -> None:
-    """What there is can be asked without installing anything for it."""
+    """The help can be read without installing anything else."""
     script = (
         "import sys; sys.modules.update(psutil=None, rich=None)\n"
         "from evenflow.cli import main\n"
@@ -65,7 +65,7 @@ def test_the_command_line_and_its_help_need_no_extra() -> None:
 
 
 def test_python_m_finds_it() -> None:
-    """Where the script is not on the path, the module is."""
+    """`python -m evenflow.cli` works where the script is not on the path."""
     done = subprocess.run([sys.executable, "-m", "evenflow.cli", "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "demo" in done.stdout

@@ -1,6 +1,6 @@
-"""The index against plain evaluation: random classes, conditions and events, through random subscribe and close.
+"""The index against plain evaluation, with random classes, conditions and events, and random subscribing and closing.
 
-``EVENFLOW_FUZZ_EXAMPLES`` says how many; ``make fuzz`` asks for 50,000.
+``EVENFLOW_FUZZ_EXAMPLES`` is the number of examples; ``make fuzz`` sets it to 50,000.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EXAMPLES = int(os.environ.get("EVENFLOW_FUZZ_EXAMPLES", "300"))
 
 
 class Inner(BaseModel):
-    """What lies within an event."""
+    """A model inside an event."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -66,7 +66,7 @@ def classes_of(shape: Shape) -> tuple[type[Event], ...]:
     return tuple(made)
 
 
-# Every strategy is made once: what is drawn are recipes, which a class is only then found for.
+# Every strategy is made once. It draws recipes, and classes are looked up for them later.
 def shape_of(seed: int) -> Shape:
     """A few classes: for each, its parent (or none) and some fields of some types."""
     draw = random.Random(seed)
@@ -114,7 +114,7 @@ programs = st.tuples(shapes, st.lists(steps, min_size=3, max_size=14), st.lists(
 
 
 def event_of(recipe: EventRecipe, classes: tuple[type[Event], ...]) -> Event:
-    """An event of one of these classes; where its fields allow anything, they hold anything."""
+    """An event of one of these classes; fields of any type hold any value."""
     which, given_values, inner = recipe
     cls = classes[which % len(classes)]
     supply = iter(given_values)
@@ -130,7 +130,7 @@ def event_of(recipe: EventRecipe, classes: tuple[type[Event], ...]) -> Event:
 
 
 def leaf_of(recipe: Any, classes: tuple[type[Event], ...]) -> Condition:
-    """One comparison; what is refused when it is written raises."""
+    """One comparison; raises if it is refused."""
     _, which, name_number, step, presence, form, found = recipe
     cls: Any = classes[which % len(classes)]
     names = sorted(cls.model_fields)
@@ -152,7 +152,7 @@ def leaf_of(recipe: Any, classes: tuple[type[Event], ...]) -> Condition:
 
 
 def condition_of(recipe: Any, classes: tuple[type[Event], ...]) -> Condition:
-    """Comparisons, joined; what is refused when it is written raises."""
+    """Comparisons, joined; raises if one is refused."""
     if recipe[0] == "leaf":
         return leaf_of(recipe, classes)
     parts = [condition_of(part, classes) for part in recipe[1:]]
@@ -162,7 +162,7 @@ def condition_of(recipe: Any, classes: tuple[type[Event], ...]) -> Condition:
 
 
 class Target:
-    """Somebody who wants something; the callable is its own."""
+    """Something that wants events, with a callable of its own."""
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer
@@ -186,7 +186,7 @@ def plain(router: Router[Target], interest: Interest, event: Event, target: Targ
 
 
 def compare(router: Router[Target], alive: dict[Target, Interest], event: Event) -> None:
-    """Publish, as far as finding goes, and hold it against the plain answers."""
+    """Find who wants an event, and compare that with the plain answers."""
     route = router.route(type(event))
     failures: list[tuple[Target, BaseException]] = []
     found = route.find(event, failures)
@@ -214,7 +214,7 @@ def compare(router: Router[Target], alive: dict[Target, Interest], event: Event)
 )
 @given(programs)
 def test_the_index_answers_as_plain_evaluation(program: Any) -> None:
-    """Whatever is published, whoever comes and goes: the index finds those for whom ``condition(event)`` is true."""
+    """Whatever is published, and whoever subscribes and closes, the index finds those for whom ``condition(event)`` is true."""
     shape, steps_drawn, last_events = program
     classes = classes_of(shape)
     router: Router[Target] = Router(())
@@ -233,14 +233,14 @@ def test_the_index_answers_as_plain_evaluation(program: Any) -> None:
     for target in alive:
         router.remove(target)
     for cls in classes:
-        assert not router.route(cls).choosy
+        assert not router.route(cls).conditional
         assert not router.route(cls).everyone
 
 
 def subscribe(
     step: Any, router: Router[Target], alive: dict[Target, Interest], classes: tuple[type[Event], ...]
 ) -> None:
-    """Let somebody in who wants something, unless what it wants is refused."""
+    """Add a target, unless what it wants is refused."""
     _, wanted, kind, recipe, answer = step
     choices = [*classes, Event]
     wants = tuple(dict.fromkeys(choices[which % len(choices)] for which in wanted))

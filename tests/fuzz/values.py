@@ -1,4 +1,4 @@
-"""What may stand in a field, for events that try to lead the index astray."""
+"""Values of fields that could mislead the index."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Bits(enum.IntFlag):
 
 
 class Loose(str):
-    """A text that equals others whatever their case, with a hash of its own making."""
+    """A text that ignores case when it is compared, with a hash of its own."""
 
     __slots__ = ()
 
@@ -49,7 +49,7 @@ class Plain(str):
 
 
 class Backwards(int):
-    """A number that is ordered the wrong way round."""
+    """A number with the opposite order."""
 
     def __lt__(self, other: int) -> bool:
         return int(self) > int(other)
@@ -59,7 +59,7 @@ class Backwards(int):
 
 
 class Everything:
-    """Equals all, lies on both sides of all, and hashes to what nobody expects."""
+    """Equals everything, is less and greater than everything, and has a hash of its own."""
 
     def __eq__(self, other: object) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""What the tests of evenflow.testing share: both backends, and somebody else's project."""
+"""What the tests of evenflow.testing share: both backends, and the project of a user."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ FUNCTION_SCOPE = "asyncio_default_fixture_loop_scope = function\n"
 def project(
     folder: Path, tests: str, *, plugins: tuple[str, ...] | None = ("asyncio", "evenflow"), ini: str = FUNCTION_SCOPE
 ) -> subprocess.CompletedProcess[str]:
-    """Run pytest over a project of one test file, as somebody who has installed evenflow would.
+    """Run pytest over a project of one test file, as a user who has installed evenflow would.
 
-    `plugins` names those that are loaded, for speed; None: all that are installed.
+    `plugins` are the ones that are loaded, for speed; None loads all that are installed.
     """
     (folder / "pytest.ini").write_text(f"[pytest]\nfilterwarnings = error\n{ini}")
     (folder / "test_theirs.py").write_text(textwrap.dedent(tests))

@@ -1,4 +1,4 @@
-"""Assertions: both drawings one above the other."""
+"""Assertions on drawings, which show both drawings one above the other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @both
 async def test_a_stream_that_does_what_is_drawn_passes() -> None:
-    """The same events at the same ticks with the same end; spaces mean nothing, nor do brackets around one."""
+    """It has the same events at the same ticks and the same end; spaces and brackets around one event mean nothing."""
     await assert_drawn(marbles("-a--(bc)|"), "-a--(bc)|")
     await assert_drawn(marbles("-a--b|"), "- a -- (b) |")
     await assert_drawn(marbles("-a#"), "-a#")
@@ -26,7 +26,7 @@ async def test_a_stream_that_does_what_is_drawn_passes() -> None:
 
 @both
 async def test_a_drawing_without_an_end_is_compared_as_far_as_it_goes() -> None:
-    """What comes later is not looked at."""
+    """What comes after the drawing does not matter."""
     await assert_drawn(marbles("-a--b|"), "-a-")
 
 
@@ -61,7 +61,7 @@ async def test_a_drawing_without_an_end_is_compared_as_far_as_it_goes() -> None:
     ],
 )
 def test_where_they_differ_both_are_shown(actual: str, expected: str, shown: list[str]) -> None:
-    """One above the other, the same column the same time, with a mark at the first difference."""
+    """The error shows one above the other, with one column for one time, and marks the first difference."""
 
     @both
     async def test() -> None:
@@ -75,7 +75,7 @@ def test_where_they_differ_both_are_shown(actual: str, expected: str, shown: lis
 
 @both
 async def test_letters_are_explained() -> None:
-    """What a letter stands for is said, for names that were given and for letters that were lent."""
+    """The error says what a letter stands for, whether the name was given or found."""
     with pytest.raises(AssertionError) as failed:
         await assert_drawn(marbles("-a-b|", a="long", b="longer"), "-x-A|", x="long")
     assert str(failed.value).splitlines()[1:] == [
@@ -89,7 +89,7 @@ async def test_letters_are_explained() -> None:
 
 @both
 async def test_what_is_no_drawing_is_refused() -> None:
-    """A mistake in the expected drawing is a mistake, not a difference."""
+    """A mistake in the expected drawing is a ValueError, not a failed test."""
     with pytest.raises(ValueError, match="not a marble diagram"):
         await assert_drawn(marbles("a|"), "(a|")
     with pytest.raises(ValueError, match="named by the one character"):
@@ -97,7 +97,7 @@ async def test_what_is_no_drawing_is_refused() -> None:
 
 
 def test_what_is_no_drawing_is_shown_as_an_empty_one() -> None:
-    """A comparison with any other text differs from the first tick on."""
+    """A text that is not a drawing differs from the first tick on."""
     assert difference("-a|", "not a drawing (") == ["  expected", "  drawn     -a|", "            ^"]
 
 

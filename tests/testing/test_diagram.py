@@ -1,4 +1,4 @@
-"""Marble diagrams: the language, read and drawn."""
+"""Marble diagrams: reading and drawing them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from evenflow.testing._diagram import Diagram, Names, draw, parse
 def test_a_drawing_says_what_happens_at_which_tick(
     text: str, events: tuple[tuple[int, str], ...], end: int | None, failed: bool, ticks: int
 ) -> None:
-    """One character a tick, a bracket one tick, spaces none; the end and the error have a tick as well."""
+    """A character is a tick, a bracket is one tick, a space is none; the end and the error have a tick too."""
     assert parse(text) == Diagram(events, end, failed, ticks)
 
 
@@ -43,7 +43,7 @@ def test_a_drawing_says_what_happens_at_which_tick(
     ],
 )
 def test_a_mistake_in_a_drawing_is_pointed_at(text: str, words: str, column: int) -> None:
-    """What cannot be read is a ValueError that shows the drawing and the place."""
+    """What cannot be read is a ValueError that shows the drawing and points at the mistake."""
     with pytest.raises(ValueError, match=words) as mistake:
         parse(text)
     assert str(mistake.value).splitlines()[1:] == [f"  {text}", f"  {' ' * column}^"]
@@ -55,7 +55,7 @@ def test_a_mistake_in_a_drawing_is_pointed_at(text: str, words: str, column: int
     st.booleans(),
 )
 def test_what_is_drawn_can_be_read(events: list[tuple[int, str]], more: int | None, failed: bool) -> None:
-    """Drawing and reading are each other's opposite."""
+    """Reading what was drawn gives the same diagram."""
     events.sort(key=lambda event: event[0])
     last = max([tick for tick, _ in events], default=0)
     end = None if more is None else last + more
@@ -65,21 +65,21 @@ def test_what_is_drawn_can_be_read(events: list[tuple[int, str]], more: int | No
 
 
 def test_values_take_the_place_of_characters() -> None:
-    """With values each character is one of them; without, it stands for itself."""
+    """With values, a character stands for one of them; without values, it stands for itself."""
     diagram = parse("-a-b|")
     assert diagram.valued({"a": 1, "b": None}).events == ((1, 1), (3, None))
     assert diagram.valued({}) == diagram
 
 
 def test_all_characters_have_a_value_or_none_has() -> None:
-    """A character that was forgotten is an error, so that the type of a stream is what its values say."""
+    """A forgotten character is an error, so that all events of a stream have the type of its values."""
     with pytest.raises(ValueError, match=r"there is no value for b, c: give all of them, as in b=1, or none"):
         parse("abc|").valued({"a": 1})
 
 
 @pytest.mark.parametrize("name", ["ab", "", "-", "|"])
 def test_a_name_is_one_character(name: str) -> None:
-    """What cannot stand in a drawing cannot name a value."""
+    """A value can only be named by a character that a drawing can show."""
     with pytest.raises(ValueError, match="named by the one character"):
         parse("a|").valued({name: 1})
     with pytest.raises(ValueError, match="named by the one character"):
@@ -87,7 +87,7 @@ def test_a_name_is_one_character(name: str) -> None:
 
 
 def test_values_find_their_names() -> None:
-    """A given name first, then the value itself if it is one character, then a letter that is free."""
+    """A value is drawn as its given name, else as itself if it is one character, else as a free letter."""
     names = Names({"x": ("a", "b"), "y": 1}, taken="A")
     assert [names(value) for value in [("a", "b"), 1, True, 3, "c", "y", "long", "long", "|"]] == list("xyB3cCDDE")
     assert names.lent == [("B", True), ("C", "y"), ("D", "long"), ("E", "|")]

@@ -15,7 +15,7 @@ from evenflow.testing import Stuck, VirtualLoop, run_virtual
 
 
 def test_hours_pass_in_no_time_and_in_order() -> None:
-    """What waits for time is done in the order in which it is due, at the very instant."""
+    """Everything that waits for time happens in its order, at exactly its time."""
     seen: list[tuple[float, str]] = []
 
     async def wait(seconds: float, name: str) -> None:
@@ -34,7 +34,7 @@ def test_hours_pass_in_no_time_and_in_order() -> None:
 
 
 def test_sums_of_fractions_are_one_instant() -> None:
-    """The clock is kept in nanoseconds: three tenths of a second, one by one, end with 0.3."""
+    """The clock counts nanoseconds, so three tenths of a second, one by one, end at 0.3."""
 
     async def main() -> float:
         for _ in range(3):
@@ -45,7 +45,7 @@ def test_sums_of_fractions_are_one_instant() -> None:
 
 
 def test_anyio_works_in_it() -> None:
-    """Scopes with a deadline, task groups, events, and waiting until all tasks are blocked."""
+    """Deadlines, task groups, events, and waiting until all tasks are blocked work."""
 
     async def main() -> None:
         with anyio.move_on_after(5) as scope:
@@ -67,7 +67,7 @@ def test_anyio_works_in_it() -> None:
 
 
 def test_the_clock_stands_still_while_a_thread_is_at_work() -> None:
-    """A thread that works for a while in real time makes no deadline pass, by anyio's way and by asyncio's."""
+    """While a thread works in real time, no deadline passes, whether anyio or asyncio started it."""
 
     async def main() -> None:
         with anyio.fail_after(0.001):
@@ -80,7 +80,7 @@ def test_the_clock_stands_still_while_a_thread_is_at_work() -> None:
 
 
 def test_a_thread_that_waits_for_the_clock_is_not_waited_for_in_vain() -> None:
-    """A thread that asks the loop to sleep gets its sleep, after a second of patience."""
+    """A thread that makes the loop sleep gets its sleep, after a real second."""
 
     def in_thread() -> float:
         anyio.from_thread.run(anyio.sleep, 3600)
@@ -106,7 +106,7 @@ def test_sockets_are_refused() -> None:
 
 
 def test_stuck_names_the_line_of_every_task() -> None:
-    """Where all wait for ever, the error says of each task where it waits, down to the innermost call."""
+    """If all tasks wait for ever, the error says where each of them waits, down to the innermost call."""
 
     async def waits_here() -> None:
         await anyio.Event().wait()
@@ -126,7 +126,7 @@ def test_stuck_names_the_line_of_every_task() -> None:
 
 
 def test_a_test_that_is_stuck_still_cleans_up() -> None:
-    """After the limit its tasks are cancelled, and their cleaning up may take time of its own."""
+    """After the limit, its tasks are cancelled, and cleaning up may take virtual time again."""
     cleaned: list[float] = []
 
     async def main() -> None:
@@ -143,7 +143,7 @@ def test_a_test_that_is_stuck_still_cleans_up() -> None:
 
 
 def test_it_is_a_loop_factory() -> None:
-    """It can be given to whoever makes loops."""
+    """It can be passed wherever a loop factory is taken."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(asyncio.sleep(3600))
         assert runner.get_loop().time() == 3600

@@ -1,4 +1,4 @@
-"""marbles and drawn: a stream of a drawing, a drawing of a stream."""
+"""marbles and drawn: a stream from a drawing, a drawing of a stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DRAWINGS = ["|", "#", "-a--b|", "a-(bc)-#", "(ab|)", "--(a#)", "abc---|"]
 
 @pytest.mark.parametrize("drawing", DRAWINGS)
 def test_a_drawing_of_marbles_is_the_drawing(drawing: str) -> None:
-    """What is made of a drawing draws itself."""
+    """Drawing a stream that was made from a drawing gives the same drawing."""
 
     @both
     async def test() -> None:
@@ -25,14 +25,14 @@ def test_a_drawing_of_marbles_is_the_drawing(drawing: str) -> None:
 
 @both
 async def test_events_have_their_values() -> None:
-    """A named value comes in the place of its character, an unnamed drawing gives the characters."""
+    """With values, each character becomes its value; without values, the characters are the events."""
     assert (await record(marbles("-a--b|", a=1, b=(2, 3)))).events == ((1.0, 1), (4.0, (2, 3)))
     assert (await record(marbles("-a--b|"))).values == ["a", "b"]
 
 
 @both
 async def test_a_tick_is_a_second_or_what_it_is_said_to_be() -> None:
-    """`tick` scales both ways."""
+    """`tick` changes both making and drawing."""
     assert (await record(marbles("---a|", tick=0.1))).events == ((0.3, "a"),)
     assert await drawn(marbles("---a|", tick=0.1), tick=0.1) == "---a|"
     assert await drawn(marbles("---a--|"), tick=3) == "-a|"
@@ -40,7 +40,7 @@ async def test_a_tick_is_a_second_or_what_it_is_said_to_be() -> None:
 
 @both
 async def test_it_begins_when_it_is_read() -> None:
-    """The first tick is that of the first read, however late that is."""
+    """The first tick is at the first read, however late that is."""
     stream = marbles("-a|")
     await anyio.sleep(100)
     assert await drawn(stream) == "-a|"
@@ -48,7 +48,7 @@ async def test_it_begins_when_it_is_read() -> None:
 
 @both
 async def test_a_slow_reader_loses_nothing() -> None:
-    """An event whose time has come waits until it is read."""
+    """An event that is due waits until it is read."""
     times = []
     async with marbles("abc---d|") as stream:
         async for event in stream:
@@ -59,7 +59,7 @@ async def test_a_slow_reader_loses_nothing() -> None:
 
 @both
 async def test_a_cancelled_read_loses_nothing() -> None:
-    """Cancelled while it waits, the next read gives the event that was due."""
+    """After a cancelled read, the next one returns the event that was due."""
     async with marbles("---a-b|") as stream:
         with anyio.move_on_after(2):
             await stream.receive()
@@ -71,7 +71,7 @@ async def test_a_cancelled_read_loses_nothing() -> None:
 
 @both
 async def test_each_start_begins_anew() -> None:
-    """`repeat` and `retry` see the drawing again, from their moment on."""
+    """`repeat` and `retry` start the drawing again when they start the stream again."""
     assert await drawn(marbles("-a-b|").repeat(2)) == "-a-b-a-b|"
     assert await drawn(marbles("-a#").retry(3)) == "-a-a-a#"
 
@@ -87,7 +87,7 @@ async def test_the_error_can_be_chosen() -> None:
 
 @both
 async def test_without_an_end_it_goes_on_for_ever() -> None:
-    """A drawing without `|` and `#` never ends, and is watched for so many ticks."""
+    """A drawing without `|` and `#` never ends, and `ticks` limits how long it is watched."""
     assert await drawn(marbles("-a"), ticks=5) == "-a---"
     assert await drawn(marbles("-a-b|"), ticks=3) == "-a-"
     assert await drawn(marbles("-a-b|"), ticks=50) == "-a-b|"
@@ -95,7 +95,7 @@ async def test_without_an_end_it_goes_on_for_ever() -> None:
 
 @both
 async def test_what_has_no_name_gets_a_letter() -> None:
-    """A value that is no character is drawn by its name or by a letter of the legend."""
+    """A value that is not one character is drawn as its name, or as a letter of the legend."""
     drawing = await drawn(marbles("-a-b|", a=1000, b=2000))
     assert drawing == "-A-B|"
     assert isinstance(drawing, Drawing)
@@ -105,7 +105,7 @@ async def test_what_has_no_name_gets_a_letter() -> None:
 
 @both
 async def test_a_drawing_keeps_its_error() -> None:
-    """What `#` stands for can be looked at."""
+    """A drawing has the error that `#` stands for."""
     error = ValueError("no")
     assert (await drawn(marbles("a#", error=error))).error is error
     assert (await drawn(marbles("a|"))).error is None
@@ -113,7 +113,7 @@ async def test_a_drawing_keeps_its_error() -> None:
 
 @both
 async def test_what_happens_between_two_ticks_cannot_be_drawn() -> None:
-    """A time that is no multiple of the tick is an error that says what to do."""
+    """An event between two ticks is an error that says what to do."""
     with pytest.raises(ValueError, match=r"'a' came at 1\.5 s, between two ticks of 1 s: give a smaller tick="):
         await drawn(marbles("-a").delay(0.5), ticks=5)
     with pytest.raises(ValueError, match=r"the end came at 1 s, between two ticks of 2 s"):
@@ -122,7 +122,7 @@ async def test_what_happens_between_two_ticks_cannot_be_drawn() -> None:
 
 @both
 async def test_nonsense_is_refused_where_it_is_written() -> None:
-    """No tick, no ticks: an error that says what was given."""
+    """A tick of no time, or no ticks at all, is an error that says what was given."""
     with pytest.raises(ValueError, match="tick must be a number of seconds above 0, not 0"):
         marbles("a|", tick=0)
     with pytest.raises(ValueError, match="tick must be a number of seconds above 0, not -1"):
@@ -133,7 +133,7 @@ async def test_nonsense_is_refused_where_it_is_written() -> None:
 
 @both
 async def test_what_is_due_can_be_had_without_waiting() -> None:
-    """`batches()` gathers what has become due meanwhile."""
+    """`batches()` gets all events that are due."""
     batches = []
     async with marbles("abc--d|").batches() as stream:
         async for batch in stream:

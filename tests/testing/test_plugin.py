@@ -72,13 +72,13 @@ BY_MARKER_AND_BY_FIXTURE = """
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_marker_or_a_fixture_gives_a_test_its_own_loop_in_virtual_time(tmp_path: Path, mode: str) -> None:
-    """Under pytest-asyncio, strict or auto, a marked test and its async fixtures run in virtual time; others do not."""
+    """With pytest-asyncio in either mode, a marked test and its async fixtures run in virtual time, and other tests do not."""
     ran = project(tmp_path, BY_MARKER_AND_BY_FIXTURE, ini=FUNCTION_SCOPE + mode)
     assert "8 passed" in ran.stdout, ran.stdout + ran.stderr
 
 
 def test_a_users_project_tests_a_debounce_in_five_lines(tmp_path: Path) -> None:
-    """Installed, and nothing else set up: two imports, a marker, a test of one line."""
+    """Nothing needs to be set up: two imports, a marker, and a test of one line are enough."""
     ran = project(
         tmp_path,
         """
@@ -95,7 +95,7 @@ def test_a_users_project_tests_a_debounce_in_five_lines(tmp_path: Path) -> None:
 
 
 def test_it_needs_no_other_plugin(tmp_path: Path) -> None:
-    """Without pytest-asyncio a marked test is run by evenflow itself."""
+    """Without pytest-asyncio, evenflow itself runs a marked test."""
     ran = project(
         tmp_path,
         """
@@ -122,7 +122,7 @@ def test_it_needs_no_other_plugin(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("plugins", [("evenflow",), ("asyncio", "evenflow")])
 def test_a_test_that_hangs_fails_and_says_where(tmp_path: Path, plugins: tuple[str, ...]) -> None:
-    """Whether nothing is due any more or a timer ticks for ever, the test fails at its limit and names its line."""
+    """If nothing is due, or if a timer ticks for ever, the test fails and names the line where it waits."""
     ran = project(
         tmp_path,
         """
@@ -163,14 +163,14 @@ def test_a_test_that_hangs_fails_and_says_where(tmp_path: Path, plugins: tuple[s
     ],
 )
 def test_nonsense_is_refused(tmp_path: Path, test: str, words: str) -> None:
-    """A limit that is none, a test that is not async, a test that another plugin runs: an error that says the way out."""
+    """A wrong limit, a test that is not async, and a test that another plugin runs are errors that say what to do."""
     ran = project(tmp_path, f"import pytest\n{test}\n", plugins=("asyncio", "anyio", "evenflow"))
     assert ran.returncode != 0
     assert words in ran.stdout + ran.stderr, ran.stdout + ran.stderr
 
 
 def test_hypothesis_and_virtual_time_go_together(tmp_path: Path) -> None:
-    """A property of an async function is tried many times in one test's virtual time."""
+    """All examples of one test share its virtual time."""
     ran = project(
         tmp_path,
         """
@@ -190,7 +190,7 @@ def test_hypothesis_and_virtual_time_go_together(tmp_path: Path) -> None:
 
 
 def test_anyios_plugin_chooses_the_loop_by_its_fixture(tmp_path: Path) -> None:
-    """Who runs tests by anyio gives its fixture the loop, or trio's clock."""
+    """A user of anyio's plugin passes the loop, or the clock of trio, to its fixture."""
     ran = project(
         tmp_path,
         """
@@ -223,6 +223,6 @@ def test_anyios_plugin_chooses_the_loop_by_its_fixture(tmp_path: Path) -> None:
 
 
 def test_the_plugin_is_registered() -> None:
-    """An entry point is how pytest finds it, with nothing set up."""
+    """Pytest finds it by its entry point, so nothing needs to be set up."""
     (point,) = [point for point in entry_points(group="pytest11") if point.value.startswith("evenflow")]
     assert point.load() is plugin

@@ -1,4 +1,4 @@
-"""record: what a stream gave, and when."""
+"""record: what a stream yielded, and when."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.testing.kit import both
 
 @both
 async def test_events_and_the_end_have_their_times() -> None:
-    """Each event with the seconds since the recording began, and the end with its own."""
+    """Each event, and the end, has the seconds since the recording began."""
     recording = await record(marbles("-a--(bc)-|"))
     assert recording == Recording(((1, "a"), (4, "b"), (4, "c")), ended=6, error=None)
     assert recording.values == ["a", "b", "c"]
@@ -23,27 +23,27 @@ async def test_events_and_the_end_have_their_times() -> None:
 
 @both
 async def test_an_error_is_recorded_with_its_time() -> None:
-    """What the stream raises is part of what it did."""
+    """What the stream raises is recorded, not raised."""
     error = LookupError("gone")
     assert await record(marbles("-a-#", error=error)) == Recording(((1, "a"),), ended=3, error=error)
 
 
 @both
 async def test_times_begin_with_the_recording() -> None:
-    """Whatever time it is, the start counts as 0."""
+    """The start of the recording is 0, whatever the clock says."""
     await anyio.sleep(17)
     assert (await record(marbles("-a|"))).times == [1]
 
 
 @both
 async def test_times_are_exact() -> None:
-    """Tenths of seconds add up as one writes them."""
+    """Three tenths of a second are 0.3."""
     assert (await record(marbles("abcd|", tick=0.1))).times == [0, 0.1, 0.2, 0.3]
 
 
 @both
 async def test_it_stops_when_it_is_told_to() -> None:
-    """What comes at `until` or later is not part of it, and the end was not seen."""
+    """What comes at `until` or later is not recorded, and nor is the end."""
     assert await record(marbles("-a-b-c|"), until=3) == Recording(((1, "a"),))
     assert await record(marbles("-a|"), until=2) == Recording(((1, "a"),))
     assert await record(marbles("-a|"), until=2.5) == Recording(((1, "a"),), ended=2)
@@ -51,7 +51,7 @@ async def test_it_stops_when_it_is_told_to() -> None:
 
 @both
 async def test_the_stream_is_closed() -> None:
-    """However the recording ends, nothing is left open."""
+    """The stream is closed, however the recording ends."""
     closed = []
     recorded = marbles("-a-b|").finally_do(lambda: closed.append(anyio.current_time()))
     await record(recorded, until=2)
@@ -62,7 +62,7 @@ async def test_the_stream_is_closed() -> None:
 
 @both
 async def test_being_cancelled_is_no_error_of_the_stream() -> None:
-    """A cancel goes through; only what the stream raises is recorded."""
+    """Cancelling is not recorded; only what the stream raises is."""
     with anyio.move_on_after(2) as scope:
         await record(marbles("-a"))
     assert scope.cancelled_caught
@@ -70,7 +70,7 @@ async def test_being_cancelled_is_no_error_of_the_stream() -> None:
 
 @both
 async def test_a_stream_that_never_waits_is_recorded_too() -> None:
-    """A plain iterable gives all of its events at 0."""
+    """A plain iterable yields all its events at 0."""
     assert (await record(stream([1, 2]))).events == ((0, 1), (0, 2))
 
 

@@ -1,4 +1,4 @@
-"""subject_recorder: what was published while a piece of code ran."""
+"""subject_recorder: what is published while a piece of code runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Shipped(Event):
 
 @both
 async def test_it_has_all_that_was_published_since() -> None:
-    """From its call on, in order, whatever was published, and nothing from before."""
+    """It has everything that was published since it was made, in order, and nothing from before."""
     orders = Subject(Placed, Shipped)
     await orders.publish(Placed(n=0))
     with subject_recorder(orders) as recorder:
@@ -41,7 +41,7 @@ async def test_it_has_all_that_was_published_since() -> None:
 
 @both
 async def test_it_can_want_less() -> None:
-    """Classes and a condition choose, as with any subscription."""
+    """Classes and a condition choose events, as for any subscription."""
     orders = Subject(Placed, Shipped)
     with subject_recorder(orders, Placed, where=Placed.n > 1) as recorder:
         await orders.publish_many([Placed(n=1), Shipped(n=2), Placed(n=3)])
@@ -50,7 +50,7 @@ async def test_it_can_want_less() -> None:
 
 @both
 async def test_it_stops_at_the_end_of_its_block_and_keeps_what_it_has() -> None:
-    """After the block nothing is added and nothing is lost, looked at before or not."""
+    """After the block, nothing is added and nothing is lost."""
     orders = Subject(Placed)
     async with subject_recorder(orders) as recorder:
         await orders.publish(Placed(n=1))
@@ -60,7 +60,7 @@ async def test_it_stops_at_the_end_of_its_block_and_keeps_what_it_has() -> None:
 
 @both
 async def test_the_end_of_the_subject_leaves_the_recording() -> None:
-    """What a subject ends with is no failure of the recorder, and can be looked at."""
+    """The error of a subject is not raised by the recorder, but can be read there."""
     orders = Subject(Placed, replay=5)
     await orders.publish(Placed(n=0))
     with subject_recorder(orders) as recorder:
@@ -75,7 +75,7 @@ async def test_the_end_of_the_subject_leaves_the_recording() -> None:
 
 @both
 async def test_a_condition_that_raises_is_not_passed_over() -> None:
-    """A `where` that raises ends the recording, and the next look at it raises that."""
+    """If `where` raises, the recording ends, and the next look at it raises the same error."""
     orders = Subject(Placed)
     with subject_recorder(orders, where=lambda event: 1 / event.n > 0) as recorder:
         await orders.publish_many([Placed(n=1), Placed(n=0), Placed(n=2)])
@@ -85,7 +85,7 @@ async def test_a_condition_that_raises_is_not_passed_over() -> None:
 
 @both
 async def test_it_can_forget() -> None:
-    """After `clear` only what comes later counts."""
+    """After `clear`, only later events count."""
     orders = Subject(Placed)
     with subject_recorder(orders) as recorder:
         await orders.publish(Placed(n=1))
@@ -95,8 +95,8 @@ async def test_it_can_forget() -> None:
 
 
 @both
-async def test_one_can_wait_for_so_many() -> None:
-    """`wait_for` returns as soon as there are so many, those seen before included."""
+async def test_one_can_wait_for_a_number_of_events() -> None:
+    """`wait_for` returns as soon as that many events have been recorded since the beginning."""
     orders = Subject(Placed)
 
     async def producer() -> None:
@@ -117,7 +117,7 @@ async def test_one_can_wait_for_so_many() -> None:
 
 @both
 async def test_waiting_for_more_than_there_will_be_fails() -> None:
-    """A subject that ends before that is a failed test, and the message shows what there was."""
+    """If the subject ends before that, the test fails, and the message shows the events that there were."""
     orders = Subject(Placed)
     with subject_recorder(orders) as recorder:
         await orders.publish(Placed(n=1))
@@ -128,7 +128,7 @@ async def test_waiting_for_more_than_there_will_be_fails() -> None:
 
 @both
 async def test_it_never_holds_a_publisher() -> None:
-    """Where more comes than it takes, the publisher goes on, and the recorder says that it lost count."""
+    """If there are more events than it can hold, the publisher goes on, and the recorder says that it lost count."""
     orders = Subject(Placed)
     with subject_recorder(orders, buffer=2) as recorder:
         await orders.publish_many([Placed(n=1), Placed(n=2), Placed(n=3)])
@@ -140,7 +140,7 @@ async def test_it_never_holds_a_publisher() -> None:
 
 @both
 async def test_a_burst_while_one_waits_is_not_passed_over() -> None:
-    """Who waits for more than fits between two turns of the loop is told that the count was lost."""
+    """If more events come at once than fit, waiting for them raises that the count was lost."""
     orders = Subject(Placed)
 
     async def burst() -> None:
@@ -155,7 +155,7 @@ async def test_a_burst_while_one_waits_is_not_passed_over() -> None:
 
 
 def test_as_a_fixture_it_ends_with_the_test(tmp_path: Path) -> None:
-    """The plugin's fixture gives recorders that nobody needs to close."""
+    """Recorders of the fixture are closed at the end of the test."""
     ran = project(
         tmp_path,
         """

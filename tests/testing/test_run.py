@@ -23,7 +23,7 @@ async def test_time_begins_at_zero_and_jumps() -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_it_returns_what_main_returns(backend: Backend) -> None:
-    """The result goes through."""
+    """What `main` returns is returned."""
 
     async def main() -> str:
         return "done"
@@ -33,7 +33,7 @@ def test_it_returns_what_main_returns(backend: Backend) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_it_raises_what_main_raises(backend: Backend) -> None:
-    """An error goes through as it is, in no group."""
+    """What `main` raises is raised as it is, not in a group."""
 
     async def main() -> None:
         raise LookupError("as it is")
@@ -44,7 +44,7 @@ def test_it_raises_what_main_raises(backend: Backend) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_waiting_for_ever_is_stuck(backend: Backend) -> None:
-    """A program in which nothing can happen any more fails at once."""
+    """If nothing can happen any more, the program fails at once."""
 
     async def main() -> None:
         await anyio.Event().wait()
@@ -55,7 +55,7 @@ def test_waiting_for_ever_is_stuck(backend: Backend) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_ticking_for_ever_is_stuck_at_the_limit(backend: Backend) -> None:
-    """A program that only ever sleeps again fails at its limit, which the message says."""
+    """A program that sleeps again and again fails at its limit, and the message names the limit."""
 
     async def main() -> None:
         while True:
@@ -77,7 +77,7 @@ def test_a_limit_that_is_none_is_refused(backend: Backend, limit: float) -> None
 
 
 def test_an_unknown_backend_is_refused() -> None:
-    """What is neither asyncio nor trio is an error that names both."""
+    """A backend other than asyncio and trio is an error that names both."""
 
     async def main() -> None: ...
 
@@ -86,7 +86,7 @@ def test_an_unknown_backend_is_refused() -> None:
 
 
 def test_without_trio_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trio is not a dependency; who asks for it is told how to get it."""
+    """Trio is not a dependency, so the error says how to install it."""
 
     async def main() -> None: ...
 
@@ -97,7 +97,7 @@ def test_without_trio_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_coroutine_is_refused(backend: Backend) -> None:
-    """What was called already is not called again, and is not left behind to warn."""
+    """The coroutine is closed, so that Python does not warn that it was never awaited."""
 
     async def main() -> None: ...
 

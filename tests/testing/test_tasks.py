@@ -1,4 +1,4 @@
-"""Where tasks wait: the words of a test that hangs."""
+"""Where tasks wait, for the error of a test that hangs."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ def test_each_task_has_its_way_down() -> None:
 
 
 def test_what_is_no_coroutine_has_no_way() -> None:
-    """A future, a generator or nothing at all is where the way ends."""
+    """For a future, a generator or None, there are no calls to show."""
     assert way_down(None) == []
     assert way_down(object()) == []

@@ -85,7 +85,7 @@ placed.region = "us"  # type: ignore[misc]  # pyright: ignore[reportAttributeAcc
 Shipped()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 Shipped("eu")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
-# when: the same condition, typed as what it is.
+# when: the same condition, typed as a Condition.
 assert_type(when(Placed.total > 100), Condition)
 assert_type(when(Placed.paid), Condition)
 assert_type(~when(Placed.paid), Condition)
@@ -96,7 +96,7 @@ assert_type(when(Placed.total > 100)(placed), bool)
 when("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 when(lambda event: True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
-# present: an optional field without its None.
+# present: an optional field as one that is never None.
 assert_type(present(Placed.discount), Decimal)
 assert_type(present(Placed.discount) > 5, bool)
 assert_type(present(Placed.payer).country == "de", bool)
@@ -104,7 +104,7 @@ assert_type(present(present(Placed.payer).age) > 18, bool)
 assert_type(present(Placed.gift), bool)
 present(Placed.payer).contry == "de"  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
-# one_of: values that belong to the field.
+# one_of: values that the field can hold.
 assert_type(one_of(Placed.region, "eu", "us"), Condition)
 assert_type(~one_of(Placed.region, "eu", "us"), Condition)
 assert_type(one_of(Placed.discount, None), Condition)
@@ -116,7 +116,7 @@ assert_type(one_of(Placed.order_id, 1, 2) | Placed.paid, Condition)
 one_of(Placed.region, 3)  # type: ignore[misc]  # pyright: ignore[reportCallIssue, reportArgumentType]
 one_of(Placed.colour, "red")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
-# fields: those of a generic event.
+# fields: the fields of a generic event.
 assert_type(fields(Changed[User]).after, User)
 assert_type(fields(Changed[User]).after.name == "x", bool)
 assert_type(present(fields(Changed[User]).before).name == "x", bool)
@@ -138,7 +138,7 @@ orders.subscribe(Placed, where="x")  # type: ignore[call-overload]  # pyright: i
 
 
 class Base(Event):
-    """An event in a class hierarchy with a metaclass of nobody's business."""
+    """An event whose field a subclass declares anew."""
 
     number: int = 0
 

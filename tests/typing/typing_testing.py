@@ -1,4 +1,4 @@
-"""What type checkers know of evenflow.testing: a stream of a drawing has the type of its values."""
+"""What type checkers know of evenflow.testing: a stream made from a drawing has the type of its values."""
 
 from typing import assert_type
 

@@ -1,7 +1,7 @@
 """What the index holds at its places: one entry, or a crowd of them.
 
-Asked about an event, each says who is here: ``found`` are the targets that want it for certain, as keys;
-``asked`` the entries whose condition or callable is still to be asked.
+``collect`` says which targets are at a place. Those that certainly want the event become keys of ``found``.
+Entries whose condition or callable must still be asked become keys of ``asked``.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class Entry(Generic[T]):
     """One target, and what it wants.
 
     Attributes:
-        exact: to be found is to be wanted; otherwise the condition is asked then.
-        atoms: the places where it is found; empty where it is asked one by one.
+        exact: whether an event that leads to this entry is certainly wanted; if not, the condition is asked.
+        atoms: the places where the entry is found; empty if its condition or callable is asked for every event.
     """
 
     __slots__ = ("atoms", "exact", "interest", "target")
@@ -32,17 +32,11 @@ class Entry(Generic[T]):
         self.atoms: tuple[Atom, ...] = ()
 
     def entries(self) -> tuple[Entry[T], ...]:
-        """This one, as if it were a crowd."""
+        """This entry alone; a place can hold an entry instead of a crowd."""
         return (self,)
 
-    def collect(
-        self,
-        event: object,  # noqa: ARG002 -- as if it were a crowd
-        found: dict[T, object],
-        asked: dict[Entry[T], None],
-        /,
-    ) -> None:
-        """Say that this one is here."""
+    def collect(self, _event: object, found: dict[T, object], asked: dict[Entry[T], None], /) -> None:
+        """Add this entry to ``found`` or ``asked``."""
         if self.exact:
             found[self.target] = None
         else:
@@ -62,29 +56,23 @@ class Crowd(Generic[T]):
         return len(self.exact) + len(self.others)
 
     def entries(self) -> list[Entry[T]]:
-        """All of them, as they are now."""
+        """All entries."""
         return [*self.exact.values(), *self.others]
 
-    def collect(
-        self,
-        event: object,  # noqa: ARG002 -- a place may look closer
-        found: dict[T, object],
-        asked: dict[Entry[T], None],
-        /,
-    ) -> None:
-        """Say who is here."""
+    def collect(self, _event: object, found: dict[T, object], asked: dict[Entry[T], None], /) -> None:
+        """Add all entries to ``found`` or ``asked``."""
         found.update(self.exact)
         asked.update(self.others)
 
     def add(self, entry: Entry[T], /) -> None:
-        """Take an entry in; twice is once."""
+        """Add an entry; adding it again changes nothing."""
         if entry.exact:
             self.exact[entry.target] = entry
         else:
             self.others[entry] = None
 
     def remove(self, entry: Entry[T], /) -> None:
-        """Let an entry go; it may be gone already."""
+        """Remove an entry; removing it again changes nothing."""
         if entry.exact:
             self.exact.pop(entry.target, None)
         else:

@@ -1,8 +1,8 @@
-"""Who of those with a condition or a callable wants this very event.
+"""Which subscriptions with a condition or a callable want an event.
 
-Rule 1: the answer is that of ``condition(event)``, wherever it is found.
-Rule 2: a condition is looked up by what it says of fields by ``==`` and by order; what else it says is asked
-        of those that were found so. What cannot be looked up is asked one by one, last.
+Rule 1: the answer is that of ``condition(event)``, no matter how a subscription is found.
+Rule 2: a condition is found by what it says about fields with ``==`` and with orderings. If it says more, it is asked
+        once it has been found. A condition that cannot be found so is asked for every event.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Index(Generic[T]):
-    """Entries about events of one class."""
+    """The entries for events of one class."""
 
     __slots__ = ("_asked", "_tables")
 
@@ -31,18 +31,18 @@ class Index(Generic[T]):
         return bool(self._asked or self._tables)
 
     def entries(self) -> tuple[Entry[T], ...]:
-        """All of them, as they are now."""
+        """All entries."""
         return (*self._asked, *(entry for table in self._tables.values() for entry in table.entries()))
 
     def collect(self, event: object, found: dict[T, object], asked: dict[Entry[T], None], /) -> None:
-        """Who wants this event for certain, and who is left to ask."""
-        for table in tuple(self._tables.values()):
+        """Add the targets that certainly want this event to ``found``, and those that may want it to ``asked``."""
+        for table in self._tables.values():
             table.collect(event, found, asked)
         if self._asked:
             asked.update(self._asked)
 
     def add(self, entry: Entry[T], atom: Atom | None, /) -> None:
-        """Take an entry in at one of its places; None among those to ask."""
+        """Add an entry at one of its places; None means that it is asked for every event."""
         if atom is None:
             self._asked[entry] = None
             return
@@ -52,7 +52,7 @@ class Index(Generic[T]):
         table.add(entry, atom.key, atom.interval)
 
     def remove(self, entry: Entry[T], atom: Atom | None, /) -> None:
-        """Let an entry go from one of its places; it may be gone already."""
+        """Remove an entry from one of its places; removing it again changes nothing."""
         if atom is None:
             self._asked.pop(entry, None)
             return
@@ -62,7 +62,7 @@ class Index(Generic[T]):
             if not table:
                 del self._tables[atom.readings]
 
-    def crowd(self, atom: Atom, /) -> int:
-        """How many would be found along with this."""
+    def count(self, atom: Atom, /) -> int:
+        """How many entries an event at this place leads to; 0 for a place that is a key alone."""
         table = self._tables.get(atom.readings)
-        return 0 if table is None or atom.interval is None else table.crowd(atom.key, atom.interval)
+        return 0 if table is None or atom.interval is None else table.count(atom.key, atom.interval)

@@ -1,7 +1,7 @@
-"""What a subscription says it wants, checked and taken apart.
+"""What a subscription wants: checked, and taken apart.
 
-Rule 1: what could never be true, or never be asked, is refused when it is written.
-Rule 2: nothing here keeps a callable alive: an interest knows that there is one, its target asks it.
+Rule 1: a want or condition that no event of the subject can ever meet is refused where it is written.
+Rule 2: nothing here keeps a callable alive. An interest knows that there is one; its target calls it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import types
 from dataclasses import dataclass
 from typing import Annotated, Any, Union, cast, get_args, get_origin
 
-from evenflow._conditions import PLAIN_BOOL, Condition, Conditional
+from evenflow._conditions import Condition, condition_in
 
 from ._classes import open_to_strangers, related
 
@@ -22,9 +22,9 @@ class Interest:
     """Which events a subscription wants.
 
     Attributes:
-        wants: classes of events, told by ``isinstance``; empty for everything.
-        condition: what is said of their fields, if anything.
-        asks: whether there is also a callable, which the target asks.
+        wants: classes of events, as for ``isinstance``; empty for all events.
+        condition: the condition on their fields, if there is one.
+        asks: whether there is a callable instead, which the target calls.
     """
 
     wants: tuple[type, ...]
@@ -39,33 +39,34 @@ class Interest:
 
 
 class Interests:
-    """What can be wanted of a subject that carries these classes. What was found to be in order is remembered."""
+    """Makes the interests of a subject that carries these classes, and remembers what it has checked before."""
 
-    __slots__ = ("_carried", "_classes", "_spoken_of")
+    __slots__ = ("_carried", "_checked", "_classes")
 
     def __init__(self, carried: tuple[type, ...], /) -> None:
         self._carried = carried
         self._classes: dict[tuple[object, ...], tuple[type, ...]] = {}
-        self._spoken_of: set[tuple[tuple[type, ...], tuple[type, ...]]] = set()
+        self._checked: set[tuple[tuple[type, ...], tuple[type, ...]]] = set()
 
     def of(self, wants: tuple[object, ...], where: object, /) -> Interest:
         """What a subscription wants.
 
         Raises:
-            TypeError: a want is no class that ``isinstance`` takes, or ``where`` is no condition and no plain callable.
-            ValueError: the subject never carries what is wanted, or the condition speaks of something else.
+            TypeError: ``isinstance`` cannot take a want, or ``where`` is neither a condition nor a plain callable.
+            ValueError: the subject never carries a wanted class, or the condition is about other classes.
         """
         classes = self._classes_in(wants)
         condition = _condition(where)
-        if condition is not None and (classes, condition.owners) not in self._spoken_of:
-            _refuse_beside_the_point(condition, classes, self._carried)
-            self._spoken_of.add((classes, condition.owners))
+        if condition is not None and (classes, condition.owners) not in self._checked:
+            _refuse_other_classes(condition, classes, self._carried)
+            self._checked.add((classes, condition.owners))
         return Interest(classes, condition, where is not None and condition is None)
 
     def _classes_in(self, wants: tuple[object, ...]) -> tuple[type, ...]:
         try:
             known = self._classes.get(wants)
-        except TypeError:  # an annotation that cannot be hashed
+        except TypeError:
+            # An annotation that cannot be hashed is checked each time.
             known = None
         if known is not None:
             return known
@@ -78,10 +79,10 @@ class Interests:
 
 
 def classes_in(*forms: object) -> tuple[type, ...]:
-    """The classes of events in classes, unions and ``Annotated`` ones, each once.
+    """The classes that are named by classes, unions and ``Annotated``, each once.
 
     Raises:
-        TypeError: one of them is nothing that ``isinstance`` takes.
+        TypeError: ``isinstance`` cannot take one of them.
     """
     found: dict[type, None] = {}
     for form in forms:
@@ -95,7 +96,8 @@ def _classes(form: Any) -> tuple[type, ...]:
         return classes_in(*get_args(form))
     if origin is Annotated:
         return classes_in(get_args(form)[0])
-    if hasattr(form, "__value__") and not isinstance(form, type):  # `type Events = A | B`
+    # The alias `type Events = A | B`.
+    if hasattr(form, "__value__") and not isinstance(form, type):
         return classes_in(form.__value__)
     if form is None or form is type(None):
         raise TypeError("None is not an event; leave it out")
@@ -118,20 +120,17 @@ def _refuse_never_carried(cls: type, carried: tuple[type, ...]) -> None:
 
 
 def _condition(where: object) -> Condition | None:
-    """The condition in ``where``; None where it is a callable or nothing."""
+    """The condition in ``where``; None if it is a callable or None."""
     if where is None:
         return None
-    if isinstance(where, Condition):
-        return where
-    if isinstance(where, Conditional):
-        return where.__evenflow_condition__()
-    if isinstance(where, bool):
-        raise TypeError(f"where takes a condition or a callable, not the plain bool {where}; {PLAIN_BOOL}")
+    condition = condition_in(where, "where takes a condition or a callable")
+    if condition is not None:
+        return condition
     if isinstance(where, type) or not callable(where):
         raise TypeError(
             f"where takes a condition (OrderPlaced.total > 100) or a callable (lambda event: ...), not {where!r}"
         )
-    if _is_async(where):
+    if is_async(where):
         raise TypeError(
             f"where must answer at once, and {where!r} is async; "
             "take the events and filter them in your own task: `stream.filter(...)`"
@@ -139,15 +138,16 @@ def _condition(where: object) -> Condition | None:
     return None
 
 
-def _is_async(function: object) -> bool:
+def is_async(function: object, /) -> bool:
+    """Whether calling this returns something that must be awaited, as far as can be seen without calling it."""
     inner: Any = function
     while isinstance(inner, functools.partial):
         inner = cast("Any", inner).func
-    call: object = getattr(type(cast("object", inner)), "__call__", None)  # noqa: B004 -- to look at it, not to ask
-    return any(inspect.iscoroutinefunction(found) or inspect.isasyncgenfunction(found) for found in (inner, call))
+    looked_at = (inner, type(inner).__call__)
+    return any(inspect.iscoroutinefunction(found) or inspect.isasyncgenfunction(found) for found in looked_at)
 
 
-def _refuse_beside_the_point(condition: Condition, classes: tuple[type, ...], carried: tuple[type, ...]) -> None:
+def _refuse_other_classes(condition: Condition, classes: tuple[type, ...], carried: tuple[type, ...]) -> None:
     owners = condition.owners
     for cls in classes:
         if not open_to_strangers(cls) and not any(related(cls, owner) for owner in owners):

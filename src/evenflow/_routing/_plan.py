@@ -1,13 +1,13 @@
-"""From a condition to the places in the index where it can be found.
+"""From a condition to the places in the index where it is found.
 
-Rule 1: a condition that holds for an event is found at one of its places; what else it says is asked then.
-Rule 2: nothing is found through ``~`` and ``!=``, which say what is not so.
+Rule 1: if a condition holds for an event, the event leads to one of its places. If it says more, it is asked then.
+Rule 2: ``~`` and ``!=`` lead nowhere, because nearly every event meets them.
 
     a == 1, one_of(a, 1, 2), a bool field    a key
-    a > 1, a <= 5                            a span; those of one field are laid into one
-    x & y                                    all keys together, and within them one span
+    a > 1, a <= 5                            an interval; two bounds of one field make one interval
+    x & y                                    all keys together, and within them one interval
     x | y                                    every place of x, and every place of y
-    ~x, a != 1, values with == of their own  nowhere: asked one by one
+    ~x, a != 1, values with == of their own  no place: asked for every event
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 MANY: Final = 64
-"""How many keys a conjunction of ``one_of`` may become; what would make it more is asked instead."""
+"""The most keys that several ``one_of`` together become. A further ``one_of`` that would make more is asked instead."""
 
 
 class Reading(NamedTuple):
-    """What is read from an event: the value at the end of some names, or whether it is true."""
+    """What is read from an event: the value at the end of these names, or with ``truth`` the bool of that value."""
 
     names: tuple[str, ...]
     truth: bool = False
 
 
 class Interval(NamedTuple):
-    """The span in which what is read must lie; ``None`` is an open side, ``family`` whose order it is."""
+    """The bounds between which the value that is read must lie, and the family of values that they belong to."""
 
     reading: Reading
     family: str
@@ -45,7 +45,7 @@ class Interval(NamedTuple):
 
 
 class Atom(NamedTuple):
-    """One place in the index: events of this class whose readings give this key, and lie in this span."""
+    """One place in the index: events of this class that have this key, and a value in this interval if there is one."""
 
     owner: type
     readings: tuple[Reading, ...]
@@ -62,7 +62,7 @@ class Atom(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Where a condition is found, and whether being found there says it all."""
+    """The places of a condition; ``exact`` if it certainly holds for every event that leads to one of them."""
 
     atoms: tuple[Atom, ...]
     exact: bool
@@ -71,55 +71,56 @@ class Plan(NamedTuple):
 Keyed: TypeAlias = tuple[Reading, tuple[object, ...]]
 
 
-def plan(condition: Condition, crowd: Callable[[Atom], int], /) -> Plan | None:
-    """Where to find a condition; None where it has to be asked one by one.
+def plan(condition: Condition, count: Callable[[Atom], int], /) -> Plan | None:
+    """The places of a condition; None if it must be asked for every event.
 
-    ``crowd`` says how many would be found along with it at a place: the least crowded span is taken.
+    ``count`` says how many entries an event at a place leads to: of several intervals, the least crowded is taken.
     """
     parts = condition.parts if isinstance(condition, All) else (condition,)
-    found = _plan_of_all(parts, crowd)
+    found = _plan_of_all(parts, count)
     if found is not None:
         return found
-    covers = [cover for part in parts if isinstance(part, Either) if (cover := _plan_of_either(part, crowd))]
+    covers = [cover for part in parts if isinstance(part, Either) if (cover := _plan_of_either(part, count))]
     return min(covers, key=lambda cover: len(cover.atoms), default=None)
 
 
-def _plan_of_either(condition: Either, crowd: Callable[[Atom], int]) -> Plan | None:
+def _plan_of_either(condition: Either, count: Callable[[Atom], int]) -> Plan | None:
     atoms: dict[Atom, None] = {}
     for part in condition.parts:
-        found = plan(part, crowd)
+        found = plan(part, count)
         if found is None:
             return None
         atoms.update(dict.fromkeys(found.atoms))
     return Plan(tuple(atoms), exact=False)
 
 
-def _plan_of_all(parts: tuple[Condition, ...], crowd: Callable[[Atom], int]) -> Plan | None:
-    """One place for all that can be found together; the others are asked."""
+def _plan_of_all(parts: tuple[Condition, ...], count: Callable[[Atom], int]) -> Plan | None:
+    """The places of a conjunction: all its keys together, and one of its intervals. The other parts are asked."""
     leaves = [part for part in parts if isinstance(part, (Comparison, OneOf, Truth))]
     owner = _narrowest(leaf.path.owner for leaf in leaves)
     leaves = [leaf for leaf in leaves if owner is not None and is_subclass(owner, leaf.path.owner)]
     keyed, used = _keys(leaves)
     intervals = _intervals(leaves)
-    if owner is None or not (keyed or intervals):
+    if owner is None or not (keyed or any(intervals)):
         return None
     readings = tuple(keyed)
     keys = tuple(itertools.product(*keyed.values()))
     choices = [
-        ([Atom(owner, readings, key, interval) for key in keys], merged) for interval, merged in intervals.items()
-    ] or [([Atom(owner, readings, key, None) for key in keys], 0)]
-    atoms, merged = choices[0] if len(choices) == 1 else min(choices, key=lambda choice: max(map(crowd, choice[0])))
-    return Plan(tuple(atoms), exact=used + merged == len(parts))
+        (tuple(Atom(owner, readings, key, interval) for key in keys), used + merged)
+        for interval, merged in intervals.items()
+    ]
+    atoms, said = choices[0] if len(choices) == 1 else min(choices, key=lambda choice: max(map(count, choice[0])))
+    return Plan(atoms, exact=said == len(parts))
 
 
 def _narrowest(owners: Iterable[type]) -> type | None:
-    """The class that is a subclass of the most others."""
+    """The class that is a subclass of most of the others."""
     every = tuple(dict.fromkeys(owners))
     return max(every, key=lambda cls: sum(is_subclass(cls, other) for other in every), default=None)
 
 
 def _keys(leaves: list[Comparison | OneOf | Truth]) -> tuple[dict[Reading, tuple[object, ...]], int]:
-    """What is said by equality, fewest values first, each reading once; and how many of the leaves that is."""
+    """What the leaves say by equality, each reading once, and how many leaves that is; those with few values first."""
     found: dict[Reading, tuple[object, ...]] = {}
     several = 1
     for reading, values in sorted(filter(None, map(_keyed, leaves)), key=lambda keyed: len(keyed[1])):
@@ -141,24 +142,24 @@ def _keyed(leaf: Comparison | OneOf | Truth) -> Keyed | None:
     return Reading(leaf.path.names), tuple(dict.fromkeys(values))
 
 
-def _intervals(leaves: list[Comparison | OneOf | Truth]) -> dict[Interval, int]:
-    """What is said by order: one span for each field; and how many leaves each of them says."""
+def _intervals(leaves: list[Comparison | OneOf | Truth]) -> dict[Interval | None, int]:
+    """What the leaves say by order: an interval for each field, and how many leaves went into it; or None alone."""
     said: dict[tuple[str, ...], list[Comparison]] = {}
     for leaf in leaves:
         if isinstance(leaf, Comparison) and leaf.op in ORDERINGS and one_family(leaf.value, None):
             said.setdefault(leaf.path.names, []).append(leaf)
-    found: dict[Interval, int] = {}
+    found: dict[Interval | None, int] = {}
     for names, bounds in said.items():
         low = next((leaf for leaf in bounds if leaf.op[0] == ">"), None)
         high = next((leaf for leaf in bounds if leaf.op[0] == "<"), None)
         interval = _interval(Reading(names), low, high)
         if interval is not None:
             found[interval] = (low is not None) + (high is not None)
-    return found
+    return found or {None: 0}
 
 
 def _interval(reading: Reading, low: Comparison | None, high: Comparison | None) -> Interval | None:
-    """The span between two bounds; None where they have no common order, or nothing lies between them."""
+    """The interval between two bounds; None if they have no common order, or no value lies between them."""
     common = one_family(None if low is None else low.value, None if high is None else high.value)
     if common is None:
         return None
@@ -169,5 +170,5 @@ def _interval(reading: Reading, low: Comparison | None, high: Comparison | None)
 
 
 def _has_room(low: Bound, high: Bound) -> bool:
-    """Whether any value may lie between."""
+    """Whether a value can lie between these bounds."""
     return bool(low.value < high.value or (low.value == high.value and not low.is_open and not high.is_open))

@@ -1,8 +1,9 @@
-"""Classes of events, and who wants events of each.
+"""Classes of events, and the targets that want events of each.
 
-Rule 1: what a class of events means is worked out once, when its first event comes, and then kept up to date in place:
-        adding and removing a target touches the classes it is about, and nothing else.
-Rule 2: a condition is looked for under the narrower of what is wanted and what it speaks of.
+Rule 1: the route of a class is worked out once, at its first event, and then kept up to date in place.
+        Adding or removing a target touches only the classes that it wants.
+Rule 2: a condition is looked up under the narrower of two classes: the wanted one, and the one whose fields it reads.
+Rule 3: nothing is added or removed while ``Route.find`` runs: the subject refuses or defers that.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Router(Generic[T]):
-    """Who wants which events of a subject that carries these classes; none means any ``Event``."""
+    """Which targets want which events of a subject that carries these classes; no classes mean any ``Event``."""
 
     def __init__(self, types: tuple[type, ...], /) -> None:
         self._interests: Final = Interests(types or (Event,))
@@ -34,15 +35,15 @@ class Router(Generic[T]):
         return len(self._entries)
 
     def interest(self, wants: tuple[object, ...], where: object, /) -> Interest:
-        """What a subscription wants, checked and taken apart; see ``Interests`` for what is refused."""
+        """What a subscription wants, checked and taken apart; see ``Interests.of`` for what is refused."""
         return self._interests.of(wants, where)
 
     def add(self, target: T, interest: Interest, /) -> None:
-        """From now on this target wants this."""
+        """Add a target that wants this from now on."""
         entry = self._entries[target] = Entry(target, interest)
         if wants_all(interest):
             for cls in interest.wants or (object,):
-                self._node(cls).add_plain(target)
+                self._node(cls).add_unconditional(target)
             return
         self._plan(entry)
         for cls, atom in _places(entry):
@@ -53,13 +54,13 @@ class Router(Generic[T]):
                 node.tell_routes()
 
     def remove(self, target: T, /) -> None:
-        """From now on this target wants nothing; unknown ones are nobody's mistake."""
+        """Remove a target; removing it again, or an unknown one, changes nothing."""
         entry = self._entries.pop(target, None)
         if entry is None:
             return
         if wants_all(entry.interest):
             for cls in entry.interest.wants or (object,):
-                self._node(cls).remove_plain(target)
+                self._node(cls).remove_unconditional(target)
             return
         for cls, atom in _places(entry):
             node = self._node(cls)
@@ -68,16 +69,16 @@ class Router(Generic[T]):
                 node.tell_routes()
 
     def route(self, cls: type, /) -> Route[T]:
-        """Who wants events of this class; always the same object."""
+        """Which targets want events of this class; always the same object for a class."""
         route = self._routes.get(cls)
         if route is None:
-            route = self._routes.setdefault(cls, Route(cls))  # a destructor may have made it while this was made
-            for node in list(self._nodes.values()):
+            route = self._routes[cls] = Route(cls)
+            for node in self._nodes.values():
                 node.connect(route)
         return route
 
     def wanted(self, interest: Interest, event: object, target: T, /) -> bool:
-        """The plain answer for one target, without the index; what it raises goes out."""
+        """The answer for one target without the index; what users' code raises is not caught."""
         return wanted(interest, event, target)
 
     def found_by(self, target: T, /) -> str:
@@ -94,40 +95,40 @@ class Router(Generic[T]):
     def _node(self, cls: type) -> Node[T]:
         node = self._nodes.get(cls)
         if node is None:
-            node = self._nodes.setdefault(cls, Node(cls))  # as above
-            for route in list(self._routes.values()):
+            node = self._nodes[cls] = Node(cls)
+            for route in self._routes.values():
                 node.connect(route)
         return node
 
     def _plan(self, entry: Entry[T]) -> None:
-        """Decide where this entry is found, and whether that is all there is to ask."""
+        """Decide where this entry is found, and whether an event that leads there is certainly wanted."""
         condition, wants = entry.interest.condition, entry.interest.wants
-        found = None if condition is None else plan(condition, lambda atom: self._crowd(wants, atom))
+        found = None if condition is None else plan(condition, lambda atom: self._count(wants, atom))
         if found is not None:
             owner = found.atoms[0].owner
             entry.atoms = found.atoms
             entry.exact = found.exact and all(is_subclass(cls, owner) or always_one(owner, cls) for cls in wants)
 
-    def _crowd(self, wants: tuple[type, ...], atom: Atom) -> int:
-        """How many would be found along with it there."""
+    def _count(self, wants: tuple[type, ...], atom: Atom) -> int:
+        """How many entries an event at this place leads to already."""
         nodes = map(self._nodes.get, narrowed(wants, (atom.owner,)))
-        return sum(node.index.crowd(atom) for node in nodes if node is not None)
+        return sum(node.index.count(atom) for node in nodes if node is not None)
 
 
 def wants_all(interest: Interest, /) -> bool:
-    """Whether nothing but its class decides whether an event is wanted."""
+    """Whether the class of an event alone decides whether it is wanted."""
     return interest.condition is None and not interest.asks
 
 
 def narrowed(wants: tuple[type, ...], owners: tuple[type, ...], /) -> tuple[type, ...]:
-    """The classes to look under: of each that is wanted and each that is spoken of, the narrower."""
+    """The narrower class of every pair of a wanted class and a class whose fields the condition reads."""
     if not wants or not owners:
         return wants or owners or (object,)
     return tuple(dict.fromkeys(cls if is_subclass(cls, owner) else owner for cls in wants for owner in owners))
 
 
 def _places(entry: Entry[T]) -> Iterator[tuple[type, Atom | None]]:
-    """The classes, and the places in their indexes, where an entry is found; None where it is asked one by one."""
+    """The classes, and the places in their indexes, where an entry is found; None if it is asked for every event."""
     wants, condition = entry.interest.wants, entry.interest.condition
     for atom in entry.atoms:
         for cls in narrowed(wants, (atom.owner,)):

@@ -1,12 +1,12 @@
-"""Who wants events of one class, kept up to date in place.
+"""Which subscriptions want events of one class, kept up to date in place.
 
-                             an event of a class A      how it is told
-    wants A, no condition    Route.everyone             by the class, once
-    wants A where ...        Route.choosy               Node.index, for each event
-    wants a Protocol         Route.choosy               isinstance, once for an event and each such Protocol
+                             for an event of class A    what decides
+    wants A, no condition    Route.everyone             the class, once
+    wants A where ...        Route.conditional          Node.index, for each event
+    wants a Protocol         Route.conditional          isinstance, once for each event and each such Protocol
 
-What users wrote (callables, ``==``, ``isinstance`` hooks) may raise, and may subscribe and close meanwhile:
-it is called on a snapshot, and what it raises is put down to the target it was asked for.
+Users' code (callables, ``==``, hooks of ``isinstance``) runs in ``Route.find``. What it raises is a failure of the
+target that it was asked for. Nothing is added or removed meanwhile: the subject refuses or defers that.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Target(Protocol):
-    """Who may want events; known by identity."""
+    """What may want events; told apart by identity."""
 
     def ask(self, event: object, /) -> object:
-        """What the subscription's own callable says of the event."""
+        """What the subscription's own callable says about the event."""
         ...
 
 
@@ -34,37 +34,39 @@ T = TypeVar("T", bound=Target)
 
 
 class Route(Generic[T]):
-    """Who wants events of one class.
+    """Which targets want events of one class.
 
     Attributes:
-        everyone: those that want every one of them; the same object for life, kept up to date in place.
-        choosy: falsy while there is nobody else to look at; the same object for life.
-            Each wanted class, and whether the event has to be asked if it is one.
+        everyone: the targets that want all events of this class; always the same dict, kept up to date.
+        conditional: the wanted classes under which an event of this class must be looked up, and whether
+            ``isinstance`` must be asked first; always the same dict, kept up to date, and empty for most classes.
     """
 
-    __slots__ = ("choosy", "cls", "everyone")
+    __slots__ = ("cls", "conditional", "everyone")
 
     def __init__(self, cls: type, /) -> None:
         self.cls = cls
         self.everyone: dict[T, None] = {}
-        self.choosy: dict[Node[T], bool] = {}
+        self.conditional: dict[Node[T], bool] = {}
 
     def __repr__(self) -> str:
-        return f"<Route of {self.cls.__name__}: {len(self.everyone)} want all, {len(self.choosy)} classes to look at>"
+        return (
+            f"<Route of {self.cls.__name__}: {len(self.everyone)} want all, {len(self.conditional)} classes to look up>"
+        )
 
     def find(self, event: object, failures: list[tuple[T, BaseException]], /) -> list[T]:
-        """Those of the choosy ones that want this event, each once.
+        """The targets beside ``everyone`` that want this event, each once.
 
-        One whose callable or whose comparison raised, or returned what must be awaited, goes to ``failures`` instead.
+        A target whose callable or comparison raises, or returns an awaitable, is added to ``failures`` instead.
         """
         found: dict[T, object] = {}
         asked: dict[Entry[T], None] = {}
         failed: dict[T, BaseException] = {}
-        for node, ask_event in tuple(self.choosy.items()):
-            if not ask_event:
+        for node, ask_isinstance in self.conditional.items():
+            if not ask_isinstance:
                 node.index.collect(event, found, asked)
             elif _is_one(event, node, failed):
-                found.update(node.plain)
+                found.update(node.unconditional)
                 node.index.collect(event, found, asked)
         for entry in asked:
             if entry.target not in found:
@@ -76,60 +78,60 @@ class Route(Generic[T]):
 
 
 class Node(Generic[T]):
-    """One wanted class: who wants all its events, and who only some."""
+    """One wanted class: the targets that want all its events, and the index of those that want some."""
 
-    __slots__ = ("_routes", "cls", "index", "plain")
+    __slots__ = ("_routes", "cls", "index", "unconditional")
 
     def __init__(self, cls: type, /) -> None:
         self.cls = cls
-        self.plain: dict[T, None] = {}
+        self.unconditional: dict[T, None] = {}
         self.index: Index[T] = Index()
         self._routes: dict[Route[T], bool] = {}
 
     def connect(self, route: Route[T], /) -> None:
-        """Have events of that class look here, if they may be of this one."""
+        """Have events of the route's class looked up here, if they can be of this class."""
         if never_one(route.cls, self.cls):
             return
-        ask_event = self._routes[route] = not always_one(route.cls, self.cls)
-        if not ask_event:
-            route.everyone.update(self.plain)
-        self._tell(route, ask_event=ask_event)
+        ask_isinstance = self._routes[route] = not always_one(route.cls, self.cls)
+        if not ask_isinstance:
+            route.everyone.update(self.unconditional)
+        self._tell(route, ask_isinstance=ask_isinstance)
 
-    def add_plain(self, target: T, /) -> None:
-        """Take in one that wants every event of this class."""
-        self.plain[target] = None
-        for route, ask_event in self._routes.items():
-            if ask_event:
-                route.choosy[self] = True
+    def add_unconditional(self, target: T, /) -> None:
+        """Add a target that wants all events of this class."""
+        self.unconditional[target] = None
+        for route, ask_isinstance in self._routes.items():
+            if ask_isinstance:
+                route.conditional[self] = True
             else:
                 route.everyone[target] = None
 
-    def remove_plain(self, target: T, /) -> None:
-        """Let one go that wants every event of this class."""
-        self.plain.pop(target, None)
-        for route, ask_event in self._routes.items():
-            if ask_event:
-                self._tell(route, ask_event=True)
+    def remove_unconditional(self, target: T, /) -> None:
+        """Remove a target that wants all events of this class."""
+        self.unconditional.pop(target, None)
+        for route, ask_isinstance in self._routes.items():
+            if ask_isinstance:
+                self._tell(route, ask_isinstance=True)
             else:
                 route.everyone.pop(target, None)
 
     def tell_routes(self) -> None:
-        """Have the classes that look here look here, or no longer."""
-        for route, ask_event in self._routes.items():
-            self._tell(route, ask_event=ask_event)
+        """Tell every connected route whether events must be looked up here."""
+        for route, ask_isinstance in self._routes.items():
+            self._tell(route, ask_isinstance=ask_isinstance)
 
-    def _tell(self, route: Route[T], *, ask_event: bool) -> None:
-        if self.index or (ask_event and self.plain):
-            route.choosy[self] = ask_event
+    def _tell(self, route: Route[T], *, ask_isinstance: bool) -> None:
+        if self.index or (ask_isinstance and self.unconditional):
+            route.conditional[self] = ask_isinstance
         else:
-            route.choosy.pop(self, None)
+            route.conditional.pop(self, None)
 
 
 def wanted(interest: Interest, event: object, target: Target, /) -> bool:
-    """Whether this target wants this event, asked plainly; what it raises goes out.
+    """Whether this target wants this event, without the index; what users' code raises is not caught.
 
     Raises:
-        TypeError: its callable returned what must be awaited.
+        TypeError: its callable returned an awaitable.
     """
     if interest.wants and not isinstance(event, interest.wants):
         return False
@@ -139,7 +141,8 @@ def wanted(interest: Interest, event: object, target: Target, /) -> bool:
 
 
 def _plain_answer(answer: object) -> bool:
-    if answer is True or answer is False:  # the usual one first: `isawaitable` takes 0.3 us
+    # Nearly every answer is a bool, and `isawaitable` takes 0.3 us.
+    if answer is True or answer is False:
         return answer
     if inspect.isawaitable(answer):
         if inspect.iscoroutine(answer):
@@ -155,15 +158,15 @@ def _ask(entry: Entry[T], event: object, found: dict[T, object], failed: dict[T,
             found[target] = None
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # noqa: ASYNC103, BLE001 -- whatever it is, it is that one's own
+    except BaseException as error:  # noqa: ASYNC103, BLE001 -- GeneratorExit too is a failure of this target alone
         failed[target] = error
 
 
 def _is_one(event: object, node: Node[T], failed: dict[T, BaseException]) -> bool:
-    """Whether the event is of a class that only ``isinstance`` can tell."""
+    """Whether the event is of a class for which ``isinstance`` must be asked."""
     try:
         return isinstance(event, node.cls)
-    except Exception as error:  # noqa: BLE001 -- a hook of the user's; everybody who wants that class has it
-        failed.update(dict.fromkeys(node.plain, error))
+    except Exception as error:  # noqa: BLE001 -- a hook of the user's may raise anything, for all who want this class
+        failed.update(dict.fromkeys(node.unconditional, error))
         failed.update((entry.target, error) for entry in node.index.entries())
         return False

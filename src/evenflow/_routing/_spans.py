@@ -1,10 +1,11 @@
 """Intervals, found by a point that lies in them.
 
-A search tree by lower bound, in which each node knows the highest upper bound below it, kept level by random
-priorities (a treap): adding costs the logarithm of how many there are, removing usually less, and finding the
-logarithm for each way down that ends in a match. Nothing here is ever rebuilt.
+A search tree ordered by lower bound (a treap). Each node also knows the highest upper bound below it, so a search
+skips the parts of the tree that end too early. Random priorities keep the tree level. Adding costs the logarithm of
+the number of intervals, removing usually less, and finding costs a logarithm for each way down that ends in a match.
+Nothing is ever rebuilt.
 
-A bound is a value, and whether the value itself lies outside; a side without bound is ``BELOW`` or ``ABOVE`` all.
+A bound is a value, and whether the value itself lies outside. A side without a bound is ``BELOW`` or ``ABOVE`` all.
 
     low   >= v  (v, False)    > v  (v, True)    none  (BELOW, False)
     high  <= v  (v, False)    < v  (v, True)    none  (ABOVE, False)
@@ -12,13 +13,10 @@ A bound is a value, and whether the value itself lies outside; a side without bo
 
 from __future__ import annotations
 
-import random
 import sys
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 H = TypeVar("H")
-
-_priority: Final = random.Random(20).random  # noqa: S311 -- keeps trees level; a user's own seed stays as it is
 
 
 class _Below:
@@ -61,18 +59,18 @@ TOP: Final = Bound(ABOVE)
 
 
 class Span(Generic[H]):
-    """One interval, and what is held for it."""
+    """One interval, and what is held for it; a node of the tree."""
 
     __slots__ = (
         *("held", "high", "high_open", "highest", "highest_open"),
         *("left", "low", "low_open", "parent", "priority", "right"),
     )
 
-    def __init__(self, low: Bound, high: Bound, held: H, /) -> None:
+    def __init__(self, low: Bound, high: Bound, held: H, priority: int, /) -> None:
         self.low, self.low_open = low
         self.high, self.high_open = self.highest, self.highest_open = high
         self.held = held
-        self.priority = _priority()
+        self.priority = priority
         self.left: Span[H] | None = None
         self.right: Span[H] | None = None
         self.parent: Span[H] | None = None
@@ -88,12 +86,12 @@ class Span(Generic[H]):
         return _ends_before(self.high, self.high_open, *high)
 
     def raise_to(self, high: Any, is_open: bool, /) -> None:
-        """Know that a span below this one ends there."""
+        """Take note that a span below this one ends there."""
         if _ends_before(self.highest, self.highest_open, high, is_open):
             self.highest, self.highest_open = high, is_open
 
     def look_below(self) -> bool:
-        """Work out from the children where the last span below this one ends; whether that changed."""
+        """Work out anew where the last span below this one ends; return whether that changed."""
         before, was_open = self.highest, self.highest_open
         self.highest, self.highest_open = self.high, self.high_open
         for child in (self.left, self.right):
@@ -105,11 +103,12 @@ class Span(Generic[H]):
 class Spans(Generic[H]):
     """Intervals of one family of values, each pair of bounds once."""
 
-    __slots__ = ("_root", "_size")
+    __slots__ = ("_random", "_root", "_size")
 
     def __init__(self) -> None:
         self._root: Span[H] | None = None
         self._size = 0
+        self._random = 20
 
     def __len__(self) -> int:
         return self._size
@@ -119,16 +118,19 @@ class Spans(Generic[H]):
         last: Span[H] | None = None
         node = self._root
         value = low.value
-        while node is not None:  # whether the last one that does not lie before is the same is seen at the end
+        # Go down to the first span that does not lie before these bounds, then see whether these lie before it.
+        while node is not None:
             if node.low < value or (not value < node.low and node.lies_before(low, high)):
                 node = node.right
             else:
                 last, node = node, node.left
-        return None if last is None or Span(low, high, None).lies_before(*_bounds(last)) else last
+        return None if last is None or Span(low, high, None, 0).lies_before(*_bounds(last)) else last
 
     def add(self, low: Bound, high: Bound, held: H, /) -> Span[H]:
-        """Take in a span whose bounds are not here yet."""
-        new = Span(low, high, held)
+        """Add a span for bounds that have none yet."""
+        # A congruential generator of our own: enough to keep the tree level, and no state that anybody else could seed.
+        self._random = (self._random * 6364136223846793005 + 1442695040888963407) % 2**64
+        new = Span(low, high, held, self._random)
         above: Span[H] | None = None
         node = self._root
         left = False
@@ -145,7 +147,7 @@ class Spans(Generic[H]):
         return new
 
     def remove(self, span: Span[H], /) -> None:
-        """Let a span go that is here."""
+        """Remove a span."""
         above = span.parent
         self._hang(_joined(span.left, span.right), above, left=above is not None and above.left is span)
         span.left = span.right = span.parent = None
@@ -154,13 +156,14 @@ class Spans(Generic[H]):
             above = above.parent
 
     def at(self, value: Any, /, most: int = sys.maxsize) -> list[Span[H]]:
-        """The spans in which this value lies, in no order; at most so many."""
+        """The spans in which this value lies, at most ``most`` of them, in no order."""
         found: list[Span[H]] = []
         waiting: list[Span[H]] = []
         node = self._root
         while True:
+            # All spans below a node end before the value if the highest of them does.
             if node is None or not (value < node.highest or (value == node.highest and not node.highest_open)):
-                if not waiting:  # and all below this one end before
+                if not waiting:
                     return found
                 node = waiting.pop()
                 continue
@@ -176,7 +179,7 @@ class Spans(Generic[H]):
             node = node.left
 
     def all(self) -> list[Span[H]]:
-        """Every span, in no order."""
+        """All spans, in no order."""
         found: list[Span[H]] = []
         waiting = [self._root]
         while waiting:
@@ -201,9 +204,10 @@ def _bounds(span: Span[H]) -> tuple[Bound, Bound]:
 
 
 def _split(node: Span[H] | None, new: Span[H]) -> None:
-    """Hang what lies before ``new`` to its left, and what lies behind to its right."""
+    """Cut the tree below ``node`` in two: what lies before ``new`` goes to its left, the rest to its right."""
     bounds = _bounds(new)
-    before = behind = new  # whose free side the next piece hangs on
+    # The nodes that the next pieces are hung on.
+    before = behind = new
     touched: list[Span[H]] = []
     while node is not None:
         touched.append(node)
@@ -221,7 +225,7 @@ def _split(node: Span[H] | None, new: Span[H]) -> None:
 
 
 def _joined(before: Span[H] | None, behind: Span[H] | None) -> Span[H] | None:
-    """One tree of two, all of the first lying before all of the second."""
+    """One tree of two; all spans of the first lie before all spans of the second."""
     root: Span[H] | None = None
     above: Span[H] | None = None
     left = False

@@ -1,13 +1,13 @@
-"""The places of the index: by key, and within a key by span.
+"""The places of the index: by key, and within a key by interval.
 
     Table    (region, customer.country)         one for each set of fields that conditions compare by equality
-      Place    ("eu", "de")                     found by hash; those that say no more are here
-        Ranges   price                          one for each field that they compare by order as well
+      Place    ("eu", "de")                     found by hash; holds the entries whose condition says no more
+        Ranges   price                          one for each field that the others compare by order as well
           Spans    number                       one for each family of values
-            Span     100 <= price < 200         found in logarithmic time; those that say this are here
+            Span     100 <= price < 200         found in logarithmic time; holds the entries of this interval
 
-A key or a span that one entry alone has holds the entry itself: most have no crowd.
-Where a value cannot be read or trusted, all who would be found by it are asked one by one.
+A key or an interval of one entry holds the entry itself, and most do. A crowd holds several.
+If an event's value cannot be read or looked up, all entries that could be found by it are asked.
 """
 
 from __future__ import annotations
@@ -30,40 +30,43 @@ T = TypeVar("T")
 Reader: TypeAlias = "Callable[[object], object]"
 
 SAMPLE: Final = 64
-"""How many are counted to see how crowded a span is."""
+"""How many entries are counted to compare how crowded two intervals are."""
 
 
 class Table(Generic[T]):
-    """Who is found by the values of these fields together."""
+    """The entries that are found by the values of these fields together."""
 
-    __slots__ = ("_places", "_read", "_single", "readings")
+    __slots__ = ("_places", "_read", "_single", "_types", "readings")
 
     def __init__(self, readings: tuple[Reading, ...], /) -> None:
         self.readings = readings
         self._single = len(readings) == 1
         self._read = _reader_of(readings)
         self._places: dict[object, Entry[T] | Place[T]] = {}
+        self._types: set[type] = set(HASHED)
+        """The types whose values can be found by hash: those that always can, and those of the keys, such as enums."""
 
     def __bool__(self) -> bool:
         return bool(self._places)
 
     def entries(self) -> list[Entry[T]]:
-        """All of them, as they are now."""
+        """All entries."""
         return [entry for held in self._places.values() for entry in held.entries()]
 
     def collect(self, event: object, found: dict[T, object], asked: dict[Entry[T], None], /) -> None:
-        """Who is found by this event's values, or has to be asked."""
-        if not self.readings:  # by order alone: they are all at one place
-            for place in tuple(self._places.values()):
+        """Add the targets that certainly want this event to ``found``, and those that may want it to ``asked``."""
+        # Without a key, entries are found by order alone, and are all at one place.
+        if not self.readings:
+            for place in self._places.values():
                 place.collect(event, found, asked)
             return
         try:
             key = self._read(event)
             if key is MISSING:
                 return
-            known = type(key) in HASHED or can_be_hashed(key)
+            known = type(key) in self._types or can_be_hashed(key, self._types)
             held = self._places.get(key) if known else None
-        except Exception:  # noqa: BLE001 -- what a user wrote; whoever it concerns meets it again when asked
+        except Exception:  # noqa: BLE001 -- users' code may raise anything; the entries raise it again when asked
             known, held = False, None
         if not known:
             asked.update(dict.fromkeys(self.entries()))
@@ -71,8 +74,10 @@ class Table(Generic[T]):
             held.collect(event, found, asked)
 
     def add(self, entry: Entry[T], key: tuple[object, ...], interval: Interval | None, /) -> None:
-        """Take an entry in."""
+        """Add an entry."""
         key_here = key[0] if self._single else key
+        # Whether a tuple or a frozenset can be found by hash depends on its items.
+        self._types.update({type(part) for part in key} - {tuple, frozenset})
         held = self._places.get(key_here)
         if held is None and interval is None:
             self._places[key_here] = entry
@@ -86,7 +91,7 @@ class Table(Generic[T]):
         place.add_at(entry, interval)
 
     def remove(self, entry: Entry[T], key: tuple[object, ...], interval: Interval | None, /) -> None:
-        """Let an entry go; it may be gone already."""
+        """Remove an entry; removing it again changes nothing."""
         key_here = key[0] if self._single else key
         held = self._places.get(key_here)
         if isinstance(held, Place):
@@ -94,15 +99,15 @@ class Table(Generic[T]):
         if held is entry or (isinstance(held, Place) and not held):
             del self._places[key_here]
 
-    def crowd(self, key: tuple[object, ...], interval: Interval, /) -> int:
-        """How many would be found along with this."""
+    def count(self, key: tuple[object, ...], interval: Interval, /) -> int:
+        """How many entries an event with this key and a value in this interval leads to."""
         held = self._places.get(key[0] if self._single else key)
         ranges = held.ranges.get(interval.reading) if isinstance(held, Place) else None
-        return 0 if ranges is None else ranges.crowd(interval)
+        return 0 if ranges is None else ranges.count(interval)
 
 
 class Place(Crowd[T]):
-    """Who has one key in common."""
+    """The entries that have one key in common."""
 
     __slots__ = ("ranges",)
 
@@ -114,18 +119,18 @@ class Place(Crowd[T]):
         return bool(self.exact or self.others or self.ranges)
 
     def entries(self) -> list[Entry[T]]:
-        """All of them, as they are now."""
+        """All entries."""
         return [*super().entries(), *(entry for ranges in self.ranges.values() for entry in ranges.entries())]
 
     def collect(self, event: object, found: dict[T, object], asked: dict[Entry[T], None], /) -> None:
-        """Who is here, and who of those with a span as well."""
+        """Add the entries that are here, and those with an interval in which the event lies."""
         super().collect(event, found, asked)
         if self.ranges:
-            for ranges in tuple(self.ranges.values()):
+            for ranges in self.ranges.values():
                 ranges.collect(event, found, asked)
 
     def add_at(self, entry: Entry[T], interval: Interval | None, /) -> None:
-        """Take an entry in, within a span if there is one."""
+        """Add an entry, within an interval if there is one."""
         if interval is None:
             self.add(entry)
             return
@@ -135,7 +140,7 @@ class Place(Crowd[T]):
         ranges.add(entry, interval)
 
     def remove_at(self, entry: Entry[T], interval: Interval | None, /) -> None:
-        """Let an entry go; it may be gone already."""
+        """Remove an entry; removing it again changes nothing."""
         if interval is None:
             self.remove(entry)
             return
@@ -147,7 +152,7 @@ class Place(Crowd[T]):
 
 
 class Ranges(Generic[T]):
-    """Who is found by the order of one field."""
+    """The entries that are found by the order of one field."""
 
     __slots__ = ("_read", "families")
 
@@ -159,26 +164,27 @@ class Ranges(Generic[T]):
         return bool(self.families)
 
     def entries(self) -> list[Entry[T]]:
-        """All of them, as they are now."""
+        """All entries."""
         return [entry for spans in self.families.values() for span in spans.all() for entry in span.held.entries()]
 
     def collect(self, event: object, found: dict[T, object], asked: dict[Entry[T], None], /) -> None:
-        """Whose span this event's value lies in."""
+        """Add the entries in whose interval this event's value lies."""
         try:
             known = self._collect(event, found, asked)
-        except Exception:  # noqa: BLE001 -- what a user wrote; whoever it concerns meets it again when asked
+        except Exception:  # noqa: BLE001 -- users' code may raise anything; the entries raise it again when asked
             known = False
         if not known:
             asked.update(dict.fromkeys(self.entries()))
 
     def _collect(self, event: object, found: dict[T, object], asked: dict[Entry[T], None]) -> bool:
+        """The same; return whether the value could be looked up."""
         value = self._read(event)
         if value is MISSING:
             return True
         name = family(value)
         if name is None:
             return False
-        if name is NO_ORDER or value != value:  # noqa: PLR0124 -- nan lies nowhere
+        if name is NO_ORDER:
             return True
         for beside_it in beside(name):
             spans = self.families.get(beside_it)
@@ -186,14 +192,15 @@ class Ranges(Generic[T]):
                 continue
             for span in spans.at(as_float(value) if beside_it == "number" else value):
                 held = span.held
-                if type(held) is Entry and held.exact:  # as `collect` would, without the call
+                # What `collect` of an entry does, without the call: most intervals hold one entry.
+                if type(held) is Entry and held.exact:
                     found[held.target] = None
                 else:
                     held.collect(event, found, asked)
         return True
 
     def add(self, entry: Entry[T], interval: Interval, /) -> None:
-        """Take an entry in."""
+        """Add an entry."""
         spans = self.families.get(interval.family)
         if spans is None:
             spans = self.families[interval.family] = Spans()
@@ -208,7 +215,7 @@ class Ranges(Generic[T]):
         span.held.add(entry)
 
     def remove(self, entry: Entry[T], interval: Interval, /) -> None:
-        """Let an entry go; it may be gone already."""
+        """Remove an entry; removing it again changes nothing."""
         spans = self.families.get(interval.family)
         span = None if spans is None else spans.find(interval.low, interval.high)
         if spans is None or span is None:
@@ -221,8 +228,8 @@ class Ranges(Generic[T]):
         if not spans:
             del self.families[interval.family]
 
-    def crowd(self, interval: Interval, /) -> int:
-        """How many lie about this span: counted where they are few, all of them where they are many."""
+    def count(self, interval: Interval, /) -> int:
+        """How many intervals lie around the bounds of this one; from ``SAMPLE`` on, how many there are at all."""
         spans = self.families.get(interval.family)
         if spans is None:
             return 0
@@ -232,7 +239,7 @@ class Ranges(Generic[T]):
 
 
 def _reader_of(readings: tuple[Reading, ...]) -> Reader:
-    """What reads the key of an event; ``MISSING`` where any part of it is."""
+    """The function that reads the key of an event; it returns ``MISSING`` if any part of the key is missing."""
     if len(readings) == 1:
         return _reader(readings[0])
     readers = tuple(map(_reader, readings))
@@ -250,7 +257,7 @@ def _reader_of(readings: tuple[Reading, ...]) -> Reader:
 
 
 def _reader(reading: Reading) -> Reader:
-    """What reads one value of an event; ``MISSING`` where the way to it leads through None."""
+    """The function that reads one value of an event; it returns ``MISSING`` if the path leads through None."""
     names, truth = reading
     if len(names) == 1 and not truth:
         return cast("Reader", operator.attrgetter(names[0]))

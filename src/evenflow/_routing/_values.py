@@ -1,37 +1,40 @@
-"""Which values may be found by hash, and which by order, and still be answered exactly as Python would.
+"""Which values can be found by hash, and which by order, so that the answer is exactly Python's own.
 
-Rule 1: found by hash: where ``a == b`` can be known to mean ``hash(a) == hash(b)`` for all such values.
-Rule 2: found by order: within a family, in which ``<`` is a total order, and outside of which Python refuses it.
-Rule 3: where a type brings an ``==`` or ``<`` of its own, nothing can be known: such values are asked one by one.
+Rule 1: a value is found by hash only if ``a == b`` is known to mean ``hash(a) == hash(b)`` for all values of its type.
+Rule 2: a value is found by order only within a family, in which ``<`` is a total order.
+        Python refuses to order it with values outside of its family.
+Rule 3: nothing is known about a type with an ``==`` or ``<`` of its own: for such values, conditions are asked.
 
-    family      holds                                            beside it
-    number      int, bool, float, Fraction                       compares with decimal
-    decimal     Decimal                                          compares with number
-    naive       datetime, no zone                                nothing
-    aware       datetime, a fixed offset                         nothing (other zones: asked one by one)
-    str, bytes, date, time, timedelta, UUID                      nothing
-    NO_ORDER    None, complex, whatever has no < at all          nothing
+    family      holds                                            compared with values of
+    number      int, bool, float, Fraction                       number, decimal
+    decimal     Decimal                                          number, decimal
+    naive       datetime, no zone                                its own family
+    aware       datetime, a fixed offset                         its own family
+    str, bytes, date, time, timedelta, UUID                      its own family
+    NO_ORDER    None, complex, nan, types without <              no family
 
-A zone with changing offsets is in no family: Python compares such a datetime by the clock on the wall with one
-of the same zone, and by UTC with any other, which together is no order.
+A datetime in a zone with changing offsets is in no family. Python compares it by the clock on the wall with one
+of the same zone, and by UTC with any other. The two together are no total order.
+
+Nothing is remembered about subclasses here: that would be a cache of classes which must not keep them alive.
+A table knows the types of its own keys.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import operator
 import pathlib
 import uuid
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
+from operator import eq
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
 
 from pydantic_core import TzInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
 
 NO_ORDER: Final = "no order"
 
@@ -39,10 +42,7 @@ _EXACT: Final = 2**53
 """Up to here every whole number is a float."""
 
 _NUMBERS: Final = ("number", "decimal")
-_HASHED: Final[tuple[type, ...]] = (
-    *(int, float, complex, Decimal, Fraction, str, bytes, date, datetime, time, timedelta, uuid.UUID),
-    *(ipaddress.IPv4Address, ipaddress.IPv6Address, pathlib.PurePath),
-)
+_IN_TIME: Final = frozenset({"datetime", "time"})
 _ORDERED: Final[dict[type, str]] = {
     int: "number",
     bool: "number",
@@ -62,67 +62,70 @@ _ORDERED: Final[dict[type, str]] = {
 }
 _FIXED: Final = (timezone, TzInfo)
 
-HASHED: Final = frozenset((*_HASHED, bool, type(None)))
-"""The types whose values, and not those of their subclasses, may be found by hash without a second look."""
+HASHED: Final = frozenset(
+    (
+        *(bool, int, float, complex, Decimal, Fraction, str, bytes, date, datetime, time, timedelta, uuid.UUID),
+        *(ipaddress.IPv4Address, ipaddress.IPv6Address, pathlib.PurePath, type(None)),
+    )
+)
+"""The types whose own values, though not those of every subclass, can be found by hash."""
 
-_hashed_subclasses: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
-_ordered_subclasses: WeakKeyDictionary[type, str] = WeakKeyDictionary()
-_UNKNOWN: Final = "unknown"
+_EQUALITY: Final = frozenset({"__eq__", "__hash__"})
+_ORDER: Final = frozenset({"__lt__", "__le__", "__gt__", "__ge__"})
 
 
-def can_be_hashed(value: object, /) -> bool:
-    """Whether a value may be found by hash, or as a key be found."""
+def can_be_hashed(value: object, trusted: AbstractSet[type] = HASHED, /) -> bool:
+    """Whether an event's value can be looked up by hash; values of a ``trusted`` type are known to."""
     kind = type(value)
-    if kind in HASHED:
+    if kind in trusted:
         return True
     if kind is tuple or kind is frozenset:
         members: Any = value
-        for member in members:  # noqa: SIM110 -- `all` of a generator takes twice as long
-            if type(member) not in HASHED and not can_be_hashed(member):
-                return False
-        return True
-    known = _hashed_subclasses.get(kind)
-    if known is None:
-        known = _hashed_subclasses[kind] = _hashes_as_inherited(kind)
-    return known
+        # A loop, because `all` of a generator takes twice as long.
+        for member in members:
+            if type(member) not in trusted and not can_be_hashed(member):
+                break
+        else:
+            return True
+        return False
+    for cls in kind.__mro__:
+        if cls in HASHED:
+            return True
+        if not cls.__dict__.keys().isdisjoint(_EQUALITY):
+            break
+    # A value with the equality of `object` is equal to itself alone, so any hash will do.
+    return kind.__eq__ is object.__eq__ and kind.__hash__ is not None
 
 
 def can_be_key(value: object, /) -> bool:
-    """Whether a value may be kept to be found by hash: it can be hashed, and equals itself, unlike nan."""
+    """Whether a value in a condition can be kept to be found by hash; nan cannot, because it is not equal to itself."""
     try:
         hash(value)
-        return can_be_hashed(value) and bool(value == value)  # noqa: PLR0124 -- nan
-    except Exception:  # noqa: BLE001 -- a signalling nan, a zone that raises: asked one by one
+        return can_be_hashed(value) and bool(eq(value, value))
+    except Exception:  # noqa: BLE001 -- a signalling nan raises, and a time zone of the user's may raise anything
         return False
 
 
-def _hashes_as_inherited(kind: Any) -> bool:
-    """Subclasses of known types that change neither ``==`` nor ``hash``; whatever is equal to itself alone."""
-    if kind.__eq__ is object.__eq__:
-        return kind.__hash__ is not None
-    return any(kind.__eq__ is known.__eq__ and kind.__hash__ is known.__hash__ for known in _HASHED)
-
-
 def family(value: object, /) -> str | None:
-    """The family in which a value is ordered; None where it must be asked one by one."""
+    """The family in which a value is ordered; None if nothing is known about its order."""
     kind = type(value)
-    found = _ORDERED.get(kind) or _ordered_subclasses.get(kind)
-    if found is None:
-        found = _ordered_subclasses[kind] = _ordered_as_inherited(kind)
-    if found == "datetime" or found == "time":  # noqa: PLR1714 -- both are looked at for every event
-        return _family_in_time(found, value)
-    return None if found is _UNKNOWN else found
+    found = _ORDERED.get(kind) or _family_of_base(kind)
+    if found in _NUMBERS:
+        # Only nan is not equal to itself.
+        return found if eq(value, value) else NO_ORDER
+    return _family_in_time(found, value) if found in _IN_TIME else found
 
 
-def _ordered_as_inherited(kind: Any) -> str:
-    signs: tuple[Callable[[Any], object], ...] = tuple(
-        operator.attrgetter(f"__{sign}__") for sign in ("lt", "le", "gt", "ge")
-    )
-    for known, name in _ORDERED.items():
-        same_equality = known is object or kind.__eq__ is getattr(known, "__eq__")  # noqa: B009 -- for checkers
-        if same_equality and all(sign(kind) is sign(known) for sign in signs):
-            return name
-    return _UNKNOWN
+def _family_of_base(kind: type) -> str | None:
+    """The family of the first known base class, if no class before it has an ``==`` or an order of its own."""
+    own = False
+    for cls in kind.__mro__:
+        if cls in _ORDERED:
+            return None if own and cls is not object else _ORDERED[cls]
+        if not cls.__dict__.keys().isdisjoint(_ORDER):
+            return None
+        own = own or "__eq__" in cls.__dict__
+    return None
 
 
 def _family_in_time(name: str, value: Any) -> str | None:
@@ -133,38 +136,32 @@ def _family_in_time(name: str, value: Any) -> str | None:
 
 
 def beside(found: str, /) -> tuple[str, ...]:
-    """The families in which an event's value of this family is looked for."""
+    """The families with which a value of this family is compared."""
     return _NUMBERS if found in _NUMBERS else (found,)
 
 
-def one_family(low: object, high: object, /) -> tuple[str, object, object] | None:
-    """The family of both bounds of an interval, with the bounds as they compare there; None if there is none.
+def one_family(low: Any, high: Any, /) -> tuple[str, Any, Any] | None:
+    """The family of both bounds of an interval, and the bounds as they compare there; None if there is no such family.
 
-    ``None`` stands for a side that is open.
+    None stands for a side without a bound.
     """
-    names = {family(bound) for bound in (low, high) if bound is not None}
+    try:
+        names = {family(bound) for bound in (low, high) if bound is not None}
+    except ArithmeticError:
+        # One of them is a signalling nan.
+        return None
     if names == set(_NUMBERS):
         if isinstance(low, Fraction) or isinstance(high, Fraction):
             return None
-        low, high = Decimal(low), Decimal(high)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- both are numbers
-        names = {"decimal"}
+        low, high, names = Decimal(low), Decimal(high), {"decimal"}
     if len(names) != 1:
         return None
     name = names.pop()
-    if name is None or name == NO_ORDER or not all(_equals_itself(bound) for bound in (low, high)):
+    if name is None or name == NO_ORDER:
         return None
-    if name == "number":
-        low, high = as_float(low), as_float(high)
-    return name, low, high
+    return (name, as_float(low), as_float(high)) if name == "number" else (name, low, high)
 
 
 def as_float(number: Any, /) -> Any:
-    """The number as a float where that is the same: Python compares two floats in half the time of any other two."""
+    """The number as a float, if that is the same number. Python compares two floats in half the time of other pairs."""
     return float(number) if type(number) is int and -_EXACT <= number <= _EXACT else number
-
-
-def _equals_itself(value: object) -> bool:
-    try:
-        return bool(value == value)  # noqa: PLR0124 -- nan
-    except ArithmeticError:  # a signalling nan
-        return False

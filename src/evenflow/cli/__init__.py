@@ -1,4 +1,4 @@
-"""The command line: `evenflow COMMAND`. One file, or folder, a command; what it needs is imported when it is called."""
+"""The command line: `evenflow COMMAND`. A command is a file or folder, and imports what it needs when it is called."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import cast
 from . import demo
 
 EXTRA = ("psutil", "rich")
-"""What `evenflow[cli]` brings."""
+"""What `evenflow[cli]` installs."""
 
 Command = Callable[[argparse.Namespace], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 it went well, 1 it did not, 2 it was not understood or cannot run."""
+    """Run one command and return its exit code: 0 success, 1 failure, 2 not understood or not able to run."""
     parser = argparse.ArgumentParser(prog="evenflow", description="Typed, backpressured publish/subscribe for asyncio.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     demo.add_parser(commands)

@@ -1,4 +1,4 @@
-"""`python -m evenflow.cli`, where the script `evenflow` is not on the path."""
+"""`python -m evenflow.cli`, for when the script `evenflow` is not on the path."""
 
 import sys
 

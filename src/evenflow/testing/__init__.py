@@ -1,17 +1,17 @@
-"""evenflow.testing: tests of streams and subjects, exact and in no time.
+"""evenflow.testing: tests of streams and subjects, in virtual time.
 
-Layout: a file imports only from those above it.
+Layout: a file imports only from the files above it in this list.
 
     _errors      Stuck
     _tasks       where tasks wait
     _loop        VirtualLoop: an asyncio loop whose clock jumps
     _run         run_virtual
     _diagram     reading and drawing marble diagrams
-    _record      record: what a stream gave, and when
-    _marbles     marbles and drawn: a stream of a drawing, a drawing of a stream
+    _record      record: what a stream yielded, and when
+    _marbles     marbles and drawn: a stream from a drawing, a drawing of a stream
     _assertions  assert_drawn
     _recorder    subject_recorder
-    plugin       for pytest: the marker and the fixture ``virtual_time``, and the fixture ``subject_recorder``
+    plugin       for pytest: the marker and fixture ``virtual_time``, and the fixture ``subject_recorder``
 """
 
 from evenflow.testing._assertions import assert_drawn as assert_drawn

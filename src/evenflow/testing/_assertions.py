@@ -1,4 +1,4 @@
-"""Assertions on drawings, with both of them one above the other where they differ."""
+"""Assertions on drawings; where two differ, the error shows one above the other."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from evenflow.streams import Stream
 
 LONGER = 20
-"""A stream that goes on after its expected end is watched for so many ticks more."""
+"""How many ticks longer a stream is watched, in case it goes on after its expected end."""
 
 
 async def assert_drawn(stream: Stream[Any], expected: str, /, *, tick: float = 1.0, **values: Any) -> None:
-    """Run a stream, and fail unless it does what is drawn.
+    """Run a stream, and fail if it does anything else than what is drawn.
 
     ::
 
         await assert_drawn(left.zip(right), "--x--|", x=("a", "b"))
 
     A drawing without an end is compared as far as it goes. Spaces in it mean nothing.
-    Where the two differ, the error shows them one above the other, marks the first difference,
+    If the two differ, the error shows them one above the other, marks the first difference,
     and says what each letter and ``#`` stand for. Closes the stream.
 
     Raises:
-        AssertionError: it did something else.
-        ValueError: ``expected`` is no drawing, or something happened between two ticks.
+        AssertionError: the stream did something else.
+        ValueError: ``expected`` is not a drawing, or something happened between two ticks.
     """
     check_tick(tick)
     for name in values:
@@ -43,7 +43,7 @@ async def assert_drawn(stream: Stream[Any], expected: str, /, *, tick: float = 1
 
 
 def difference(actual: str, expected: str, given: list[tuple[str, Any]] | None = None) -> list[str]:
-    """Show two drawings one above the other, in the same columns, and what stands behind their letters."""
+    """Two drawings one above the other, in the same columns, and what their letters stand for."""
     above, below = _aligned(_normal(expected), _normal(actual))
     first = next((i for i, (a, b) in enumerate(zip(above, below, strict=True)) if a != b), len(above))
     lines = [f"  expected  {above}".rstrip(), f"  drawn     {below}".rstrip(), f"            {' ' * first}^"]
@@ -63,7 +63,7 @@ def _normal(text: str) -> Diagram:
 
 
 def _aligned(first: Diagram, second: Diagram) -> tuple[str, str]:
-    """Draw both with the same width for each tick, so that the same column is the same time."""
+    """Both diagrams, drawn with the same width for each tick, so that one column is one time."""
     pairs = [_columns(first), _columns(second)]
     length = max(len(columns) for columns in pairs)
     padded = [columns + [""] * (length - len(columns)) for columns in pairs]

@@ -1,11 +1,11 @@
-"""Marble diagrams: what happens when, one character a tick. Reading and drawing them, nothing else.
+"""Marble diagrams: what happens when, one character for each tick. They are read and drawn here, nothing else.
 
 -      a tick in which nothing happens
 a      an event
-(ab)   several in one tick, which is all that the bracket takes
+(ab)   several events in one tick
 |      the end; (a|) is an event and the end in one tick
-#      an error, which is an end as well
-space  nothing, not even a tick: for lining diagrams up
+#      an error, which ends the stream too
+space  nothing, not even a tick; it lines diagrams up
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 MARKS = "-|#() "
-"""The characters that are no events."""
+"""The characters that are not events."""
 
 
 @dataclass(frozen=True)
 class Diagram:
-    """What happens, in ticks: events by their characters or by their values, and the end."""
+    """What happens in each tick: events, as characters or as values, and the end."""
 
     events: tuple[tuple[int, Any], ...]
-    """Tick and event, in order."""
+    """Pairs of tick and event, in order."""
     end: int | None = None
-    """The tick in which it ends; None: it goes on."""
+    """The tick of the end; None if it goes on."""
     failed: bool = False
     """Whether the end is an error."""
     ticks: int = 0
-    """How many ticks it shows, the last one included."""
+    """How many ticks are shown, the last one included."""
 
     def valued(self, values: Mapping[str, Any]) -> Diagram:
-        """Put values in the place of characters; without any, a character stands for itself.
+        """The diagram with values instead of characters; without values, a character stands for itself.
 
         Raises:
-            ValueError: there are values, but none for one of the characters, or a name is no character.
+            ValueError: there are values, but not for every character; or a name is not one character.
         """
         for name in values:
             check_name(name)
@@ -52,7 +52,7 @@ class Diagram:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that cannot stand in a diagram."""
+    """Refuse a name that a diagram cannot show."""
     if len(name) != 1 or name in MARKS:
         raise ValueError(f"a value is named by the one character that stands for it, not {name!r}")
 
@@ -64,7 +64,7 @@ def parse(text: str) -> Diagram:
     """Read a diagram.
 
     Raises:
-        ValueError: it is none; the message points at the character.
+        ValueError: it is not a diagram; the message points at the character.
     """
     events: list[tuple[int, str]] = []
     end: int | None = None
@@ -87,7 +87,7 @@ def parse(text: str) -> Diagram:
 
 
 def _marks(part: re.Match[str]) -> Iterator[tuple[int, str]]:
-    """The characters of one tick, with their places."""
+    """The characters of one tick, with their positions."""
     inside = part["bracket"]
     start, marks = (part.start(), part["one"]) if inside is None else (part.start("bracket"), inside)
     return ((start + n, mark) for n, mark in enumerate(marks) if mark != " ")
@@ -98,7 +98,7 @@ def _mistake(text: str, place: int, what: str) -> ValueError:
 
 
 def draw(diagram: Diagram) -> str:
-    """Draw a diagram whose events are characters, in the one way that ``parse`` reads back."""
+    """Draw a diagram whose events are characters; ``parse`` reads it back."""
     marks: dict[int, str] = {}
     for tick, name in diagram.events:
         marks[tick] = marks.get(tick, "") + name
@@ -116,8 +116,8 @@ def _one_tick(marks: str) -> str:
 class Names:
     """Which character stands for which value.
 
-    A value has the name it was given; without one, it is drawn as it is printed, if that is one character that names
-    no other; else it gets the next letter that is free, capitals first.
+    A value that was given a name is drawn as its name. Another value is drawn as it prints, if that is one character
+    which is not a name. Any other value gets the next free letter, capitals first.
     """
 
     def __init__(self, given: Mapping[str, Any], taken: Iterable[str] = ()) -> None:
@@ -126,7 +126,7 @@ class Names:
         self.given = list(given.items())
         self._named = given.keys()
         self.lent: list[tuple[str, Any]] = []
-        """The letters that were handed out, with their values."""
+        """The letters that values without a name got, with those values."""
         self._free = self._letters({*given, *taken})
 
     def __call__(self, value: Any) -> str:

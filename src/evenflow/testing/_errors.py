@@ -1,4 +1,4 @@
-"""What goes wrong in a test, rather than in the code it tests."""
+"""Errors of a test, not of the code that it tests."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from evenflow._errors import EvenflowError
 
 
 class Stuck(EvenflowError, AssertionError):
-    """The test waits for something that will never happen, or not within its limit of virtual time."""
+    """The test waits for something that never happens, or not within its limit of virtual time."""

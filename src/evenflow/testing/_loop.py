@@ -1,12 +1,12 @@
 """An asyncio event loop whose clock jumps to the next thing that is due.
 
     something is ready           run it; no time passes
-    a thread is at work          wait for it in real time, for a second at most; no virtual time passes
-    something is due later       jump there
-    nothing is due at all        Stuck: every task waits for ever
-    later than the limit         Stuck
+    a thread is running          wait for it in real time, at most a second; no virtual time passes
+    something is due later       jump to that time
+    nothing is due               Stuck: every task waits for ever
+    due after the limit          Stuck
 
-Time begins at 0 and is kept in whole nanoseconds, so that 0.1 + 0.2 and 0.3 are one instant.
+Time begins at 0 and is kept in whole nanoseconds, so that 0.1 + 0.2 and 0.3 are the same time.
 """
 
 from __future__ import annotations
@@ -30,25 +30,24 @@ DAY = 86_400.0
 """The default limit of a test, in virtual seconds."""
 
 PATIENCE = 1.0
-"""How many real seconds a thread may keep the clock from moving."""
+"""For how many real seconds the clock waits for a thread."""
 
 A_SECOND = 1_000_000_000
-"""In nanoseconds."""
+"""A second in nanoseconds."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop in virtual time: what waits for time alone is done at once, in its order.
+    """An event loop in virtual time: as soon as everything waits, the clock jumps to what is due next.
 
-    Give it to whoever makes loops: ``asyncio.Runner(loop_factory=VirtualLoop)``,
-    or as the ``loop_factory`` of anyio's ``anyio_backend`` fixture.
+    Pass it as ``loop_factory``: ``asyncio.Runner(loop_factory=VirtualLoop)``, or in anyio's ``anyio_backend`` fixture.
 
-    The clock stands still while anything is ready, and while a thread of ``anyio.to_thread`` or of
-    ``run_in_executor`` is at work, for up to a real second. Threads of one's own it does not know.
-    Sockets, pipes and subprocesses are refused: nobody can say when they would be due.
+    The clock stands still while anything is ready. It also waits, for at most a real second, while a thread of
+    ``anyio.to_thread`` or of ``run_in_executor`` is running; it does not know about other threads.
+    Sockets, pipes and subprocesses are refused, because they have no virtual time.
 
     Raises:
         Stuck: (out of ``run_until_complete``) every task waits for ever, or ``limit`` virtual seconds have passed.
-            The message names what each task waits in. The next ``limit`` seconds are for cleaning up.
+            The message says where each task waits. Cleaning up may take another ``limit`` seconds.
     """
 
     def __init__(self, *, limit: float = DAY) -> None:
@@ -63,7 +62,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return the virtual seconds since this loop was made."""
         return self._virtual.now / A_SECOND
 
-    def run_in_executor(  # type: ignore[override]  # typeshed has a TypeVarTuple, and a Future that is awaited alike
+    def run_in_executor(  # type: ignore[override]  # typeshed's signature has a TypeVarTuple, which we need not repeat
         self, executor: Executor | None, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
         """Run a function in a thread; the clock stands still until it returns."""
@@ -82,28 +81,28 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _Selector(selectors.DefaultSelector):
-    """Where an event loop waits; here it is where the clock jumps."""
+    """An event loop waits in its selector, so this is where the clock jumps."""
 
     def __init__(self, loop: VirtualLoop, limit: float) -> None:
         super().__init__()
         self.loop = loop
         self.limit = limit
         self.now = 0
-        """In nanoseconds."""
+        """Nanoseconds since the beginning."""
         self.ends = limit * A_SECOND
         self.sealed = False
-        """Whether the loop has registered what it needs for itself."""
+        """Whether the loop has registered what it needs itself; nothing more can be registered then."""
         self.calls = 0
         """How many calls of ``run_in_executor`` have not returned."""
         self.limiter: CapacityLimiter | None = None
-        """What counts the threads of anyio, once it is known."""
-        self.meeting: asyncio.Task[None] | None = None
+        """What counts the threads of anyio; None until a task has asked for it."""
+        self.finding: asyncio.Task[None] | None = None
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        """Take the loop's own way to be woken, and nothing else."""
+        """Take what the loop registers to be woken, and nothing else."""
         if self.sealed:
             raise RuntimeError(
-                f"{fileobj!r} cannot be waited for in virtual time, where a socket, pipe or subprocess has no clock: "
+                f"{fileobj!r} cannot be waited for in virtual time, because a socket, pipe or subprocess has none: "
                 "test this one in real time, or give the code a stand-in that lives in memory"
             )
         return super().register(fileobj, events, data)
@@ -113,23 +112,23 @@ class _Selector(selectors.DefaultSelector):
         self.calls -= 1
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return what is ready, or jump to what is due in ``timeout`` seconds (None: nothing is)."""
+        """Return what is ready, or jump to what is due in ``timeout`` seconds; with None, nothing is due."""
         woken = super().select(0)
         if woken or timeout == 0:
             return woken
         if self.limiter is None:
-            self.meeting = self.loop.create_task(self._meet_the_limiter(), name="virtual time")
+            self.finding = self.loop.create_task(self._find_limiter(), name="virtual time")
             return woken
-        if self._threads_at_work() and (woken := super().select(PATIENCE if timeout is not None else None)):
+        if self._threads_are_running() and (woken := super().select(PATIENCE if timeout is not None else None)):
             return woken
         self._jump(timeout)
         return woken
 
-    async def _meet_the_limiter(self) -> None:
-        """Ask anyio who counts its threads, which only a task can."""
+    async def _find_limiter(self) -> None:
+        """Ask anyio what counts its threads; only a task can ask."""
         self.limiter = current_default_thread_limiter()
 
-    def _threads_at_work(self) -> bool:
+    def _threads_are_running(self) -> bool:
         return self.calls > 0 or (self.limiter is not None and self.limiter.borrowed_tokens > 0)
 
     def _jump(self, seconds: float | None) -> None:

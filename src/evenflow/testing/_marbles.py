@@ -1,4 +1,4 @@
-"""Marbles: a stream made of a drawing, and a drawing made of a stream."""
+"""Marbles: a stream made from a drawing, and a drawing made of a stream."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class MarbleError(Exception):
-    """The error that ``#`` stands for, where no other is given."""
+    """The error that ``#`` stands for, unless another one is given."""
 
 
 @overload
@@ -29,17 +29,17 @@ def marbles(drawing: str, /, *, tick: float = 1.0, error: Exception | None = Non
 @overload
 def marbles(drawing: str, /, *, tick: float = 1.0, error: Exception | None = None, **values: T) -> Stream[T]: ...
 def marbles(drawing: str, /, *, tick: float = 1.0, error: Exception | None = None, **values: Any) -> Stream[Any]:
-    """Make a stream of a drawing: ``marbles("-a--b|", a=1, b=2)`` gives each event when it is drawn.
+    """Make a stream from a drawing: ``marbles("-a--b|", a=1, b=2)`` yields each event at the time where it is drawn.
 
-    Each character is a tick of ``tick`` seconds, the first at the moment when the stream starts:
-    ``-`` nothing, ``(ab)`` several in one tick, ``|`` the end, ``#`` the error; with neither it goes on for ever.
-    Spaces are for lining drawings up. Any other character is an event: the value of that name, or, where no values are
-    given at all, the character itself.
-    An event whose time has come waits until it is read: a slow reader gets it late, and loses none.
-    Each start of the stream (``repeat``, ``retry``) begins the drawing anew. Holds back nothing, needs no task.
+    Each character is a tick of ``tick`` seconds; the first tick is when the stream starts.
+    ``-`` is nothing, ``(ab)`` are several events in one tick, ``|`` is the end, and ``#`` is the error.
+    Without ``|`` and ``#``, the stream goes on for ever. Spaces line drawings up.
+    Any other character is an event: the value of that name, or the character itself if no values are given at all.
+    An event that is due waits until it is read, so a slow reader gets it late and loses none.
+    Each start of the stream (``repeat``, ``retry``) starts the drawing anew. Buffers nothing, needs no task.
 
     Raises:
-        ValueError: it is not a drawing; or there are values, but not for every character.
+        ValueError: it is not a drawing, or there are values, but not for every character.
     """
     diagram = parse(drawing).valued(values)
     check_tick(tick)
@@ -47,13 +47,13 @@ def marbles(drawing: str, /, *, tick: float = 1.0, error: Exception | None = Non
 
 
 def check_tick(tick: float) -> None:
-    """Refuse a tick that is no time."""
+    """Refuse a tick that is not above 0."""
     if not tick > 0:
         raise ValueError(f"tick must be a number of seconds above 0, not {tick!r}")
 
 
 class _Marbles(AsyncIterator[Any]):
-    """One start of a marble drawing. A cancelled read loses nothing: what was not given is still to come."""
+    """One start of a marble drawing. Cancelling a read loses nothing: only what is returned counts as given."""
 
     def __init__(self, diagram: Diagram, tick: float, error: Exception | None) -> None:
         self.diagram = diagram
@@ -81,7 +81,7 @@ class _Marbles(AsyncIterator[Any]):
             await anyio.sleep_until(self.start + tick * self.tick)
 
     def receive_nowait(self) -> Any:
-        """Give an event whose time has come."""
+        """Return an event that is due."""
         if self.given < len(self.diagram.events) and not self.closed:
             tick, event = self.diagram.events[self.given]
             if self.start + tick * self.tick <= anyio.current_time():
@@ -90,22 +90,22 @@ class _Marbles(AsyncIterator[Any]):
         raise anyio.WouldBlock
 
     async def aclose(self) -> None:
-        """Give no more."""
+        """End the stream."""
         self.closed = True
 
 
 class Drawing(str):
-    """A drawing of what a stream did: a ``str``, with what stands behind it.
+    """A drawing of what a stream did: a ``str`` that also knows what its letters stand for.
 
     Attributes:
-        legend: the letters that were found for values without a name, with those values.
+        legend: the letters that values without a name got, with those values.
         error: what ``#`` stands for.
     """
 
     __slots__ = ("error", "legend")
 
     def __new__(cls, text: str, legend: tuple[tuple[str, Any], ...] = (), error: Exception | None = None) -> Self:
-        """Make a drawing of its text."""
+        """Make a drawing from its text."""
         drawing = super().__new__(cls, text)
         drawing.legend = legend
         drawing.error = error
@@ -122,9 +122,9 @@ async def drawn(stream: Stream[Any], /, *, tick: float = 1.0, ticks: int | None 
 
         assert await drawn(stream) == "--a--(bc)|"
 
-    The language is that of ``marbles``: a character for each ``tick`` seconds. With ``ticks``, watch for so many only.
-    A value is drawn by its name (``x=("a", "b")``), or as it is printed, if that is one character that names no other.
-    Anything else gets a capital letter; ``legend`` says which, and so does pytest, where the comparison fails.
+    The language is that of ``marbles``: a character for each ``tick`` seconds. ``ticks`` limits how many are drawn.
+    A value is drawn as its name (``x=("a", "b")``), or as it prints, if that is one character which is not a name.
+    Any other value gets a capital letter. ``legend`` says which, and so does pytest if a comparison fails.
     Closes the stream.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a stream gave, and when."""
+"""What a stream yielded, and when."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DIGITS = 9
-"""Times are in seconds, rounded to nanoseconds: the sum of three tenths is 0.3."""
+"""Times are in seconds, rounded to nanoseconds, so that the sum of three tenths is 0.3."""
 
 
 @dataclass(frozen=True)
 class Recording(Generic[T]):
-    """What a stream gave, with the seconds since its start.
+    """What a stream yielded, with the seconds since its start.
 
     Attributes:
-        events: pairs of time and event, in the order in which they came.
-        ended: when it ended or failed; None: it was still going on when the recording stopped.
-        error: what it failed with; None: it did not fail.
+        events: pairs of time and event, in order.
+        ended: when the stream ended or failed; None if it was still going on when the recording stopped.
+        error: what the stream failed with; None if it did not fail.
     """
 
     events: tuple[tuple[float, T], ...]
@@ -45,7 +45,7 @@ class Recording(Generic[T]):
         return [time for time, _ in self.events]
 
     def diagram(self, name: Callable[[T], str], tick: float, ticks: int | None) -> Diagram:
-        """Count the times in ticks, and put a character in the place of each event.
+        """The recording as a diagram, with times in ticks and characters for events.
 
         Raises:
             ValueError: something happened between two ticks.
@@ -63,10 +63,10 @@ def _ticks(time: float, tick: float, what: str) -> int:
 
 
 async def record(stream: Stream[T], /, *, until: float | None = None) -> Recording[T]:
-    """Enter a stream, read it to its end, and return what it gave and when; its errors are recorded, not raised.
+    """Enter a stream, read it to its end, and return what it yielded and when. Its errors are recorded, not raised.
 
-    With ``until``, read for so many seconds only; what comes at that very time is no longer part of it.
-    Closes the stream. In virtual time the times are exact.
+    With ``until``, read for that many seconds; what comes at exactly that time is not recorded.
+    Closes the stream. In virtual time, the times are exact.
 
     Raises:
         ValueError: ``until`` is not above 0.
@@ -80,7 +80,7 @@ async def record(stream: Stream[T], /, *, until: float | None = None) -> Recordi
 
 
 class _Tape(Generic[T]):
-    """A recording while it is made."""
+    """A recording that is being made."""
 
     def __init__(self, start: float) -> None:
         self.start = start
@@ -97,7 +97,7 @@ class _Tape(Generic[T]):
                 async for event in stream:
                     self.events.append((self.now(), event))
                 self.ended = self.now()
-        except Exception as error:  # noqa: BLE001  it is recorded
+        except Exception as error:  # noqa: BLE001 -- whatever a stream fails with is part of the recording
             self.error = error
             self.ended = self.now()
 

@@ -1,4 +1,4 @@
-"""A recorder for subjects: what was published while a piece of code ran."""
+"""A recorder for subjects: what is published while a piece of code runs."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ T2 = TypeVar("T2")
 T3 = TypeVar("T3")
 
 A_LOT = 10_000
-"""How many events a recorder takes between two looks at it."""
+"""How many events a recorder can hold between two looks at it."""
 
 
 class SubjectRecorder(Generic[E_co]):
-    """Everything that a subject published since ``subject_recorder`` was called; made by that.
+    """Records what a subject publishes, from the call of ``subject_recorder`` on.
 
-    Entered with ``with`` or ``async with``, it stops at the end; what it has recorded stays.
+    Use it with ``with`` or ``async with``: at the end of the block it stops, and keeps what it has recorded.
     """
 
     def __init__(self, subject: Subject[Any], subscription: Subscription[E_co]) -> None:
@@ -40,16 +40,16 @@ class SubjectRecorder(Generic[E_co]):
         self._subscription = subscription
         self._seen: list[E_co] = []
         self._lost = False
-        """Whether more came than it could take."""
+        """Whether there were more events than it could hold."""
         self._error: Exception | None = None
 
     @property
     def events(self) -> tuple[E_co, ...]:
-        """All that was published so far, in order; what the subject ended with is ``error``.
+        """The events that were published so far, in order; ``error`` is what the subject ended with.
 
         Raises:
-            OverflowError: there were more events since the last look than ``buffer``.
-            Exception: ``where`` raised it.
+            OverflowError: more than ``buffer`` events were published since the last look.
+            Exception: what ``where`` raised.
         """
         self._take()
         if self._error is not None and not self._subject.statistics().closed:
@@ -62,7 +62,7 @@ class SubjectRecorder(Generic[E_co]):
 
     @property
     def error(self) -> Exception | None:
-        """What the subject was closed with; None: it was not, or with no error."""
+        """The error that the subject was closed with; None if there is none."""
         self._take()
         return self._error
 
@@ -74,18 +74,18 @@ class SubjectRecorder(Generic[E_co]):
             self._lost = True
         except (WouldBlock, EndOfStream, ClosedResourceError):
             pass
-        except Exception as error:  # noqa: BLE001  it is what the subject ended with
+        except Exception as error:  # noqa: BLE001 -- a subject can be closed with any error
             self._error = error
 
     async def wait_for(self, count: int, /) -> tuple[E_co, ...]:
-        """Wait until ``count`` events were published since the beginning, and return all there are by then.
+        """Wait until ``count`` events have been recorded, and return all events that there are by then.
 
         Cancelling loses nothing.
 
         Raises:
             AssertionError: the subject ended before that.
-            OverflowError: there were more events since the last look than ``buffer``.
-            Exception: the subject was closed with it before that, or ``where`` raised it.
+            OverflowError: more than ``buffer`` events were published since the last look.
+            Exception: what the subject was closed with before that, or what ``where`` raised.
         """
         while len(self.events) < count:
             try:
@@ -97,12 +97,12 @@ class SubjectRecorder(Generic[E_co]):
         return self.events
 
     def clear(self) -> None:
-        """Forget what was recorded so far."""
+        """Forget what has been recorded so far."""
         self._take()
         self._seen.clear()
 
     def close(self) -> None:
-        """Stop recording; what was recorded stays."""
+        """Stop recording, and keep what has been recorded."""
         self._take()
         self._subscription.close()
 
@@ -171,9 +171,9 @@ def subject_recorder(
             await service.order(17)
         assert [order.order_id for order in placed.events] == [17]
 
-    ``wants`` and ``where`` are those of ``Subject.subscribe``. It is a subscription like any other, so ``publish``
-    counts it; it has no task, never holds a publisher, and gets no replay.
-    Between two looks at it, it takes ``buffer`` events.
+    ``wants`` and ``where`` are those of ``Subject.subscribe``. The recorder is a subscription, so ``publish``
+    counts it. It has no task, never makes a publisher wait, and gets no replay.
+    It can hold ``buffer`` events between two looks at it.
     """
     subscription: Any = subject.subscribe(
         *wants, where=where, buffer=buffer, overflow="disconnect", replay=False, name="recorder"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from importlib import import_module
 from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -27,14 +28,14 @@ def run_virtual(
 ) -> T:
     """Run ``main`` on an event loop of its own, in virtual time, and return what it returns.
 
-    The clock (``anyio.current_time``, ``loop.time``, ``trio.current_time``) begins at 0 and jumps to whatever is due
-    next as soon as every task waits, so that hours pass in milliseconds, in the order in which they would.
-    For asyncio, see ``VirtualLoop``; on trio it is ``MockClock(autojump_threshold=0)``, whose clock also jumps
-    while a thread is at work.
+    The clock (``anyio.current_time``, ``loop.time``, ``trio.current_time``) begins at 0. As soon as every task waits,
+    it jumps to what is due next, so that hours pass in milliseconds, and everything happens in its order.
+    On asyncio this is a ``VirtualLoop``; on trio it is ``MockClock(autojump_threshold=0)``, which also jumps
+    while a thread is running.
 
     Raises:
         Stuck: every task waits for ever, or ``main`` takes more than ``limit`` virtual seconds.
-        RuntimeError: an event loop runs in this thread already.
+        RuntimeError: an event loop is running in this thread.
     """
     if iscoroutine(main):
         main.close()
@@ -60,19 +61,19 @@ def _refuse_a_second_loop() -> None:
 
 def _run_on_trio(main: Callable[[], Coroutine[Any, Any, T]], limit: float) -> T:
     try:
-        import trio  # noqa: PLC0415  it is there for those who ask for it
-        import trio.testing  # noqa: PLC0415
+        trio, trio_testing = import_module("trio"), import_module("trio.testing")
     except ImportError:
         raise ImportError(
             "run_virtual(backend='trio') needs trio, which evenflow does not install: pip install trio"
         ) from None
     if not limit > 0:
         raise ValueError(f"limit must be a number of virtual seconds above 0, not {limit!r}")
-    return trio.run(_within, main, limit, clock=trio.testing.MockClock(autojump_threshold=0))
+    result: T = trio.run(_within, main, limit, clock=trio_testing.MockClock(autojump_threshold=0))
+    return result
 
 
 async def _within(main: Callable[[], Coroutine[Any, Any, T]], limit: float) -> T:
-    """Run ``main``, and cancel it at its limit: where everything waits for ever, the clock jumps there at once."""
+    """Run ``main``, and cancel it at its limit. If every task waits for ever, the clock jumps there at once."""
     waited_in: BaseException | None = None
     with anyio.CancelScope(deadline=anyio.current_time() + limit):
         try:

@@ -1,4 +1,4 @@
-"""Where tasks wait: the words of a test that hangs."""
+"""Where tasks wait, for the error of a test that hangs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def waiting_tasks(loop: asyncio.AbstractEventLoop) -> str:
-    """Say of each task where it waits: a line for the task, a line for each call on the way down."""
+    """Where each task waits: a line for the task, and a line for each call on the way down."""
     tasks = sorted(asyncio.all_tasks(loop), key=lambda task: task.get_name())
     return "\n".join(line for task in tasks for line in [f"  {task.get_name()} waits in", *way_down(task.get_coro())])
 
 
 def way_down(coroutine: Any) -> list[str]:
-    """Return the calls from a coroutine to the one that waits, the outermost first."""
+    """The calls from a coroutine to the one that waits, the outermost first."""
     lines: list[str] = []
     while coroutine is not None:
         frame: FrameType | None = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)

@@ -1,9 +1,9 @@
-"""The pytest plugin: a test in virtual time, by marker or by fixture; a recorder; drawings one above the other.
+"""The pytest plugin: tests in virtual time, by marker or by fixture; a recorder; drawings one above the other.
 
-who runs async tests            what a marked test gets
-pytest-asyncio, either mode     its own loop, a VirtualLoop, for itself and its async fixtures
-nobody                          run_virtual
-anyio's own plugin              nothing: its loop is chosen by its fixture ``anyio_backend``
+what runs async tests           what a marked test gets
+pytest-asyncio, either mode     a VirtualLoop of its own, for the test and its async fixtures
+nothing                         run_virtual
+anyio's own plugin              an error: anyio chooses the loop by its fixture ``anyio_backend``
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ MARKER = "virtual_time"
 
 
 class VirtualTime:
-    """What the fixture ``virtual_time`` gives: the clock of the test."""
+    """The value of the fixture ``virtual_time``: the clock of the test."""
 
     @property
     def now(self) -> float:
-        """Virtual seconds since the loop of this test began, its fixtures included."""
+        """Virtual seconds since the loop of this test and its fixtures began."""
         return anyio.current_time()
 
 
 @pytest.fixture
 def virtual_time(request: pytest.FixtureRequest) -> VirtualTime:
-    """Give this async test a loop of its own in virtual time, as the marker does, and its clock as value."""
+    """Run this async test on a loop of its own in virtual time, as the marker does; the value is its clock."""
     if not iscoroutinefunction(_inner(getattr(request, "function", None))):
         raise pytest.UsageError(
             f"{request.node.nodeid} asks for the fixture virtual_time, which is for async tests: "
@@ -49,7 +49,7 @@ def virtual_time(request: pytest.FixtureRequest) -> VirtualTime:
 
 @pytest.fixture(name="subject_recorder")
 def recorders() -> Iterator[Callable[..., SubjectRecorder[Any]]]:
-    """Give ``evenflow.testing.subject_recorder``, whose recorders stop when the test ends."""
+    """``evenflow.testing.subject_recorder``; its recorders stop when the test ends."""
     made: list[SubjectRecorder[Any]] = []
 
     def subject_recorder(*args: Any, **options: Any) -> SubjectRecorder[Any]:
@@ -62,7 +62,7 @@ def recorders() -> Iterator[Callable[..., SubjectRecorder[Any]]]:
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    """Show two drawings that should be the same one above the other."""
+    """Show two drawings one above the other if they should be the same and are not."""
     if op == "==" and isinstance(left, Drawing) and isinstance(right, str):
         return ["the stream is not as drawn", *difference(left, right)]
     if op == "==" and isinstance(right, Drawing) and isinstance(left, str):
@@ -71,17 +71,17 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Announce the marker."""
+    """Register the marker."""
     config.addinivalue_line(
         "markers",
         f"{MARKER}(limit={DAY:.0f}): run this async test on a loop of its own, in virtual time; "
-        "it fails after so many virtual seconds",
+        "it fails after `limit` virtual seconds",
     )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> None:
-    """Make a marked test a test of pytest-asyncio, which in strict mode asks for its marker."""
+    """Give a marked test the marker of pytest-asyncio, which its strict mode requires."""
     if collector.config.pluginmanager.hasplugin("asyncio") and collector.istestfunction(obj, name):
         given = _inner(obj)
         marks: list[pytest.Mark] = getattr(obj, "pytestmark", [])
@@ -104,7 +104,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, object, 
         return (yield)
     if not hasattr(metafunc.config.hook, "pytest_asyncio_loop_factories"):
         raise pytest.UsageError(
-            "virtual_time needs pytest-asyncio 1.4 or later, which lets a plugin give a test its loop"
+            "virtual_time needs pytest-asyncio 1.4 or later, where a plugin can choose the loop of a test"
         )
     factories = _Factories(partial(VirtualLoop, limit=limit))
     plugins.register(factories)
@@ -115,20 +115,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, object, 
 
 
 class _Factories:
-    """Answers pytest-asyncio, for as long as it looks at one test, which loop that test gets."""
+    """Tells pytest-asyncio which loop a test gets; registered only while that test is collected."""
 
     def __init__(self, factory: Callable[[], VirtualLoop]) -> None:
         self.factory = factory
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_asyncio_loop_factories(self) -> Mapping[str, Callable[[], VirtualLoop]]:
-        """Give the one factory."""
+        """The one loop factory of this test."""
         return {MARKER: self.factory}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a marked test that nobody else runs."""
+    """Run a marked test that no other plugin runs."""
     test: Any = pyfuncitem.obj
     if not (_asked_for(pyfuncitem, pyfuncitem.fixturenames) and iscoroutinefunction(test)):
         return None
@@ -138,7 +138,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 def _inner(test: object) -> object:
-    """Return the function that hypothesis calls, or the test itself."""
+    """The function that hypothesis calls, or the test itself."""
     return getattr(getattr(test, "hypothesis", None), "inner_test", test)
 
 
@@ -147,7 +147,7 @@ def _asked_for(item: pytest.Item, fixtures: list[str]) -> bool:
 
 
 def _limit(item: pytest.Item) -> float:
-    """Return the limit that the closest marker gives."""
+    """The limit of the closest marker."""
     marker = item.get_closest_marker(MARKER)
     if marker is None:
         return DAY
@@ -161,7 +161,7 @@ def _limit(item: pytest.Item) -> float:
 
 
 def _refuse_other_runners(item: pytest.Item) -> None:
-    """Say to users of anyio's plugin where its loops are chosen."""
+    """Refuse a test that anyio's plugin runs, and say where its loop is chosen."""
     if item.get_closest_marker("anyio") is not None:
         raise pytest.UsageError(
             f"{item.nodeid} is run by anyio's plugin, which chooses the loop by its fixture: leave {MARKER} out, "

@@ -21,9 +21,9 @@ DEMO = [sys.executable, "-m", "evenflow.cli", "demo"]
 ON_A_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
-"""Makes the terminal its own, so that Ctrl-C reaches it, and becomes the demo."""
+"""Makes the terminal the controlling one, so that Ctrl-C reaches the process, and becomes the demo."""
 NO_WISHES = {name: value for name, value in os.environ.items() if name not in {"FORCE_COLOR", "TTY_COMPATIBLE"}}
-"""Colours may be forced upon a pipe: not upon these."""
+"""The environment without the variables that force colours on a pipe."""
 ROW = re.compile(r"^  (?P<name>\w+) .*?(?P<numbers>(\s+[\d,]+){6})$", re.MULTILINE)
 
 
@@ -59,7 +59,7 @@ Plain = tuple[subprocess.CompletedProcess[str], Path]
 
 
 def test_a_run_makes_a_publisher_wait_replaces_and_shows_a_gap(plain: Plain) -> None:
-    """The demo shows what it is for: the archive holds publishers up, the table is conflated, the analyst misses some."""
+    """The archive makes publishers wait, the table is conflated, and the analyst misses events."""
     done, _ = plain
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"had to wait (once|[\d,]+ times)", done.stdout)
@@ -73,7 +73,7 @@ def test_a_run_makes_a_publisher_wait_replaces_and_shows_a_gap(plain: Plain) -> 
 
 
 def test_the_printed_sums_can_be_added_up_by_hand(plain: Plain) -> None:
-    """Each row adds up, and all that was wanted is what the publishers were told."""
+    """Each row adds up, and the subscriptions wanted what `publish` returned."""
     said = plain[0].stdout
     rows = ledger(said)
     for name, (wanted, *places) in rows.items():
@@ -83,7 +83,7 @@ def test_the_printed_sums_can_be_added_up_by_hand(plain: Plain) -> None:
 
 
 def test_the_archive_holds_a_json_line_for_each_event_after_what_was_there(plain: Plain) -> None:
-    """`--out` adds to a file, and what the ledger calls delivered can be counted there."""
+    """`--out` adds to a file, which has a line for each event that the ledger says was delivered."""
     done, out = plain
     older, *lines = out.read_text().splitlines()
     assert older == "an older line"
@@ -94,7 +94,7 @@ def test_the_archive_holds_a_json_line_for_each_event_after_what_was_there(plain
 
 
 def test_without_a_terminal_it_prints_plain_lines(plain: Plain) -> None:
-    """No colours and no moving about in a log; and nothing on the other channel."""
+    """A log has no colours and no cursor movements, and nothing is written to stderr."""
     done, _ = plain
     assert "\x1b" not in done.stdout
     assert "\r" not in done.stdout
@@ -103,7 +103,7 @@ def test_without_a_terminal_it_prints_plain_lines(plain: Plain) -> None:
 
 
 def test_a_sum_that_does_not_hold_is_said_and_is_exit_code_1() -> None:
-    """The check is a check: books that are wrong by one are found out."""
+    """Books that are wrong by one are found out."""
     done = run(
         "--seconds",
         "0.2",
@@ -118,7 +118,7 @@ def test_a_sum_that_does_not_hold_is_said_and_is_exit_code_1() -> None:
 
 
 def test_a_run_in_which_nothing_was_ever_full_is_exit_code_1() -> None:
-    """A demo of backpressure without any has shown nothing, and does not say that all is well."""
+    """A demo of backpressure in which nobody had to wait does not call itself a success."""
     done = run(
         "--seconds",
         "0.2",
@@ -132,7 +132,7 @@ def test_a_run_in_which_nothing_was_ever_full_is_exit_code_1() -> None:
 
 
 def test_an_archive_that_the_disk_refuses_ends_alone_and_is_exit_code_1(tmp_path: Path) -> None:
-    """The disk is full: that is said, and everybody else goes on to the end."""
+    """If the disk is full, the demo says so, and all other readers go on to the end."""
     done = run(
         "--seconds",
         "1.5",
@@ -148,7 +148,7 @@ def test_an_archive_that_the_disk_refuses_ends_alone_and_is_exit_code_1(tmp_path
 
 
 def test_it_ends_when_nobody_reads_what_it_prints() -> None:
-    """`evenflow demo | head -1` ends, and leaves no traceback behind."""
+    """`evenflow demo | head -1` ends without a traceback."""
     with subprocess.Popen(
         [*DEMO, "--seconds", "inf"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -162,7 +162,7 @@ def test_it_ends_when_nobody_reads_what_it_prints() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_the_ledger(number: signal.Signals) -> None:
-    """Ctrl-C, or the end of a container, is an end like any other: readers take what they have left, and the sums hold."""
+    """After Ctrl-C or SIGTERM, readers still take what is in their buffers, and the sums hold."""
     with subprocess.Popen([*DEMO, "--seconds", "inf"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
@@ -174,7 +174,7 @@ def test_a_signal_ends_it_with_the_ledger(number: signal.Signals) -> None:
 
 
 def test_on_a_terminal_it_draws_in_place_and_ctrl_c_gives_the_terminal_back_with_the_ledger() -> None:
-    """A user sees one picture that moves, presses Ctrl-C, and is left with the ledger and a cursor."""
+    """A user sees a picture that moves, presses Ctrl-C, and then has the ledger and a cursor."""
     with a_terminal() as (master, slave):
         command = [sys.executable, "-c", ON_A_TERMINAL, *DEMO, "--seconds", "inf"]
         environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "110", "LINES": "34"}
@@ -206,7 +206,7 @@ def a_terminal() -> Iterator[tuple[int, int]]:
 
 
 def read_until(master: int, words: str | None) -> str:
-    """What the terminal was sent, up to these words, or to the end."""
+    """What was written to the terminal, up to these words, or to the end."""
     seen = b""
     while words is None or words.encode() not in seen:
         try:

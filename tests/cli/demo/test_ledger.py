@@ -27,7 +27,7 @@ GOOD = Ledger(
 
 
 def test_books_that_agree_have_no_mistakes() -> None:
-    """All sums hold: nothing is said."""
+    """If all sums hold, there is nothing to say."""
     assert GOOD.mistakes() == []
 
 
@@ -41,7 +41,7 @@ def test_books_that_agree_have_no_mistakes() -> None:
     ],
 )
 def test_each_sum_that_does_not_hold_is_a_sentence_of_its_own(change: dict[str, object], says: str) -> None:
-    """Whatever side is wrong, it is named with both numbers."""
+    """The sentence names what is wrong, with both numbers."""
     assert replace(GOOD, **change).mistakes() == [says]  # type: ignore[arg-type] -- any one field
 
 

@@ -1,4 +1,4 @@
-"""What psutil says, made into events."""
+"""From the numbers of psutil to events."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from evenflow.cli.demo._machine import CoreTime, Flow, Meters, Processes, busy_p
 def test_how_busy_a_core_was_is_a_part_of_the_time_that_passed(
     before: CoreTime, after: CoreTime, percent: float
 ) -> None:
-    """A percentage lies between 0 and 100, whatever a kernel counts."""
+    """The percentage is between 0 and 100, whatever the kernel counts."""
     assert busy_percent(before, after) == percent
 
 
 def test_disks_are_whole_and_real() -> None:
-    """A partition is not counted a second time, and what lives in memory or in a file is no disk."""
+    """A partition is not counted again, and a disk in memory or in a file is not counted at all."""
     names = dict.fromkeys(["loop0", "zram0", "ram1", "vda", "vda1", "nvme0n1", "nvme0n1p2", "sr0", "mmcblk0"])
     assert whole_disks(names) == ["mmcblk0", "nvme0n1", "vda"]
 
 
 def test_a_flow_is_bytes_a_second() -> None:
-    """Counters become a rate by what lies between two looks."""
+    """A rate is the difference of two counters, divided by the seconds between them."""
     assert Flow(3_000, 500).per_second(Flow(1_000, 0), 2.0) == (1_000.0, 250.0)
 
 
 def test_every_core_the_memory_and_the_loopback_are_read() -> None:
-    """The meters speak of this very machine."""
+    """The readings are those of this machine."""
     meters = Meters()
     readings = meters.read()
     assert sum(isinstance(reading, CoreLoad) for reading in readings) == psutil.cpu_count()
@@ -55,7 +55,7 @@ def test_every_core_the_memory_and_the_loopback_are_read() -> None:
 
 
 def test_a_machine_that_hides_its_disks_and_its_network_is_read_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a container that does not show everything, what there is is shown."""
+    """In a container that hides something, the rest is shown."""
 
     def hidden(**_: object) -> None:
         raise FileNotFoundError("/proc/diskstats")
@@ -68,7 +68,7 @@ def test_a_machine_that_hides_its_disks_and_its_network_is_read_without_them(mon
 
 
 def test_a_process_is_noticed_when_it_starts_and_when_it_ends() -> None:
-    """A real child of ours comes and goes."""
+    """A child process that starts and ends makes two events."""
     processes = Processes()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         started = [event for event in processes.changes() if event.pid == child.pid]
@@ -81,12 +81,12 @@ def test_a_process_is_noticed_when_it_starts_and_when_it_ends() -> None:
 
 
 def test_a_process_that_was_there_before_is_not_new() -> None:
-    """Only changes are events: we were here already."""
+    """Only changes are events, and this process was there before."""
     assert all(event.pid != os.getpid() for event in Processes().changes())
 
 
 def test_a_process_that_is_gone_before_it_is_named_has_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the list and the look a process may end."""
+    """A process may end before its name is read."""
     processes = Processes()
     nobody = int(Path("/proc/sys/kernel/pid_max").read_text()) + 1
     monkeypatch.setattr(psutil, "pids", lambda: [nobody])

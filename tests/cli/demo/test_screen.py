@@ -1,4 +1,4 @@
-"""What is drawn, and in what characters."""
+"""What the user sees."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from evenflow.cli.demo._screen import LiveScreen, Scene, bars_for, size
     ],
 )
 def test_a_size_is_a_short_number_with_a_unit(amount: float, said: str) -> None:
-    """Two or three digits say enough on a screen."""
+    """Two or three digits are enough on a screen."""
     assert size(amount) == said
 
 
 @pytest.mark.parametrize("encoding, lit", [("utf-8", "━━━╌╌╌"), ("ascii", "###---")])
 def test_a_bar_uses_characters_that_the_terminal_has(encoding: str, lit: str) -> None:
-    """A terminal that knows ASCII alone gets a bar, and no error."""
+    """A terminal that only has ASCII gets a bar of ASCII characters."""
     bar = bars_for(Console(file=io.TextIOWrapper(io.BytesIO(), encoding=encoding)))
     assert bar(0.5, 6) == lit
 
@@ -50,7 +50,7 @@ def test_a_bar_is_empty_only_for_nothing(part: float, lit: int) -> None:
 @pytest.mark.parametrize("width, height", [(80, 24), (110, 34), (200, 60), (80, 16)])
 @pytest.mark.parametrize("cores", [1, 8, 192])
 def test_a_picture_fits_on_the_terminal_however_many_cores_there_are(width: int, height: int, cores: int) -> None:
-    """What does not fit is counted; the ledger is always there."""
+    """Cores that do not fit are counted, and the ledger is always visible."""
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None)
     notes = Notes()
     for who in ("alarm", "analyst", "census"):

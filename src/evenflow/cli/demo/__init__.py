@@ -1,22 +1,23 @@
-"""`evenflow demo`: what this machine is doing, as events, to subscribers that could not differ more in pace.
+"""`evenflow demo`: what this machine is doing, as events, for subscribers of very different speed.
 
-    _events      what is published: the words
-    _machine     what psutil says, made into them
-    _publishers  who publishes, and how long each was made to wait
-    _readers     the alarm, the archive, the analyst: each as slow as its work is
-    _screen      the live table, or plain lines where there is no terminal
+    _events      the classes of events
+    _machine     from the numbers of psutil to events
+    _publishers  what publishes, and how long each publisher had to wait
+    _readers     the alarm, the archive and the analyst, each as slow as its work
+    _screen      the live table, or plain lines if there is no terminal
     _ledger      where every event went, and whether the sums hold
-    _report      that in words
+    _report      the ledger in words
     _output      where it is printed
-    _run         all of it together, from the first event to the ledger
+    _run         everything together, from the first event to the ledger
 
-Here are its name and its options, which need nothing installed.
+This file has the name and the options of the command, and needs no extra.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ Ctrl-C ends it early, with the ledger. The exit code is 1 if a sum does not hold
 
 
 def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
-    """Tell the command line of this command and its options."""
+    """Add this command and its options to the command line."""
     parser = commands.add_parser("demo", help="what this machine is doing, as events", description=DESCRIPTION)
     parser.add_argument(
         "--seconds", type=_seconds, default=SECONDS, help=f"how long (default {SECONDS:g}; inf: until Ctrl-C)"
@@ -51,9 +52,10 @@ def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
 
 
 def _command(options: argparse.Namespace) -> int:
-    from ._run import run  # noqa: PLC0415 -- needs the extra `cli`, which is not needed to say what there is
-
-    return run(seconds=options.seconds, rate=options.rate, out=options.out)
+    # Imported here, because it needs the extra `cli`, and `evenflow --help` does not.
+    demo = import_module("evenflow.cli.demo._run")
+    code: int = demo.run(seconds=options.seconds, rate=options.rate, out=options.out)
+    return code
 
 
 def _seconds(given: str) -> float:

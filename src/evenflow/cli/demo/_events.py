@@ -1,4 +1,4 @@
-"""What the demo publishes: a class for each thing that can be noticed about a machine."""
+"""What the demo publishes: a class for each kind of thing that happens on a machine."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def _now() -> datetime:
 
 
 class Noticed(Event):
-    """Something about this machine, at a moment; ``source`` says which part of it."""
+    """Something about this machine at one moment; ``source`` says which part of the machine."""
 
     source: str
     at: datetime = Field(default_factory=_now)
 
 
 class Reading(Noticed):
-    """How things are now: a newer one from the same source makes an older one worthless."""
+    """How things are now. A newer reading of the same source makes an older one worthless."""
 
 
 class CoreLoad(Reading):
@@ -68,14 +68,14 @@ class NetFlow(Reading):
 
 
 class ProcessStarted(Noticed):
-    """A process is here that was not."""
+    """A new process."""
 
     pid: int
     name: str
 
 
 class ProcessEnded(Noticed):
-    """A process is gone; ``lived`` is in seconds, where its start was seen."""
+    """A process has ended; ``lived`` is in seconds, and None if its start was not seen."""
 
     pid: int
     name: str

@@ -1,4 +1,4 @@
-"""Where every event went, and whether the sums hold. Numbers in, sentences out: nothing here is measured."""
+"""Where every event went, and whether the sums hold. Numbers in, sentences out; nothing is measured here."""
 
 from __future__ import annotations
 
@@ -15,51 +15,51 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One subscription: what it does when its buffer is full, and its numbers."""
+    """One subscription: what happens when its buffer is full, and its numbers."""
 
     rule: str
     of: SubscriptionStatistics
 
     @property
     def name(self) -> str:
-        """Its own, without the subject's."""
+        """Its name without the name of the subject."""
         return self.of.name.rpartition("/")[2]
 
     @property
     def accounted_for(self) -> int:
-        """The events whose place is known."""
+        """How many events the numbers explain."""
         of = self.of
         return of.delivered + of.replaced + of.dropped + of.discarded + of.waiting
 
     @property
     def holds(self) -> bool:
-        """Whether that is every event it wanted."""
+        """Whether that is every event that it wanted."""
         return self.accounted_for == self.of.wanted
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """All the numbers of a run, from three sides: subscriptions, publishers, and what readers found."""
+    """All numbers of a run, from three sides: the subscriptions, the publishers, and what readers found."""
 
     rows: Sequence[Row]
     publishers: Sequence[Books]
     missed: int
-    """Events in the gaps that the analyst was shown."""
+    """Events in the gaps that the analyst received."""
     dropped: int
-    """Events that its subscription says were dropped."""
+    """Events that the analyst's subscription has dropped."""
     lines: int
-    """Lines that were found in the archive's file."""
+    """Lines in the archive's file."""
     taken: int
-    """Events that its subscription says were delivered."""
+    """Events that were delivered to the archive."""
 
     @property
     def wanted(self) -> int:
-        """What the subscriptions say they wanted, added up."""
+        """How many events the subscriptions wanted, added up."""
         return sum(row.of.wanted for row in self.rows)
 
     @property
     def returned(self) -> int:
-        """What `publish` returned, added up."""
+        """The sum of what `publish` returned."""
         return sum(books.wanted for books in self.publishers)
 
     @property
@@ -83,5 +83,5 @@ class Ledger:
         return found
 
     def was_full(self) -> bool:
-        """Whether any buffer was ever full, so that a publisher waited or an event was given up."""
+        """Whether any buffer was ever full, so that a publisher waited or an event was dropped."""
         return bool(self.waits or any(row.of.dropped for row in self.rows))

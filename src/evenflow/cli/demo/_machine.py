@@ -1,4 +1,4 @@
-"""What psutil says of this machine, made into events. Blocking calls: run them in a thread."""
+"""From the numbers of psutil to events. The calls block, so run them in a thread."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 WINDOW = 0.5
-"""Seconds over which a rate is taken: a kernel counts a core's time in hundredths of a second."""
+"""Seconds over which a rate is measured. A kernel counts a core's time in hundredths of a second."""
 
 NOT_DISKS = re.compile(r"(loop|ram|zram|fd|sr)\d+$")
 PARTITION = re.compile(r"p?\d+$")
 
 
 class Flow(NamedTuple):
-    """Bytes since the machine was started, in two directions."""
+    """Bytes since the machine started, in two directions."""
 
     there: int
     back: int
 
     def per_second(self, before: Flow, seconds: float) -> tuple[float, float]:
-        """Bytes a second since then, in both directions."""
+        """Bytes a second since ``before``, in both directions."""
         return round((self.there - before.there) / seconds, 1), round((self.back - before.back) / seconds, 1)
 
 
 class CoreTime(NamedTuple):
-    """Seconds since the machine was started."""
+    """Seconds since the machine started."""
 
     busy: float
     total: float
@@ -61,17 +61,18 @@ class Snapshot:
 
 
 class Meters:
-    """Reads the machine; what is a rate is taken over the last ``WINDOW`` seconds."""
+    """Reads the machine. Rates are measured over the last ``WINDOW`` seconds."""
 
     def __init__(self) -> None:
         self._snapshots = deque([take_snapshot()])
 
     def read(self) -> list[Reading]:
-        """Every source once."""
+        """A reading of every source."""
         now = take_snapshot()
         snapshots = self._snapshots
         snapshots.append(now)
-        while len(snapshots) > 2 and snapshots[1].at <= now.at - WINDOW:  # noqa: PLR2004 -- now, and one to compare with
+        # The last one is never older than the window, so at least one is left to compare it with.
+        while snapshots[1].at <= now.at - WINDOW:
             snapshots.popleft()
         return [*_levels(), *_rates(snapshots[0], now)]
 
@@ -96,7 +97,7 @@ def _rates(then: Snapshot, now: Snapshot) -> Iterator[Reading]:
 
 
 def busy_percent(before: CoreTime, after: CoreTime) -> float:
-    """How busy a core was between two moments; 0 where its clock has not moved."""
+    """How busy a core was between two moments; 0 if its clock has not moved."""
     passed = after.total - before.total
     if passed <= 0:
         return 0.0
@@ -104,7 +105,7 @@ def busy_percent(before: CoreTime, after: CoreTime) -> float:
 
 
 def take_snapshot() -> Snapshot:
-    """Read all counters; what this machine does not tell is left out."""
+    """Read all counters; those that this machine does not have are left out."""
     return Snapshot(time.monotonic(), _cores(), _disks(), _interfaces())
 
 
@@ -112,7 +113,7 @@ def _cores() -> tuple[CoreTime, ...]:
     cores: list[CoreTime] = []
     for times in psutil.cpu_times(percpu=True):
         spent: dict[str, float] = times._asdict()
-        # time of guests is in user and nice already
+        # The time of guests is part of user and nice already.
         total = sum(seconds for kind, seconds in spent.items() if not kind.startswith("guest"))
         cores.append(CoreTime(total - spent["idle"] - spent.get("iowait", 0.0), total))
     return tuple(cores)
@@ -121,13 +122,14 @@ def _cores() -> tuple[CoreTime, ...]:
 def _disks() -> dict[str, Flow]:
     try:
         counters = psutil.disk_io_counters(perdisk=True)
-    except (NotImplementedError, OSError):  # a container that hides its disks
+    except (NotImplementedError, OSError):
+        # A container can hide its disks.
         return {}
     return {disk: Flow(counters[disk].read_bytes, counters[disk].write_bytes) for disk in whole_disks(counters)}
 
 
 def whole_disks(names: Mapping[str, object]) -> list[str]:
-    """The disks among these names: no partition of another, nothing that lives in memory or in a file."""
+    """The disks among these names, without partitions, and without disks in memory or in a file."""
     return [
         name
         for name in sorted(names)
@@ -145,14 +147,14 @@ def _interfaces() -> dict[str, Flow]:
 
 
 class Processes:
-    """Which processes start and end, between one look and the next."""
+    """Which processes start and end between one look and the next."""
 
     def __init__(self) -> None:
         self._names = {pid: _name(pid) for pid in psutil.pids()}
         self._first_seen: dict[int, float] = {}
 
     def changes(self) -> list[ProcessStarted | ProcessEnded]:
-        """What has changed since the last look. A process that lived between two looks is not seen."""
+        """What has changed since the last look. A process that starts and ends between two looks is not seen."""
         now = set(psutil.pids())
         known = self._names.keys()
         return [*map(self._ended, sorted(known - now)), *map(self._started, sorted(now - known))]
@@ -171,5 +173,6 @@ class Processes:
 def _name(pid: int) -> str:
     try:
         return psutil.Process(pid).name()
-    except psutil.Error:  # gone already, or not ours to look at
+    except psutil.Error:
+        # It has ended, or we may not look at it.
         return "?"

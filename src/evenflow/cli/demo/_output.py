@@ -10,31 +10,32 @@ from rich.padding import Padding
 from rich.text import Text
 
 PLAIN_WIDTH = 120
-"""Characters on a line where no terminal says how many there are."""
+"""Characters on a line if there is no terminal."""
 
 
 class NobodyReads(Exception):
-    """Who read what is printed has gone: `evenflow demo | head`."""
+    """Nobody reads what is printed any more: `evenflow demo | head`."""
 
 
 class Output(Console):
-    """Where the demo prints: a terminal, or a pipe or file with lines of a fixed width."""
+    """The console of the demo: a terminal, or a pipe or file with lines of a fixed width."""
 
     def __init__(self) -> None:
         super().__init__()
         self.can_draw = self.file.isatty() and not self.is_dumb_terminal
-        """Whether a picture can be drawn again in place. Colours may be forced upon a pipe, this not."""
+        """Whether a picture can be drawn again in place; colours can be forced on a pipe, but this cannot."""
         if not self.can_draw:
             self.width = PLAIN_WIDTH
 
     def on_broken_pipe(self) -> None:
-        """End the demo; rich would end the interpreter from inside a task."""
+        """End the demo. Rich would end the interpreter from inside a task."""
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered goes there
+        # What is still buffered is written there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise NobodyReads
 
     def say(self, text: str, style: str = "") -> None:
-        """A sentence, set in by two; folded where the line ends, unless it may be as long as it likes."""
+        """Print a sentence, indented by two; on a terminal it is wrapped at the end of the line."""
         if self.is_terminal:
             self.print(Padding(Text(text, style), (0, 0, 0, 2), expand=False))
         else:

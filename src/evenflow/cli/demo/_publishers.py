@@ -1,7 +1,7 @@
-"""Who publishes: a task that samples the machine, and a thread that watches processes.
+"""The publishers: a task that samples the machine, and a thread that watches processes.
 
-Each keeps books of its own: what `publish` returned is added up here,
-what each subscription says it wanted is added up by the ledger, and the two must agree.
+Each keeps its own books, where what `publish` returned is added up.
+The ledger adds up what each subscription wanted, and the two sums must be equal.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from ._machine import Meters, Processes
 
 LONGEST_PAUSE = 0.25
-"""Seconds after which the thread looks whether it should end."""
+"""Seconds after which the thread checks whether it must end, at the latest."""
 
 
 @dataclass
 class Books:
-    """What one publisher knows of itself."""
+    """The numbers of one publisher."""
 
     name: str
     rounds: int = 0
@@ -38,16 +38,16 @@ class Books:
     waits: int = 0
     """Publishes that had to wait for room."""
     waited: float = 0.0
-    """Seconds spent so."""
+    """Seconds that they waited."""
 
     def enter(self, wanted: int) -> None:
-        """One more event was published, and so many subscriptions wanted it."""
+        """Count a publish, and how many subscriptions wanted its event."""
         self.published += 1
         self.wanted += wanted
 
     @contextmanager
     def waiting(self) -> Generator[None]:
-        """Take the time of a publish that has to wait."""
+        """Measure how long a publish waits."""
         self.waits += 1
         started = time.monotonic()
         try:
@@ -57,7 +57,7 @@ class Books:
 
 
 async def sample(machine: Subject[Noticed], meters: Meters, books: Books, rate: float) -> None:
-    """Publish every source, ``rate`` times a second or as often as subscribers let it, until cancelled."""
+    """Publish every source ``rate`` times a second, or as often as subscribers have room, until cancelled."""
     due = current_time()
     while True:
         for reading in await to_thread.run_sync(meters.read):
@@ -68,7 +68,7 @@ async def sample(machine: Subject[Noticed], meters: Meters, books: Books, rate: 
 
 
 async def _publish(machine: Subject[Noticed], event: Noticed, books: Books) -> None:
-    # `await machine.publish(event)` is all it takes; asking first tells whether it has to wait.
+    # `await machine.publish(event)` would be enough. Trying first shows whether it has to wait.
     try:
         wanted = machine.publish_nowait(event)
     except WouldBlock:
@@ -78,7 +78,7 @@ async def _publish(machine: Subject[Noticed], event: Noticed, books: Books) -> N
 
 
 async def watch(machine: Subject[Noticed], processes: Processes, books: Books, rate: float) -> None:
-    """Publish from a thread which processes start and end, until cancelled."""
+    """Publish, from a thread, which processes start and end, until cancelled."""
     await to_thread.run_sync(_watch_in_thread, machine, processes, books, min(1 / rate, LONGEST_PAUSE))
 
 

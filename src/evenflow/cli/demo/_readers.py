@@ -1,9 +1,9 @@
-"""Who reads, each at the pace of its own work.
+"""The readers, each as fast as its own work.
 
-    alarm     an observer with a condition: hardly ever called, and done at once
+    alarm     an observer with a condition: rarely called, and quick
     census    an observer of two classes of events
-    archive   waits for the disk: nothing is taken before what came earlier is safe there
-    analyst   weighs each event against the last ones: milliseconds of work for each
+    archive   waits for the disk: it takes events only when all earlier ones are safely on the disk
+    analyst   compares each event with the last ones: milliseconds of work for each event
 
 None of them is slowed down on purpose.
 """
@@ -32,43 +32,43 @@ if TYPE_CHECKING:
     from ._events import Noticed
 
 REMEMBERED = 400
-"""Events that the analyst compares with."""
+"""With how many events the analyst compares a new one."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """The last thing that one of them had to say."""
+    """The last message of one reader."""
 
     at: datetime
     text: str
 
 
 class Notes:
-    """What each of them said last, for who shows it."""
+    """The last message of each reader, for the screen."""
 
     def __init__(self) -> None:
         self.last: dict[str, Note] = {}
 
     def say(self, who: str, text: str) -> None:
-        """Put it where it will be seen, unless something newer comes before anybody looks."""
+        """Replace the last message of this reader."""
         self.last[who] = Note(datetime.now().astimezone(), text)
 
 
 class Alarm:
-    """Rings for what is too high; it is never even asked about the rest."""
+    """Rings for what is too high; other events never come here."""
 
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
         self.rung = 0
 
     async def ring(self, reading: CoreLoad | MemoryUse) -> None:
-        """Say it."""
+        """Say what is too high."""
         self.rung += 1
         self._notes.say("alarm", f"{reading.source} is at {reading.percent:.0f} %")
 
 
 class Census:
-    """Counts who comes and who goes."""
+    """Counts processes that start and end."""
 
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
@@ -76,7 +76,7 @@ class Census:
         self.ended = 0
 
     def count(self, event: ProcessStarted | ProcessEnded) -> None:
-        """Count it, and say so."""
+        """Count a process, and say so."""
         if isinstance(event, ProcessStarted):
             self.started += 1
             said = "started"
@@ -87,17 +87,17 @@ class Census:
 
 
 class Archive:
-    """A file of JSON lines; what is counted as written is safe on the disk."""
+    """A file of JSON lines. Events count as written when they are safely on the disk."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.written = 0
         self.failed: OSError | None = None
-        """Why it stopped; the others went on without it."""
+        """Why it stopped; the other readers go on."""
         self._starts_at = path.stat().st_size if path.exists() else 0
 
     async def keep(self, subscription: Subscription[Noticed]) -> None:
-        """Write what comes, until the end, or until the disk refuses."""
+        """Write events until the end, or until the disk refuses."""
         try:
             async with subscription:
                 with self.path.open("ab") as file:
@@ -108,32 +108,32 @@ class Archive:
             self.failed = error
 
     def line(self) -> str:
-        """What it did."""
+        """What the archive did."""
         return f"archive  {self.written:,} events written, each safe on the disk before later ones were taken"
 
     def lines_on_disk(self) -> int:
-        """Read back how many lines this run has added."""
+        """Read back how many lines this run has added to the file."""
         with self.path.open("rb") as file:
             file.seek(self._starts_at)
             return sum(1 for _ in file)
 
 
 def append(file: BinaryIO, batch: tuple[Noticed, ...]) -> None:
-    """Add a line for each event, and return when the disk has them all."""
+    """Add a line for each event, and return when all are on the disk."""
     file.write(b"".join(as_line(event) for event in batch))
     file.flush()
     os.fsync(file.fileno())
 
 
 def as_line(event: Noticed) -> bytes:
-    """An event as JSON, with the name of its class, on a line."""
+    """An event as a line of JSON, with the name of its class."""
     return f'{{"event":"{type(event).__name__}",{event.model_dump_json()[1:]}\n'.encode()
 
 
 class Analyst:
     """Weighs each event: how many bytes does it add to a compressed record of the last ones?
 
-    Few are usual, many are news. That is slow, so it asks to be told where it missed something.
+    A usual event adds few bytes, news add many. This is slow, so it asks for gaps where it misses something.
     """
 
     def __init__(self, notes: Notes) -> None:
@@ -141,16 +141,16 @@ class Analyst:
         self._record: deque[bytes] = deque(maxlen=REMEMBERED)
         self.weighed = 0
         self.seconds = 0.0
-        """Spent on weighing."""
+        """How long weighing took."""
         self.gaps = 0
         self.missed = 0
         """Events in the gaps."""
         self.last_gap: Gap | None = None
         self.news: tuple[int, Noticed] | None = None
-        """What added most, and how much."""
+        """The event that added most bytes, and how many."""
 
     async def study(self, subscription: Subscription[Noticed | Gap]) -> None:
-        """Weigh what comes, until the end."""
+        """Weigh events until the end."""
         async with subscription:
             async for item in subscription:
                 if isinstance(item, Gap):
@@ -159,7 +159,7 @@ class Analyst:
                     await self._study_event(item)
 
     def line(self) -> str:
-        """What it did."""
+        """What the analyst did."""
         pace = f", {1_000 * self.seconds / self.weighed:.1f} ms each" if self.weighed else ""
         news = f"; the biggest news: {self.news[1].source}, {self.news[0]} bytes" if self.news else ""
         return f"analyst  {self.weighed:,} events weighed{pace}, {self.missed:,} missed in {self.gaps:,} gaps{news}"
@@ -187,4 +187,5 @@ def weigh(record: tuple[bytes, ...], new: bytes) -> int:
 
 
 def _compressed(data: bytes) -> bytes:
-    return lzma.compress(data, format=lzma.FORMAT_ALONE)  # the one format that does not round sizes up
+    # The other formats round sizes up.
+    return lzma.compress(data, format=lzma.FORMAT_ALONE)

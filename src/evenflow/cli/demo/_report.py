@@ -1,4 +1,4 @@
-"""The numbers in words: the ledger as a table, and a sentence for each who took part."""
+"""The numbers in words: the ledger as a table, and a sentence for each publisher."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from ._publishers import Books
 
 WIDE = 100
-"""Characters on a line that leave room for a loose table."""
+"""How many characters on a line leave room for a wide table."""
 
 
 def ledger_table(rows: Sequence[Row], width: int, *, fill: Callable[[float, int], str] | None = None) -> Table:
-    """A row for each subscription; with ``fill``, how full its buffer is now in place of what is left there."""
+    """A row for each subscription; with ``fill``, how full its buffer is now, instead of what is left at the end."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2 if width >= WIDE else 0, 0, 0), show_edge=False)
     table.add_column("  reader", no_wrap=True)
     table.add_column("when full", no_wrap=True)
@@ -50,7 +50,7 @@ def publisher_line(books: Books) -> str:
 
 
 def summary(ledger: Ledger) -> str:
-    """What full buffers led to."""
+    """What happened because buffers were full."""
     replaced = sum(row.of.replaced for row in ledger.rows)
     dropped = sum(row.of.dropped for row in ledger.rows)
     return (
@@ -59,7 +59,7 @@ def summary(ledger: Ledger) -> str:
 
 
 def print_ledger(console: Output, ledger: Ledger, said: Sequence[str]) -> None:
-    """Where every event went, what each had to say of it, then the sums."""
+    """Print where every event went, what publishers and readers say, and the sums."""
     console.print()
     console.print(ledger_table(ledger.rows, console.width))
     console.print()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 TOO_HIGH = 90.0
 """Percent at which the alarm rings."""
 ARCHIVE_BUFFER = 3
-"""Events that may wait for the disk before publishers have to; the smallest machine says more at once."""
+"""How many events wait for the disk before publishers do; even the smallest machine publishes more at once."""
 ANALYST_BUFFER = 8
 
 
@@ -40,7 +40,7 @@ def run(*, seconds: float, rate: float, out: Path | None) -> int:
     """Run the demo and print its ledger.
 
     Returns:
-        0; 1 where a sum does not hold, nothing was ever full, or the archive could not be written.
+        0, or 1 if a sum does not hold, no buffer was ever full, or the archive could not be written.
     """
     code = 1
     with tempfile.TemporaryDirectory(prefix="evenflow-") as folder:
@@ -48,13 +48,14 @@ def run(*, seconds: float, rate: float, out: Path | None) -> int:
         try:
             code = asyncio.run(demo.run())
         except* NobodyReads:
-            pass  # there is nobody to tell
+            # Nobody would read a message.
+            pass
     return code
 
 
 @dataclass(frozen=True)
 class Readers:
-    """Everyone who gets events, in the order in which they are shown."""
+    """Everything that gets events, in the order in which it is shown."""
 
     table: Subscription[Reading]
     archive: Subscription[Noticed]
@@ -63,7 +64,7 @@ class Readers:
     census: Observer
 
     def rows(self) -> list[Row]:
-        """The numbers of each, as they are now."""
+        """The numbers of each subscription."""
         observers = [observer.statistics().subscription for observer in (self.alarm, self.census)]
         return [
             Row("newer replaces", self.table.statistics()),
@@ -87,7 +88,7 @@ class Demo:
         self._machine: Subject[Noticed] = Subject(Noticed, name="machine")
 
     async def run(self) -> int:
-        """Publish and read until the time is up or somebody stops it; then say where every event went."""
+        """Publish and read until the time is up or a signal comes; then say where every event went."""
         meters = await to_thread.run_sync(Meters)
         processes = await to_thread.run_sync(Processes)
         sources = len(await to_thread.run_sync(meters.read))
@@ -99,9 +100,11 @@ class Demo:
                 reading.start_soon(keep_showing, readers.table, screen, over)
                 reading.start_soon(self._archive.keep, readers.archive)
                 reading.start_soon(self._analyst.study, readers.analyst)
-                async with self._machine:  # observers run from here to here
+                # Observers run inside this block.
+                async with self._machine:
                     await self._publish(meters, processes)
-                over.set()  # the subject is closed now: each reader takes what it has left, and ends
+                # The subject is closed now: each reader takes what is left in its buffer, and ends.
+                over.set()
         return self._conclude(readers)
 
     def _subscribe(self, sources: int) -> Readers:
@@ -155,7 +158,7 @@ class Demo:
 
 @contextmanager
 def stopped_by_a_signal(scope: CancelScope) -> Generator[None]:
-    """Ctrl-C, or SIGTERM, cancels the scope; a second one is not held back."""
+    """Ctrl-C or SIGTERM cancels the scope; a second one has its usual effect."""
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 

@@ -1,4 +1,4 @@
-"""What is seen: a live table on a terminal, plain lines elsewhere; fed by one subscription, conflated by source."""
+"""What the user sees: a live table on a terminal, else plain lines. One subscription, conflated by source, feeds it."""
 
 from __future__ import annotations
 
@@ -30,14 +30,20 @@ if TYPE_CHECKING:
     from ._readers import Notes
 
 FRAMES = 8
-"""Pictures a second on a terminal; without one, one line a second."""
+"""Pictures a second on a terminal; without a terminal, it is one line a second."""
 CELL = 38
-"""Characters for one source, at the least."""
+"""The least number of characters for one source."""
+BUSY, VERY_BUSY = 60, 90
+"""From these percentages on, a bar is yellow, or red."""
+LONGEST = 999.5
+"""From here on, a number would be printed with four digits."""
+SHORT = 10
+"""Below this, a number has room for a decimal."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What there is to show, read anew for each picture."""
+    """What can be shown; it is read anew for each picture."""
 
     seconds: float
     notes: Notes
@@ -46,30 +52,31 @@ class Scene:
 
 
 class Screen(Protocol):
-    """Shows the latest readings, now and then."""
+    """Shows the latest readings."""
 
     pause: float
 
     def entered(self) -> AbstractContextManager[object]:
-        """Take the terminal, and give it back."""
+        """Use the terminal, and restore it at the end."""
         ...
 
     def show(self, latest: Mapping[str, Reading]) -> None:
-        """Draw them."""
+        """Show the latest reading of each source."""
         ...
 
 
 def screen_for(console: Output, scene: Scene) -> Screen:
-    """A live table where somebody can see it move, else lines."""
+    """A live table if it can be drawn in place, else plain lines."""
     return LiveScreen(console, scene) if console.can_draw else PlainScreen(console, scene)
 
 
 async def keep_showing(readings: Subscription[Reading], screen: Screen, over: Event) -> None:
-    """Show the latest of each source, a picture at a time, until the end; once it is over, without a pause."""
+    """Show the latest reading of each source until the end: a picture, then a pause; no pause once it is over."""
     latest: dict[str, Reading] = {}
     async with readings:
         while True:
-            with move_on_after(screen.pause):  # an eye's own pace: what comes meanwhile replaces what is not yet seen
+            # As fast as an eye can follow. Newer readings replace those that nobody has seen yet.
+            with move_on_after(screen.pause):
                 await over.wait()
             try:
                 batch = await readings.batches().receive()
@@ -91,11 +98,11 @@ class PlainScreen:
         self._said: dict[str, object] = {}
 
     def entered(self) -> AbstractContextManager[object]:
-        """Nothing to take."""
+        """Plain lines need nothing from the terminal."""
         return nullcontext()
 
     def show(self, latest: Mapping[str, Reading]) -> None:
-        """One line of readings, and one for each that has something new to say."""
+        """Print one line of readings, and one for each new message."""
         at = f"{time.monotonic() - self._started:5.1f} s"
         self._print(f"{at}  table    {', '.join(self._readings(latest))}")
         for who, note in sorted(self._scene.notes.last.items()):
@@ -129,7 +136,7 @@ def _is_worth_a_word(reading: Reading) -> bool:
 
 
 class LiveScreen:
-    """One picture, drawn again in place."""
+    """One picture, drawn again and again in the same place."""
 
     pause = 1 / FRAMES
 
@@ -141,11 +148,11 @@ class LiveScreen:
         self._bar = bars_for(console)
 
     def entered(self) -> AbstractContextManager[object]:
-        """The picture goes when it is over; the ledger takes its place."""
+        """The picture disappears at the end, and the ledger is printed in its place."""
         return self._live
 
     def show(self, latest: Mapping[str, Reading]) -> None:
-        """Draw it."""
+        """Draw the picture."""
         self._live.update(self._picture(latest), refresh=True)
 
     def _picture(self, latest: Mapping[str, Reading]) -> RenderableType:
@@ -190,41 +197,42 @@ class LiveScreen:
         name = f"  {reading.source:12.12} "
         if isinstance(reading, CoreLoad | MemoryUse):
             bar = self._bar(reading.percent / 100, 8)
-            style = "red" if reading.percent >= 90 else "yellow" if reading.percent >= 60 else "green"  # noqa: PLR2004 -- a matter of taste
+            style = "red" if reading.percent >= VERY_BUSY else "yellow" if reading.percent >= BUSY else "green"
             return Text.assemble(name, (bar, style), f" {plain(reading)}")
         return Text.assemble(name, (plain(reading), "cyan"))
 
 
-def plain(reading: Reading) -> str:  # noqa: PLR0911 -- a line for each class of readings
+def plain(reading: Reading) -> str:
     """A reading in a few characters."""
     match reading:
         case CoreLoad():
-            return f"{reading.percent:3.0f} %"
+            text = f"{reading.percent:3.0f} %"
         case MemoryUse():
-            return f"{reading.percent:3.0f} % of {size(reading.total)}"
+            text = f"{reading.percent:3.0f} % of {size(reading.total)}"
         case LoadAverage():
-            return f"{reading.tasks:.2f}"
+            text = f"{reading.tasks:.2f}"
         case ProcessCount():
-            return f"{reading.processes}"
+            text = f"{reading.processes}"
         case DiskFlow():
-            return f"r {size(reading.read)}/s  w {size(reading.written)}/s"
+            text = f"r {size(reading.read)}/s  w {size(reading.written)}/s"
         case NetFlow():
-            return f"in {size(reading.received)}/s  out {size(reading.sent)}/s"
+            text = f"in {size(reading.received)}/s  out {size(reading.sent)}/s"
         case _:
-            return ""
+            text = ""
+    return text
 
 
 def size(amount: float) -> str:
-    """Bytes, with the unit in which they are a short number."""
+    """Bytes, in the unit that makes them a short number."""
     for unit in ("B", "kB", "MB", "GB"):
-        if amount < 999.5:  # noqa: PLR2004 -- would be 1000
-            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 10 else f"{amount:.1f} {unit}"  # noqa: PLR2004
+        if amount < LONGEST:
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= SHORT else f"{amount:.1f} {unit}"
         amount /= 1_000
     return f"{amount:.1f} TB"
 
 
 def bars_for(console: Console) -> Callable[[float, int], str]:
-    """Draws a bar of a part of a whole, in characters that this terminal has."""
+    """The function that draws a bar for a part of a whole, in characters that this terminal has."""
     full, empty = ("━", "╌") if console.encoding.startswith("utf") else ("#", "-")
 
     def bar(part: float, width: int) -> str:
