@@ -57,6 +57,24 @@ class Delivery(Generic[E]):
         deferred: what could not be done at once, in order.
     """
 
+    __slots__ = (
+        "_binding",
+        "_detach",
+        "_gate",
+        "_history",
+        "_members",
+        "_name",
+        "_plain",
+        "_stall_after",
+        "_stalled",
+        "_unwanted",
+        "busy",
+        "closed",
+        "deferred",
+        "deliveries",
+        "published",
+    )
+
     def __init__(
         self,
         name: str,
@@ -107,24 +125,18 @@ class Delivery(Generic[E]):
         ):
             return None
         targets = self._plain.get(type(event))
-        if targets is not None and not targets.conditional:
-            self.busy = True  # before the look: from here on no destructor can change what is seen
-            if self.published >= targets.room_until:
-                targets.look(self.published)
-            unready, everyone = self._members.unready, targets.everyone
-            if not unready or everyone.keys().isdisjoint(unready):
-                return self._append(event, everyone, loop)
-        targets = self._find(event)
-        if targets.blocked or targets.starving:
-            return targets
-        return self._commit(event, targets)
-
-    def _append(self, event: E, everyone: dict[Mailbox, None], loop: RunningLoop) -> int:
-        """Append the event to each of these, about which there is nothing else to do; `_commit` takes twice as long."""
+        if targets is None or targets.conditional:
+            return self._commit_or_wait(event)
+        self.busy = True  # before the look: from here on no destructor can change what is seen
+        if self.published >= targets.room_until:
+            targets.look(self.published, self._members.unready)
+        everyone, unready = targets.everyone, self._members.unready
+        if unready and not everyone.keys().isdisjoint(unready):
+            return self._commit_or_wait(event)
+        # from here on as `_commit`, which would take twice as long
         try:
             for mailbox in everyone:
-                # `mailbox.append`, written out: a call for each mailbox would cost half as much again
-                if inbox := mailbox.buffer.inbox:
+                if inbox := mailbox.buffer.inbox:  # as `mailbox.append`: a call would cost half as much again
                     inbox.append(event)
                 else:
                     mailbox.begin(event)
@@ -134,11 +146,14 @@ class Delivery(Generic[E]):
         self.published += 1
         self.deliveries += reached
         loop.budget.counts[GIVEN] += reached
-        if self.deferred:
-            self.run_deferred()
-        if not reached:
-            self._unwanted(event)
+        if not reached or self.deferred:
+            self._settle(event, reached)
         return reached
+
+    def _commit_or_wait(self, event: E) -> int | Targets:
+        """Give the event out if there is room for it; or return the targets."""
+        targets = self._find(event)
+        return targets if targets.blocked or targets.starving else self._commit(event, targets)
 
     async def publish_later(self, event: E, targets: Targets | None) -> int:
         """Give the event out after a look at everything, when there is room."""
@@ -324,11 +339,15 @@ class Delivery(Generic[E]):
         if targets.keys and self._gate.queue:
             for mailbox in targets.keys:
                 self._gate.look_again(mailbox)
+        self._settle(event, reached)
+        return reached
+
+    def _settle(self, event: E, reached: int) -> None:
+        """After the instant: do what was deferred, and tell of an event that nobody wanted."""
         if self.deferred:
             self.run_deferred()
         if not reached:
             self._unwanted(event)
-        return reached
 
     def _detach_disconnected(self, targets: Targets) -> None:
         for mailbox in [mailbox for mailbox in targets.all() if mailbox.end is not None]:
@@ -351,7 +370,7 @@ class Delivery(Generic[E]):
         self.busy = True  # before the look: from here on no destructor can change what was seen
         try:
             if self.published >= targets.room_until:
-                targets.look(self.published)
+                targets.look(self.published, self._members.unready)
             if not targets.everyone.keys().isdisjoint(self._members.unready):
                 return 0, 0
             most = min(targets.room_until - self.published, 1 + loop.budget.left() // len(targets.everyone))
@@ -395,7 +414,7 @@ class Delivery(Generic[E]):
                     await loop.turn()
                     if any([mailbox.room() < 0 for mailbox in targets.blocked]):
                         await _let_readers_run(loop, targets.blocked)
-                    gate.give_back(waiter)
+                        gate.give_back(waiter)
                     soon = False
                 else:
                     gate.join(waiter, targets.blocked)

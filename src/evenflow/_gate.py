@@ -72,6 +72,12 @@ class Waiter:
         mailbox.reserve()
         self.held.add(mailbox)
 
+    def hold_all(self, mailboxes: Collection[Mailbox]) -> None:
+        """Reserve a slot for it in each of these."""
+        for mailbox in mailboxes:
+            mailbox.reserve()
+        self.held.update(mailboxes)
+
     def let_go(self, mailbox: Mailbox) -> None:
         """Give one slot back."""
         mailbox.release()
@@ -118,8 +124,7 @@ class Gate:
         """The first to wait, where every reader is about to run: the slots that come free are its own beforehand."""
         self.queue.append(waiter)
         waiter.grant()
-        for mailbox in blocked:
-            waiter.hold(mailbox)
+        waiter.hold_all(blocked)
 
     def give_back(self, waiter: Waiter) -> None:
         """Give back what was reserved where no slot came free."""
@@ -170,8 +175,7 @@ class Gate:
 
     def take_back(self, waiter: Waiter, held: Collection[Mailbox]) -> None:
         """The publish must wait on: what it had is kept for it."""
-        for mailbox in held:
-            waiter.hold(mailbox)
+        waiter.hold_all(held)
 
     def wake_all(self) -> None:
         """The subject was closed: everybody looks for themselves."""

@@ -60,6 +60,7 @@ class Mailbox:
         name: for logs, statistics and errors.
         created_at: the file and line where the subscription was made.
         buffer: where its events lie.
+        conflated: whether an event replaces the buffered one of its key.
         line: who waits to read.
         overflow: what happens when the buffer is full.
         end: what its readers get after the buffer; None while it takes events.
@@ -77,6 +78,7 @@ class Mailbox:
         "_took",
         "_unready",
         "buffer",
+        "conflated",
         "created_at",
         "discarded",
         "end",
@@ -100,7 +102,8 @@ class Mailbox:
     ) -> None:
         self.name: str = name
         self.created_at: tuple[str, int] = created_at
-        self.buffer: Buffer[Any] = Buffer(capacity) if functions.key is None else ConflatedBuffer(capacity)
+        self.conflated: bool = functions.key is not None
+        self.buffer: Buffer[Any] = ConflatedBuffer(capacity) if self.conflated else Buffer(capacity)
         self.line: ReaderLine = ReaderLine(wake_ups)
         self.overflow: Overflow = overflow
         self.end: End | None = None
@@ -111,7 +114,7 @@ class Mailbox:
         self._functions = ref(functions)
         self._took: Callable[[Mailbox], None] | None = None
         self._unready = unready
-        if functions.key is not None:
+        if self.conflated:
             unready.add(self)
 
     # ------------------------------------------------------------------ what the user gave
@@ -133,26 +136,20 @@ class Mailbox:
         buffer = self.buffer
         return buffer.capacity - self.reserved - len(buffer.outbox) - len(buffer.inbox)
 
-    def takes(self, key: object) -> bool:
-        """Whether it can take an event of this key without dropping one: there is room, or one to replace."""
-        buffer = self.buffer
-        return self.room() > 0 or (type(buffer) is ConflatedBuffer and buffer.holds(key))
-
-    def becomes_ready(self) -> bool:
-        """Look whether events can simply be appended again."""
-        if self.reserved or self.room() <= 0 or self.end is not None or type(self.buffer) is ConflatedBuffer:
-            return False
-        self._unready.discard(self)
-        return True
-
-    # ------------------------------------------------------------------ putting in
+    def replaces(self, key: object) -> bool:
+        """Whether an event of this key replaces one, and so needs no room."""
+        return isinstance(self.buffer, ConflatedBuffer) and self.buffer.holds(key)
 
     def look(self) -> int:
-        """Look how many events can simply be appended; it is unready if none can."""
+        """Look whether events can simply be appended; returns how many there is room for."""
         room = self.room()
         if room <= 0:
             self._unready.add(self)
+        elif not (self.reserved or self.conflated or self.end is not None):
+            self._unready.discard(self)
         return room
+
+    # ------------------------------------------------------------------ putting in
 
     def append(self, event: object) -> None:
         """Append an event to a ready mailbox, and look whether there is room for more."""
@@ -179,8 +176,7 @@ class Mailbox:
     def offer(self, event: object, key: object) -> object:
         """Take an event as the table says; returns what it gave up for it, to be kept until the publish is over."""
         buffer = self.buffer
-        conflated = isinstance(buffer, ConflatedBuffer)
-        if conflated and buffer.holds(key):
+        if isinstance(buffer, ConflatedBuffer) and buffer.holds(key):
             self._replaced += 1
             return buffer.replace(key, event)
         given_up: object = None
@@ -189,8 +185,7 @@ class Mailbox:
                 return self._drop_newest(event)
             given_up = self._drop_oldest()
         buffer.put(key, event)
-        if not conflated:
-            self.look()
+        self.look()
         if (line := self.line).asleep:
             line.wake(self.items())
         return given_up

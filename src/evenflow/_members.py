@@ -78,11 +78,11 @@ class Targets:
     def __contains__(self, mailbox: Mailbox) -> bool:
         return mailbox in self.everyone or mailbox in self.chosen
 
-    def look(self, published: int) -> None:
+    def look(self, published: int, unready: Collection[Mailbox]) -> None:
         """See how many more events each of them has room for; those that are full are unready from now on."""
         room = FAR
         for mailbox in self.everyone:
-            if 0 < (left := mailbox.look()) < room:
+            if mailbox not in unready and 0 < (left := mailbox.look()) < room:
                 room = left
         self.room_until = published + room
 
@@ -128,7 +128,8 @@ class Members(Generic[E]):
         self._last += 1
         self.active[mailbox] = Member(interest, self._last)
         self._router.add(mailbox, interest)
-        self._look_again()
+        for targets in self.plain.values():
+            targets.room_until = 0
 
     def remove(self, mailbox: Mailbox) -> None:
         """A subscription ends; it may have ended already."""
@@ -159,7 +160,7 @@ class Members(Generic[E]):
             self.check_type(event)
             plain = self.plain[kind] = Targets(self._router.route(kind))
         if published >= plain.room_until:
-            plain.look(published)
+            plain.look(published, self.unready)
         targets = Targets(plain.route, plain)
         targets.asked = self._last
         if self.history_key is not None:
@@ -210,24 +211,25 @@ class Members(Generic[E]):
     def look_for_room(self, event: Any, targets: Targets, published: int, held: Collection[Mailbox] = ()) -> None:
         """See which of the targets have no room; a slot that is ``held`` is room for this publish."""
         if published >= targets.plain.room_until:
-            targets.plain.look(published)
+            targets.plain.look(published, self.unready)
         self.look_at_unready(event, targets, held)
 
     def look_at_unready(self, event: Any, targets: Targets, held: Collection[Mailbox] = ()) -> None:
         """See which of the unready mailboxes among the targets have no room for this event."""
         targets.blocked = []
         targets.starving = []
+        unready = len(self.unready)
         for mailbox in self._unready_among(targets):
-            if mailbox.becomes_ready():
-                self._look_again()
-                continue
-            key = self._key(mailbox, event, targets)
-            if mailbox in held or mailbox.end is not None or mailbox.takes(key):
+            key = self._key(mailbox, event, targets) if mailbox.conflated else None
+            if mailbox.look() > 0 or mailbox in held or mailbox.end is not None or mailbox.replaces(key):
                 continue
             if mailbox.overflow == "block":
                 targets.blocked.append(mailbox)
             elif mailbox.line.woken:
                 targets.starving.append(mailbox)
+        if len(self.unready) < unready:  # nobody knows yet how many events those that are ready again have room for
+            for plain in self.plain.values():
+                plain.room_until = 0
 
     def _key(self, mailbox: Mailbox, event: Any, targets: Targets) -> object:
         """The event's key at this mailbox, asked once; what it raises ends that subscription alone."""
@@ -258,8 +260,3 @@ class Members(Generic[E]):
         if targets.chosen:
             found += [mailbox for mailbox in targets.chosen if mailbox in unready]
         return found
-
-    def _look_again(self) -> None:
-        """Others are ready now: nobody knows how many events they have room for."""
-        for targets in self.plain.values():
-            targets.room_until = 0

@@ -138,7 +138,7 @@ class Subject(Signatures[E], Generic[E]):
         delivery = self._life.delivery
         # first without a second coroutine, which would be a tenth of what a publish to one costs
         outcome = delivery.publish_at_once(event)
-        return outcome if isinstance(outcome, int) else await delivery.publish_later(event, outcome)
+        return outcome if type(outcome) is int else await delivery.publish_later(event, outcome)
 
     def publish_nowait(self, event: E, /) -> int:
         """As ``publish``, without waiting and without a checkpoint.
