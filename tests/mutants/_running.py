@@ -107,9 +107,8 @@ def _run_here(job: Job, answer: Connection) -> None:
             if job.mutant:
                 stack.enter_context(job.mutant.applied())
             code = int(pytest.main([*options, *job.tests], plugins=[failures]))
-        except (
-            Exception
-        ) as error:  # what the mutant raised in destructors may come out at pytest's end, after the tests
+        except Exception as error:
+            # pytest raises, after all tests, what the mutant has made destructors raise.
             answer.send(Outcome(bool(failures.failed), failures.failed, f"{type(error).__name__}: {error}"))
             return
         sys.stdout.flush()
