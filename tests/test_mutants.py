@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.mutants.__main__ import verdict_on
-from tests.mutants._mutant import Mutant, NothingToReplace, edited, mutants
+from tests.mutants._mutant import Mutant, NothingToReplace, mutants
 from tests.mutants._running import Outcome
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,11 +22,6 @@ PART = SimpleNamespace(double=lambda n: n * 2)
 
 def _of_this_file(*kills: str, target: str = "PART.double") -> Mutant:
     return Mutant("x", (f"{__name__}:{target}",), "guarantee 1", kills, lambda _: lambda n: n * 3, "It triples.")
-
-
-def tripled(n: int) -> int:
-    """Three times as much."""
-    return n + n + n
 
 
 def test_names_are_unique_and_there_are_at_most_sixty() -> None:
@@ -73,16 +68,6 @@ def test_a_mutant_that_replaces_nothing_is_refused(target: str) -> None:
     """It names what is not there any more."""
     with pytest.raises(NothingToReplace, match=re.escape(target)), _of_this_file(target=target).applied():
         pass
-
-
-def test_a_function_is_edited_where_its_text_is_as_it_was() -> None:
-    """A piece that is gone, or there twice, is refused."""
-    assert edited(tripled, "n + n + n", "n")(2) == 2
-    assert tripled(2) == 6
-    with pytest.raises(NothingToReplace, match="0 times"):
-        edited(tripled, "n * 3", "n")
-    with pytest.raises(NothingToReplace, match="2 times"):
-        edited(tripled, "n +", "n -")
 
 
 def test_a_survivor_is_named() -> None:

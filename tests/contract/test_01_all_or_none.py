@@ -480,6 +480,32 @@ async def test_a_destructor_that_uses_the_subject_during_a_publish_acts_before_o
     assert "during the publish" in outcomes
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@both
+async def test_a_subscription_that_is_collected_during_a_publish_is_detached_before_or_after_it() -> None:
+    """Whenever the collector finds a subscription that nobody holds, all others get the event."""
+    threshold = gc.get_threshold()
+    for after in range(1, 60, 2):
+        gc.disable()
+        subject = PlainSubject(Order)
+        readers = [subject.subscribe(Order) for _ in range(5)]
+        abandoned: list[Any] = [subject.subscribe(Order)]
+        abandoned.append(abandoned)
+        del abandoned
+        readers += [subject.subscribe(Order) for _ in range(5)]
+        event = Order(n=1)
+        # The collector runs once `after` more objects have been made.
+        gc.set_threshold(gc.get_count()[0] + after, 1_000, 1_000)
+        gc.enable()
+        try:
+            await subject.publish(event)
+        finally:
+            gc.set_threshold(*threshold)
+        for reader in readers:
+            assert numbers(take_all(reader)) == [1]
+            await reader.aclose()
+
+
 class CollectingKey:
     """A key that runs the garbage collector in its hash and in its comparison."""
 

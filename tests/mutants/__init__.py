@@ -3,13 +3,15 @@
 A mutant is a function that gets a part of evenflow and returns a faulty one in its place:
 
     @mutant(
-        "evenflow._mailbox:Mailbox.finish",
+        "evenflow._mailbox:Mailbox.items",
         breaks="guarantee 8",
         kills=["tests/contract/test_08_the_end_reaches_everyone.py::test_close_wakes_readers_that_wait"],
     )
-    def readers_hang(finish):
+    def readers_hang(items):
         \"\"\"Readers that wait are not woken by the end.\"\"\"
-        ...
+        return lambda self: items(self) if self.end is None else len(self.buffer)
+
+It names parts that belong to the design, so that it outlives a refactoring: a method, a class, or an attribute.
 
 `make mutants` runs, with one mutant at a time, the tests that it names: every one of them must fail.
 It fails if a mutant survives, if there is nothing left to replace, or if the tests do not pass without it.

@@ -6,7 +6,6 @@ import importlib
 import inspect
 import pkgutil
 import re
-import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,22 +81,6 @@ def mutants() -> list[Mutant]:
         if not module.name.rpartition(".")[2].startswith("_"):
             importlib.import_module(module.name)
     return list(_known)
-
-
-def edited(function: Any, old: str, new: str) -> Any:
-    """A function with one piece of its text replaced, where a faulty one would be a copy of a long method.
-
-    The piece must be there exactly once, so that a mutant is noticed when its line has gone.
-    """
-    text = textwrap.dedent(inspect.getsource(function))
-    if (count := text.count(old)) != 1:
-        raise NothingToReplace(f"{function.__qualname__} has {old!r} {count} times, not once")
-    if function.__code__.co_freevars:
-        raise NothingToReplace(f"{function.__qualname__} knows names of the function or the class around it")
-    made: dict[str, Any] = {}
-    code = compile(text.replace(old, new), f"<mutant of {function.__qualname__}>", "exec", dont_inherit=True)
-    exec(code, function.__globals__, made)
-    return made[function.__name__]
 
 
 def _find(target: str) -> tuple[Any, str, Any]:

@@ -108,7 +108,8 @@ def _run_here(job: Job, answer: Connection) -> None:
                 stack.enter_context(job.mutant.applied())
             code = int(pytest.main([*options, *job.tests], plugins=[failures]))
         except Exception as error:
-            answer.send(Outcome(ran=False, failed=set(), said=f"{type(error).__name__}: {error}"))
+            # pytest raises, after all tests, what the mutant has made destructors raise.
+            answer.send(Outcome(bool(failures.failed), failures.failed, f"{type(error).__name__}: {error}"))
             return
         sys.stdout.flush()
         said.seek(0)
