@@ -162,14 +162,16 @@ class Delivery(Generic[E]):
     ) -> int:
         """Give the event out when there is room, after a look at everything where ``publish_at_once`` asked for it."""
         ticket = self._gate.ticket()
-        if targets is not None and targets.blocked and targets.is_simple() and not self._gate.queue:
+        if targets is not None and targets.blocked and not self._gate.queue:
             if all([mailbox.line.woken for mailbox in targets.blocked]):
                 # their readers are about to run: a turn of the loop costs a quarter of what the queue costs
                 await self._let_readers_run(targets.blocked)
-                outcome = self.publish_at_once(event)
-                if type(outcome) is int:
+                if not targets.is_simple():
+                    self._find_again(event, targets)
+                elif type(outcome := self.publish_at_once(event)) is int:
                     return outcome
-                targets = cast("Targets | None", outcome)
+                else:
+                    targets = cast("Targets | None", outcome)
         if targets is None:
             await self._begin()
             targets = self._find(event)

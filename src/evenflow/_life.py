@@ -97,6 +97,7 @@ class Life(Generic[E]):
             functions=functions,
             gaps=gaps,
             unready=self.members.unready,
+            became_ready=self.members.became_ready,
             wake_ups=self._wake_ups,
             name=name or f"{self.name}/{self._opened}",
             created_at=created_at,

@@ -70,6 +70,7 @@ class Mailbox:
 
     __slots__ = (
         "__weakref__",
+        "_became_ready",
         "_discarded",
         "_dropped_newest",
         "_functions",
@@ -96,6 +97,7 @@ class Mailbox:
         functions: UserFunctions,
         gaps: bool = False,
         unready: set[Mailbox],
+        became_ready: Callable[[Mailbox], None],
         wake_ups: WakeUps,
         name: str,
         created_at: tuple[str, int],
@@ -114,6 +116,7 @@ class Mailbox:
         self._functions = ref(functions)
         self._took: Callable[[Mailbox], None] | None = None
         self._unready = unready
+        self._became_ready = became_ready
         if self.conflated:
             unready.add(self)
 
@@ -146,8 +149,8 @@ class Mailbox:
         room = buffer.capacity - self.reserved - len(buffer.outbox) - len(buffer.inbox)  # as `room`
         if room <= 0:
             self._unready.add(self)
-        elif not (self.reserved or self.conflated or self.end is not None):
-            self._unready.discard(self)
+        elif not (self.reserved or self.conflated or self.end is not None) and self in self._unready:
+            self._became_ready(self)
         return room
 
     # ------------------------------------------------------------------ putting in

@@ -132,8 +132,7 @@ class Members(Generic[E]):
         self._last += 1
         self.active[mailbox] = Member(interest, self._last)
         self._router.add(mailbox, interest)
-        for targets in self.plain.values():
-            targets.room_until = 0
+        self._look_again()
 
     def remove(self, mailbox: Mailbox) -> None:
         """A subscription ends; it may have ended already."""
@@ -222,7 +221,6 @@ class Members(Generic[E]):
         """See which of the unready mailboxes among the targets have no room for this event."""
         targets.blocked = []
         targets.starving = []
-        unready = len(self.unready)
         for mailbox in self._unready_among(targets):
             key = self._key(mailbox, event, targets) if mailbox.conflated else None
             if mailbox.look() > 0 or mailbox in held or mailbox.end is not None or (key is not None and mailbox.replaces(key)):
@@ -231,9 +229,15 @@ class Members(Generic[E]):
                 targets.blocked.append(mailbox)
             elif mailbox.line.woken:
                 targets.starving.append(mailbox)
-        if len(self.unready) < unready:  # nobody knows yet how many events those that are ready again have room for
-            for plain in self.plain.values():
-                plain.room_until = 0
+
+    def became_ready(self, mailbox: Mailbox) -> None:
+        """Events can simply be appended to it again; nobody knows yet how many."""
+        self.unready.discard(mailbox)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        for targets in self.plain.values():
+            targets.room_until = 0
 
     def _key(self, mailbox: Mailbox, event: Any, targets: Targets) -> object:
         """The event's key at this mailbox, asked once; what it raises ends that subscription alone."""

@@ -365,3 +365,27 @@ async def test_cancelled_publishes_leave_nothing_in_statistics_or_memory() -> No
         await subscription.receive()
         await settle()
         assert waiting.result == 1
+
+
+@pytest.mark.parametrize("subscriptions", [1, 3])
+@both
+async def test_a_publisher_that_never_rests_fills_no_buffer_above_its_bound(subscriptions: int) -> None:
+    """Readers that keep up make room again and again: after each publish no buffer holds more than `buffer` events."""
+    subject = Subject(Order)
+    reading = [subject.subscribe(Order, buffer=4) for _ in range(subscriptions)]
+    received: list[list[int]] = [[] for _ in reading]
+
+    async def read(reader: int) -> None:
+        async for order in reading[reader]:
+            received[reader].append(order.n)
+
+    async with group() as tasks:
+        for reader in range(subscriptions):
+            tasks.start_soon(read, reader)
+        await settle()
+        for n in range(100):
+            await subject.publish(Order(n=n))
+            assert all(one.statistics().waiting <= 4 for one in reading), n
+        subject.close()
+        await settle()
+    assert received == [list(range(100))] * subscriptions
