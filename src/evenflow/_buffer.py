@@ -247,14 +247,14 @@ class ConflatedBuffer(Buffer[T]):
         self.sequence: int = 0
         self._cells: dict[object, Cell] = {}
 
-    def holds(self, key: object) -> bool:
-        """Whether an event of this key is buffered."""
-        return key in self._cells
+    def find(self, key: object) -> Cell | None:
+        """The cell of this key, if one is buffered."""
+        return self._cells.get(key)
 
-    def replace(self, key: object, event: T) -> object:
-        """Replace the buffered event of this key; returns the one before it."""
+    def replace(self, cell: Cell, event: T) -> object:
+        """Replace the event of this cell; returns the one before it."""
         self.sequence += 1
-        return self._cells[key].replace(event, self.sequence)
+        return cell.replace(event, self.sequence)
 
     def put(self, key: object, event: T) -> None:
         """Append the event of a key that is not buffered; the caller has seen that there is room."""
@@ -275,7 +275,7 @@ class ConflatedBuffer(Buffer[T]):
         if self.replay:
             return super().take()
         cell = cast("Cell", super().take())
-        del self._cells[cell.key]
+        self._cells.pop(cell.key, None)  # a key whose == changes its mind may not be found
         return cast("T", cell.event)
 
     def take_all(self, most: int) -> tuple[T, ...]:
@@ -288,7 +288,7 @@ class ConflatedBuffer(Buffer[T]):
     def drop_oldest(self) -> object:
         """Take away the oldest cell unread."""
         cell = cast("Cell", super().drop_oldest())
-        del self._cells[cell.key]
+        self._cells.pop(cell.key, None)
         return cell
 
     def clear(self) -> list[object]:

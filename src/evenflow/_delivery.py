@@ -30,7 +30,7 @@ from ._fairness import DELIVERIES_A_TURN, GIVEN
 from ._gate import Gate, Waiter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable
 
     from ._binding import LoopBinding
     from ._history import History
@@ -59,12 +59,13 @@ class Delivery(Generic[E]):
 
     __slots__ = (
         "_binding",
+        "_changed",
         "_detach",
         "_gate",
         "_history",
         "_members",
         "_name",
-        "_plain",
+        "_of_classes",
         "_stall_after",
         "_stalled",
         "_unready",
@@ -85,6 +86,7 @@ class Delivery(Generic[E]):
         binding: LoopBinding,
         history: History | None,
         detach: Callable[[Mailbox, End], None],
+        changed: Callable[[], None],
         unwanted: Callable[[E], None],
         stall_after: float,
     ) -> None:
@@ -94,9 +96,10 @@ class Delivery(Generic[E]):
         self._binding = binding
         self._history = history
         self._unready = members.unready
-        self._plain = {} if history is not None else members.plain
-        """The targets of events about which nobody is asked, where nothing is kept of them either."""
+        self._of_classes = {} if history is not None else members.of_classes
+        """Who wants events of each class; empty where each event must also be kept."""
         self._detach = detach
+        self._changed = changed
         self._unwanted = unwanted
         self._stall_after = stall_after
         self._stalled: WeakSet[Mailbox] = WeakSet()
@@ -126,12 +129,12 @@ class Delivery(Generic[E]):
             or self.deferred
         ):
             return None
-        targets = self._plain.get(type(event))
+        targets = self._of_classes.get(type(event))
         if targets is None or targets.conditional:
             return self._commit_or_wait(event)
-        self.busy = True  # before the look: from here on no destructor can change what is seen
+        self.busy = True  # before the measure: from here on no destructor can change what is seen
         if self.published >= targets.room_until:
-            targets.look(self.published, self._unready)
+            targets.measure(self.published, self._unready)
         everyone, unready = targets.everyone, self._unready
         if unready and not everyone.keys().isdisjoint(unready):
             return self._commit_or_wait(event)
@@ -166,7 +169,7 @@ class Delivery(Generic[E]):
             if all([mailbox.line.woken for mailbox in targets.blocked]):
                 # their readers are about to run: a turn of the loop costs a quarter of what the queue costs
                 await self._let_readers_run(targets.blocked)
-                if not targets.is_simple():
+                if not targets.nobody_was_asked():
                     self._find_again(event, targets)
                 elif type(outcome := self.publish_at_once(event)) is int:
                     return outcome
@@ -183,8 +186,8 @@ class Delivery(Generic[E]):
 
     async def _begin(self) -> None:
         """Look where this runs, whether it is cancelled, and whether the loop should turn."""
-        self.check_idle()
         loop = self._binding.here()
+        self.check_idle()
         self.check_open()
         if loop is None:
             return
@@ -200,8 +203,8 @@ class Delivery(Generic[E]):
         Raises:
             anyio.WouldBlock: there is no room; nobody got it.
         """
-        self.check_idle()
         self._binding.check()
+        self.check_idle()
         self.check_open()
         targets = self._find(event)
         if targets.blocked:
@@ -254,12 +257,13 @@ class Delivery(Generic[E]):
             self.deferred.popleft()()
 
     def ask(self, question: Callable[[], T]) -> T:
-        """Ask users' functions something, who may only look meanwhile."""
-        self.busy = True
+        """Do what must not be interrupted by a destructor, or what asks users' functions."""
+        was_busy, self.busy = self.busy, True
         try:
             return question()
         finally:
-            self._become_idle()
+            if not was_busy:
+                self._become_idle()
 
     def _become_idle(self) -> None:
         self.busy = False
@@ -295,12 +299,12 @@ class Delivery(Generic[E]):
             raise
         return targets
 
-    def _find_again(self, event: E, targets: Targets, held: Collection[Mailbox] = ()) -> None:
+    def _find_again(self, event: E, targets: Targets) -> None:
         """After a wait: ask those that have come since, and look at room again. Busy from here on, unless it raises."""
         self.check_open()
         self.busy = True
         try:
-            self._members.find_again(event, targets, self.published, held)
+            self._members.find_again(event, targets, self.published)
             if targets.failed:
                 self._end_failed(targets)
         except BaseException:
@@ -310,9 +314,7 @@ class Delivery(Generic[E]):
     def _end_failed(self, targets: Targets) -> None:
         """What a subscription's own function raises is its end, and nobody else's."""
         for mailbox, error in targets.failed:
-            for mailboxes in (targets.chosen, targets.blocked, targets.starving):
-                if mailbox in mailboxes:
-                    mailboxes.remove(mailbox)
+            targets.remove(mailbox)
             self._detach(mailbox, error)
         targets.failed.clear()
 
@@ -321,30 +323,33 @@ class Delivery(Generic[E]):
     def _commit(self, event: E, targets: Targets, claim: Callable[[], None] | None = None) -> int:
         """Give the event to all that want it, in one instant; returns how many they are."""
         self.busy = True  # before anything is made: from here on no destructor can change what was seen
-        unready = self._unready
-        given_up: list[object] = []  # kept until the end, so that no destructor of theirs runs before
+        offered: list[object] = []  # what it gave up, kept until the end, so that no destructor runs before
+        disconnected: list[Mailbox] = []
         try:
             if claim is not None:
                 claim()
             for mailbox in targets.all():
-                if mailbox in unready:
-                    given_up.append(mailbox.offer(event, targets.keys.get(mailbox)))
-                else:
+                if mailbox not in self._unready:
                     mailbox.append(event)
-        finally:
-            self.busy = False
-        reached = len(targets.everyone) + len(targets.chosen)
-        self.published += 1
-        self.deliveries += reached
-        if (loop := self._binding.loop or self._binding.here()) is not None:
-            loop.counts[GIVEN] += reached
-        if given_up:
-            self._detach_disconnected(targets)
-        if self._history is not None:
-            self._history.add(event, targets.history_key)
-        if targets.keys and self._gate.queue:
-            for mailbox in targets.keys:
+                    continue
+                offered.append(mailbox.offer(event, targets.keys.get(mailbox)))
+                if mailbox.end is not None:
+                    disconnected.append(mailbox)
+            reached = len(targets.all())
+            self.published += 1
+            self.deliveries += reached
+            if (loop := self._binding.loop or self._binding.here()) is not None:
+                loop.counts[GIVEN] += reached
+            if self._history is not None:
+                self._history.add(event, targets.history_key)
+            for mailbox in disconnected:
+                self._detach(mailbox, mailbox.end or SubjectClosed)
+            for mailbox in targets.keys if self._gate.queue else ():
                 self._gate.look_again(mailbox)
+        finally:
+            self._become_idle()
+        if offered:
+            self._changed()
         self._settle(event, reached)
         return reached
 
@@ -368,15 +373,17 @@ class Delivery(Generic[E]):
         Returns how many they are, none where one must look or ask first, and how many deliveries that makes.
         """
         loop = self._binding.loop
-        if self.busy or self.closed or self.deferred or loop is None or not loop.is_here() or loop.is_cancelled():
+        if self.busy or self.closed or self.deferred or loop is None or not loop.is_here():
             return 0, 0
-        targets = self._plain.get(type(events[at]))
+        if loop.is_cancelled() or loop.budget.is_used_up():
+            return 0, 0
+        targets = self._of_classes.get(type(events[at]))
         if targets is None or not targets.everyone or targets.conditional:
             return 0, 0
         self.busy = True  # before the look: from here on no destructor can change what was seen
         try:
             if self.published >= targets.room_until:
-                targets.look(self.published, self._unready)
+                targets.measure(self.published, self._unready)
             if not targets.everyone.keys().isdisjoint(self._unready):
                 return 0, 0
             most = min(targets.room_until - self.published, 1 + loop.budget.left() // len(targets.everyone))
@@ -422,7 +429,7 @@ class Delivery(Generic[E]):
             raise
         for mailbox in blocked:
             mailbox.release()
-            mailbox.look()
+            mailbox.measure()
 
     def _give_back(self, blocked: list[Mailbox]) -> None:
         """A publish that let readers run was cancelled: the slots that were kept for it go to the next."""
@@ -441,27 +448,24 @@ class Delivery(Generic[E]):
         self, event: E, targets: Targets, ticket: int, claim: Callable[[], None] | None = None
     ) -> int:
         """Wait until there is a slot in each mailbox that needs one, then commit. Idle only while it waits."""
-        gate = self._gate
-        waiter = Waiter(event, self._name, ticket, partial(self._look_for_room, targets))
+        waiter = Waiter(event, self._name, ticket, partial(self._blocked, targets))
+        held: set[Mailbox] = set()
         try:
             loop = self._binding.bind()
             while targets.blocked:
-                gate.join(waiter, targets.blocked)
+                waiter.hold_all(held)
+                self._gate.join(waiter, targets.blocked)
                 self._become_idle()
                 await self._wait_for_turn(loop, waiter)
-                held = waiter.let_go_of_all()
+                held = waiter.give_back_all()
                 self._find_again(event, targets)
-                if targets.blocked:
-                    waiter.hold_all(held)
             return self._commit(event, targets, claim)
         finally:
-            self.busy = True
-            gate.leave(waiter)
-            self._become_idle()
+            self.ask(partial(self._gate.leave, waiter, held))
 
-    def _look_for_room(self, targets: Targets, waiter: Waiter) -> list[Mailbox]:
+    def _blocked(self, targets: Targets, waiter: Waiter) -> list[Mailbox]:
         """The mailboxes that have no slot now for a publish that waits."""
-        self._members.look_for_room(waiter.event, targets, self.published, waiter.held)
+        self._members.find_blocked(waiter.event, targets, self.published, waiter.held)
         return targets.blocked
 
     async def _wait_for_turn(self, loop: RunningLoop, waiter: Waiter) -> None:

@@ -51,14 +51,14 @@ class Life(Generic[E]):
         history: History | None = None,
         stall_after: float,
         unwanted: Callable[[E], None],
-        loop_ended: Callable[[], None],
+        loop_ended: Callable[[Life[E]], None],
     ) -> None:
         self.name = name
         self.history = history
         self.end: End = EndOfStream
         self.binding = LoopBinding(name, self._loop_ended)
         self.members: Members[E] = Members(name, types, None if history is None else history.key)
-        self.gate = Gate(self.took)
+        self.gate = Gate(self.note_take)
         self.delivery: Delivery[E] = Delivery(
             name,
             members=self.members,
@@ -66,6 +66,7 @@ class Life(Generic[E]):
             binding=self.binding,
             history=history,
             detach=self._finish,
+            changed=self.note_change,
             unwanted=unwanted,
             stall_after=stall_after,
         )
@@ -118,6 +119,7 @@ class Life(Generic[E]):
         try:
             events = self.delivery.ask(lambda: [event for event in kept if wanted(interest, event, mailbox)])
         except (KeyboardInterrupt, SystemExit):
+            self._discard(mailbox)
             raise
         except BaseException as error:  # noqa: ASYNC103, BLE001 -- what `where` raises ends the subscription
             self._finish(mailbox, error)
@@ -152,7 +154,8 @@ class Life(Generic[E]):
 
     def _forget(self, mailbox: Mailbox) -> None:
         self.members.remove(mailbox)
-        self.gate.gone(mailbox)
+        if self.gate.queue:
+            self.delivery.ask(partial(self.gate.gone, mailbox))
         self.note_change()
 
     # ------------------------------------------------------------------ the end
@@ -164,7 +167,7 @@ class Life(Generic[E]):
 
     def close(self, error: BaseException | None = None) -> None:
         """Take no more events; what is buffered is still delivered, then comes the end, or ``error``."""
-        self.binding.check()
+        self.check_here()
         if error is not None and not isinstance(error, BaseException):
             raise TypeError(f"close takes an exception for the readers, or nothing, not {error!r}")
         if self.delivery.busy:
@@ -188,7 +191,7 @@ class Life(Generic[E]):
         self._changed.clear()
         for mailbox in self.members.active:
             mailbox.free_all()
-        self._tell_loop_ended()
+        self._tell_loop_ended(self)
 
     # ------------------------------------------------------------------ waiting for others
 
@@ -201,12 +204,12 @@ class Life(Generic[E]):
         self.binding.check()
         self.delivery.check_idle()
 
-    def look(self) -> None:
+    def check_here(self) -> None:
         """Refuse a call from a foreign thread or loop; do what was deferred, if it can be done now."""
         self.binding.check()
         self.delivery.run_deferred()
 
-    def took(self, mailbox: Mailbox) -> None:
+    def note_take(self, mailbox: Mailbox) -> None:
         """A reader has taken an event from a mailbox that somebody waits for."""
         self.delivery.ask(lambda: self.gate.freed(mailbox))
         self.note_change()

@@ -76,7 +76,7 @@ class Mailbox:
         "_functions",
         "_gaps",
         "_replaced",
-        "_took",
+        "_tell",
         "_unready",
         "buffer",
         "conflated",
@@ -114,7 +114,7 @@ class Mailbox:
         self._replaced = self._dropped_newest = self._discarded = 0
         self._gaps: Gaps | None = Gaps() if gaps else None
         self._functions = ref(functions)
-        self._took: Callable[[Mailbox], None] | None = None
+        self._tell: Callable[[Mailbox], None] | None = None
         self._unready = unready
         self._became_ready = became_ready
         if self.conflated:
@@ -141,10 +141,10 @@ class Mailbox:
 
     def replaces(self, key: object) -> bool:
         """Whether an event of this key replaces one, and so needs no room."""
-        return isinstance(self.buffer, ConflatedBuffer) and self.buffer.holds(key)
+        return isinstance(self.buffer, ConflatedBuffer) and self.buffer.find(key) is not None
 
-    def look(self) -> int:
-        """Look whether events can simply be appended; returns how many there is room for."""
+    def measure(self) -> int:
+        """Measure how many events there is room for; from then on it is ready, or it is not."""
         buffer = self.buffer
         room = buffer.capacity - self.reserved - len(buffer.outbox) - len(buffer.inbox)  # as `room`
         if room <= 0:
@@ -161,7 +161,7 @@ class Mailbox:
             inbox.append(event)
         else:
             self.begin(event)
-        self.look()
+        self.measure()
 
     def begin(self, event: object) -> None:
         """Append an event to the empty inbox of a ready mailbox, and wake a reader."""
@@ -180,16 +180,16 @@ class Mailbox:
     def offer(self, event: object, key: object) -> object:
         """Take an event as the table says; returns what it gave up for it, to be kept until the publish is over."""
         buffer = self.buffer
-        if isinstance(buffer, ConflatedBuffer) and buffer.holds(key):
+        if isinstance(buffer, ConflatedBuffer) and (cell := buffer.find(key)) is not None:
             self._replaced += 1
-            return buffer.replace(key, event)
+            return buffer.replace(cell, event)
         given_up: object = None
         if self.room() <= 0:
             if self.overflow != "drop_oldest":
                 return self._drop_newest(event)
             given_up = self._drop_oldest()
         buffer.put(key, event)
-        self.look()
+        self.measure()
         if (line := self.line).asleep:
             line.wake(self.items())
         return given_up
@@ -229,12 +229,12 @@ class Mailbox:
     def free_all(self) -> None:
         """The loop has ended: nobody waits for room, and nobody waits to read."""
         self.reserved = 0
-        self._took = None
+        self._tell = None
         self.line.forget()
 
-    def watch(self, took: Callable[[Mailbox], None] | None) -> None:
+    def watch(self, tell: Callable[[Mailbox], None] | None) -> None:
         """From now on tell of each take, or of none any more."""
-        self._took = took
+        self._tell = tell
         self.buffer.close_lane()
 
     # ------------------------------------------------------------------ taking out
@@ -253,8 +253,8 @@ class Mailbox:
         if gaps and not buffer.replay and gaps.is_due(buffer.head()):
             return gaps.take()
         event = buffer.take()
-        if self._took is not None:
-            self._took(self)
+        if self._tell is not None:
+            self._tell(self)
         elif not (self.line.queue or gaps) and buffer.outbox:
             buffer.open_lane()
             counts[TAKEN] += len(buffer.fast)
@@ -264,7 +264,7 @@ class Mailbox:
     def take_batch(self, counts: list[int]) -> Any:
         """All items that wait, at most as many events as the buffer holds; ``NOTHING`` where there are none."""
         buffer = self.buffer
-        if self._took is None and not self._gaps:
+        if self._tell is None and not self._gaps:
             batch = buffer.take_all(buffer.capacity)
             counts[TAKEN] += len(batch)
             return batch or NOTHING

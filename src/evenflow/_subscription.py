@@ -91,6 +91,8 @@ class Subscription(Stream[W_co]):
         return self._pull_nowait()
 
     def __aiter__(self) -> Self:
+        self._life.check_here()
+        self._note_task()  # whoever iterates may read the fast lane only, and is a reader all the same
         return self
 
     async def __anext__(self) -> W_co:
@@ -265,9 +267,9 @@ class _OwnersReader(AsyncIterator[W_co]):
         self._subscription = subscription
 
     async def __anext__(self) -> W_co:
-        if lane := self._buffer.fast:
-            return lane.popleft()
         subscription = self._subscription
+        if (lane := self._buffer.fast) and subscription._known.cr_running:
+            return lane.popleft()
         return cast("W_co", await subscription._next(subscription._mailbox.take, StopAsyncIteration))
 
 

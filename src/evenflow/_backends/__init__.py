@@ -63,8 +63,9 @@ class WeaklyKnown:
     @property
     def cr_running(self) -> bool:
         """Whether it is the task that runs."""
+        task = self._task()
         try:
-            return self._task() is self._current_task()
+            return task is not None and task is self._current_task()
         except RuntimeError:  # another library's loop runs here, or none
             return False
 
