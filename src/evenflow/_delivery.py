@@ -166,9 +166,8 @@ class Delivery(Generic[E]):
         """Give the event out when there is room, after a look at everything where ``publish_at_once`` asked for it."""
         ticket = self._gate.ticket()
         if targets is not None and targets.blocked and not self._gate.queue:
-            if all([mailbox.line.woken for mailbox in targets.blocked]):
-                # their readers are about to run: a turn of the loop costs a quarter of what the queue costs
-                await self._let_readers_run(targets.blocked)
+            # where all readers are about to run, a turn of the loop costs a quarter of what the queue costs
+            if await self._let_readers_run(targets.blocked):
                 if not targets.nobody_was_asked():
                     self._find_again(event, targets)
                 elif type(outcome := self.publish_at_once(event)) is int:
@@ -413,16 +412,24 @@ class Delivery(Generic[E]):
             if targets.blocked or not targets.starving:
                 return
 
-    async def _let_readers_run(self, blocked: list[Mailbox]) -> None:
-        """Let the loop turn until the readers that were woken have run; their slots are kept meanwhile."""
-        loop = self._binding.bind()
+    async def _let_readers_run(self, blocked: list[Mailbox]) -> bool:
+        """Let the loop turn until the readers that were woken have run; their slots are kept meanwhile.
+
+        Returns whether it did: not where somebody was not woken.
+        """
+        for mailbox in blocked:
+            if not mailbox.line.woken:
+                return False
+        loop = self._binding.loop or self._binding.bind()
         for mailbox in blocked:
             mailbox.reserve()
         self._become_idle()
         try:
             await loop.turn()
-            if any([mailbox.room() < 0 for mailbox in blocked]):
-                await self._let_all_readers_run(loop, blocked)
+            for mailbox in blocked:
+                if mailbox.room() < 0:
+                    await self._let_all_readers_run(loop, blocked)
+                    break
         except BaseException:
             if self._binding.loop is loop:  # else the loop has ended, and took the slots back
                 self.ask(partial(self._give_back, blocked))
@@ -430,6 +437,7 @@ class Delivery(Generic[E]):
         for mailbox in blocked:
             mailbox.release()
             mailbox.measure()
+        return True
 
     def _give_back(self, blocked: list[Mailbox]) -> None:
         """A publish that let readers run was cancelled: the slots that were kept for it go to the next."""

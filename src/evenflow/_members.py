@@ -61,10 +61,6 @@ class ClassTargets:
                 room = left
         self.room_until = published + room
 
-    def forget_room(self) -> None:
-        """Somebody came, or became ready: nobody knows for how many events they have room."""
-        self.room_until = 0
-
 
 class Targets:
     """The subscriptions that want one event.
@@ -274,5 +270,6 @@ class Members(Generic[E]):
         return keys[mailbox]
 
     def _forget_room(self) -> None:
+        """Somebody came, or became ready: nobody knows for how many events all have room."""
         for of_class in self.of_classes.values():
-            of_class.forget_room()
+            of_class.room_until = 0

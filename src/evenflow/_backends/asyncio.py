@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from . import KnownTask
 
 
+@coroutine
+def _turn() -> Generator[None, None, None]:
+    """What ``asyncio.sleep(0)`` comes down to: a task that yields nothing goes on one turn later."""
+    yield
+
+
 class AsyncioBackend:
     """The running asyncio loop; see ``Backend``."""
 
@@ -23,6 +29,7 @@ class AsyncioBackend:
 
     running_loop = staticmethod(asyncio.get_running_loop)
     current_task = staticmethod(asyncio.current_task)
+    turn = staticmethod(_turn)
     wake_up = staticmethod(asyncio.Future)
 
     @staticmethod
@@ -33,11 +40,6 @@ class AsyncioBackend:
         if sys.version_info < (3, 12) and isinstance(coro, CoroutineType):
             return cast("KnownTask", proxy(coro, gone))
         return WeaklyKnown(task, asyncio.current_task)
-
-    @staticmethod
-    def turn() -> Awaitable[None]:
-        """Let the loop turn once."""
-        return _turn()
 
     @staticmethod
     def call_soon(loop: asyncio.AbstractEventLoop, function: Callable[[], object], /) -> None:
@@ -63,12 +65,6 @@ class AsyncioBackend:
     def times_cancelled(task: asyncio.Task[Any], /) -> int:
         """How often ``task.cancel()`` was called."""
         return task.cancelling()
-
-
-@coroutine
-def _turn() -> Generator[None, None, None]:
-    """What ``asyncio.sleep(0)`` comes down to: a task that yields nothing goes on one turn later."""
-    yield
 
 
 BACKEND: Final = AsyncioBackend()
