@@ -82,8 +82,6 @@ class Buffer(Generic[T]):
         self._receiving: MemoryObjectReceiveStream[deque[Any]] | None = None
         self._close_stream: finalize[..., Any] | None = None
 
-    # ------------------------------------------------------------------ what lies there
-
     def __len__(self) -> int:
         return len(self.replay) + len(self.outbox) + len(self.inbox)
 
@@ -98,8 +96,6 @@ class Buffer(Generic[T]):
     def tail(self) -> int:
         """The position that the next event will have."""
         return self.moved + self.dropped + len(self.inbox)
-
-    # ------------------------------------------------------------------ putting in
 
     def begin(self) -> deque[Any]:
         """Put the inbox, which is empty, into the stream; returns it, to be appended to."""
@@ -129,8 +125,6 @@ class Buffer(Generic[T]):
                 return self._sending
             self._sending, self._receiving, self._close_stream = sending, receiving, close
         return self._sending
-
-    # ------------------------------------------------------------------ taking out
 
     def take(self) -> T:
         """The oldest event; there is one."""

@@ -17,7 +17,7 @@ import logging
 from collections import deque
 from functools import partial
 from threading import get_ident
-from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from weakref import WeakSet
 
 import anyio
@@ -57,26 +57,6 @@ class Delivery(Generic[E]):
         deferred: what could not be done at once, in order.
     """
 
-    __slots__ = (
-        "_binding",
-        "_changed",
-        "_detach",
-        "_gate",
-        "_history",
-        "_members",
-        "_name",
-        "_of_classes",
-        "_stall_after",
-        "_stalled",
-        "_unready",
-        "_unwanted",
-        "busy",
-        "closed",
-        "deferred",
-        "deliveries",
-        "published",
-    )
-
     def __init__(
         self,
         name: str,
@@ -108,8 +88,6 @@ class Delivery(Generic[E]):
         self.published: int = 0
         self.deliveries: int = 0
         self.deferred: deque[Callable[[], None]] = deque()
-
-    # ------------------------------------------------------------------ publishing
 
     def publish_at_once(self, event: E) -> int | Targets | None:
         """Give the event out, if that needs no waiting.
@@ -165,15 +143,14 @@ class Delivery(Generic[E]):
     ) -> int:
         """Give the event out when there is room, after a look at everything where ``publish_at_once`` asked for it."""
         ticket = self._gate.ticket()
-        if targets is not None and targets.blocked and not self._gate.queue:
-            # where all readers are about to run, a turn of the loop costs a quarter of what the queue costs
-            if await self._let_readers_run(targets.blocked):
-                if not targets.nobody_was_asked():
-                    self._find_again(event, targets)
-                elif type(outcome := self.publish_at_once(event)) is int:
-                    return outcome
-                else:
-                    targets = cast("Targets | None", outcome)
+        # where all readers are about to run, a turn of the loop costs a quarter of what the queue costs
+        if targets and targets.blocked and not self._gate.queue and await self._let_readers_run(targets.blocked):
+            if not targets.nobody_was_asked():
+                self._find_again(event, targets)
+            elif isinstance(outcome := self.publish_at_once(event), int):
+                return outcome
+            else:
+                targets = outcome
         if targets is None:
             await self._begin()
             targets = self._find(event)
@@ -197,11 +174,7 @@ class Delivery(Generic[E]):
             self.check_open()
 
     def publish_nowait(self, event: E, claim: Callable[[], None] | None = None) -> int:
-        """Give the event out now or not at all; a ``claim`` is called right before, and may call it off by raising.
-
-        Raises:
-            anyio.WouldBlock: there is no room; nobody got it.
-        """
+        """Give the event out now, or raise ``WouldBlock``; a ``claim`` is called right before, and may call it off."""
         self._binding.check()
         self.check_idle()
         self.check_open()
@@ -230,14 +203,8 @@ class Delivery(Generic[E]):
         else:
             mailbox.offer(event, key)
 
-    # ------------------------------------------------------------------ the guard
-
     def check_idle(self) -> None:
-        """Refuse what would change the subject while it is busy.
-
-        Raises:
-            RuntimeError: a condition or a destructor tries it.
-        """
+        """Refuse, with a ``RuntimeError``, what a condition or a destructor would change while it is busy."""
         if self.busy:
             raise RuntimeError(
                 f"{self._name} is asking who wants an event, or delivering it: a condition only looks, and so does a key"
@@ -270,11 +237,7 @@ class Delivery(Generic[E]):
             self.run_deferred()
 
     def check_open(self) -> None:
-        """Refuse to go on with a subject that was closed.
-
-        Raises:
-            SubjectClosed: it takes no more events.
-        """
+        """Refuse, with ``SubjectClosed``, to go on with a subject that was closed."""
         if self.closed:
             raise SubjectClosed(f"{self._name} is closed: it takes no more events; enter it again to open it anew")
 
@@ -284,40 +247,27 @@ class Delivery(Generic[E]):
         self._members.close()
         self._gate.wake_all()
 
-    # ------------------------------------------------------------------ asking
-
     def _find(self, event: E) -> Targets:
         """Ask who wants the event, and who has no room for it. Busy from here on, unless it raises."""
+        return self._asked(partial(self._members.find, event, self.published))
+
+    def _find_again(self, event: E, targets: Targets) -> None:
+        """After a wait: ask those that have come since, and measure room again. Busy from here on, as above."""
+        self.check_open()
+        self._asked(partial(self._members.find_again, event, targets, self.published))
+
+    def _asked(self, find: Callable[[], Targets]) -> Targets:
         self.busy = True
         try:
-            targets = self._members.find(event, self.published)
-            if targets.failed:
-                self._end_failed(targets)
+            targets = find()
+            for mailbox, error in targets.failed:  # what a subscription's own function raises is its end alone
+                targets.remove(mailbox)
+                self._detach(mailbox, error)
+            targets.failed.clear()
         except BaseException:
             self._become_idle()
             raise
         return targets
-
-    def _find_again(self, event: E, targets: Targets) -> None:
-        """After a wait: ask those that have come since, and look at room again. Busy from here on, unless it raises."""
-        self.check_open()
-        self.busy = True
-        try:
-            self._members.find_again(event, targets, self.published)
-            if targets.failed:
-                self._end_failed(targets)
-        except BaseException:
-            self._become_idle()
-            raise
-
-    def _end_failed(self, targets: Targets) -> None:
-        """What a subscription's own function raises is its end, and nobody else's."""
-        for mailbox, error in targets.failed:
-            targets.remove(mailbox)
-            self._detach(mailbox, error)
-        targets.failed.clear()
-
-    # ------------------------------------------------------------------ the instant
 
     def _commit(self, event: E, targets: Targets, claim: Callable[[], None] | None = None) -> int:
         """Give the event to all that want it, in one instant; returns how many they are."""
@@ -363,9 +313,6 @@ class Delivery(Generic[E]):
         for mailbox in [mailbox for mailbox in targets.all() if mailbox.end is not None]:
             self._detach(mailbox, mailbox.end or SubjectClosed)
 
-
-    # ------------------------------------------------------------------ a run of events
-
     def _publish_run(self, events: tuple[E, ...], at: int) -> tuple[int, int]:
         """Append as many events from ``at`` on as can all be appended now to all that want them.
 
@@ -399,8 +346,6 @@ class Delivery(Generic[E]):
             self.run_deferred()
         return len(run), deliveries
 
-    # ------------------------------------------------------------------ waiting
-
     async def _let_starving_read(self, event: E, targets: Targets) -> None:
         """Let readers run that were woken, where an event would be dropped before they have run."""
         for _ in range(2):  # trio may run us before the reader in the turn that comes, not in the one after
@@ -420,7 +365,7 @@ class Delivery(Generic[E]):
         for mailbox in blocked:
             if not mailbox.line.woken:
                 return False
-        loop = self._binding.loop or self._binding.bind()
+        loop = self._bound()
         for mailbox in blocked:
             mailbox.reserve()
         self._become_idle()
@@ -445,6 +390,14 @@ class Delivery(Generic[E]):
             mailbox.release()
             self._gate.freed(mailbox)
 
+    def _bound(self) -> RunningLoop:
+        """The loop that a publish waits in."""
+        try:
+            return self._binding.loop or self._binding.bind()
+        except BaseException:
+            self._become_idle()
+            raise
+
     async def _let_all_readers_run(self, loop: RunningLoop, blocked: list[Mailbox]) -> None:
         """More turns, where many readers were woken: not all wake-ups fire in one turn."""
         for mailbox in blocked:
@@ -459,7 +412,7 @@ class Delivery(Generic[E]):
         waiter = Waiter(event, self._name, ticket, partial(self._blocked, targets))
         held: set[Mailbox] = set()
         try:
-            loop = self._binding.bind()
+            loop = self._bound()
             while targets.blocked:
                 waiter.hold_all(held)
                 self._gate.join(waiter, targets.blocked)
@@ -527,4 +480,3 @@ def _run(events: tuple[E, ...], start: int, stop: int) -> tuple[E, ...]:
         if type(events[at]) is not kind:
             return events[start:at]
     return events[start:stop]
-

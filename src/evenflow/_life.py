@@ -20,7 +20,7 @@ from ._readers import WakeUps
 from ._routing import wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Generator
 
     from ._history import History
     from ._loop import RunningLoop
@@ -75,8 +75,6 @@ class Life(Generic[E]):
         self._opened = 0
         self._changed: list[Event] = []
         """What waits for a change of the members: a take, a handled event, an end."""
-
-    # ------------------------------------------------------------------ subscriptions
 
     def open(
         self,
@@ -158,8 +156,6 @@ class Life(Generic[E]):
             self.delivery.ask(partial(self.gate.gone, mailbox))
         self.note_change()
 
-    # ------------------------------------------------------------------ the end
-
     @property
     def is_closed(self) -> bool:
         """Whether it takes no more events."""
@@ -193,8 +189,6 @@ class Life(Generic[E]):
             mailbox.free_all()
         self._tell_loop_ended(self)
 
-    # ------------------------------------------------------------------ waiting for others
-
     def enter(self) -> RunningLoop:
         """Somebody waits here: belong to the running loop."""
         return self.binding.bind()
@@ -222,7 +216,7 @@ class Life(Generic[E]):
             event.set()
 
     @contextmanager
-    def changes(self) -> Iterator[Callable[[], Awaitable[None]]]:
+    def changes(self) -> Generator[Callable[[], Awaitable[None]]]:
         """Gives a function that waits for the next change."""
         event = Event()
         self._changed.append(event)

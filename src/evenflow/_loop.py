@@ -34,20 +34,6 @@ class RunningLoop:
         waiting: the publish that each task waits in, over all subjects; ``_deadlock`` looks at it.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_asked_last",
-        "_effective_deadline",
-        "_loop",
-        "backend",
-        "budget",
-        "counts",
-        "is_pending",
-        "known",
-        "thread",
-        "waiting",
-    )
-
     def __init__(self, token: EventLoopToken) -> None:
         loop: Any = token.native_token
         self._loop: ref[Any] = ref(loop)

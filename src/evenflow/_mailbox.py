@@ -46,7 +46,9 @@ class UserFunctions:
 
     __slots__ = ("__weakref__", "key", "where")
 
-    def __init__(self, where: Callable[[Any], object] | None = None, key: Callable[[Any], object] | None = None) -> None:
+    def __init__(
+        self, where: Callable[[Any], object] | None = None, key: Callable[[Any], object] | None = None
+    ) -> None:
         self.where = where
         """Which events it wants, beyond their class."""
         self.key = key
@@ -120,8 +122,6 @@ class Mailbox:
         if self.conflated:
             unready.add(self)
 
-    # ------------------------------------------------------------------ what the user gave
-
     def ask(self, event: object, /) -> object:
         """What the subscription's own ``where`` says; a subscription that is gone wants nothing."""
         functions = self._functions()
@@ -131,8 +131,6 @@ class Mailbox:
         """What gives the key of an event; None where events are not conflated, or the subscription is gone."""
         functions = self._functions()
         return None if functions is None else functions.key
-
-    # ------------------------------------------------------------------ whether it can take an event
 
     def room(self) -> int:
         """Free slots, without those that are reserved; negative where more are reserved than are free."""
@@ -152,8 +150,6 @@ class Mailbox:
         elif not (self.reserved or self.conflated or self.end is not None) and self in self._unready:
             self._became_ready(self)
         return room
-
-    # ------------------------------------------------------------------ putting in
 
     def append(self, event: object) -> None:
         """Append an event to a ready mailbox, and look whether there is room for more."""
@@ -215,8 +211,6 @@ class Mailbox:
             )
         return event
 
-    # ------------------------------------------------------------------ slots that are kept for publishers
-
     def reserve(self) -> None:
         """Keep a slot for a publisher that waits, or the next one that comes free."""
         self.reserved += 1
@@ -236,8 +230,6 @@ class Mailbox:
         """From now on tell of each take, or of none any more."""
         self._tell = tell
         self.buffer.close_lane()
-
-    # ------------------------------------------------------------------ taking out
 
     def items(self) -> int:
         """How many items could be taken now; without limit once it has ended, so that every reader hears of it."""
@@ -275,8 +267,6 @@ class Mailbox:
             events += type(item) is not Gap
         return tuple(items) or NOTHING
 
-    # ------------------------------------------------------------------ the end
-
     def finish(self, end: End) -> None:
         """Nothing more comes in; what is buffered can still be taken, then comes ``end``."""
         if self.end is not None:
@@ -299,8 +289,6 @@ class Mailbox:
     def has_passed(self, mark: int) -> bool:
         """Whether everything that was buffered when the mark was made has left the buffer; for `drain`."""
         return self.discarded or self.buffer.has_passed(mark)
-
-    # ------------------------------------------------------------------ what it says of itself
 
     def ledger(self) -> SubscriptionStatistics:
         """Where every event that was wanted is now."""

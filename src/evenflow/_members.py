@@ -88,9 +88,6 @@ class Targets:
         self.starving: list[Mailbox] = []
         self.failed: list[tuple[Mailbox, BaseException]] = []
 
-    def __contains__(self, mailbox: Mailbox) -> bool:
-        return mailbox in self.of_class.everyone or mailbox in self.chosen
-
     def all(self) -> Collection[Mailbox]:
         """All of them, in no order."""
         everyone = self.of_class.everyone
@@ -130,8 +127,6 @@ class Members(Generic[E]):
         self.unready: set[Mailbox] = set()
         self.of_classes: dict[type, ClassTargets] = {}
 
-    # ------------------------------------------------------------------ coming and going
-
     def interest(self, wants: tuple[object, ...], where: object) -> Interest:
         """What a subscription says it wants, checked."""
         return self._router.interest(wants, where)
@@ -168,25 +163,20 @@ class Members(Generic[E]):
         return self._router.found_by(mailbox)
 
     def check_type(self, event: object) -> None:
-        """Refuse what the subject does not carry.
-
-        Raises:
-            TypeError: the event is none of the subject's classes.
-        """
+        """Refuse, with a ``TypeError``, what is none of the subject's classes."""
         if not isinstance(event, self._types):
             names = " | ".join(cls.__name__ for cls in self._types)
             raise TypeError(
                 f"{self._name} takes {names}, not {event!r}, which is a {type(event).__name__}; nobody got it"
             )
 
-    # ------------------------------------------------------------------ who wants an event, and has room for it
-
     def find(self, event: Any, published: int) -> Targets:
         """The subscriptions that want the event, before which ``published`` others were; asks users' functions once."""
-        of_class = self.of_classes.get(type(event))
+        kind: type = type(event)
+        of_class = self.of_classes.get(kind)
         if of_class is None:
             self.check_type(event)
-            of_class = self.of_classes[type(event)] = ClassTargets(self._router.route(type(event)))
+            of_class = self.of_classes[kind] = ClassTargets(self._router.route(kind))
         targets = Targets(of_class, self._last)
         if self._history_key is not None:
             targets.history_key = hashed(self._history_key(event))
@@ -195,7 +185,7 @@ class Members(Generic[E]):
         self.find_blocked(event, targets, published)
         return targets
 
-    def find_again(self, event: Any, targets: Targets, published: int) -> None:
+    def find_again(self, event: Any, targets: Targets, published: int) -> Targets:
         """After a wait: ask those that have subscribed since, forget those that have ended, measure room again."""
         targets.chosen = [mailbox for mailbox in targets.chosen if mailbox.end is None]
         if targets.asked != self._last:
@@ -206,9 +196,10 @@ class Members(Generic[E]):
                 new.append(mailbox)
             targets.asked = self._last
             for mailbox in reversed(new):
-                if mailbox not in targets and self._wants(mailbox, event, targets):
+                if mailbox not in targets.of_class.everyone and self._wants(mailbox, event, targets):
                     targets.chosen.append(mailbox)
         self.find_blocked(event, targets, published)
+        return targets
 
     def find_blocked(self, event: Any, targets: Targets, published: int, held: Collection[Mailbox] = ()) -> None:
         """Find those of the targets that have no room; a slot that is ``held`` is room for this event."""

@@ -80,9 +80,7 @@ class Subject(Signatures[E], Generic[E]):
         TypeError, ValueError: an argument makes no sense; the message says what would.
     """
 
-    def _set_up(
-        self, types: Any, name: Any, replay: int, replay_by: Any, replay_keys: int, stall_after: float
-    ) -> None:
+    def _set_up(self, types: Any, name: Any, replay: int, replay_by: Any, replay_keys: int, stall_after: float) -> None:
         whole(replay, "replay", 0)
         whole(replay_keys, "replay_keys", 1)
         self._types: tuple[type, ...] = classes_in(*types)

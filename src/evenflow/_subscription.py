@@ -50,7 +50,7 @@ class Subscription(Stream[W_co]):
     def __init__(self, life: Life[Any], mailbox: Mailbox, functions: UserFunctions, *, quiet: bool = False) -> None:
         self._life = life
         self._mailbox = mailbox
-        self._buffer: Buffer[Any] = mailbox.buffer
+        self._buffer: Buffer[W_co] = mailbox.buffer
         self._functions = functions
         """Kept alive here, and nowhere else."""
         self._quiet = quiet
@@ -59,8 +59,6 @@ class Subscription(Stream[W_co]):
         """The loop of the task that read last."""
         self._known: KnownTask = NOT_RUNNING
         """That task."""
-
-    # ------------------------------------------------------------------ receiving
 
     async def receive(self) -> W_co:
         """Wait for the next event.
@@ -117,8 +115,6 @@ class Subscription(Stream[W_co]):
             return Batches(self)
         return super().batches(size, within)
 
-    # ------------------------------------------------------------------ for operators, which own their source
-
     def _claim(self, owner: str, /) -> Node[W_co]:
         node = super()._claim(owner)
         self._buffer = NOTHING_TO_READ
@@ -141,8 +137,6 @@ class Subscription(Stream[W_co]):
         if not line.woken:
             self._raise_end(EndOfStream)
         raise WouldBlock
-
-    # ------------------------------------------------------------------ waiting for something to take
 
     async def _next(self, take: Callable[[list[int]], Any], end: type[Exception] = EndOfStream) -> Any:
         """What ``take`` finds, once there is anything and it is this task's turn; at the end raise ``end``."""
@@ -206,8 +200,6 @@ class Subscription(Stream[W_co]):
             self._mailbox.buffer.open_stream()
         self._mailbox.line.note_task(ref(task))
 
-    # ------------------------------------------------------------------ closing
-
     def close(self) -> None:
         """Detach from the subject; what is buffered is discarded, readers that wait get ``ClosedResourceError``."""
         self._quiet = True
@@ -239,8 +231,6 @@ class Subscription(Stream[W_co]):
                 stacklevel=1,
             )
 
-    # ------------------------------------------------------------------ what it says of itself
-
     @property
     def name(self) -> str:
         """The name it was given, or the subject's name and a number."""
@@ -263,7 +253,7 @@ class _OwnersReader(AsyncIterator[W_co]):
     __slots__ = ("_buffer", "_subscription")
 
     def __init__(self, subscription: Subscription[W_co]) -> None:
-        self._buffer = subscription._mailbox.buffer
+        self._buffer: Buffer[W_co] = subscription._mailbox.buffer
         self._subscription = subscription
 
     async def __anext__(self) -> W_co:
