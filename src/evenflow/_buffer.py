@@ -115,7 +115,7 @@ class Buffer(Generic[T]):
         self.replay = deque(events)
 
     def open_stream(self) -> MemoryObjectSendStream[deque[Any]]:
-        """Make the memory stream, which takes 1.5 KB and 4 us: when somebody begins to read, or with the first event."""
+        """Make the memory stream, which takes 1.5 KB and 4 us: when somebody first reads, or with the first event."""
         if self._sending is None:
             sending, receiving = create_memory_object_stream[deque[Any]](self.capacity)
             # A collector that finds subject, subscription and stream in one cycle closes the stream first, in silence.

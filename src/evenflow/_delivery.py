@@ -13,21 +13,18 @@ Our own destructors and other threads always defer.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from functools import partial
 from threading import get_ident
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
-from weakref import WeakSet
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-import anyio
 from anyio import WouldBlock
 from anyio.lowlevel import checkpoint
 
-from ._deadlock import WaitGraph
 from ._errors import SubjectClosed
 from ._fairness import DELIVERIES_A_TURN, GIVEN
 from ._gate import Gate, Waiter
+from ._waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,10 +37,6 @@ if TYPE_CHECKING:
 
 E = TypeVar("E")
 T = TypeVar("T")
-_log = logging.getLogger("evenflow.subject")
-
-TICK: Final = 0.5
-"""Seconds after which a publish that waits looks again: for a deadlock, and for a stall."""
 
 
 class Delivery(Generic[E]):
@@ -81,8 +74,7 @@ class Delivery(Generic[E]):
         self._detach = detach
         self._changed = changed
         self._unwanted = unwanted
-        self._stall_after = stall_after
-        self._stalled: WeakSet[Mailbox] = WeakSet()
+        self._waiting = Waiting(name, gate, stall_after)
         self.closed = False
         self.busy = False
         self.published: int = 0
@@ -207,15 +199,11 @@ class Delivery(Generic[E]):
         """Refuse, with a ``RuntimeError``, what a condition or a destructor would change while it is busy."""
         if self.busy:
             raise RuntimeError(
-                f"{self._name} is asking who wants an event, or delivering it: a condition only looks, and so does a key"
-                " or a destructor; publish, subscribe and receive from a task of your own, or after the publish"
+                f"{self._name} is asking who wants an event, or giving it out: a condition only looks, and so do a"
+                " key and a destructor; publish, subscribe and receive from a task of your own, or after the publish"
             )
         if self.deferred:
             self.run_deferred()
-
-    def defer(self, function: Callable[[], None]) -> None:
-        """Do this when it is idle, and somebody looks."""
-        self.deferred.append(function)
 
     def run_deferred(self) -> None:
         """Do what was deferred, unless it is busy."""
@@ -245,14 +233,14 @@ class Delivery(Generic[E]):
         """Take no more events; publishers that wait are refused."""
         self.closed = True
         self._members.close()
-        self._gate.wake_all()
+        self._gate.close()
 
     def _find(self, event: E) -> Targets:
         """Ask who wants the event, and who has no room for it. Busy from here on, unless it raises."""
         return self._asked(partial(self._members.find, event, self.published))
 
     def _find_again(self, event: E, targets: Targets) -> None:
-        """After a wait: ask those that have come since, and measure room again. Busy from here on, as above."""
+        """After a wait: ask those that have come since, and measure room again. Busy as above."""
         self.check_open()
         self._asked(partial(self._members.find_again, event, targets, self.published))
 
@@ -308,10 +296,6 @@ class Delivery(Generic[E]):
             self.run_deferred()
         if not reached:
             self._unwanted(event)
-
-    def _detach_disconnected(self, targets: Targets) -> None:
-        for mailbox in [mailbox for mailbox in targets.all() if mailbox.end is not None]:
-            self._detach(mailbox, mailbox.end or SubjectClosed)
 
     def _publish_run(self, events: tuple[E, ...], at: int) -> tuple[int, int]:
         """Append as many events from ``at`` on as can all be appended now to all that want them.
@@ -373,7 +357,7 @@ class Delivery(Generic[E]):
             await loop.turn()
             for mailbox in blocked:
                 if mailbox.room() < 0:
-                    await self._let_all_readers_run(loop, blocked)
+                    await _let_all_readers_run(loop, blocked)
                     break
         except BaseException:
             if self._binding.loop is loop:  # else the loop has ended, and took the slots back
@@ -398,18 +382,16 @@ class Delivery(Generic[E]):
             self._become_idle()
             raise
 
-    async def _let_all_readers_run(self, loop: RunningLoop, blocked: list[Mailbox]) -> None:
-        """More turns, where many readers were woken: not all wake-ups fire in one turn."""
-        for mailbox in blocked:
-            while mailbox.room() < 0 and mailbox.line.is_queued() and not self.closed:
-                await loop.turn()
-        await loop.turn()  # trio may run us before the readers in the first turn
-
     async def _wait_and_commit(
         self, event: E, targets: Targets, ticket: int, claim: Callable[[], None] | None = None
     ) -> int:
         """Wait until there is a slot in each mailbox that needs one, then commit. Idle only while it waits."""
-        waiter = Waiter(event, self._name, ticket, partial(self._blocked, targets))
+
+        def blocked(waiter: Waiter) -> list[Mailbox]:
+            self._members.find_blocked(event, targets, self.published, waiter.held)
+            return targets.blocked
+
+        waiter = Waiter(event, self._name, ticket, blocked)
         held: set[Mailbox] = set()
         try:
             loop = self._bound()
@@ -417,60 +399,12 @@ class Delivery(Generic[E]):
                 waiter.hold_all(held)
                 self._gate.join(waiter, targets.blocked)
                 self._become_idle()
-                await self._wait_for_turn(loop, waiter)
+                await self._waiting.until_granted(loop, waiter)
                 held = waiter.give_back_all()
                 self._find_again(event, targets)
             return self._commit(event, targets, claim)
         finally:
             self.ask(partial(self._gate.leave, waiter, held))
-
-    def _blocked(self, targets: Targets, waiter: Waiter) -> list[Mailbox]:
-        """The mailboxes that have no slot now for a publish that waits."""
-        self._members.find_blocked(waiter.event, targets, self.published, waiter.held)
-        return targets.blocked
-
-    async def _wait_for_turn(self, loop: RunningLoop, waiter: Waiter) -> None:
-        """Sleep until the gate lets this publish go, looking up every now and then."""
-        task = loop.current_task()
-        graph = WaitGraph(loop.waiting, loop.backend)
-        loop.waiting[task] = waiter
-        try:
-            await self._sleep_until_granted(graph, task, waiter)
-        finally:
-            loop.waiting.pop(task, None)
-
-    async def _sleep_until_granted(self, graph: WaitGraph, task: object, waiter: Waiter) -> None:
-        graph.refuse_deadlock(task)
-        while not waiter.granted or self._gate.comes_before(waiter):
-            if waiter.granted:
-                await checkpoint()
-                continue
-            if self.closed:
-                return
-            waiter.note_time(anyio.current_time())
-            wake_up = waiter.wake_up
-            assert wake_up is not None  # it has joined
-            with anyio.move_on_after(min(TICK, self._stall_after)):
-                await wake_up.wait()
-            if not wake_up.is_set():
-                graph.refuse_deadlock(task)
-                self._log_stalls(waiter, graph, anyio.current_time() - self._stall_after)
-
-    def _log_stalls(self, waiter: Waiter, graph: WaitGraph, long_ago: float) -> None:
-        """Log, once each, the mailboxes that this publish has waited for since ``long_ago``."""
-        for mailbox, since in waiter.since.items():
-            if since > long_ago or mailbox in self._stalled or mailbox not in waiter.missing:
-                continue
-            self._stalled.add(mailbox)
-            _log.warning(
-                "%s, made at %s:%s, has held a publisher of %s for more than %s s: its buffer of %s is full and %s",
-                mailbox.name,
-                *mailbox.created_at,
-                self._name,
-                self._stall_after,
-                mailbox.buffer.capacity,
-                "its readers are slow" if graph.readers(mailbox) else "nobody reads it",
-            )
 
 
 def _run(events: tuple[E, ...], start: int, stop: int) -> tuple[E, ...]:
@@ -480,3 +414,11 @@ def _run(events: tuple[E, ...], start: int, stop: int) -> tuple[E, ...]:
         if type(events[at]) is not kind:
             return events[start:at]
     return events[start:stop]
+
+
+async def _let_all_readers_run(loop: RunningLoop, blocked: list[Mailbox]) -> None:
+    """More turns, where many readers were woken: not all wake-ups fire in one turn."""
+    for mailbox in blocked:
+        while mailbox.room() < 0 and mailbox.line.is_queued() and mailbox.end is None:
+            await loop.turn()
+    await loop.turn()  # trio may run us before the readers in the first turn

@@ -116,13 +116,15 @@ class Gate:
 
     Attributes:
         queue: all of them, the earliest first.
+        closed: whether the subject takes no more events.
     """
 
-    __slots__ = ("_tickets", "_note_take", "queue")
+    __slots__ = ("_note_take", "_tickets", "closed", "queue")
 
     def __init__(self, note_take: Callable[[Mailbox], None]) -> None:
         self.queue: list[Waiter] = []
         self._tickets = 0
+        self.closed = False
         self._note_take = note_take
         """What a mailbox calls at each take while somebody waits for it."""
 
@@ -167,14 +169,15 @@ class Gate:
                 self._grant_if_complete(waiter)
 
     def leave(self, waiter: Waiter, had: Collection[Mailbox]) -> None:
-        """A publish has run, or was cancelled or refused: what it held, or ``had``, and did not use goes to the next."""
+        """A publish has run, or was called off: what it held, or ``had``, and did not use goes to the next."""
         if waiter in self.queue:
             self.queue.remove(waiter)
         for mailbox in waiter.give_back_all() | set(had):
             self.freed(mailbox)
 
-    def wake_all(self) -> None:
-        """The subject was closed: everybody looks for themselves."""
+    def close(self) -> None:
+        """The subject takes no more events: nobody needs to wait."""
+        self.closed = True
         for waiter in self.queue:
             waiter.wake()
 

@@ -128,13 +128,13 @@ class Life(Generic[E]):
         """Close a subscription: what is buffered is discarded."""
         self.binding.check()
         if self.delivery.busy:
-            self.delivery.defer(partial(self._discard, mailbox))
+            self.delivery.deferred.append(partial(self._discard, mailbox))
         else:
             self._discard(mailbox)
 
     def detach_later(self, mailbox: Mailbox) -> None:
         """A subscription lost its last reference, in whatever thread and in the middle of whatever."""
-        self.delivery.defer(partial(self._discard, mailbox))
+        self.delivery.deferred.append(partial(self._discard, mailbox))
         loop = self.binding.loop
         if loop is not None:
             with suppress(RuntimeError):  # the loop has ended: whoever looks next does it
@@ -167,7 +167,7 @@ class Life(Generic[E]):
         if error is not None and not isinstance(error, BaseException):
             raise TypeError(f"close takes an exception for the readers, or nothing, not {error!r}")
         if self.delivery.busy:
-            self.delivery.defer(partial(self._close, error))
+            self.delivery.deferred.append(partial(self._close, error))
         else:
             self._close(error)
 

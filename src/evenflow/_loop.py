@@ -62,7 +62,7 @@ class RunningLoop:
     def is_cancelled(self) -> bool:
         """Whether the task that runs is being cancelled, or the scope that it is in.
 
-        anyio's description of a task answers in 0.2 us, and takes 2.4 us to make: it is made for a task that asks again.
+        anyio's description of a task answers in 0.2 us, and takes 2.4 us to make: it is made for one that asks again.
         """
         if self.known.cr_running:  # the caller has seen that it is this loop's thread
             return self.is_pending()

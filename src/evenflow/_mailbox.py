@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 Overflow: TypeAlias = Literal["block", "drop_oldest", "drop_newest", "disconnect"]
-"""What happens when the buffer is full: the publisher waits, the oldest or the newest event is dropped, or the subscriber is disconnected."""
+"""What happens when the buffer is full: see the table."""
 
 NOTHING: Final = object()
 """There is nothing to take; not None, which may be an event."""
@@ -146,7 +146,8 @@ class Mailbox:
         buffer = self.buffer
         room = buffer.capacity - self.reserved - len(buffer.outbox) - len(buffer.inbox)  # as `room`
         if room <= 0:
-            self._unready.add(self)
+            if self.end is None:
+                self._unready.add(self)
         elif not (self.reserved or self.conflated or self.end is not None) and self in self._unready:
             self._became_ready(self)
         return room

@@ -170,9 +170,9 @@ class Members(Generic[E]):
                 f"{self._name} takes {names}, not {event!r}, which is a {type(event).__name__}; nobody got it"
             )
 
-    def find(self, event: Any, published: int) -> Targets:
+    def find(self, event: object, published: int) -> Targets:
         """The subscriptions that want the event, before which ``published`` others were; asks users' functions once."""
-        kind: type = type(event)
+        kind = type(event)
         of_class = self.of_classes.get(kind)
         if of_class is None:
             self.check_type(event)
@@ -241,7 +241,7 @@ class Members(Generic[E]):
         return False
 
     def _key(self, mailbox: Mailbox, event: Any, targets: Targets) -> object:
-        """The event's key at this mailbox, asked once; ``FAILED`` if its function raised, or the subscription is gone."""
+        """The event's key at this mailbox, asked once; ``FAILED`` where there is none to be had."""
         keys = targets.keys
         if mailbox in keys:
             return keys[mailbox]

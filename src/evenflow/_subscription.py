@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import AsyncIterator
 from functools import partial
 from threading import get_ident
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from weakref import ref
 
 from anyio import EndOfStream, WouldBlock
@@ -16,7 +16,7 @@ from ._backends import NOT_RUNNING
 from ._buffer import Buffer
 from ._fairness import DELIVERIES_A_TURN, TAKEN
 from ._mailbox import NOTHING
-from .streams import Stream
+from .streams._stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from .streams._node import Node
 
 W_co = TypeVar("W_co", covariant=True)
-
-NOTHING_TO_READ: Final[Buffer[Any]] = Buffer(1)
-"""What a subscription reads that an operator owns: nothing, so that each read is looked at, and refused."""
 
 
 class Subscription(Stream[W_co]):
@@ -117,7 +114,7 @@ class Subscription(Stream[W_co]):
 
     def _claim(self, owner: str, /) -> Node[W_co]:
         node = super()._claim(owner)
-        self._buffer = NOTHING_TO_READ
+        self._buffer = Buffer(1)  # empty for ever: each read but the owner's is looked at, and refused
         return node
 
     def _reader(self) -> AsyncIterator[W_co]:

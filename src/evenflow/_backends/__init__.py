@@ -87,7 +87,7 @@ class Backend:
             gone, the second argument is called with that, and it must not be asked any more.
         turn: lets the loop turn once, when awaited: a checkpoint.
         wake_up: makes what a reader sleeps on.
-        call_soon: has a loop call a function that raises nothing, from whatever thread; ``RuntimeError`` if it has ended.
+        call_soon: has a loop call a function that raises nothing, from any thread; ``RuntimeError`` if it has ended.
         loop_has_ended: whether a loop will never run again.
         task_has_ended: whether a task will never run again.
         task_name: what a person calls a task.
