@@ -237,16 +237,17 @@ class Delivery(Generic[E]):
 
     def _find(self, event: E) -> Targets:
         """Ask who wants the event, and who has no room for it. Busy from here on, unless it raises."""
+        self.busy = True
         return self._asked(partial(self._members.find, event, self.published))
 
     def _find_again(self, event: E, targets: Targets) -> None:
         """After a wait: ask those that have come since, and measure room again. Busy as above."""
-        self.check_open()
+        self.busy = True
         self._asked(partial(self._members.find_again, event, targets, self.published))
 
     def _asked(self, find: Callable[[], Targets]) -> Targets:
-        self.busy = True
         try:
+            self.check_open()
             targets = find()
             for mailbox, error in targets.failed:  # what a subscription's own function raises is its end alone
                 targets.remove(mailbox)
