@@ -29,6 +29,8 @@ from ._waiting import Waiting
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from anyio import Event
+
     from ._binding import LoopBinding
     from ._history import History
     from ._loop import RunningLoop
@@ -59,6 +61,7 @@ class Delivery(Generic[E]):
         binding: LoopBinding,
         history: History | None,
         detach: Callable[[Mailbox, End], None],
+        watchers: list[Event],
         changed: Callable[[], None],
         unwanted: Callable[[E], None],
         stall_after: float,
@@ -72,6 +75,7 @@ class Delivery(Generic[E]):
         self._of_classes = {} if history is not None else members.of_classes
         """Who wants events of each class; empty where each event must also be kept."""
         self._detach = detach
+        self._watchers = watchers
         self._changed = changed
         self._unwanted = unwanted
         self._waiting = Waiting(name, gate, stall_after)
@@ -121,8 +125,10 @@ class Delivery(Generic[E]):
         self.published += 1
         self.deliveries += reached
         loop.counts[GIVEN] += reached
-        if not reached or self.deferred:
-            self._settle(event, reached)
+        if self.deferred:
+            self.run_deferred()
+        if not reached:
+            self._unwanted(event)
         return reached
 
     def _commit_or_wait(self, event: E) -> int | Targets:
@@ -138,7 +144,7 @@ class Delivery(Generic[E]):
         # where all readers are about to run, a turn of the loop costs a quarter of what the queue costs
         if targets and targets.blocked and not self._gate.queue and await self._let_readers_run(targets.blocked):
             if not targets.nobody_was_asked():
-                self._find_again(event, targets)
+                self._find(event, targets)
             elif isinstance(outcome := self.publish_at_once(event), int):
                 return outcome
             else:
@@ -235,20 +241,19 @@ class Delivery(Generic[E]):
         self._members.close()
         self._gate.close()
 
-    def _find(self, event: E) -> Targets:
-        """Ask who wants the event, and who has no room for it. Busy from here on, unless it raises."""
-        self.busy = True
-        return self._asked(partial(self._members.find, event, self.published))
+    def _find(self, event: E, again: Targets | None = None) -> Targets:
+        """Ask who wants the event, and who has no room for it; after a wait ``again``, who has come since.
 
-    def _find_again(self, event: E, targets: Targets) -> None:
-        """After a wait: ask those that have come since, and measure room again. Busy as above."""
+        Busy from here on, unless it raises.
+        """
         self.busy = True
-        self._asked(partial(self._members.find_again, event, targets, self.published))
-
-    def _asked(self, find: Callable[[], Targets]) -> Targets:
         try:
-            self.check_open()
-            targets = find()
+            if self.closed:
+                self.check_open()
+            if again is None:
+                targets = self._members.find(event, self.published)
+            else:
+                targets = self._members.find_again(event, again, self.published)
             for mailbox, error in targets.failed:  # what a subscription's own function raises is its end alone
                 targets.remove(mailbox)
                 self._detach(mailbox, error)
@@ -266,14 +271,15 @@ class Delivery(Generic[E]):
         try:
             if claim is not None:
                 claim()
-            for mailbox in targets.all():
+            wanting = targets.all()
+            for mailbox in wanting:
                 if mailbox not in self._unready:
                     mailbox.append(event)
                     continue
                 offered.append(mailbox.offer(event, targets.keys.get(mailbox)))
                 if mailbox.end is not None:
                     disconnected.append(mailbox)
-            reached = len(targets.all())
+            reached = len(wanting)
             self.published += 1
             self.deliveries += reached
             if (loop := self._binding.loop or self._binding.here()) is not None:
@@ -284,19 +290,15 @@ class Delivery(Generic[E]):
                 self._detach(mailbox, mailbox.end or SubjectClosed)
             for mailbox in targets.keys if self._gate.queue else ():
                 self._gate.look_again(mailbox)
+            if offered and self._watchers:
+                self._changed()
         finally:
-            self._become_idle()
-        if offered:
-            self._changed()
-        self._settle(event, reached)
-        return reached
-
-    def _settle(self, event: E, reached: int) -> None:
-        """After the instant: do what was deferred, and tell of an event that nobody wanted."""
-        if self.deferred:
-            self.run_deferred()
+            self.busy = False
+            if self.deferred:
+                self.run_deferred()
         if not reached:
             self._unwanted(event)
+        return reached
 
     def _publish_run(self, events: tuple[E, ...], at: int) -> tuple[int, int]:
         """Append as many events from ``at`` on as can all be appended now to all that want them.
@@ -338,7 +340,7 @@ class Delivery(Generic[E]):
             for mailbox in targets.starving:
                 mailbox.line.wake_now()
             await checkpoint()
-            self._find_again(event, targets)
+            self._find(event, targets)
             if targets.blocked or not targets.starving:
                 return
 
@@ -402,7 +404,7 @@ class Delivery(Generic[E]):
                 self._become_idle()
                 await self._waiting.until_granted(loop, waiter)
                 held = waiter.give_back_all()
-                self._find_again(event, targets)
+                self._find(event, targets)
             return self._commit(event, targets, claim)
         finally:
             self.ask(partial(self._gate.leave, waiter, held))

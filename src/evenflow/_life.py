@@ -59,6 +59,8 @@ class Life(Generic[E]):
         self.binding = LoopBinding(name, self._loop_ended)
         self.members: Members[E] = Members(name, types, None if history is None else history.key)
         self.gate = Gate(self.note_take)
+        self._watchers: list[Event] = []
+        """Whoever waits for a change: an event that is taken, dropped, replaced or handled, or an end."""
         self.delivery: Delivery[E] = Delivery(
             name,
             members=self.members,
@@ -66,6 +68,7 @@ class Life(Generic[E]):
             binding=self.binding,
             history=history,
             detach=self._finish,
+            watchers=self._watchers,
             changed=self.note_change,
             unwanted=unwanted,
             stall_after=stall_after,
@@ -73,8 +76,6 @@ class Life(Generic[E]):
         self._tell_loop_ended = loop_ended
         self._wake_ups = WakeUps()
         self._opened = 0
-        self._changed: list[Event] = []
-        """What waits for a change of the members: a take, a handled event, an end."""
 
     def open(
         self,
@@ -184,7 +185,7 @@ class Life(Generic[E]):
         """The loop has ended: whoever waited there waits no more."""
         self.gate.abandon()
         self._wake_ups.forget()
-        self._changed.clear()
+        self._watchers.clear()
         for mailbox in self.members.active:
             mailbox.free_all()
         self._tell_loop_ended(self)
@@ -207,28 +208,28 @@ class Life(Generic[E]):
         """A reader has taken an event from a mailbox that somebody waits for."""
         self.delivery.ask(lambda: self.gate.freed(mailbox))
         self.note_change()
-        if not self._changed and not self.gate.is_waited_for(mailbox):
+        if not self._watchers and not self.gate.is_waited_for(mailbox):
             mailbox.watch(None)
 
     def note_change(self) -> None:
         """Something was taken, handled, or has ended."""
-        for event in self._changed:
+        for event in self._watchers:
             event.set()
 
     @contextmanager
     def changes(self) -> Generator[Callable[[], Awaitable[None]]]:
         """Gives a function that waits for the next change."""
         event = Event()
-        self._changed.append(event)
+        self._watchers.append(event)
 
         async def changed() -> None:
             nonlocal event
             await event.wait()
-            at = self._changed.index(event)
-            event = self._changed[at] = Event()
+            at = self._watchers.index(event)
+            event = self._watchers[at] = Event()
 
         try:
             yield changed
         finally:
-            if event in self._changed:
-                self._changed.remove(event)
+            if event in self._watchers:
+                self._watchers.remove(event)

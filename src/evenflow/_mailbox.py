@@ -186,9 +186,10 @@ class Mailbox:
                 return self._drop_newest(event)
             given_up = self._drop_oldest()
         buffer.put(key, event)
-        self.measure()
-        if (line := self.line).asleep:
-            line.wake(self.items())
+        if not self.conflated:
+            self.measure()
+        if (line := self.line).asleep and not line.woken:
+            line.wake_one()
         return given_up
 
     def _drop_oldest(self) -> object:

@@ -209,7 +209,12 @@ class Members(Generic[E]):
             mailbox.measure()
         targets.blocked = []
         targets.starving = []
-        for mailbox in self._unready_among(targets) if self.unready else ():
+        if not self.unready:
+            return
+        among = targets.of_class.everyone.keys() & self.unready
+        if targets.chosen:
+            among |= self.unready.intersection(targets.chosen)
+        for mailbox in among:
             key = self._key(mailbox, event, targets) if mailbox.conflated else None
             if mailbox.measure() > 0 or mailbox in held or mailbox.end is not None or key is FAILED:
                 continue
@@ -219,16 +224,6 @@ class Members(Generic[E]):
                 targets.blocked.append(mailbox)
             elif mailbox.line.woken:
                 targets.starving.append(mailbox)
-
-    def _unready_among(self, targets: Targets) -> list[Mailbox]:
-        unready, everyone = self.unready, targets.of_class.everyone
-        if len(unready) < len(everyone):  # the cost follows the smaller of the two
-            found = [mailbox for mailbox in list(unready) if mailbox in everyone]
-        else:
-            found = [mailbox for mailbox in everyone if mailbox in unready]
-        if targets.chosen:
-            found += [mailbox for mailbox in targets.chosen if mailbox in unready]
-        return found
 
     def _wants(self, mailbox: Mailbox, event: object, targets: Targets) -> bool:
         """Ask one subscription, outside the index."""
