@@ -141,22 +141,28 @@ class Delivery(Generic[E]):
     ) -> int:
         """Give the event out when there is room, after a look at everything where ``publish_at_once`` asked for it."""
         ticket = self._gate.ticket()
+        freed: list[Mailbox] = []
         # where all readers are about to run, a turn of the loop costs a quarter of what the queue costs
         if targets and targets.blocked and not self._gate.queue and await self._let_readers_run(targets.blocked):
+            freed = targets.blocked
             if not targets.nobody_was_asked():
                 self._find(event, targets)
             elif isinstance(outcome := self.publish_at_once(event), int):
                 return outcome
             else:
                 targets = outcome
-        if targets is None:
-            await self._begin()
-            targets = self._find(event)
-        if targets.starving and not targets.blocked:
-            await self._let_starving_read(event, targets)
-        if targets.blocked:
-            return await self._wait_and_commit(event, targets, ticket, claim)
-        return self._commit(event, targets, claim)
+        try:
+            if targets is None:
+                await self._begin()
+                targets = self._find(event)
+            if targets.starving and not targets.blocked:
+                await self._let_starving_read(event, targets)
+            if targets.blocked:
+                return await self._wait_and_commit(event, targets, ticket, claim, freed)
+            return self._commit(event, targets, claim)
+        except BaseException:
+            self.ask(partial(self._pass_on, freed))
+            raise
 
     async def _begin(self) -> None:
         """Look where this runs, whether it is cancelled, and whether the loop should turn."""
@@ -364,17 +370,18 @@ class Delivery(Generic[E]):
                     break
         except BaseException:
             if self._binding.loop is loop:  # else the loop has ended, and took the slots back
-                self.ask(partial(self._give_back, blocked))
+                for mailbox in blocked:
+                    mailbox.release()
+                self.ask(partial(self._pass_on, blocked))
             raise
         for mailbox in blocked:
             mailbox.release()
             mailbox.measure()
         return True
 
-    def _give_back(self, blocked: list[Mailbox]) -> None:
-        """A publish that let readers run was cancelled: the slots that were kept for it go to the next."""
-        for mailbox in blocked:
-            mailbox.release()
+    def _pass_on(self, freed: list[Mailbox]) -> None:
+        """A publish that let readers run was called off: the slots that they freed go to the next."""
+        for mailbox in freed:
             self._gate.freed(mailbox)
 
     def _bound(self) -> RunningLoop:
@@ -386,16 +393,19 @@ class Delivery(Generic[E]):
             raise
 
     async def _wait_and_commit(
-        self, event: E, targets: Targets, ticket: int, claim: Callable[[], None] | None = None
+        self, event: E, targets: Targets, ticket: int, claim: Callable[[], None] | None, freed: list[Mailbox]
     ) -> int:
-        """Wait until there is a slot in each mailbox that needs one, then commit. Idle only while it waits."""
+        """Wait until there is a slot in each mailbox that needs one, then commit. Idle only while it waits.
+
+        What was ``freed`` while it let readers run is its own: it came before all that wait.
+        """
 
         def blocked(waiter: Waiter) -> list[Mailbox]:
             self._members.find_blocked(event, targets, self.published, waiter.held)
             return targets.blocked
 
         waiter = Waiter(event, self._name, ticket, blocked)
-        held: set[Mailbox] = set()
+        held = {mailbox for mailbox in freed if mailbox.room() > 0}
         try:
             loop = self._bound()
             while targets.blocked:
