@@ -137,7 +137,7 @@ def test_a_reader_may_pop_from_the_open_lane_without_asking() -> None:
     assert all_of(buffer) == [2]
 
 
-@pytest.mark.parametrize(("count", "opens"), [(RATION + 1, True), (RATION + 2, False)])
+@pytest.mark.parametrize("count, opens", [(RATION + 1, True), (RATION + 2, False)])
 def test_a_long_outbox_opens_no_lane(count: int, opens: bool) -> None:
     """So many events at once would hold the loop for too long."""
     buffer = filled(count, capacity=count)

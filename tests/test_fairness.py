@@ -8,7 +8,7 @@ from evenflow._fairness import DELIVERIES_A_TURN, GIVEN, TAKEN, FairnessBudget
 
 
 @pytest.mark.parametrize(
-    ("given", "used_up"), [(0, False), (DELIVERIES_A_TURN - 1, False), (DELIVERIES_A_TURN, True), (10**6, True)]
+    "given, used_up", [(0, False), (DELIVERIES_A_TURN - 1, False), (DELIVERIES_A_TURN, True), (10**6, True)]
 )
 def test_a_publisher_lets_the_loop_turn_after_a_number_of_deliveries(given: int, used_up: bool) -> None:
     """The budget is used up with the last delivery of the turn, not before."""

@@ -292,7 +292,7 @@ def test_each_task_that_has_read_is_known_once_while_it_exists() -> None:
     assert len(at._tasks) == 2
 
 
-@pytest.mark.parametrize(("expected", "known", "all_known"), [(0, 1, True), (2, 1, False), (2, 2, True)])
+@pytest.mark.parametrize("expected, known, all_known", [(0, 1, True), (2, 1, False), (2, 2, True)])
 def test_it_says_whether_all_tasks_that_will_read_are_known(expected: int, known: int, all_known: bool) -> None:
     """An observer's second task may not have begun."""
     at = line()
