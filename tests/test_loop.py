@@ -113,6 +113,7 @@ def test_the_answer_is_about_the_task_that_runs(backend: str) -> None:
         with anyio.CancelScope() as scope:
             scope.cancel()
             ask(expected=True)
+            await lowlevel.checkpoint()
 
     async def main() -> None:
         loops.append(running_loop())

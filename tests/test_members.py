@@ -140,7 +140,7 @@ def test_a_where_that_raises_wants_nothing_and_is_named() -> None:
 def test_an_event_that_the_subject_does_not_carry_is_refused() -> None:
     """The error names what it carries, and no target of that class is kept."""
     scene = Scene(Order)
-    with pytest.raises(TypeError, match="orders takes Order, not .*Note.*nobody got it"):
+    with pytest.raises(TypeError, match=r"orders takes Order, not .*Note.*nobody got it"):
         scene.find(Note())
     assert Note not in scene.members.plain
 
