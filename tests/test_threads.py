@@ -97,9 +97,9 @@ class Scene:
     def __init__(self, life: Life[Note], courier: Courier, box: Mailbox) -> None:
         self.life, self.courier, self.box = life, courier, box
 
-    async def publish(self, n: int, timeout: float | None = None) -> int:
+    async def publish(self, n: int, seconds: float | None = None) -> int:
         """Publish in a thread, and wait for it."""
-        return await anyio.to_thread.run_sync(partial(self.courier.publish, Note(n=n), timeout), abandon_on_cancel=True)
+        return await anyio.to_thread.run_sync(partial(self.courier.publish, Note(n=n), seconds), abandon_on_cancel=True)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Let other tasks and threads go on until this holds."""
@@ -154,13 +154,13 @@ async def test_where_there_is_no_room_the_thread_waits() -> None:
 
 
 @both_real
-@pytest.mark.parametrize("timeout", [0, 0.01])
-async def test_whoever_has_no_time_withdraws_and_nobody_gets_the_event(timeout: float) -> None:
+@pytest.mark.parametrize("seconds", [0, 0.01])
+async def test_whoever_has_no_time_withdraws_and_nobody_gets_the_event(seconds: float) -> None:
     """Whether it does not wait at all, or not long enough; the wait in the loop ends as well."""
     async with scene(capacity=1) as at:
         at.life.delivery.publish_nowait(Note(n=0))
         with pytest.raises(TimeoutError, match="nobody got it"):
-            await at.publish(1, timeout)
+            await at.publish(1, seconds)
         await at.until(lambda: at.life.gate.waiting() == 0)
         assert at.numbers() == [0]
         assert at.box.room() == 1
