@@ -35,4 +35,4 @@ from ._statistics import (
 )
 from ._subject import Publisher as Publisher, Source as Source, Subject as Subject
 from ._subscription import Subscription as Subscription
-from .streams import Stream as Stream, interval as interval, stream as stream, timer as timer
+from .streams._stream import Stream as Stream, interval as interval, stream as stream, timer as timer

@@ -82,8 +82,6 @@ class Buffer(Generic[T]):
         self._receiving: MemoryObjectReceiveStream[deque[Any]] | None = None
         self._close_stream: finalize[..., Any] | None = None
 
-    # ------------------------------------------------------------------ what lies there
-
     def __len__(self) -> int:
         return len(self.replay) + len(self.outbox) + len(self.inbox)
 
@@ -98,8 +96,6 @@ class Buffer(Generic[T]):
     def tail(self) -> int:
         """The position that the next event will have."""
         return self.moved + self.dropped + len(self.inbox)
-
-    # ------------------------------------------------------------------ putting in
 
     def begin(self) -> deque[Any]:
         """Put the inbox, which is empty, into the stream; returns it, to be appended to."""
@@ -119,7 +115,7 @@ class Buffer(Generic[T]):
         self.replay = deque(events)
 
     def open_stream(self) -> MemoryObjectSendStream[deque[Any]]:
-        """Make the memory stream, which takes 1.5 KB and 4 us: when somebody begins to read, or with the first event."""
+        """Make the memory stream, which takes 1.5 KB and 4 us: when somebody first reads, or with the first event."""
         if self._sending is None:
             sending, receiving = create_memory_object_stream[deque[Any]](self.capacity)
             # A collector that finds subject, subscription and stream in one cycle closes the stream first, in silence.
@@ -129,8 +125,6 @@ class Buffer(Generic[T]):
                 return self._sending
             self._sending, self._receiving, self._close_stream = sending, receiving, close
         return self._sending
-
-    # ------------------------------------------------------------------ taking out
 
     def take(self) -> T:
         """The oldest event; there is one."""
@@ -247,14 +241,14 @@ class ConflatedBuffer(Buffer[T]):
         self.sequence: int = 0
         self._cells: dict[object, Cell] = {}
 
-    def holds(self, key: object) -> bool:
-        """Whether an event of this key is buffered."""
-        return key in self._cells
+    def find(self, key: object) -> Cell | None:
+        """The cell of this key, if one is buffered."""
+        return self._cells.get(key)
 
-    def replace(self, key: object, event: T) -> object:
-        """Replace the buffered event of this key; returns the one before it."""
+    def replace(self, cell: Cell, event: T) -> object:
+        """Replace the event of this cell; returns the one before it."""
         self.sequence += 1
-        return self._cells[key].replace(event, self.sequence)
+        return cell.replace(event, self.sequence)
 
     def put(self, key: object, event: T) -> None:
         """Append the event of a key that is not buffered; the caller has seen that there is room."""
@@ -275,7 +269,7 @@ class ConflatedBuffer(Buffer[T]):
         if self.replay:
             return super().take()
         cell = cast("Cell", super().take())
-        del self._cells[cell.key]
+        self._cells.pop(cell.key, None)  # a key whose == changes its mind may not be found
         return cast("T", cell.event)
 
     def take_all(self, most: int) -> tuple[T, ...]:
@@ -288,7 +282,7 @@ class ConflatedBuffer(Buffer[T]):
     def drop_oldest(self) -> object:
         """Take away the oldest cell unread."""
         cell = cast("Cell", super().drop_oldest())
-        del self._cells[cell.key]
+        self._cells.pop(cell.key, None)
         return cell
 
     def clear(self) -> list[object]:

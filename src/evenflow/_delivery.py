@@ -13,24 +13,23 @@ Our own destructors and other threads always defer.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from functools import partial
 from threading import get_ident
-from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
-from weakref import WeakSet
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-import anyio
 from anyio import WouldBlock
 from anyio.lowlevel import checkpoint
 
-from ._deadlock import WaitGraph
 from ._errors import SubjectClosed
 from ._fairness import DELIVERIES_A_TURN, GIVEN
 from ._gate import Gate, Waiter
+from ._waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable
+
+    from anyio import Event
 
     from ._binding import LoopBinding
     from ._history import History
@@ -40,10 +39,6 @@ if TYPE_CHECKING:
 
 E = TypeVar("E")
 T = TypeVar("T")
-_log = logging.getLogger("evenflow.subject")
-
-TICK: Final = 0.5
-"""Seconds after which a publish that waits looks again: for a deadlock, and for a stall."""
 
 
 class Delivery(Generic[E]):
@@ -57,25 +52,6 @@ class Delivery(Generic[E]):
         deferred: what could not be done at once, in order.
     """
 
-    __slots__ = (
-        "_binding",
-        "_detach",
-        "_gate",
-        "_history",
-        "_members",
-        "_name",
-        "_plain",
-        "_stall_after",
-        "_stalled",
-        "_unready",
-        "_unwanted",
-        "busy",
-        "closed",
-        "deferred",
-        "deliveries",
-        "published",
-    )
-
     def __init__(
         self,
         name: str,
@@ -85,6 +61,8 @@ class Delivery(Generic[E]):
         binding: LoopBinding,
         history: History | None,
         detach: Callable[[Mailbox, End], None],
+        watchers: list[Event],
+        changed: Callable[[], None],
         unwanted: Callable[[E], None],
         stall_after: float,
     ) -> None:
@@ -94,19 +72,18 @@ class Delivery(Generic[E]):
         self._binding = binding
         self._history = history
         self._unready = members.unready
-        self._plain = {} if history is not None else members.plain
-        """The targets of events about which nobody is asked, where nothing is kept of them either."""
+        self._of_classes = {} if history is not None else members.of_classes
+        """Who wants events of each class; empty where each event must also be kept."""
         self._detach = detach
+        self._watchers = watchers
+        self._changed = changed
         self._unwanted = unwanted
-        self._stall_after = stall_after
-        self._stalled: WeakSet[Mailbox] = WeakSet()
+        self._waiting = Waiting(name, gate, stall_after)
         self.closed = False
         self.busy = False
         self.published: int = 0
         self.deliveries: int = 0
         self.deferred: deque[Callable[[], None]] = deque()
-
-    # ------------------------------------------------------------------ publishing
 
     def publish_at_once(self, event: E) -> int | Targets | None:
         """Give the event out, if that needs no waiting.
@@ -126,12 +103,12 @@ class Delivery(Generic[E]):
             or self.deferred
         ):
             return None
-        targets = self._plain.get(type(event))
+        targets = self._of_classes.get(type(event))
         if targets is None or targets.conditional:
             return self._commit_or_wait(event)
-        self.busy = True  # before the look: from here on no destructor can change what is seen
+        self.busy = True  # before the measure: from here on no destructor can change what is seen
         if self.published >= targets.room_until:
-            targets.look(self.published, self._unready)
+            targets.measure(self.published, self._unready)
         everyone, unready = targets.everyone, self._unready
         if unready and not everyone.keys().isdisjoint(unready):
             return self._commit_or_wait(event)
@@ -148,8 +125,10 @@ class Delivery(Generic[E]):
         self.published += 1
         self.deliveries += reached
         loop.counts[GIVEN] += reached
-        if not reached or self.deferred:
-            self._settle(event, reached)
+        if self.deferred:
+            self.run_deferred()
+        if not reached:
+            self._unwanted(event)
         return reached
 
     def _commit_or_wait(self, event: E) -> int | Targets:
@@ -162,16 +141,14 @@ class Delivery(Generic[E]):
     ) -> int:
         """Give the event out when there is room, after a look at everything where ``publish_at_once`` asked for it."""
         ticket = self._gate.ticket()
-        if targets is not None and targets.blocked and not self._gate.queue:
-            if all([mailbox.line.woken for mailbox in targets.blocked]):
-                # their readers are about to run: a turn of the loop costs a quarter of what the queue costs
-                await self._let_readers_run(targets.blocked)
-                if not targets.is_simple():
-                    self._find_again(event, targets)
-                elif type(outcome := self.publish_at_once(event)) is int:
-                    return outcome
-                else:
-                    targets = cast("Targets | None", outcome)
+        # where all readers are about to run, a turn of the loop costs a quarter of what the queue costs
+        if targets and targets.blocked and not self._gate.queue and await self._let_readers_run(targets.blocked):
+            if not targets.nobody_was_asked():
+                self._find(event, targets)
+            elif isinstance(outcome := self.publish_at_once(event), int):
+                return outcome
+            else:
+                targets = outcome
         if targets is None:
             await self._begin()
             targets = self._find(event)
@@ -183,8 +160,8 @@ class Delivery(Generic[E]):
 
     async def _begin(self) -> None:
         """Look where this runs, whether it is cancelled, and whether the loop should turn."""
-        self.check_idle()
         loop = self._binding.here()
+        self.check_idle()
         self.check_open()
         if loop is None:
             return
@@ -195,13 +172,9 @@ class Delivery(Generic[E]):
             self.check_open()
 
     def publish_nowait(self, event: E, claim: Callable[[], None] | None = None) -> int:
-        """Give the event out now or not at all; a ``claim`` is called right before, and may call it off by raising.
-
-        Raises:
-            anyio.WouldBlock: there is no room; nobody got it.
-        """
-        self.check_idle()
+        """Give the event out now, or raise ``WouldBlock``; a ``claim`` is called right before, and may call it off."""
         self._binding.check()
+        self.check_idle()
         self.check_open()
         targets = self._find(event)
         if targets.blocked:
@@ -228,25 +201,15 @@ class Delivery(Generic[E]):
         else:
             mailbox.offer(event, key)
 
-    # ------------------------------------------------------------------ the guard
-
     def check_idle(self) -> None:
-        """Refuse what would change the subject while it is busy.
-
-        Raises:
-            RuntimeError: a condition or a destructor tries it.
-        """
+        """Refuse, with a ``RuntimeError``, what a condition or a destructor would change while it is busy."""
         if self.busy:
             raise RuntimeError(
-                f"{self._name} is asking who wants an event, or delivering it: a condition only looks, and so does a key"
-                " or a destructor; publish, subscribe and receive from a task of your own, or after the publish"
+                f"{self._name} is asking who wants an event, or giving it out: a condition only looks, and so do a"
+                " key and a destructor; publish, subscribe and receive from a task of your own, or after the publish"
             )
         if self.deferred:
             self.run_deferred()
-
-    def defer(self, function: Callable[[], None]) -> None:
-        """Do this when it is idle, and somebody looks."""
-        self.deferred.append(function)
 
     def run_deferred(self) -> None:
         """Do what was deferred, unless it is busy."""
@@ -254,12 +217,13 @@ class Delivery(Generic[E]):
             self.deferred.popleft()()
 
     def ask(self, question: Callable[[], T]) -> T:
-        """Ask users' functions something, who may only look meanwhile."""
-        self.busy = True
+        """Do what must not be interrupted by a destructor, or what asks users' functions."""
+        was_busy, self.busy = self.busy, True
         try:
             return question()
         finally:
-            self._become_idle()
+            if not was_busy:
+                self._become_idle()
 
     def _become_idle(self) -> None:
         self.busy = False
@@ -267,11 +231,7 @@ class Delivery(Generic[E]):
             self.run_deferred()
 
     def check_open(self) -> None:
-        """Refuse to go on with a subject that was closed.
-
-        Raises:
-            SubjectClosed: it takes no more events.
-        """
+        """Refuse, with ``SubjectClosed``, to go on with a subject that was closed."""
         if self.closed:
             raise SubjectClosed(f"{self._name} is closed: it takes no more events; enter it again to open it anew")
 
@@ -279,88 +239,66 @@ class Delivery(Generic[E]):
         """Take no more events; publishers that wait are refused."""
         self.closed = True
         self._members.close()
-        self._gate.wake_all()
+        self._gate.close()
 
-    # ------------------------------------------------------------------ asking
+    def _find(self, event: E, again: Targets | None = None) -> Targets:
+        """Ask who wants the event, and who has no room for it; after a wait ``again``, who has come since.
 
-    def _find(self, event: E) -> Targets:
-        """Ask who wants the event, and who has no room for it. Busy from here on, unless it raises."""
+        Busy from here on, unless it raises.
+        """
         self.busy = True
         try:
-            targets = self._members.find(event, self.published)
-            if targets.failed:
-                self._end_failed(targets)
+            if self.closed:
+                self.check_open()
+            if again is None:
+                targets = self._members.find(event, self.published)
+            else:
+                targets = self._members.find_again(event, again, self.published)
+            for mailbox, error in targets.failed:  # what a subscription's own function raises is its end alone
+                targets.remove(mailbox)
+                self._detach(mailbox, error)
+            targets.failed.clear()
         except BaseException:
             self._become_idle()
             raise
         return targets
 
-    def _find_again(self, event: E, targets: Targets, held: Collection[Mailbox] = ()) -> None:
-        """After a wait: ask those that have come since, and look at room again. Busy from here on, unless it raises."""
-        self.check_open()
-        self.busy = True
-        try:
-            self._members.find_again(event, targets, self.published, held)
-            if targets.failed:
-                self._end_failed(targets)
-        except BaseException:
-            self._become_idle()
-            raise
-
-    def _end_failed(self, targets: Targets) -> None:
-        """What a subscription's own function raises is its end, and nobody else's."""
-        for mailbox, error in targets.failed:
-            for mailboxes in (targets.chosen, targets.blocked, targets.starving):
-                if mailbox in mailboxes:
-                    mailboxes.remove(mailbox)
-            self._detach(mailbox, error)
-        targets.failed.clear()
-
-    # ------------------------------------------------------------------ the instant
-
     def _commit(self, event: E, targets: Targets, claim: Callable[[], None] | None = None) -> int:
         """Give the event to all that want it, in one instant; returns how many they are."""
         self.busy = True  # before anything is made: from here on no destructor can change what was seen
-        unready = self._unready
-        given_up: list[object] = []  # kept until the end, so that no destructor of theirs runs before
+        offered: list[object] = []  # what it gave up, kept until the end, so that no destructor runs before
+        disconnected: list[Mailbox] = []
         try:
             if claim is not None:
                 claim()
-            for mailbox in targets.all():
-                if mailbox in unready:
-                    given_up.append(mailbox.offer(event, targets.keys.get(mailbox)))
-                else:
+            wanting = targets.all()
+            for mailbox in wanting:
+                if mailbox not in self._unready:
                     mailbox.append(event)
+                    continue
+                offered.append(mailbox.offer(event, targets.keys.get(mailbox)))
+                if mailbox.end is not None:
+                    disconnected.append(mailbox)
+            reached = len(wanting)
+            self.published += 1
+            self.deliveries += reached
+            if (loop := self._binding.loop or self._binding.here()) is not None:
+                loop.counts[GIVEN] += reached
+            if self._history is not None:
+                self._history.add(event, targets.history_key)
+            for mailbox in disconnected:
+                self._detach(mailbox, mailbox.end or SubjectClosed)
+            for mailbox in targets.keys if self._gate.queue else ():
+                self._gate.look_again(mailbox)
+            if offered and self._watchers:
+                self._changed()
         finally:
             self.busy = False
-        reached = len(targets.everyone) + len(targets.chosen)
-        self.published += 1
-        self.deliveries += reached
-        if (loop := self._binding.loop or self._binding.here()) is not None:
-            loop.counts[GIVEN] += reached
-        if given_up:
-            self._detach_disconnected(targets)
-        if self._history is not None:
-            self._history.add(event, targets.history_key)
-        if targets.keys and self._gate.queue:
-            for mailbox in targets.keys:
-                self._gate.look_again(mailbox)
-        self._settle(event, reached)
-        return reached
-
-    def _settle(self, event: E, reached: int) -> None:
-        """After the instant: do what was deferred, and tell of an event that nobody wanted."""
-        if self.deferred:
-            self.run_deferred()
+            if self.deferred:
+                self.run_deferred()
         if not reached:
             self._unwanted(event)
-
-    def _detach_disconnected(self, targets: Targets) -> None:
-        for mailbox in [mailbox for mailbox in targets.all() if mailbox.end is not None]:
-            self._detach(mailbox, mailbox.end or SubjectClosed)
-
-
-    # ------------------------------------------------------------------ a run of events
+        return reached
 
     def _publish_run(self, events: tuple[E, ...], at: int) -> tuple[int, int]:
         """Append as many events from ``at`` on as can all be appended now to all that want them.
@@ -368,15 +306,17 @@ class Delivery(Generic[E]):
         Returns how many they are, none where one must look or ask first, and how many deliveries that makes.
         """
         loop = self._binding.loop
-        if self.busy or self.closed or self.deferred or loop is None or not loop.is_here() or loop.is_cancelled():
+        if self.busy or self.closed or self.deferred or loop is None or not loop.is_here():
             return 0, 0
-        targets = self._plain.get(type(events[at]))
+        if loop.is_cancelled() or loop.budget.is_used_up():
+            return 0, 0
+        targets = self._of_classes.get(type(events[at]))
         if targets is None or not targets.everyone or targets.conditional:
             return 0, 0
         self.busy = True  # before the look: from here on no destructor can change what was seen
         try:
             if self.published >= targets.room_until:
-                targets.look(self.published, self._unready)
+                targets.measure(self.published, self._unready)
             if not targets.everyone.keys().isdisjoint(self._unready):
                 return 0, 0
             most = min(targets.room_until - self.published, 1 + loop.budget.left() // len(targets.everyone))
@@ -393,8 +333,6 @@ class Delivery(Generic[E]):
             self.run_deferred()
         return len(run), deliveries
 
-    # ------------------------------------------------------------------ waiting
-
     async def _let_starving_read(self, event: E, targets: Targets) -> None:
         """Let readers run that were woken, where an event would be dropped before they have run."""
         for _ in range(2):  # trio may run us before the reader in the turn that comes, not in the one after
@@ -402,27 +340,36 @@ class Delivery(Generic[E]):
             for mailbox in targets.starving:
                 mailbox.line.wake_now()
             await checkpoint()
-            self._find_again(event, targets)
+            self._find(event, targets)
             if targets.blocked or not targets.starving:
                 return
 
-    async def _let_readers_run(self, blocked: list[Mailbox]) -> None:
-        """Let the loop turn until the readers that were woken have run; their slots are kept meanwhile."""
-        loop = self._binding.bind()
+    async def _let_readers_run(self, blocked: list[Mailbox]) -> bool:
+        """Let the loop turn until the readers that were woken have run; their slots are kept meanwhile.
+
+        Returns whether it did: not where somebody was not woken.
+        """
+        for mailbox in blocked:
+            if not mailbox.line.woken:
+                return False
+        loop = self._bound()
         for mailbox in blocked:
             mailbox.reserve()
         self._become_idle()
         try:
             await loop.turn()
-            if any([mailbox.room() < 0 for mailbox in blocked]):
-                await self._let_all_readers_run(loop, blocked)
+            for mailbox in blocked:
+                if mailbox.room() < 0:
+                    await _let_all_readers_run(loop, blocked)
+                    break
         except BaseException:
             if self._binding.loop is loop:  # else the loop has ended, and took the slots back
                 self.ask(partial(self._give_back, blocked))
             raise
         for mailbox in blocked:
             mailbox.release()
-            mailbox.look()
+            mailbox.measure()
+        return True
 
     def _give_back(self, blocked: list[Mailbox]) -> None:
         """A publish that let readers run was cancelled: the slots that were kept for it go to the next."""
@@ -430,82 +377,37 @@ class Delivery(Generic[E]):
             mailbox.release()
             self._gate.freed(mailbox)
 
-    async def _let_all_readers_run(self, loop: RunningLoop, blocked: list[Mailbox]) -> None:
-        """More turns, where many readers were woken: not all wake-ups fire in one turn."""
-        for mailbox in blocked:
-            while mailbox.room() < 0 and mailbox.line.is_queued() and not self.closed:
-                await loop.turn()
-        await loop.turn()  # trio may run us before the readers in the first turn
+    def _bound(self) -> RunningLoop:
+        """The loop that a publish waits in."""
+        try:
+            return self._binding.loop or self._binding.bind()
+        except BaseException:
+            self._become_idle()
+            raise
 
     async def _wait_and_commit(
         self, event: E, targets: Targets, ticket: int, claim: Callable[[], None] | None = None
     ) -> int:
         """Wait until there is a slot in each mailbox that needs one, then commit. Idle only while it waits."""
-        gate = self._gate
-        waiter = Waiter(event, self._name, ticket, partial(self._look_for_room, targets))
+
+        def blocked(waiter: Waiter) -> list[Mailbox]:
+            self._members.find_blocked(event, targets, self.published, waiter.held)
+            return targets.blocked
+
+        waiter = Waiter(event, self._name, ticket, blocked)
+        held: set[Mailbox] = set()
         try:
-            loop = self._binding.bind()
+            loop = self._bound()
             while targets.blocked:
-                gate.join(waiter, targets.blocked)
+                waiter.hold_all(held)
+                self._gate.join(waiter, targets.blocked)
                 self._become_idle()
-                await self._wait_for_turn(loop, waiter)
-                held = waiter.let_go_of_all()
-                self._find_again(event, targets)
-                if targets.blocked:
-                    waiter.hold_all(held)
+                await self._waiting.until_granted(loop, waiter)
+                held = waiter.give_back_all()
+                self._find(event, targets)
             return self._commit(event, targets, claim)
         finally:
-            self.busy = True
-            gate.leave(waiter)
-            self._become_idle()
-
-    def _look_for_room(self, targets: Targets, waiter: Waiter) -> list[Mailbox]:
-        """The mailboxes that have no slot now for a publish that waits."""
-        self._members.look_for_room(waiter.event, targets, self.published, waiter.held)
-        return targets.blocked
-
-    async def _wait_for_turn(self, loop: RunningLoop, waiter: Waiter) -> None:
-        """Sleep until the gate lets this publish go, looking up every now and then."""
-        task = loop.current_task()
-        graph = WaitGraph(loop.waiting, loop.backend)
-        loop.waiting[task] = waiter
-        try:
-            await self._sleep_until_granted(graph, task, waiter)
-        finally:
-            loop.waiting.pop(task, None)
-
-    async def _sleep_until_granted(self, graph: WaitGraph, task: object, waiter: Waiter) -> None:
-        graph.refuse_deadlock(task)
-        while not waiter.granted or self._gate.comes_before(waiter):
-            if waiter.granted:
-                await checkpoint()
-                continue
-            if self.closed:
-                return
-            waiter.note_time(anyio.current_time())
-            wake_up = waiter.wake_up
-            assert wake_up is not None  # it has joined
-            with anyio.move_on_after(min(TICK, self._stall_after)):
-                await wake_up.wait()
-            if not wake_up.is_set():
-                graph.refuse_deadlock(task)
-                self._log_stalls(waiter, graph, anyio.current_time() - self._stall_after)
-
-    def _log_stalls(self, waiter: Waiter, graph: WaitGraph, long_ago: float) -> None:
-        """Log, once each, the mailboxes that this publish has waited for since ``long_ago``."""
-        for mailbox, since in waiter.since.items():
-            if since > long_ago or mailbox in self._stalled or mailbox not in waiter.missing:
-                continue
-            self._stalled.add(mailbox)
-            _log.warning(
-                "%s, made at %s:%s, has held a publisher of %s for more than %s s: its buffer of %s is full and %s",
-                mailbox.name,
-                *mailbox.created_at,
-                self._name,
-                self._stall_after,
-                mailbox.buffer.capacity,
-                "its readers are slow" if graph.readers(mailbox) else "nobody reads it",
-            )
+            self.ask(partial(self._gate.leave, waiter, held))
 
 
 def _run(events: tuple[E, ...], start: int, stop: int) -> tuple[E, ...]:
@@ -516,3 +418,10 @@ def _run(events: tuple[E, ...], start: int, stop: int) -> tuple[E, ...]:
             return events[start:at]
     return events[start:stop]
 
+
+async def _let_all_readers_run(loop: RunningLoop, blocked: list[Mailbox]) -> None:
+    """More turns, where many readers were woken: not all wake-ups fire in one turn."""
+    for mailbox in blocked:
+        while mailbox.room() < 0 and mailbox.line.is_queued() and mailbox.end is None:
+            await loop.turn()
+    await loop.turn()  # trio may run us before the readers in the first turn

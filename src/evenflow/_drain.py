@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 async def drain(life: Life[Any], observers: Iterable[Observer]) -> None:
     """Wait until every mailbox has given out what it holds now, and the observers have handled it."""
     life.enter()
+    life.check_here()
     subscriptions = [observer.subscription for observer in observers]
     mailboxes = [*life.members.active, *(one._mailbox for one in subscriptions if one is not None)]
     marks = {mailbox: mailbox.buffer.mark() for mailbox in mailboxes}
     with life.changes() as changed:
         while behind := [mailbox for mailbox, mark in marks.items() if not mailbox.has_passed(mark)]:
             for mailbox in behind:
-                mailbox.watch(life.took)
+                mailbox.watch(life.note_take)
             await changed()
         in_hand = [(observer, set(observer.in_hand)) for observer in observers]
         while any(observer.in_hand & numbers for observer, numbers in in_hand):

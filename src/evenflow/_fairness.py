@@ -31,8 +31,4 @@ class FairnessBudget:
 
     def left(self) -> int:
         """How many more deliveries a publisher may make before the loop should turn."""
-        return DELIVERIES_A_TURN - self.counts[GIVEN]
-
-    def begin_turn(self) -> None:
-        """The loop is about to turn: count from zero."""
-        self.counts[:] = (0, 0)
+        return max(0, DELIVERIES_A_TURN - self.counts[GIVEN])

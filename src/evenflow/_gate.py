@@ -80,15 +80,15 @@ class Waiter:
     def hold_all(self, mailboxes: Collection[Mailbox]) -> None:
         """Reserve a slot for it in each of these."""
         for mailbox in mailboxes:
-            mailbox.reserve()
-        self.held.update(mailboxes)
+            if mailbox.end is None:
+                self.hold(mailbox)
 
-    def let_go(self, mailbox: Mailbox) -> None:
+    def give_back(self, mailbox: Mailbox) -> None:
         """Give one slot back."""
         mailbox.release()
         self.held.discard(mailbox)
 
-    def let_go_of_all(self) -> set[Mailbox]:
+    def give_back_all(self) -> set[Mailbox]:
         """Give all slots back; returns the mailboxes."""
         held, self.held = self.held, set()
         for mailbox in held:
@@ -116,14 +116,16 @@ class Gate:
 
     Attributes:
         queue: all of them, the earliest first.
+        closed: whether the subject takes no more events.
     """
 
-    __slots__ = ("_tickets", "_took", "queue")
+    __slots__ = ("_note_take", "_tickets", "closed", "queue")
 
-    def __init__(self, took: Callable[[Mailbox], None]) -> None:
+    def __init__(self, note_take: Callable[[Mailbox], None]) -> None:
         self.queue: list[Waiter] = []
         self._tickets = 0
-        self._took = took
+        self.closed = False
+        self._note_take = note_take
         """What a mailbox calls at each take while somebody waits for it."""
 
     def ticket(self) -> int:
@@ -166,22 +168,23 @@ class Gate:
             if missed:
                 self._grant_if_complete(waiter)
 
-    def leave(self, waiter: Waiter) -> None:
-        """A publish has run, or was cancelled or refused: what it held goes to the next."""
+    def leave(self, waiter: Waiter, had: Collection[Mailbox]) -> None:
+        """A publish has run, or was called off: what it held, or ``had``, and did not use goes to the next."""
         if waiter in self.queue:
             self.queue.remove(waiter)
-        for mailbox in waiter.let_go_of_all():
+        for mailbox in waiter.give_back_all() | set(had):
             self.freed(mailbox)
 
-    def wake_all(self) -> None:
-        """The subject was closed: everybody looks for themselves."""
+    def close(self) -> None:
+        """The subject takes no more events: nobody needs to wait."""
+        self.closed = True
         for waiter in self.queue:
             waiter.wake()
 
     def abandon(self) -> None:
         """The loop has ended: a publish that waited here holds nothing, and is not waited for."""
         for waiter in self.queue:
-            waiter.let_go_of_all()
+            waiter.give_back_all()
         self.queue = []
 
     def waiting(self) -> int:
@@ -215,7 +218,7 @@ class Gate:
     def _wait_again(self, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
         waiter.miss(blocked)
         for mailbox in blocked:
-            mailbox.watch(self._took)
+            mailbox.watch(self._note_take)
 
     def _let_only_the_longest_hold(self) -> None:
         """Whoever else waits gives back what it was granted before: two could hold what the other needs."""
@@ -223,11 +226,11 @@ class Gate:
         given_back: dict[Mailbox, None] = {}
         for waiter in others:
             if waiter.held:
-                held = waiter.let_go_of_all()
+                held = waiter.give_back_all()
                 waiter.miss(waiter.missing | held)
                 given_back.update(dict.fromkeys(held))
         for mailbox in given_back:
-            mailbox.watch(self._took)
+            mailbox.watch(self._note_take)
             self.freed(mailbox)
 
 

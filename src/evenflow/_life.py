@@ -20,7 +20,7 @@ from ._readers import WakeUps
 from ._routing import wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Generator
 
     from ._history import History
     from ._loop import RunningLoop
@@ -51,14 +51,16 @@ class Life(Generic[E]):
         history: History | None = None,
         stall_after: float,
         unwanted: Callable[[E], None],
-        loop_ended: Callable[[], None],
+        loop_ended: Callable[[Life[E]], None],
     ) -> None:
         self.name = name
         self.history = history
         self.end: End = EndOfStream
         self.binding = LoopBinding(name, self._loop_ended)
         self.members: Members[E] = Members(name, types, None if history is None else history.key)
-        self.gate = Gate(self.took)
+        self.gate = Gate(self.note_take)
+        self._watchers: list[Event] = []
+        """Whoever waits for a change: an event that is taken, dropped, replaced or handled, or an end."""
         self.delivery: Delivery[E] = Delivery(
             name,
             members=self.members,
@@ -66,16 +68,14 @@ class Life(Generic[E]):
             binding=self.binding,
             history=history,
             detach=self._finish,
+            watchers=self._watchers,
+            changed=self.note_change,
             unwanted=unwanted,
             stall_after=stall_after,
         )
         self._tell_loop_ended = loop_ended
         self._wake_ups = WakeUps()
         self._opened = 0
-        self._changed: list[Event] = []
-        """What waits for a change of the members: a take, a handled event, an end."""
-
-    # ------------------------------------------------------------------ subscriptions
 
     def open(
         self,
@@ -118,6 +118,7 @@ class Life(Generic[E]):
         try:
             events = self.delivery.ask(lambda: [event for event in kept if wanted(interest, event, mailbox)])
         except (KeyboardInterrupt, SystemExit):
+            self._discard(mailbox)
             raise
         except BaseException as error:  # noqa: ASYNC103, BLE001 -- what `where` raises ends the subscription
             self._finish(mailbox, error)
@@ -128,13 +129,13 @@ class Life(Generic[E]):
         """Close a subscription: what is buffered is discarded."""
         self.binding.check()
         if self.delivery.busy:
-            self.delivery.defer(partial(self._discard, mailbox))
+            self.delivery.deferred.append(partial(self._discard, mailbox))
         else:
             self._discard(mailbox)
 
     def detach_later(self, mailbox: Mailbox) -> None:
         """A subscription lost its last reference, in whatever thread and in the middle of whatever."""
-        self.delivery.defer(partial(self._discard, mailbox))
+        self.delivery.deferred.append(partial(self._discard, mailbox))
         loop = self.binding.loop
         if loop is not None:
             with suppress(RuntimeError):  # the loop has ended: whoever looks next does it
@@ -152,10 +153,9 @@ class Life(Generic[E]):
 
     def _forget(self, mailbox: Mailbox) -> None:
         self.members.remove(mailbox)
-        self.gate.gone(mailbox)
+        if self.gate.queue:
+            self.delivery.ask(partial(self.gate.gone, mailbox))
         self.note_change()
-
-    # ------------------------------------------------------------------ the end
 
     @property
     def is_closed(self) -> bool:
@@ -164,11 +164,11 @@ class Life(Generic[E]):
 
     def close(self, error: BaseException | None = None) -> None:
         """Take no more events; what is buffered is still delivered, then comes the end, or ``error``."""
-        self.binding.check()
+        self.check_here()
         if error is not None and not isinstance(error, BaseException):
             raise TypeError(f"close takes an exception for the readers, or nothing, not {error!r}")
         if self.delivery.busy:
-            self.delivery.defer(partial(self._close, error))
+            self.delivery.deferred.append(partial(self._close, error))
         else:
             self._close(error)
 
@@ -185,12 +185,10 @@ class Life(Generic[E]):
         """The loop has ended: whoever waited there waits no more."""
         self.gate.abandon()
         self._wake_ups.forget()
-        self._changed.clear()
+        self._watchers.clear()
         for mailbox in self.members.active:
             mailbox.free_all()
-        self._tell_loop_ended()
-
-    # ------------------------------------------------------------------ waiting for others
+        self._tell_loop_ended(self)
 
     def enter(self) -> RunningLoop:
         """Somebody waits here: belong to the running loop."""
@@ -201,37 +199,37 @@ class Life(Generic[E]):
         self.binding.check()
         self.delivery.check_idle()
 
-    def look(self) -> None:
+    def check_here(self) -> None:
         """Refuse a call from a foreign thread or loop; do what was deferred, if it can be done now."""
         self.binding.check()
         self.delivery.run_deferred()
 
-    def took(self, mailbox: Mailbox) -> None:
+    def note_take(self, mailbox: Mailbox) -> None:
         """A reader has taken an event from a mailbox that somebody waits for."""
         self.delivery.ask(lambda: self.gate.freed(mailbox))
         self.note_change()
-        if not self._changed and not self.gate.is_waited_for(mailbox):
+        if not self._watchers and not self.gate.is_waited_for(mailbox):
             mailbox.watch(None)
 
     def note_change(self) -> None:
         """Something was taken, handled, or has ended."""
-        for event in self._changed:
+        for event in self._watchers:
             event.set()
 
     @contextmanager
-    def changes(self) -> Iterator[Callable[[], Awaitable[None]]]:
+    def changes(self) -> Generator[Callable[[], Awaitable[None]]]:
         """Gives a function that waits for the next change."""
         event = Event()
-        self._changed.append(event)
+        self._watchers.append(event)
 
         async def changed() -> None:
             nonlocal event
             await event.wait()
-            at = self._changed.index(event)
-            event = self._changed[at] = Event()
+            at = self._watchers.index(event)
+            event = self._watchers[at] = Event()
 
         try:
             yield changed
         finally:
-            if event in self._changed:
-                self._changed.remove(event)
+            if event in self._watchers:
+                self._watchers.remove(event)

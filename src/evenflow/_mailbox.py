@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 Overflow: TypeAlias = Literal["block", "drop_oldest", "drop_newest", "disconnect"]
-"""What happens when the buffer is full: the publisher waits, the oldest or the newest event is dropped, or the subscriber is disconnected."""
+"""What happens when the buffer is full: see the table."""
 
 NOTHING: Final = object()
 """There is nothing to take; not None, which may be an event."""
@@ -46,7 +46,9 @@ class UserFunctions:
 
     __slots__ = ("__weakref__", "key", "where")
 
-    def __init__(self, where: Callable[[Any], object] | None = None, key: Callable[[Any], object] | None = None) -> None:
+    def __init__(
+        self, where: Callable[[Any], object] | None = None, key: Callable[[Any], object] | None = None
+    ) -> None:
         self.where = where
         """Which events it wants, beyond their class."""
         self.key = key
@@ -76,7 +78,7 @@ class Mailbox:
         "_functions",
         "_gaps",
         "_replaced",
-        "_took",
+        "_tell",
         "_unready",
         "buffer",
         "conflated",
@@ -114,13 +116,11 @@ class Mailbox:
         self._replaced = self._dropped_newest = self._discarded = 0
         self._gaps: Gaps | None = Gaps() if gaps else None
         self._functions = ref(functions)
-        self._took: Callable[[Mailbox], None] | None = None
+        self._tell: Callable[[Mailbox], None] | None = None
         self._unready = unready
         self._became_ready = became_ready
         if self.conflated:
             unready.add(self)
-
-    # ------------------------------------------------------------------ what the user gave
 
     def ask(self, event: object, /) -> object:
         """What the subscription's own ``where`` says; a subscription that is gone wants nothing."""
@@ -132,8 +132,6 @@ class Mailbox:
         functions = self._functions()
         return None if functions is None else functions.key
 
-    # ------------------------------------------------------------------ whether it can take an event
-
     def room(self) -> int:
         """Free slots, without those that are reserved; negative where more are reserved than are free."""
         buffer = self.buffer
@@ -141,19 +139,18 @@ class Mailbox:
 
     def replaces(self, key: object) -> bool:
         """Whether an event of this key replaces one, and so needs no room."""
-        return isinstance(self.buffer, ConflatedBuffer) and self.buffer.holds(key)
+        return isinstance(self.buffer, ConflatedBuffer) and self.buffer.find(key) is not None
 
-    def look(self) -> int:
-        """Look whether events can simply be appended; returns how many there is room for."""
+    def measure(self) -> int:
+        """Measure how many events there is room for; from then on it is ready, or it is not."""
         buffer = self.buffer
         room = buffer.capacity - self.reserved - len(buffer.outbox) - len(buffer.inbox)  # as `room`
         if room <= 0:
-            self._unready.add(self)
+            if self.end is None:
+                self._unready.add(self)
         elif not (self.reserved or self.conflated or self.end is not None) and self in self._unready:
             self._became_ready(self)
         return room
-
-    # ------------------------------------------------------------------ putting in
 
     def append(self, event: object) -> None:
         """Append an event to a ready mailbox, and look whether there is room for more."""
@@ -161,7 +158,7 @@ class Mailbox:
             inbox.append(event)
         else:
             self.begin(event)
-        self.look()
+        self.measure()
 
     def begin(self, event: object) -> None:
         """Append an event to the empty inbox of a ready mailbox, and wake a reader."""
@@ -180,18 +177,19 @@ class Mailbox:
     def offer(self, event: object, key: object) -> object:
         """Take an event as the table says; returns what it gave up for it, to be kept until the publish is over."""
         buffer = self.buffer
-        if isinstance(buffer, ConflatedBuffer) and buffer.holds(key):
+        if isinstance(buffer, ConflatedBuffer) and (cell := buffer.find(key)) is not None:
             self._replaced += 1
-            return buffer.replace(key, event)
+            return buffer.replace(cell, event)
         given_up: object = None
         if self.room() <= 0:
             if self.overflow != "drop_oldest":
                 return self._drop_newest(event)
             given_up = self._drop_oldest()
         buffer.put(key, event)
-        self.look()
-        if (line := self.line).asleep:
-            line.wake(self.items())
+        if not self.conflated:
+            self.measure()
+        if (line := self.line).asleep and not line.woken:
+            line.wake_one()
         return given_up
 
     def _drop_oldest(self) -> object:
@@ -215,8 +213,6 @@ class Mailbox:
             )
         return event
 
-    # ------------------------------------------------------------------ slots that are kept for publishers
-
     def reserve(self) -> None:
         """Keep a slot for a publisher that waits, or the next one that comes free."""
         self.reserved += 1
@@ -229,15 +225,13 @@ class Mailbox:
     def free_all(self) -> None:
         """The loop has ended: nobody waits for room, and nobody waits to read."""
         self.reserved = 0
-        self._took = None
+        self._tell = None
         self.line.forget()
 
-    def watch(self, took: Callable[[Mailbox], None] | None) -> None:
+    def watch(self, tell: Callable[[Mailbox], None] | None) -> None:
         """From now on tell of each take, or of none any more."""
-        self._took = took
+        self._tell = tell
         self.buffer.close_lane()
-
-    # ------------------------------------------------------------------ taking out
 
     def items(self) -> int:
         """How many items could be taken now; without limit once it has ended, so that every reader hears of it."""
@@ -253,8 +247,8 @@ class Mailbox:
         if gaps and not buffer.replay and gaps.is_due(buffer.head()):
             return gaps.take()
         event = buffer.take()
-        if self._took is not None:
-            self._took(self)
+        if self._tell is not None:
+            self._tell(self)
         elif not (self.line.queue or gaps) and buffer.outbox:
             buffer.open_lane()
             counts[TAKEN] += len(buffer.fast)
@@ -264,7 +258,7 @@ class Mailbox:
     def take_batch(self, counts: list[int]) -> Any:
         """All items that wait, at most as many events as the buffer holds; ``NOTHING`` where there are none."""
         buffer = self.buffer
-        if self._took is None and not self._gaps:
+        if self._tell is None and not self._gaps:
             batch = buffer.take_all(buffer.capacity)
             counts[TAKEN] += len(batch)
             return batch or NOTHING
@@ -274,8 +268,6 @@ class Mailbox:
             items.append(item)
             events += type(item) is not Gap
         return tuple(items) or NOTHING
-
-    # ------------------------------------------------------------------ the end
 
     def finish(self, end: End) -> None:
         """Nothing more comes in; what is buffered can still be taken, then comes ``end``."""
@@ -299,8 +291,6 @@ class Mailbox:
     def has_passed(self, mark: int) -> bool:
         """Whether everything that was buffered when the mark was made has left the buffer; for `drain`."""
         return self.discarded or self.buffer.has_passed(mark)
-
-    # ------------------------------------------------------------------ what it says of itself
 
     def ledger(self) -> SubscriptionStatistics:
         """Where every event that was wanted is now."""

@@ -1,6 +1,10 @@
-"""The subscriptions of one life of a subject: who they are, which of them want an event, and which are unready.
+"""The subscriptions of one life of a subject: who they are, which of them want an event, and which have no room.
 
 A subscription is a mailbox here; nothing here keeps the subscription itself, its ``where`` or its ``conflate`` alive.
+
+Room is not measured for each event. For each class of events there is a running limit (``room_until``): as long as
+fewer events were published, every mailbox that wants all events of the class has room, unless it is unready.
+A mailbox that wants an event by its condition is measured each time.
 """
 
 from __future__ import annotations
@@ -13,13 +17,15 @@ from ._events import Event
 from ._routing import Interest, Route, Router
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection
 
     from ._mailbox import Mailbox
 
 E = TypeVar("E")
 FAR: Final = 1 << 30
-"""More events than anybody has room for."""
+"""More events than any buffer holds."""
+FAILED: Final = object()
+"""The key of an event at a mailbox whose function raised."""
 
 
 class Member(NamedTuple):
@@ -29,72 +35,75 @@ class Member(NamedTuple):
     number: int
 
 
-class Targets:
-    """The subscriptions that want an event.
+class ClassTargets:
+    """Who wants events of one class, kept up to date by the router.
 
     Attributes:
-        everyone: those that want every event of its class, kept up to date by the router.
-        conditional: falsy while nobody else may want an event of its class, kept up to date by the router.
-        plain: the targets of that class about which nobody is asked; their ``room_until`` counts.
+        route: asks those that have a condition.
+        everyone: those that want every event of the class.
+        conditional: falsy while nobody else may want an event of the class.
         room_until: as long as fewer events than this were published, each of ``everyone`` that is ready has room.
-        chosen: those with a condition that holds.
-        keys: the event's key at each conflated mailbox.
-        blocked: those that have no room, and whose publisher must wait.
-        starving: those that would drop an event although their reader was woken, and has not run yet.
-        history_key: the event's key in the history.
-        asked: the number of the last subscription that was asked.
-        failed: those whose own functions raised, with what they raised; they want nothing any more.
     """
 
-    __slots__ = (
-        "asked",
-        "blocked",
-        "chosen",
-        "conditional",
-        "everyone",
-        "failed",
-        "history_key",
-        "keys",
-        "plain",
-        "room_until",
-        "route",
-        "starving",
-    )
+    __slots__ = ("conditional", "everyone", "room_until", "route")
 
-    def __init__(self, route: Route[Mailbox], plain: Targets | None = None) -> None:
+    def __init__(self, route: Route[Mailbox]) -> None:
         self.route = route
-        self.plain: Targets = plain or self
         self.everyone: dict[Mailbox, None] = route.everyone
         self.conditional = route.conditional
         self.room_until: int = 0
-        self.chosen: list[Mailbox] = []
-        self.blocked: list[Mailbox] = []
-        self.starving: list[Mailbox] = []
-        self.keys: dict[Mailbox, object] = {}
-        self.history_key: object = None
-        self.asked = 0
-        self.failed: list[tuple[Mailbox, BaseException]] = []
 
-    def __contains__(self, mailbox: Mailbox) -> bool:
-        return mailbox in self.everyone or mailbox in self.chosen
-
-    def look(self, published: int, unready: Collection[Mailbox]) -> None:
-        """See how many more events each of them has room for; those that are full are unready from now on."""
+    def measure(self, published: int, unready: Collection[Mailbox]) -> None:
+        """Measure for how many more events all have room; those that are full are unready from now on."""
         room = FAR
         for mailbox in self.everyone:
-            if mailbox not in unready and 0 < (left := mailbox.look()) < room:
+            if mailbox not in unready and 0 < (left := mailbox.measure()) < room:
                 room = left
         self.room_until = published + room
 
-    def is_simple(self) -> bool:
-        """Whether no user's function was asked, so that nothing is lost by finding them anew."""
-        return not (self.conditional or self.keys) and self.history_key is None
+
+class Targets:
+    """The subscriptions that want one event.
+
+    Attributes:
+        of_class: who wants events of its class.
+        chosen: those with a condition that holds.
+        keys: the event's key at each conflated mailbox.
+        history_key: the event's key in the history.
+        asked: the number of the last subscription that was asked.
+        blocked: those that have no room, and whose publisher must wait.
+        starving: those that would drop an event although their reader was woken, and has not run yet.
+        failed: those whose own functions raised, with what they raised; they want nothing any more.
+    """
+
+    __slots__ = ("asked", "blocked", "chosen", "failed", "history_key", "keys", "of_class", "starving")
+
+    def __init__(self, of_class: ClassTargets, asked: int) -> None:
+        self.of_class = of_class
+        self.asked = asked
+        self.chosen: list[Mailbox] = []
+        self.keys: dict[Mailbox, object] = {}
+        self.history_key: object = None
+        self.blocked: list[Mailbox] = []
+        self.starving: list[Mailbox] = []
+        self.failed: list[tuple[Mailbox, BaseException]] = []
 
     def all(self) -> Collection[Mailbox]:
         """All of them, in no order."""
+        everyone = self.of_class.everyone
         if not self.chosen:
-            return self.everyone
-        return [*self.everyone, *self.chosen] if self.everyone else self.chosen
+            return everyone
+        return [*everyone, *self.chosen] if everyone else self.chosen
+
+    def nobody_was_asked(self) -> bool:
+        """Whether no user's function was asked, so that they may be found anew."""
+        return not (self.of_class.conditional or self.keys) and self.history_key is None
+
+    def remove(self, mailbox: Mailbox) -> None:
+        """It wants nothing any more."""
+        for mailboxes in (self.chosen, self.blocked, self.starving):
+            if mailbox in mailboxes:
+                mailboxes.remove(mailbox)
 
 
 class Members(Generic[E]):
@@ -103,25 +112,20 @@ class Members(Generic[E]):
     Attributes:
         active: all of them, in the order in which they came.
         unready: the mailboxes that an event cannot simply be appended to.
-        plain: for each class of events seen so far, the targets of an event about which nobody is asked.
+        of_classes: who wants events of each class seen so far.
     """
 
-    __slots__ = ("_last", "_name", "_router", "_types", "active", "history_key", "plain", "unready")
+    __slots__ = ("_history_key", "_last", "_name", "_router", "_types", "active", "of_classes", "unready")
 
-    def __init__(
-        self, name: str, types: tuple[type, ...], history_key: Callable[[Any], object] | None = None
-    ) -> None:
+    def __init__(self, name: str, types: tuple[type, ...], history_key: Callable[[Any], object] | None = None) -> None:
         self._name = name
         self._types = types or (Event,)
+        self._history_key = history_key
         self._router: Router[Mailbox] = Router(types)
         self._last = 0
         self.active: dict[Mailbox, Member] = {}
         self.unready: set[Mailbox] = set()
-        self.plain: dict[type, Targets] = {}
-        self.history_key: Final = history_key
-        """What gives the key under which the history keeps an event, where it is kept by key."""
-
-    # ------------------------------------------------------------------ coming and going
+        self.of_classes: dict[type, ClassTargets] = {}
 
     def interest(self, wants: tuple[object, ...], where: object) -> Interest:
         """What a subscription says it wants, checked."""
@@ -132,7 +136,7 @@ class Members(Generic[E]):
         self._last += 1
         self.active[mailbox] = Member(interest, self._last)
         self._router.add(mailbox, interest)
-        self._look_again()
+        self._forget_room()
 
     def remove(self, mailbox: Mailbox) -> None:
         """A subscription ends; it may have ended already."""
@@ -141,8 +145,13 @@ class Members(Generic[E]):
             self._router.remove(mailbox)
 
     def close(self) -> None:
-        """No more events come: let go of their classes."""
-        self.plain.clear()
+        """No more events come: their classes are not needed any more."""
+        self.of_classes.clear()
+
+    def became_ready(self, mailbox: Mailbox) -> None:
+        """Events can simply be appended to it again."""
+        self.unready.discard(mailbox)
+        self._forget_room()
 
     def wants_of(self, mailbox: Mailbox) -> str:
         """What a subscription wants, in words."""
@@ -153,41 +162,31 @@ class Members(Generic[E]):
         """How a publish finds this subscription, in words."""
         return self._router.found_by(mailbox)
 
-    # ------------------------------------------------------------------ who wants an event
-
-    def find(self, event: Any, published: int) -> Targets:
-        """The subscriptions that want the event, before which ``published`` others were; asks users' functions once."""
-        kind = type(event)
-        plain = self.plain.get(kind)
-        if plain is None:
-            self.check_type(event)
-            plain = self.plain[kind] = Targets(self._router.route(kind))
-        if published >= plain.room_until:
-            plain.look(published, self.unready)
-        targets = Targets(plain.route, plain)
-        targets.asked = self._last
-        if self.history_key is not None:
-            targets.history_key = hashed(self.history_key(event))
-        if targets.conditional:
-            targets.chosen = plain.route.find(event, targets.failed)
-        if self.unready:
-            self.look_at_unready(event, targets)
-        return targets
-
     def check_type(self, event: object) -> None:
-        """Refuse what the subject does not carry.
-
-        Raises:
-            TypeError: the event is none of the subject's classes.
-        """
+        """Refuse, with a ``TypeError``, what is none of the subject's classes."""
         if not isinstance(event, self._types):
             names = " | ".join(cls.__name__ for cls in self._types)
             raise TypeError(
                 f"{self._name} takes {names}, not {event!r}, which is a {type(event).__name__}; nobody got it"
             )
 
-    def find_again(self, event: Any, targets: Targets, published: int, held: Collection[Mailbox] = ()) -> None:
-        """After a wait: ask those that have subscribed since, forget those that have ended, look at room again."""
+    def find(self, event: object, published: int) -> Targets:
+        """The subscriptions that want the event, before which ``published`` others were; asks users' functions once."""
+        kind = type(event)
+        of_class = self.of_classes.get(kind)
+        if of_class is None:
+            self.check_type(event)
+            of_class = self.of_classes[kind] = ClassTargets(self._router.route(kind))
+        targets = Targets(of_class, self._last)
+        if self._history_key is not None:
+            targets.history_key = hashed(self._history_key(event))
+        if of_class.conditional:
+            targets.chosen = of_class.route.find(event, targets.failed)
+        self.find_blocked(event, targets, published)
+        return targets
+
+    def find_again(self, event: Any, targets: Targets, published: int) -> Targets:
+        """After a wait: ask those that have subscribed since, forget those that have ended, measure room again."""
         targets.chosen = [mailbox for mailbox in targets.chosen if mailbox.end is None]
         if targets.asked != self._last:
             new: list[Mailbox] = []
@@ -197,9 +196,34 @@ class Members(Generic[E]):
                 new.append(mailbox)
             targets.asked = self._last
             for mailbox in reversed(new):
-                if mailbox not in targets and self._wants(mailbox, event, targets):
+                if mailbox not in targets.of_class.everyone and self._wants(mailbox, event, targets):
                     targets.chosen.append(mailbox)
-        self.look_for_room(event, targets, published, held)
+        self.find_blocked(event, targets, published)
+        return targets
+
+    def find_blocked(self, event: Any, targets: Targets, published: int, held: Collection[Mailbox] = ()) -> None:
+        """Find those of the targets that have no room; a slot that is ``held`` is room for this event."""
+        if published >= targets.of_class.room_until:
+            targets.of_class.measure(published, self.unready)
+        for mailbox in targets.chosen:
+            mailbox.measure()
+        targets.blocked = []
+        targets.starving = []
+        if not self.unready:
+            return
+        among = targets.of_class.everyone.keys() & self.unready
+        if targets.chosen:
+            among |= self.unready.intersection(targets.chosen)
+        for mailbox in among:
+            key = self._key(mailbox, event, targets) if mailbox.conflated else None
+            if mailbox.measure() > 0 or mailbox in held or mailbox.end is not None or key is FAILED:
+                continue
+            if mailbox.conflated and mailbox.replaces(key):
+                continue
+            if mailbox.overflow == "block":
+                targets.blocked.append(mailbox)
+            elif mailbox.line.woken:
+                targets.starving.append(mailbox)
 
     def _wants(self, mailbox: Mailbox, event: object, targets: Targets) -> bool:
         """Ask one subscription, outside the index."""
@@ -211,60 +235,27 @@ class Members(Generic[E]):
             targets.failed.append((mailbox, error))
         return False
 
-    def look_for_room(self, event: Any, targets: Targets, published: int, held: Collection[Mailbox] = ()) -> None:
-        """See which of the targets have no room; a slot that is ``held`` is room for this publish."""
-        if published >= targets.plain.room_until:
-            targets.plain.look(published, self.unready)
-        self.look_at_unready(event, targets, held)
-
-    def look_at_unready(self, event: Any, targets: Targets, held: Collection[Mailbox] = ()) -> None:
-        """See which of the unready mailboxes among the targets have no room for this event."""
-        targets.blocked = []
-        targets.starving = []
-        for mailbox in self._unready_among(targets):
-            key = self._key(mailbox, event, targets) if mailbox.conflated else None
-            if mailbox.look() > 0 or mailbox in held or mailbox.end is not None or (key is not None and mailbox.replaces(key)):
-                continue
-            if mailbox.overflow == "block":
-                targets.blocked.append(mailbox)
-            elif mailbox.line.woken:
-                targets.starving.append(mailbox)
-
-    def became_ready(self, mailbox: Mailbox) -> None:
-        """Events can simply be appended to it again; nobody knows yet how many."""
-        self.unready.discard(mailbox)
-        self._look_again()
-
-    def _look_again(self) -> None:
-        for targets in self.plain.values():
-            targets.room_until = 0
-
     def _key(self, mailbox: Mailbox, event: Any, targets: Targets) -> object:
-        """The event's key at this mailbox, asked once; what it raises ends that subscription alone."""
+        """The event's key at this mailbox, asked once; ``FAILED`` where there is none to be had."""
         keys = targets.keys
         if mailbox in keys:
             return keys[mailbox]
+        keys[mailbox] = FAILED
         if (key_of := mailbox.key_of()) is None:
-            return None
+            return FAILED
         try:
             key = key_of(event)
             if iscoroutine(key):
                 key.close()
                 raise TypeError(f"conflate of {mailbox.name} returned a coroutine; it must be a plain function")
-            keys[mailbox] = key = hashed(key)
+            keys[mailbox] = hashed(key)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: ASYNC103, BLE001 -- whatever it is, it ends that subscription alone
             targets.failed.append((mailbox, error))
-            return None
-        return key
+        return keys[mailbox]
 
-    def _unready_among(self, targets: Targets) -> list[Mailbox]:
-        unready, everyone = self.unready, targets.everyone
-        if len(unready) < len(everyone):  # the cost follows the smaller of the two
-            found = [mailbox for mailbox in list(unready) if mailbox in everyone]
-        else:
-            found = [mailbox for mailbox in everyone if mailbox in unready]
-        if targets.chosen:
-            found += [mailbox for mailbox in targets.chosen if mailbox in unready]
-        return found
+    def _forget_room(self) -> None:
+        """Somebody came, or became ready: nobody knows for how many events all have room."""
+        for of_class in self.of_classes.values():
+            of_class.room_until = 0

@@ -345,9 +345,7 @@ class Signatures(Generic[E]):
 
     # ------------------------------------------------------------------ what a subject does with it
 
-    def _set_up(
-        self, types: Any, name: Any, replay: int, replay_by: Any, replay_keys: int, stall_after: float
-    ) -> None:
+    def _set_up(self, types: Any, name: Any, replay: int, replay_by: Any, replay_keys: int, stall_after: float) -> None:
         raise NotImplementedError
 
     def _subscribe(

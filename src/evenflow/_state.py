@@ -124,5 +124,5 @@ class State(Generic[V]):
         return f"<State {self._life.name} of {self._value!r}{', closed' if self._life.is_closed else ''}>"
 
 
-def _nothing(*_: object) -> None:
+def _nothing(_: object) -> None:
     """A state has no observers."""

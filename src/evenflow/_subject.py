@@ -80,9 +80,7 @@ class Subject(Signatures[E], Generic[E]):
         TypeError, ValueError: an argument makes no sense; the message says what would.
     """
 
-    def _set_up(
-        self, types: Any, name: Any, replay: int, replay_by: Any, replay_keys: int, stall_after: float
-    ) -> None:
+    def _set_up(self, types: Any, name: Any, replay: int, replay_by: Any, replay_keys: int, stall_after: float) -> None:
         whole(replay, "replay", 0)
         whole(replay_keys, "replay_keys", 1)
         self._types: tuple[type, ...] = classes_in(*types)
@@ -106,7 +104,7 @@ class Subject(Signatures[E], Generic[E]):
             history=History(*self._kept) if self._kept[0] else None,
             stall_after=self._stall_after,
             unwanted=lambda event: self._supervisor.unwanted(event),
-            loop_ended=lambda: self._supervisor.loop_ended(),
+            loop_ended=lambda life: self._supervisor.loop_ended(life),
         )
 
     @property
@@ -379,7 +377,7 @@ class Subject(Signatures[E], Generic[E]):
             TypeError: the event is none of the classes that this subject takes.
         """
         life, supervisor = self._life, self._supervisor
-        life.look()
+        life.check_here()
         members = life.members
         members.check_type(event)
         asked = life.delivery.ask(
@@ -401,7 +399,7 @@ class Subject(Signatures[E], Generic[E]):
             RuntimeError: called from another thread.
         """
         life = self._life
-        life.look()
+        life.check_here()
         return SubjectStatistics(
             name=self._name,
             published=life.delivery.published,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import AsyncIterator
 from functools import partial
 from threading import get_ident
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from weakref import ref
 
 from anyio import EndOfStream, WouldBlock
@@ -16,7 +16,7 @@ from ._backends import NOT_RUNNING
 from ._buffer import Buffer
 from ._fairness import DELIVERIES_A_TURN, TAKEN
 from ._mailbox import NOTHING
-from .streams import Stream
+from .streams._stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from .streams._node import Node
 
 W_co = TypeVar("W_co", covariant=True)
-
-NOTHING_TO_READ: Final[Buffer[Any]] = Buffer(1)
-"""What a subscription reads that an operator owns: nothing, so that each read is looked at, and refused."""
 
 
 class Subscription(Stream[W_co]):
@@ -50,7 +47,7 @@ class Subscription(Stream[W_co]):
     def __init__(self, life: Life[Any], mailbox: Mailbox, functions: UserFunctions, *, quiet: bool = False) -> None:
         self._life = life
         self._mailbox = mailbox
-        self._buffer: Buffer[Any] = mailbox.buffer
+        self._buffer: Buffer[W_co] = mailbox.buffer
         self._functions = functions
         """Kept alive here, and nowhere else."""
         self._quiet = quiet
@@ -59,8 +56,6 @@ class Subscription(Stream[W_co]):
         """The loop of the task that read last."""
         self._known: KnownTask = NOT_RUNNING
         """That task."""
-
-    # ------------------------------------------------------------------ receiving
 
     async def receive(self) -> W_co:
         """Wait for the next event.
@@ -91,6 +86,8 @@ class Subscription(Stream[W_co]):
         return self._pull_nowait()
 
     def __aiter__(self) -> Self:
+        self._life.check_here()
+        self._note_task()  # whoever iterates may read the fast lane only, and is a reader all the same
         return self
 
     async def __anext__(self) -> W_co:
@@ -115,11 +112,9 @@ class Subscription(Stream[W_co]):
             return Batches(self)
         return super().batches(size, within)
 
-    # ------------------------------------------------------------------ for operators, which own their source
-
     def _claim(self, owner: str, /) -> Node[W_co]:
         node = super()._claim(owner)
-        self._buffer = NOTHING_TO_READ
+        self._buffer = Buffer(1)  # empty for ever: each read but the owner's is looked at, and refused
         return node
 
     def _reader(self) -> AsyncIterator[W_co]:
@@ -139,8 +134,6 @@ class Subscription(Stream[W_co]):
         if not line.woken:
             self._raise_end(EndOfStream)
         raise WouldBlock
-
-    # ------------------------------------------------------------------ waiting for something to take
 
     async def _next(self, take: Callable[[list[int]], Any], end: type[Exception] = EndOfStream) -> Any:
         """What ``take`` finds, once there is anything and it is this task's turn; at the end raise ``end``."""
@@ -204,8 +197,6 @@ class Subscription(Stream[W_co]):
             self._mailbox.buffer.open_stream()
         self._mailbox.line.note_task(ref(task))
 
-    # ------------------------------------------------------------------ closing
-
     def close(self) -> None:
         """Detach from the subject; what is buffered is discarded, readers that wait get ``ClosedResourceError``."""
         self._quiet = True
@@ -237,8 +228,6 @@ class Subscription(Stream[W_co]):
                 stacklevel=1,
             )
 
-    # ------------------------------------------------------------------ what it says of itself
-
     @property
     def name(self) -> str:
         """The name it was given, or the subject's name and a number."""
@@ -261,13 +250,13 @@ class _OwnersReader(AsyncIterator[W_co]):
     __slots__ = ("_buffer", "_subscription")
 
     def __init__(self, subscription: Subscription[W_co]) -> None:
-        self._buffer = subscription._mailbox.buffer
+        self._buffer: Buffer[W_co] = subscription._mailbox.buffer
         self._subscription = subscription
 
     async def __anext__(self) -> W_co:
-        if lane := self._buffer.fast:
-            return lane.popleft()
         subscription = self._subscription
+        if (lane := self._buffer.fast) and subscription._known.cr_running:
+            return lane.popleft()
         return cast("W_co", await subscription._next(subscription._mailbox.take, StopAsyncIteration))
 
 

@@ -72,7 +72,7 @@ class Supervisor:
 
     def remove(self, observer: Observer) -> None:
         """An observer was detached."""
-        self._life.look()
+        self._life.check_here()
         self.observers.pop(observer, None)
 
     def subscribe(self, observer: Observer) -> Subscription[Any]:
@@ -103,7 +103,9 @@ class Supervisor:
         """Nobody wanted an event: log, once, that observers that do not run would have."""
         if self._group is not None or not self.observers or self._told_of_observers:
             return
-        wanting = [observer.name for observer in self.observers if observer.would_want(event)]
+        wanting = self._life.delivery.ask(
+            lambda: [observer.name for observer in self.observers if observer.would_want(event)]
+        )
         if wanting:
             self._told_of_observers = True
             _log.warning(
@@ -202,8 +204,10 @@ class Supervisor:
         if self._failures is not None:
             self._failures._life.close()
 
-    def loop_ended(self) -> None:
-        """The loop has ended under it: nothing of it will ever run again."""
+    def loop_ended(self, life: Life[Any]) -> None:
+        """The loop of a life has ended under it: nothing of it will ever run again."""
+        if life is not self._life:  # a former one
+            return
         for observer in tuple(self.running):
             observer.abandon()
         self.running.clear()

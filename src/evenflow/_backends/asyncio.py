@@ -8,61 +8,21 @@ from types import CoroutineType, coroutine
 from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import proxy
 
-from . import WeaklyKnown
+from . import Backend, WeaklyKnown
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Callable, Generator
 
     from . import KnownTask
 
 
-class AsyncioBackend:
-    """The running asyncio loop; see ``Backend``."""
-
-    __slots__ = ()
-
-    running_loop = staticmethod(asyncio.get_running_loop)
-    current_task = staticmethod(asyncio.current_task)
-    wake_up = staticmethod(asyncio.Future)
-
-    @staticmethod
-    def know(task: asyncio.Task[Any], gone: Callable[[object], None], /) -> KnownTask:
-        """The task: by its coroutine on Python 3.11, where to ask asyncio is slow."""
-        # from 3.12 on an eager task takes its first step inside a step of the task that makes it: both run
-        coro = task.get_coro()
-        if sys.version_info < (3, 12) and isinstance(coro, CoroutineType):
-            return cast("KnownTask", proxy(coro, gone))
-        return WeaklyKnown(task, asyncio.current_task)
-
-    @staticmethod
-    def turn() -> Awaitable[None]:
-        """Let the loop turn once."""
-        return _turn()
-
-    @staticmethod
-    def call_soon(loop: asyncio.AbstractEventLoop, function: Callable[[], object], /) -> None:
-        """Have the loop call this soon, from whatever thread."""
-        loop.call_soon_threadsafe(function)
-
-    @staticmethod
-    def loop_has_ended(loop: asyncio.AbstractEventLoop, /) -> bool:
-        """Whether the loop was closed."""
-        return loop.is_closed()
-
-    @staticmethod
-    def task_has_ended(task: asyncio.Task[Any], /) -> bool:
-        """Whether the task is done."""
-        return task.done()
-
-    @staticmethod
-    def task_name(task: asyncio.Task[Any], /) -> str:
-        """The task's name."""
-        return task.get_name()
-
-    @staticmethod
-    def times_cancelled(task: asyncio.Task[Any], /) -> int:
-        """How often ``task.cancel()`` was called."""
-        return task.cancelling()
+def _know(task: asyncio.Task[Any], gone: Callable[[object], None]) -> KnownTask:
+    """Know a task by its coroutine on Python 3.11, where to ask asyncio is slow."""
+    # from 3.12 on an eager task takes its first step inside a step of the task that makes it: both run
+    coro = task.get_coro()
+    if sys.version_info < (3, 12) and isinstance(coro, CoroutineType):
+        return cast("KnownTask", proxy(coro, gone))
+    return WeaklyKnown(task, asyncio.current_task)
 
 
 @coroutine
@@ -71,4 +31,15 @@ def _turn() -> Generator[None, None, None]:
     yield
 
 
-BACKEND: Final = AsyncioBackend()
+BACKEND: Final = Backend(
+    running_loop=asyncio.get_running_loop,
+    current_task=asyncio.current_task,
+    know=_know,
+    turn=cast("Any", _turn),
+    wake_up=asyncio.Future,
+    call_soon=lambda loop, function: loop.call_soon_threadsafe(function),
+    loop_has_ended=lambda loop: loop.is_closed(),
+    task_has_ended=lambda task: task.done(),
+    task_name=lambda task: task.get_name(),
+    times_cancelled=lambda task: task.cancelling(),
+)

@@ -6,66 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from . import WeaklyKnown
+from . import Backend, WeaklyKnown
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
-
-    from . import KnownTask
-
-
-class TrioBackend:
-    """The running trio loop; see ``Backend``."""
-
-    __slots__ = ()
-
-    running_loop = staticmethod(trio.lowlevel.current_trio_token)
-    current_task = staticmethod(trio.lowlevel.current_task)
-
-    @staticmethod
-    def know(task: trio.lowlevel.Task, _: Callable[[object], None], /) -> KnownTask:
-        """The task, asked of trio each time."""
-        return WeaklyKnown(task, trio.lowlevel.current_task)
-
-    @staticmethod
-    def turn() -> Awaitable[None]:
-        """Let the loop turn once."""
-        return trio.lowlevel.checkpoint()
-
-    @staticmethod
-    def wake_up() -> EventWakeUp:
-        """Make what a reader sleeps on."""
-        return EventWakeUp()
-
-    @staticmethod
-    def call_soon(loop: trio.lowlevel.TrioToken, function: Callable[[], object], /) -> None:
-        """Have the loop call this soon, from whatever thread."""
-        loop.run_sync_soon(function)
-
-    @staticmethod
-    def loop_has_ended(loop: trio.lowlevel.TrioToken, /) -> bool:
-        """Whether the run has finished: then it takes nothing more."""
-        try:
-            loop.run_sync_soon(_nothing)
-        except trio.RunFinishedError:
-            return True
-        return False
-
-    @staticmethod
-    def task_has_ended(task: trio.lowlevel.Task, /) -> bool:
-        """Whether the task's nursery knows it no more."""
-        nursery = task.parent_nursery
-        return nursery is not None and task not in nursery.child_tasks
-
-    @staticmethod
-    def task_name(task: trio.lowlevel.Task, /) -> str:
-        """The task's name."""
-        return str(task.name)
-
-    @staticmethod
-    def times_cancelled(_: trio.lowlevel.Task, /) -> int:
-        """Never: in trio everything is cancelled through a scope."""
-        return 0
+    from collections.abc import Generator
 
 
 class EventWakeUp:
@@ -88,8 +32,30 @@ class EventWakeUp:
         return self._event.wait().__await__()
 
 
-def _nothing() -> None:
-    """What a loop is asked to do, to hear whether it still does anything."""
+def _loop_has_ended(loop: trio.lowlevel.TrioToken) -> bool:
+    """Whether a run has finished: then it takes nothing more."""
+    try:
+        loop.run_sync_soon(lambda: None)
+    except trio.RunFinishedError:
+        return True
+    return False
 
 
-BACKEND: Final = TrioBackend()
+def _task_has_ended(task: trio.lowlevel.Task) -> bool:
+    """Whether the task's nursery knows it no more."""
+    nursery = task.parent_nursery
+    return nursery is not None and task not in nursery.child_tasks
+
+
+BACKEND: Final = Backend(
+    running_loop=trio.lowlevel.current_trio_token,
+    current_task=trio.lowlevel.current_task,
+    know=lambda task, _: WeaklyKnown(task, trio.lowlevel.current_task),
+    turn=trio.lowlevel.checkpoint,
+    wake_up=EventWakeUp,
+    call_soon=trio.lowlevel.TrioToken.run_sync_soon,
+    loop_has_ended=_loop_has_ended,
+    task_has_ended=_task_has_ended,
+    task_name=lambda task: str(task.name),
+    times_cancelled=lambda _: 0,  # in trio everything is cancelled through a scope
+)

@@ -70,6 +70,8 @@ class Table(Generic[T]):
             known, held = False, None
         if not known:
             asked.update(dict.fromkeys(self.entries()))
+        elif type(held) is Entry and held.exact:  # as `collect` would, without the call
+            found[held.target] = None
         elif held is not None:
             held.collect(event, found, asked)
 

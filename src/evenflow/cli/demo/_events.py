@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from pydantic import Field
 
@@ -20,18 +21,14 @@ class Noticed(Event):
     at: datetime = Field(default_factory=_now)
 
 
-class Reading(Noticed):
-    """How things are now. A newer reading of the same source makes an older one worthless."""
-
-
-class CoreLoad(Reading):
+class CoreLoad(Noticed):
     """How busy one core was over the last half second."""
 
     core: int
     percent: float
 
 
-class MemoryUse(Reading):
+class MemoryUse(Noticed):
     """How much memory is in use, in bytes."""
 
     percent: float
@@ -39,19 +36,19 @@ class MemoryUse(Reading):
     total: int
 
 
-class LoadAverage(Reading):
+class LoadAverage(Noticed):
     """How many tasks wanted a core, over the last minute."""
 
     tasks: float
 
 
-class ProcessCount(Reading):
+class ProcessCount(Noticed):
     """How many processes there are."""
 
     processes: int
 
 
-class DiskFlow(Reading):
+class DiskFlow(Noticed):
     """Bytes a second to and from one disk."""
 
     disk: str
@@ -59,7 +56,7 @@ class DiskFlow(Reading):
     written: float
 
 
-class NetFlow(Reading):
+class NetFlow(Noticed):
     """Bytes a second through one network interface."""
 
     interface: str
@@ -80,3 +77,7 @@ class ProcessEnded(Noticed):
     pid: int
     name: str
     lived: float | None
+
+
+Reading: TypeAlias = CoreLoad | MemoryUse | LoadAverage | ProcessCount | DiskFlow | NetFlow
+"""How things are now. A newer reading of the same source makes an older one worthless."""

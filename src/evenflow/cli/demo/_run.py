@@ -113,7 +113,7 @@ class Demo:
         alarm = Alarm(self._notes)
         census = Census(self._notes)
         return Readers(
-            table=machine.subscribe(Reading, conflate=Reading.source, buffer=sources, name="table"),
+            table=machine.subscribe(Reading, conflate=Noticed.source, buffer=sources, name="table"),
             archive=machine.subscribe(Noticed, buffer=ARCHIVE_BUFFER, name="archive"),
             analyst=machine.subscribe(
                 Noticed, buffer=ANALYST_BUFFER, overflow="drop_oldest", gaps=True, name="analyst"

@@ -1,0 +1,80 @@
+"""Sleeping until the gate lets a publish go, and looking up meanwhile: for a deadlock, and for a stall."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from ._deadlock import WaitGraph
+
+if TYPE_CHECKING:
+    from ._gate import Gate, Waiter
+    from ._loop import RunningLoop
+    from ._mailbox import Mailbox
+
+_log = logging.getLogger("evenflow.subject")
+
+TICK: Final = 0.5
+"""Seconds after which a publish that waits looks again: for a deadlock, and for a stall."""
+
+
+class Waiting:
+    """The publishes of one life that sleep."""
+
+    def __init__(self, name: str, gate: Gate, stall_after: float) -> None:
+        self._name = name
+        self._gate = gate
+        self._stall_after = stall_after
+        self._logged: WeakSet[Mailbox] = WeakSet()
+        """The mailboxes that were logged for holding a publisher too long."""
+
+    async def until_granted(self, loop: RunningLoop, waiter: Waiter) -> None:
+        """Sleep until the gate lets this publish go, or wakes it because the subject was closed.
+
+        Raises:
+            Deadlock: it would wait for ever.
+        """
+        task = loop.current_task()
+        graph = WaitGraph(loop.waiting, loop.backend)
+        loop.waiting[task] = waiter
+        try:
+            graph.refuse_deadlock(task)
+            while not waiter.granted or self._gate.comes_before(waiter):
+                if waiter.granted:
+                    await checkpoint()
+                elif self._gate.closed or await self._sleep(graph, task, waiter):
+                    return
+        finally:
+            loop.waiting.pop(task, None)
+
+    async def _sleep(self, graph: WaitGraph, task: object, waiter: Waiter) -> bool:
+        """Sleep for one tick at most; returns whether the gate was closed."""
+        waiter.note_time(anyio.current_time())
+        wake_up = waiter.wake_up
+        assert wake_up is not None  # it has joined
+        with anyio.move_on_after(min(TICK, self._stall_after)):
+            await wake_up.wait()
+        if not wake_up.is_set():
+            graph.refuse_deadlock(task)
+            self._log_stalls(waiter, graph, anyio.current_time() - self._stall_after)
+        return self._gate.closed
+
+    def _log_stalls(self, waiter: Waiter, graph: WaitGraph, long_ago: float) -> None:
+        """Log, once each, the mailboxes that this publish has waited for since ``long_ago``."""
+        for mailbox, since in waiter.since.items():
+            if since > long_ago or mailbox in self._logged or mailbox not in waiter.missing:
+                continue
+            self._logged.add(mailbox)
+            _log.warning(
+                "%s, made at %s:%s, has held a publisher of %s for more than %s s: its buffer of %s is full and %s",
+                mailbox.name,
+                *mailbox.created_at,
+                self._name,
+                self._stall_after,
+                mailbox.buffer.capacity,
+                "its readers are slow" if graph.readers(mailbox) else "nobody reads it",
+            )
