@@ -51,6 +51,8 @@ class Scene:
         self.functions: list[UserFunctions] = []
         self.detached: list[tuple[Mailbox, Any]] = []
         self.unwanted: list[Event] = []
+        self.watchers: list[anyio.Event] = []
+        self.changes: list[int] = []
         self.members: Members[Any] = Members("loads", (Load, Other), None if history is None else history.key)
         self.gate = Gate(lambda box: self.delivery.ask(lambda: self.gate.freed(box)))
         self.binding = LoopBinding("loads", lambda: None)
@@ -61,6 +63,8 @@ class Scene:
             binding=self.binding,
             history=history,
             detach=self.detach,
+            watchers=self.watchers,
+            changed=lambda: self.changes.append(self.delivery.published),
             unwanted=self.unwanted.append,
             stall_after=2,
         )
@@ -239,7 +243,7 @@ def test_a_closed_delivery_takes_nothing() -> None:
     scene.delivery.close()
     with pytest.raises(SubjectClosed, match="loads is closed"):
         scene.publish_nowait(2)
-    assert not scene.members.plain
+    assert not scene.members.of_classes
 
 
 # ------------------------------------------------------------------ the guard
@@ -271,7 +275,7 @@ def test_what_is_deferred_is_done_after_the_event_in_order() -> None:
 
     def meddle(_: Load) -> bool:
         for name in ("first", "second"):
-            scene.delivery.defer(lambda name=name: done.append(f"{name}, {len(last.buffer)} there"))  # type: ignore[misc]
+            scene.delivery.deferred.append(lambda name=name: done.append(f"{name}, {len(last.buffer)} there"))  # type: ignore[misc]
         return True
 
     scene.join(Load, where=meddle)
@@ -284,7 +288,7 @@ def test_what_is_deferred_while_nothing_runs_is_done_by_whoever_looks_next() -> 
     """A destructor in another thread only defers."""
     scene = Scene()
     done: list[int] = []
-    scene.delivery.defer(lambda: done.append(1))
+    scene.delivery.deferred.append(lambda: done.append(1))
     assert not done
     scene.delivery.check_idle()
     assert done == [1]
@@ -297,7 +301,7 @@ def test_a_question_that_raises_leaves_the_delivery_idle() -> None:
 
     def question() -> None:
         assert scene.delivery.busy
-        scene.delivery.defer(lambda: done.append(1))
+        scene.delivery.deferred.append(lambda: done.append(1))
         raise LookupError
 
     with pytest.raises(LookupError):
@@ -352,7 +356,7 @@ async def test_the_quick_way_begins_when_loop_and_task_are_known() -> None:
 WAYS_OUT: dict[str, Callable[[Scene], object]] = {
     "busy": lambda scene: setattr(scene.delivery, "busy", True),
     "closed": lambda scene: scene.delivery.close(),
-    "something was deferred": lambda scene: scene.delivery.defer(lambda: None),
+    "something was deferred": lambda scene: scene.delivery.deferred.append(lambda: None),
     "the loop should turn": lambda scene: running_loop().counts.__setitem__(GIVEN, DELIVERIES_A_TURN),
 }
 

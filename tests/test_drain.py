@@ -158,5 +158,5 @@ async def test_a_cancelled_drain_changes_nothing() -> None:
         with anyio.move_on_after(1) as scope:
             await subject.drain()
         assert scope.cancelled_caught
-        assert not subject._life._changed
+        assert not subject._life._watchers
         assert (await subscription.receive()).n == 1

@@ -15,7 +15,7 @@ def test_a_publisher_lets_the_loop_turn_after_a_number_of_deliveries(given: int,
     budget = FairnessBudget()
     budget.counts[GIVEN] = given
     assert budget.is_used_up() is used_up
-    assert budget.left() == DELIVERIES_A_TURN - given
+    assert budget.left() == max(0, DELIVERIES_A_TURN - given)
 
 
 def test_what_readers_take_does_not_count_for_publishers() -> None:
@@ -23,13 +23,3 @@ def test_what_readers_take_does_not_count_for_publishers() -> None:
     budget = FairnessBudget()
     budget.counts[TAKEN] = DELIVERIES_A_TURN
     assert not budget.is_used_up()
-
-
-def test_a_turn_starts_both_counts_anew_in_the_same_list() -> None:
-    """Whoever counts keeps the list, so that it must stay the same list."""
-    budget = FairnessBudget()
-    counts = budget.counts
-    counts[:] = [10, 20]
-    budget.begin_turn()
-    assert counts == [0, 0]
-    assert budget.counts is counts

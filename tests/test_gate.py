@@ -169,10 +169,35 @@ def test_whoever_leaves_passes_on_what_was_reserved() -> None:
     longest, next_one = scene.publisher(one, other), scene.publisher(one)
     take(one)
     assert not next_one.granted
-    scene.gate.leave(longest)
+    scene.gate.leave(longest, ())
     assert next_one.granted
     assert one.reserved == 1
     assert scene.gate.queue == [next_one]
+
+
+def test_whoever_leaves_without_its_event_passes_on_what_it_had() -> None:
+    """A claim that was called off after the slots were given back leaves them to the next."""
+    scene = Scene()
+    box = scene.full()
+    early, late = scene.publisher(box), scene.publisher(box)
+    take(box)
+    had = early.give_back_all()
+    assert not late.granted
+    scene.gate.leave(early, had)
+    assert late.granted
+
+
+def test_no_slot_is_held_in_a_mailbox_that_has_ended() -> None:
+    """It would never be given back."""
+    scene = Scene()
+    box, ended = scene.full(), scene.full()
+    ended.finish(EOFError)
+    waiter = scene.waiter(box)
+    waiter.hold_all([box, ended])
+    assert waiter.held == {box}
+    assert ended.reserved == 0
+    waiter.give_back(box)
+    assert (waiter.held, box.reserved) == (set(), 0)
 
 
 def test_whoever_leaves_while_nobody_waits_frees_what_was_reserved() -> None:
@@ -181,7 +206,7 @@ def test_whoever_leaves_while_nobody_waits_frees_what_was_reserved() -> None:
     box = scene.full()
     only = scene.publisher(box)
     take(box)
-    scene.gate.leave(only)
+    scene.gate.leave(only, ())
     assert (box.reserved, box.room()) == (0, 1)
 
 
@@ -220,9 +245,9 @@ def test_of_two_that_may_go_and_share_a_mailbox_the_earlier_goes_first() -> None
     assert late.granted
     assert scene.gate.comes_before(late)
     assert not scene.gate.comes_before(early)
-    scene.gate.leave(early)
+    scene.gate.leave(early, ())
     assert not scene.gate.comes_before(late)
-    scene.gate.leave(late)
+    scene.gate.leave(late, ())
     assert box.reserved == 0
 
 
@@ -245,7 +270,7 @@ def test_two_never_hold_what_the_other_needs() -> None:
     second = scene.publisher(other)
     take(other)
     assert longest.held == {other}
-    scene.gate.leave(longest)
+    scene.gate.leave(longest, ())
     assert second.granted
     longest = scene.waiter(one, other)
     longest.ticket = 0
@@ -275,7 +300,8 @@ def test_a_closed_subject_wakes_everybody() -> None:
     """Each looks for itself, and is refused."""
     scene = Scene()
     waiters = [scene.publisher(scene.full()), scene.publisher(scene.full())]
-    scene.gate.wake_all()
+    scene.gate.close()
+    assert scene.gate.closed
     assert all(waiter.wake_up is not None and waiter.wake_up.is_set() for waiter in waiters)
     assert not any(waiter.granted for waiter in waiters)
 
@@ -340,13 +366,13 @@ class World(Scene):
         """The loop runs this publisher: it goes if it may."""
         if not waiter.granted or self.gate.comes_before(waiter):
             return False
-        held = waiter.let_go_of_all()
+        held = waiter.give_back_all()
         if blocked := waiter.blocked(waiter):
             waiter.hold_all(held)
             self.gate.join(waiter, blocked)
             return False
         self.commit(waiter, self.wants.pop(waiter))
-        self.gate.leave(waiter)
+        self.gate.leave(waiter, held)
         return True
 
     def check(self) -> None:
@@ -386,7 +412,7 @@ def test_slots_are_conserved_and_nobody_starves(capacities: list[int], steps: li
                 world.run(waiter)
             else:
                 world.wants.pop(waiter)
-                world.gate.leave(waiter)
+                world.gate.leave(waiter, ())
         world.check()
     for _ in range(len(world.wants) + 1):
         for box in world.boxes:
@@ -429,5 +455,5 @@ def test_two_publishers_with_two_mailboxes_each_cannot_block_each_other(order: l
     for n in order:
         take(boxes[n])
     assert (early.granted, late.granted) == (True, False)
-    scene.gate.leave(early)
+    scene.gate.leave(early, ())
     assert late.granted

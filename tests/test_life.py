@@ -33,8 +33,9 @@ class Scene:
             "notes", (Note,), history=history, stall_after=9, unwanted=lambda _: None, loop_ended=self.loop_ended
         )
 
-    def loop_ended(self) -> None:
+    def loop_ended(self, life: Life[Note]) -> None:
         """The loop has ended."""
+        assert life is self.life
         self.loops_ended += 1
 
     def open(self, functions: UserFunctions = PLAIN, *, capacity: int = 9, **options: Any) -> Mailbox:
@@ -156,7 +157,7 @@ def test_a_subscription_that_was_lost_is_detached_by_whoever_looks_next() -> Non
     box = scene.open()
     scene.life.detach_later(box)
     assert box.end is None
-    scene.life.look()
+    scene.life.check_here()
     assert box.discarded
 
 
@@ -200,11 +201,11 @@ async def test_whoever_reads_from_a_full_mailbox_frees_a_slot_for_a_publisher() 
     async with group() as tasks:
         tasks.start_soon(scene.life.delivery.publish_later, Note(n=1))
         await settle()
-        assert box._took is not None
+        assert box._tell is not None
         assert box.take([0, 0]).n == 0
         await settle()
         assert box.take([0, 0]).n == 1
-    assert box._took is None
+    assert box._tell is None
 
 
 @on_both
@@ -220,8 +221,8 @@ def test_a_loop_that_has_ended_leaves_nobody_waiting(backend: str) -> None:
         box.line.join(bell, first=True)
 
     run(main, backend)
-    scene.life.look()
-    scene.life.look()
+    scene.life.check_here()
+    scene.life.check_here()
     assert (box.room(), box.line.asleep) == (2, 0)
     assert scene.loops_ended == 1
     scene.publish(1)
@@ -262,7 +263,7 @@ async def test_each_change_wakes_whoever_waits_for_one() -> None:
             scene.life.note_change()
         await settle()
         assert sorted(seen) == ["a", "a", "b", "b"]
-    assert not scene.life._changed
+    assert not scene.life._watchers
 
 
 @both
@@ -286,7 +287,7 @@ async def test_a_take_and_an_end_are_changes(what: str) -> None:
     scene.publish(1)
     with scene.life.changes() as changed, anyio.fail_after(1):
         if what == "a take":
-            box.watch(scene.life.took)
+            box.watch(scene.life.note_take)
             box.take([0, 0])
         elif what == "a detach":
             scene.life.detach(box)

@@ -250,10 +250,10 @@ def test_a_mailbox_is_unready_while_it_is_full() -> None:
     box = mailbox(1, unready=unready)
     box.append("a")
     assert unready == {box}
-    assert box.look() == 0
+    assert box.measure() == 0
     take(box)
     assert unready == {box}
-    assert box.look() == 1
+    assert box.measure() == 1
     assert not unready
 
 
@@ -262,10 +262,10 @@ def test_a_mailbox_is_unready_while_a_slot_is_reserved() -> None:
     unready: set[Mailbox] = set()
     box = mailbox(3, unready=unready)
     box.reserve()
-    assert box.look() == 2
+    assert box.measure() == 2
     assert unready == {box}
     box.release()
-    box.look()
+    box.measure()
     assert not unready
 
 
@@ -273,7 +273,7 @@ def test_a_conflated_mailbox_is_always_unready() -> None:
     """Its publisher must ask for the key of each event."""
     unready: set[Mailbox] = set()
     box = mailbox(3, functions=KEYED, unready=unready)
-    assert box.look() == 3
+    assert box.measure() == 3
     assert unready == {box}
 
 
@@ -283,10 +283,10 @@ def test_it_says_when_it_becomes_ready() -> None:
     unready: set[Mailbox] = set()
     box = mailbox(1, holds="a", unready=unready)
     box._became_ready = told.append
-    box.look()
+    box.measure()
     assert not told
     take(box)
-    box.look()
+    box.measure()
     assert told == [box]
 
 
@@ -312,13 +312,15 @@ def test_an_event_wakes_a_sleeping_reader(way: str) -> None:
 
 
 def test_one_event_wakes_one_reader() -> None:
-    """The second event wakes the second reader, though the first has not run yet."""
+    """The second event wakes nobody while the first reader has not run: it wakes the next itself when it takes."""
     box, bells = mailbox(9), [Bell(), Bell(), Bell()]
     for bell in bells:
         box.line.join(bell, first=True)
     box.offer("a", None)
     assert [bell.fired for bell in bells].count(True) == 1
     box.offer("b", None)
+    assert [bell.fired for bell in bells].count(True) == 1
+    box.line.wake(box.items())
     assert [bell.fired for bell in bells].count(True) == 2
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 
 from evenflow import Event
 from evenflow._mailbox import Mailbox, Overflow, UserFunctions
-from evenflow._members import FAR, Members, Targets
+from evenflow._members import FAILED, FAR, Members, Targets
 from evenflow._readers import WakeUps
 
 from .parts import Bell
@@ -99,8 +99,6 @@ def test_a_condition_chooses_event_by_event(where: object) -> None:
     found = scene.find(Order(n=2))
     assert all_of(found) == {always, sometimes}
     assert found.chosen == [sometimes]
-    assert always in found
-    assert sometimes in found
 
 
 @given(st.lists(st.tuples(st.sampled_from([Order, BigOrder, Note, None]), st.integers(0, 3), st.booleans())))
@@ -142,7 +140,7 @@ def test_an_event_that_the_subject_does_not_carry_is_refused() -> None:
     scene = Scene(Order)
     with pytest.raises(TypeError, match=r"orders takes Order, not .*Note.*nobody got it"):
         scene.find(Note())
-    assert Note not in scene.members.plain
+    assert Note not in scene.members.of_classes
 
 
 def test_a_subject_without_classes_carries_events() -> None:
@@ -176,10 +174,10 @@ def test_the_classes_of_events_are_let_go_at_the_end() -> None:
     """A closed subject keeps no class alive, and whoever shares its targets sees that."""
     scene = Scene()
     scene.find(Order())
-    plain = scene.members.plain
+    of_classes = scene.members.of_classes
     scene.members.close()
-    assert not plain
-    assert scene.members.plain is plain
+    assert not of_classes
+    assert scene.members.of_classes is of_classes
 
 
 # ------------------------------------------------------------------ keys
@@ -216,7 +214,7 @@ def test_a_key_that_makes_no_sense_fails_that_subscription_alone(key: object, er
     box = scene.join(Order, key=key)
     found = scene.find(Order())
     assert [(failed, type(raised)) for failed, raised in found.failed] == [(box, error)]
-    assert found.keys == {}
+    assert found.keys == {box: FAILED}
 
 
 def test_the_key_of_the_history_is_found_with_the_targets() -> None:
@@ -267,7 +265,7 @@ def test_what_a_full_mailbox_does_to_the_publish(overflow: Overflow, woken: bool
     found = scene.find(Order())
     assert found.blocked == ([box] if POLICY[overflow, woken] == "blocked" else [])
     assert found.starving == ([box] if POLICY[overflow, woken] == "starving" else [])
-    assert box in found
+    assert box in found.all()
 
 
 @pytest.mark.parametrize("full", range(4))
@@ -313,7 +311,7 @@ def test_a_slot_that_is_held_is_room_for_the_one_that_holds_it() -> None:
     box.reserve()
     found = scene.find(Order())
     assert found.blocked == [box]
-    scene.members.look_for_room(Order(), found, 0, held=[box])
+    scene.members.find_blocked(Order(), found, 0, held=[box])
     assert found.blocked == []
 
 
@@ -323,15 +321,15 @@ def test_it_is_known_for_how_many_events_there_is_room() -> None:
     scene.join(Order, capacity=9)
     scene.join(Order, capacity=5, holds=2)
     scene.join(Note, capacity=1)
-    assert scene.find(Order(), 100).plain.room_until == 103
+    assert scene.find(Order(), 100).of_class.room_until == 103
     full = scene.join(Order, capacity=1, holds=1)
-    assert scene.find(Order(), 100).plain.room_until == 103
+    assert scene.find(Order(), 100).of_class.room_until == 103
     assert scene.members.unready == {full}
 
 
 def test_where_nobody_wants_the_events_nobody_looks() -> None:
     """There is room for any number."""
-    assert Scene().find(Order(), 5).plain.room_until == 5 + FAR
+    assert Scene().find(Order(), 5).of_class.room_until == 5 + FAR
 
 
 @pytest.mark.parametrize("who", ["a new one", "one that became ready"])
@@ -341,14 +339,14 @@ def test_room_is_looked_for_again_when_another_one_can_be_full(who: str) -> None
     box = scene.join(Order, capacity=1, holds=1)
     scene.join(Order, capacity=50)
     found = scene.find(Order())
-    assert found.plain.room_until == 50
+    assert found.of_class.room_until == 50
     if who == "a new one":
         scene.join(Order, capacity=1)
     else:
         take(box)
-        box.look()
-    assert found.plain.room_until == 0
-    assert scene.find(Order()).plain.room_until == 1
+        box.measure()
+    assert found.of_class.room_until == 0
+    assert scene.find(Order()).of_class.room_until == 1
 
 
 # ------------------------------------------------------------------ after a wait
@@ -408,19 +406,19 @@ def test_after_a_wait_room_is_looked_for_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "options, simple",
+    "options, nobody",
     [({}, True), ({"where": lambda _: True}, False), ({"key": lambda order: order.n}, False)],
     ids=["class alone", "where", "key"],
 )
-def test_targets_are_simple_where_no_user_was_asked(options: dict[str, Any], simple: bool) -> None:
-    """Then they may be thrown away, and found anew."""
+def test_it_is_known_whether_a_user_was_asked(options: dict[str, Any], nobody: bool) -> None:
+    """Targets about which nobody was asked may be thrown away, and found anew."""
     scene = Scene()
     scene.join(Order, **options)
-    assert scene.find(Order(n=1)).is_simple() is simple
+    assert scene.find(Order(n=1)).nobody_was_asked() is nobody
 
 
-def test_targets_are_not_simple_where_the_history_was_asked_for_a_key() -> None:
+def test_the_key_of_the_history_is_a_users_answer_too() -> None:
     """Its function must not run twice for one event."""
     scene = Scene(history_key=lambda order: order.n)
     scene.join(Order)
-    assert not scene.find(Order(n=1)).is_simple()
+    assert not scene.find(Order(n=1)).nobody_was_asked()

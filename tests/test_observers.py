@@ -31,7 +31,9 @@ class Host:
     name = "notes"
 
     def __init__(self) -> None:
-        self.life: Life[Note] = Life("notes", (Note,), stall_after=9, unwanted=lambda _: None, loop_ended=lambda: None)
+        self.life: Life[Note] = Life(
+            "notes", (Note,), stall_after=9, unwanted=lambda _: None, loop_ended=lambda _: None
+        )
         self.heard: list[str] = []
         self.failures: list[ObserverFailed] = []
 

@@ -115,7 +115,7 @@ class Scene:
 @asynccontextmanager
 async def scene(capacity: int = 9) -> AsyncIterator[Scene]:
     """A courier that runs."""
-    life: Life[Note] = Life("notes", (Note,), stall_after=9, unwanted=lambda _: None, loop_ended=lambda: None)
+    life: Life[Note] = Life("notes", (Note,), stall_after=9, unwanted=lambda _: None, loop_ended=lambda _: None)
     interest = life.members.interest((), None)
     box = life.open(interest, PLAIN, capacity=capacity, overflow="block", created_at=("", 0))
     async with anyio.create_task_group() as tasks:
