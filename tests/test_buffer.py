@@ -156,6 +156,40 @@ def test_what_comes_while_the_lane_is_open_is_not_in_it() -> None:
     assert all_of(buffer) == [1, 2]
 
 
+def test_no_lane_opens_before_the_replay_was_read() -> None:
+    """It comes first, and lies elsewhere."""
+    buffer = filled(3)
+    buffer.take()
+    buffer.give_replay([-1])
+    buffer.open_lane()
+    assert not buffer.fast
+
+
+def test_a_lane_that_was_read_empty_is_closed_when_the_lanes_change_places() -> None:
+    """Publishers append to what it was, and a reader must not pop from there."""
+    buffer = filled(2)
+    buffer.take()
+    buffer.open_lane()
+    buffer.fast.popleft()
+    for n in (2, 3, 4):
+        buffer.put(None, n)
+    assert buffer.take() == 2
+    buffer.put(None, 5)
+    assert not buffer.fast
+    assert all_of(buffer) == [3, 4, 5]
+
+
+def test_the_end_closes_a_lane_to_which_it_adds_the_inbox() -> None:
+    """What it adds was not counted when the lane was opened."""
+    buffer = filled(2)
+    buffer.take()
+    buffer.open_lane()
+    buffer.put(None, 2)
+    buffer.close_stream()
+    assert not buffer.fast
+    assert all_of(buffer) == [1, 2]
+
+
 def test_a_mark_is_passed_when_what_was_there_has_left() -> None:
     """What came later is not waited for; what was dropped has left."""
     buffer = filled(2)

@@ -23,7 +23,7 @@ from evenflow._history import History
 from evenflow._loop import running_loop
 from evenflow._mailbox import Mailbox, Overflow, UserFunctions
 from evenflow._members import Members, Targets
-from evenflow._readers import WakeUps
+from evenflow._readers import WAKE_UPS_A_TURN, WakeUps
 
 from .contract.kit import both, group, settle, turn
 from .parts import emptied, on_both
@@ -600,11 +600,13 @@ async def test_events_that_wait_come_in_the_order_in_which_they_were_published()
     assert scene.is_at_rest()
 
 
+@pytest.mark.parametrize("others", [0, WAKE_UPS_A_TURN])
 @both
-async def test_readers_that_were_woken_read_before_anything_is_dropped() -> None:
-    """A buffer that only seems full loses no event."""
+async def test_readers_that_were_woken_read_before_anything_is_dropped(others: int) -> None:
+    """A buffer that only seems full loses no event, however many other readers are about to run."""
     scene = Scene()
     box = scene.join(capacity=1, overflow="drop_oldest")
+    box.line._wake_ups.fired = others
     loop = scene.binding.bind()
     wake_up = loop.backend.wake_up()
     got: list[int] = []
@@ -654,6 +656,92 @@ async def test_a_subscription_that_holds_a_publisher_for_long_is_logged_once(cap
         "loads/1, made at file.py:7, has held a publisher of loads for more than 2 s: its buffer of 3 is full and"
         " nobody reads it"
     )
+
+
+@both
+async def test_an_event_whose_key_has_come_meanwhile_waits_no_longer() -> None:
+    """It replaces the one that took the slot."""
+    scene = Scene()
+    box = scene.join(key=lambda event: event.n, capacity=1)
+    scene.publish_nowait(1)
+    async with group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(scene.publish, Load(n=2))
+        await settle()
+        assert scene.gate.waiting() == 2
+        assert box.take([0, 0]).n == 1
+        await settle()
+        assert scene.gate.waiting() == 0
+    assert box.ledger().replaced == 1
+    assert scene.is_at_rest()
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+@both
+async def test_a_publish_that_lets_readers_run_keeps_their_slots_only_until_it_has_ended(cancelled: bool) -> None:
+    """Cancelled in that very turn it leaves none behind, and its event is nowhere."""
+    scene = Scene()
+    box = scene.join(capacity=1)
+    loop = scene.binding.bind()
+    wake_up = loop.backend.wake_up()
+    got: list[int] = []
+
+    async def read() -> None:
+        box.line.join(wake_up, first=True)
+        await wake_up
+        box.line.answer(wake_up)
+        got.extend(numbers(box))
+
+    async def publish() -> None:
+        for _ in range(2):
+            loop.is_cancelled()
+        scene.publish_nowait(1)
+        outcome = scene.delivery.publish_at_once(Load(n=2))
+        assert isinstance(outcome, Targets)
+        if cancelled:
+            tasks.cancel_scope.cancel()
+        await scene.delivery.publish_later(Load(n=2), outcome)
+
+    async with anyio.create_task_group() as outer:
+        outer.start_soon(read)
+        await settle()
+        async with group() as tasks:
+            tasks.start_soon(publish)
+            await settle()
+    assert got == [1]
+    assert numbers(box) == ([] if cancelled else [2])
+    assert scene.is_at_rest()
+
+
+@both
+async def test_an_event_that_is_dropped_or_replaced_is_a_change() -> None:
+    """Whoever drains need not wait for it any more; nothing is told where nobody waits."""
+    scene = Scene()
+    scene.join(capacity=1, overflow="drop_oldest")
+    scene.publish_nowait(1, 2)
+    assert scene.changes == []
+    scene.watchers.append(anyio.Event())
+    scene.publish_nowait(3)
+    assert scene.changes == [3]
+
+
+@both
+async def test_many_events_at_once_let_the_loop_turn_too() -> None:
+    """Another task runs before all of them are there."""
+    scene = Scene()
+    box = scene.join(capacity=4 * DELIVERIES_A_TURN)
+    ran: list[int] = []
+
+    async def other() -> None:
+        ran.append(len(box.buffer))
+
+    event = Load(n=0)
+    await scene.publish(event)
+    async with group() as tasks:
+        tasks.start_soon(other)
+        await scene.delivery.publish_many((event,) * (3 * DELIVERIES_A_TURN))
+    # trio may run the publisher before the other task in the first turn
+    assert DELIVERIES_A_TURN - 1 <= ran[0] <= 2 * DELIVERIES_A_TURN + 4
 
 
 @both

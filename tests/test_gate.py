@@ -274,10 +274,12 @@ def test_two_never_hold_what_the_other_needs() -> None:
     assert second.granted
     longest = scene.waiter(one, other)
     longest.ticket = 0
+    other.watch(None)
     scene.gate.join(longest, [one, other])
     scene.gate.join(second, [new])
     assert second.held == set()
     assert second.missing == {other, new}
+    assert other._tell is not None
     assert longest.held == {other}
 
 

@@ -105,6 +105,20 @@ def test_a_condition_that_raises_on_the_replay_ends_the_subscription() -> None:
     scene.publish(1)
 
 
+def test_an_interrupt_while_the_replay_is_chosen_leaves_no_subscription() -> None:
+    """It goes out, and nobody has the subscription to close it."""
+
+    def where(_: Note) -> bool:
+        raise KeyboardInterrupt
+
+    scene = Scene(History(1, None, 9))
+    scene.publish(0)
+    functions = UserFunctions(where=where)
+    with pytest.raises(KeyboardInterrupt):
+        scene.open(functions, replay=True)
+    assert not scene.life.members.active
+
+
 def test_a_subscription_that_comes_after_the_end_gets_the_replay_and_the_end() -> None:
     """It is never active."""
     scene = Scene(History(9, None, 9))

@@ -150,6 +150,26 @@ def test_a_task_that_is_cancelled_by_itself_is_seen() -> None:
     assert answers == [False, True]
 
 
+def test_a_task_that_was_cancelled_before_it_is_first_asked_is_seen() -> None:
+    """A stranger is asked for that as well."""
+    answers: list[bool] = []
+
+    async def child() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        answers.append(running_loop().is_cancelled())
+        await lowlevel.checkpoint()
+
+    async def main() -> None:
+        assert not running_loop().is_cancelled()
+        with suppress(asyncio.CancelledError):
+            await asyncio.create_task(child())
+
+    asyncio.run(main())
+    assert answers == [True]
+
+
 def test_in_a_callback_of_the_loop_no_task_runs() -> None:
     """Nobody is cancelled there."""
     answers: list[object] = []

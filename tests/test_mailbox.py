@@ -324,6 +324,17 @@ def test_one_event_wakes_one_reader() -> None:
     assert [bell.fired for bell in bells].count(True) == 2
 
 
+def test_a_gap_wakes_a_reader_as_an_event_does() -> None:
+    """It is an item of its own, and another reader may take it."""
+    box, bells = mailbox(1, "drop_newest", gaps=True), [Bell(), Bell()]
+    for bell in bells:
+        box.line.join(bell, first=True)
+    box.offer("a", None)
+    assert [bell.fired for bell in bells].count(True) == 1
+    box.offer("b", None)
+    assert all(bell.fired for bell in bells)
+
+
 # ------------------------------------------------------------------ taking out
 
 
@@ -518,3 +529,12 @@ def test_the_ledger_names_the_subscription_and_its_bound() -> None:
     """So that a person can find the slow one."""
     ledger = mailbox(7, name="prices/3").ledger()
     assert (ledger.name, ledger.capacity) == ("prices/3", 7)
+
+
+def test_a_full_mailbox_that_has_ended_does_not_become_unready() -> None:
+    """A publish that began before may still measure it."""
+    unready: set[Mailbox] = set()
+    box = mailbox(1, holds="a", unready=unready)
+    box.finish(EOFError)
+    assert box.measure() == 0
+    assert not unready

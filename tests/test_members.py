@@ -268,6 +268,15 @@ def test_what_a_full_mailbox_does_to_the_publish(overflow: Overflow, woken: bool
     assert box in found.all()
 
 
+def test_a_mailbox_with_a_condition_is_measured_each_time() -> None:
+    """It may have been filled by events of another class, which were appended without a look."""
+    scene = Scene()
+    box = scene.join(Order, where=Order.n > 1, capacity=1)
+    box.begin(Order(n=2))
+    assert not scene.members.unready
+    assert scene.find(Order(n=2)).blocked == [box]
+
+
 @pytest.mark.parametrize("full", range(4))
 def test_full_ones_are_found_among_many_and_among_few(full: int) -> None:
     """Whichever of the two is smaller: those that want the event, or those that are unready."""

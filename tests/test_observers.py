@@ -279,7 +279,8 @@ async def test_an_abandoned_observer_runs_no_more() -> None:
         assert not observer.statistics().running
         assert observer.subscription is None
     assert "ended" not in host.heard
-    assert not observer.statistics().running
+    observer.detach()
+    assert observer.ended
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from evenflow._loop import running_loop
 from evenflow._mailbox import Mailbox
 from evenflow._waiting import TICK, Waiting
 
-from .contract.kit import both, group, settle
+from .contract.kit import both, group, settle, turn
 from .parts import mailbox
 
 
@@ -76,6 +76,25 @@ async def test_of_two_that_may_go_and_share_a_mailbox_the_earlier_runs_first() -
             box.take([0, 0])
         await settle()
     assert scene.went == names
+
+
+@both
+async def test_a_publish_that_may_go_waits_for_an_earlier_one_that_has_not_run() -> None:
+    """They share a mailbox, and events must come in order."""
+    scene, box = Scene(), mailbox(2, holds="ab")
+    early = Waiter("early", "loads", scene.gate.ticket(), lambda _: ())
+    scene.gate.join(early, [box])
+    async with group() as tasks:
+        tasks.start_soon(scene.sleep, "late", box)
+        await settle()
+        box.take([0, 0])
+        box.take([0, 0])
+        await turn(5)
+        assert early.granted
+        assert scene.went == []
+        scene.gate.leave(early, ())
+        await turn(5)
+    assert scene.went == ["late"]
 
 
 @both
