@@ -450,6 +450,7 @@ async def test_many_events_are_published_as_one_after_another(setting: str) -> N
     events = (*[Load(n=n) for n in range(4)], Other(n=4), *[Load(n=n) for n in range(5, 8)])
     apart, together = Scene(), Scene()
     one, other = list(SETTINGS[setting](apart)), list(SETTINGS[setting](together))
+    together.binding.bind()
     total = 0
     for event in events:
         total += await apart.publish(event)
@@ -461,10 +462,27 @@ async def test_many_events_are_published_as_one_after_another(setting: str) -> N
 
 
 @both
+async def test_many_events_are_refused_and_wait_their_turn_as_one_is() -> None:
+    """Not from a condition, not past what was deferred, and without a loop that is known yet."""
+    scene = Scene()
+    box = scene.join()
+    events = (Load(n=1), Load(n=2))
+    assert await scene.delivery.publish_many(events) == 2
+    scene.binding.bind()
+    scene.delivery.deferred.append(lambda: emptied(box).clear())
+    assert await scene.delivery.publish_many(events) == 2
+    assert len(box.buffer) == 2
+    scene.delivery.busy = True
+    with pytest.raises(RuntimeError, match="a condition only looks"):
+        await scene.delivery.publish_many(events)
+
+
+@both
 async def test_many_events_are_kept_in_the_history_one_by_one() -> None:
     """None is passed over."""
     history = History(9, None, 9)
     scene = Scene(history)
+    scene.binding.bind()
     scene.join()
     await scene.delivery.publish_many(tuple(Load(n=n) for n in range(4)))
     assert [event.n for event in history.events()] == [0, 1, 2, 3]
@@ -474,6 +492,7 @@ async def test_many_events_are_kept_in_the_history_one_by_one() -> None:
 async def test_many_events_wait_for_room_as_one_does() -> None:
     """What is there fills the buffer; the rest comes when a reader has taken something."""
     scene = Scene()
+    scene.binding.bind()
     box = scene.join(capacity=3)
     got: list[int] = []
 
@@ -735,6 +754,7 @@ async def test_many_events_at_once_let_the_loop_turn_too() -> None:
     async def other() -> None:
         ran.append(len(box.buffer))
 
+    scene.binding.bind()
     event = Load(n=0)
     await scene.publish(event)
     async with group() as tasks:

@@ -274,8 +274,8 @@ def test_two_never_hold_what_the_other_needs() -> None:
     assert second.granted
     longest = scene.waiter(one, other)
     longest.ticket = 0
-    other.watch(None)
     scene.gate.join(longest, [one, other])
+    other.watch(None)
     scene.gate.join(second, [new])
     assert second.held == set()
     assert second.missing == {other, new}
