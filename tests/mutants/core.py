@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 from anyio.lowlevel import checkpoint
@@ -45,13 +46,18 @@ def always(value: object) -> property:
 def gives_before_all_have_room(wait_and_commit: Any) -> Any:
     """Subscriptions with room get the event before the full ones have any."""
 
-    async def give_to_some(self: Any, event: Any, targets: Any, claim: Any = None) -> int:
+    async def give_to_some(self: Any, event: Any, targets: Any, ticket: int, claim: Any = None) -> int:
         first = [mailbox for mailbox in targets.all() if mailbox not in targets.blocked]
         for mailbox in first:
             mailbox.offer(event, targets.keys.get(mailbox))
-        targets.everyone = {mailbox: None for mailbox in targets.everyone if mailbox not in first}
+        rest = SimpleNamespace(
+            everyone={mailbox: None for mailbox in targets.of_class.everyone if mailbox not in first},
+            conditional={},
+            room_until=1 << 30,
+        )
+        targets.of_class = rest
         targets.chosen = [mailbox for mailbox in targets.chosen if mailbox not in first]
-        return len(first) + await wait_and_commit(self, event, targets, claim)
+        return len(first) + await wait_and_commit(self, event, targets, ticket, claim)
 
     return give_to_some
 
@@ -67,10 +73,9 @@ def forgets_newcomers(targets: Any) -> Any:
     class FoundOnce(targets):
         asked = always(math.inf)
 
-        def __init__(self, route: Any, plain: Any = None) -> None:
-            super().__init__(route, plain)
-            if plain is not None:
-                self.everyone = dict(self.everyone)
+        def __init__(self, of_class: Any, asked: int) -> None:
+            everyone = {"everyone": dict(of_class.everyone), "room_until": 1 << 30}
+            super().__init__(SimpleNamespace(conditional=of_class.conditional, **everyone), asked)
 
     return FoundOnce
 
@@ -157,14 +162,21 @@ def barges_into_a_reserved_slot(_: Any) -> Any:
 def waits_for_strangers(members: Any) -> Any:
     """A publish waits for every full subscription, whether that wants the event or not."""
 
+    class Unknown(dict[Any, Any]):
+        def get(self, kind: Any, default: Any = None) -> Any:
+            return default
+
     class AllFull(members):
-        def look_at_unready(self, event: Any, targets: Any, held: Any = ()) -> None:
-            super().look_at_unready(event, targets, held)
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            self.of_classes = Unknown()
+
+        def find_blocked(self, event: Any, targets: Any, published: int, held: Any = ()) -> None:
+            super().find_blocked(event, targets, published, held)
+            for mailbox in self.active:
+                mailbox.measure()
             full = [mailbox for mailbox in self.unready if mailbox.overflow == "block" and mailbox.room() <= 0]
             targets.blocked += [mailbox for mailbox in full if mailbox not in targets.blocked and mailbox not in held]
-
-        def is_plain(self, targets: Any, published: int) -> bool:
-            return not self.unready and super().is_plain(targets, published)
 
     return AllFull
 
@@ -196,10 +208,10 @@ def latest_goes_first(join: Any) -> Any:
 def passes_no_slots_on(_: Any) -> Any:
     """A cancelled publish gives its reserved slots back, and wakes nobody for them."""
 
-    def leave_in_silence(self: Any, waiter: Any) -> None:
+    def leave_in_silence(self: Any, waiter: Any, had: Any) -> None:
         if waiter in self.queue:
             self.queue.remove(waiter)
-        waiter.let_go_of_all()
+        waiter.give_back_all()
 
     return leave_in_silence
 
@@ -253,26 +265,34 @@ def cancelled_reader_keeps_its_turn(line: Any) -> Any:
 
 
 @mutant(
-    "evenflow._mailbox:Mailbox.room",
+    "evenflow._buffer:Buffer.__init__",
     breaks="guarantee 5",
     kills=[
         f"{BOUNDED}::test_a_hundred_waiting_publishes_put_nothing_beyond_the_buffer",
         f"{BOUNDED}::test_replay_adds_only_what_is_left_of_it",
     ],
 )
-def holds_one_too_many(room: Any) -> Any:
+def holds_one_too_many(init: Any) -> Any:
     """A buffer takes one event more than it should."""
-    return lambda self: room(self) + 1
+    return lambda self, capacity: init(self, capacity + 1)
 
 
 @mutant(
-    "evenflow._mailbox:Mailbox.room",
+    "evenflow._mailbox:Mailbox.measure",
     breaks="guarantee 5",
     kills=[f"{BOUNDED}::test_an_iterator_does_not_widen_the_buffer"],
 )
-def outbox_is_not_counted(room: Any) -> Any:
+def outbox_is_not_counted(measure: Any) -> Any:
     """What lies in the outbox takes no room."""
-    return lambda self: room(self) + len(self.buffer.outbox)
+
+    def measure_the_inbox(self: Any) -> int:
+        outbox, self.buffer.outbox = self.buffer.outbox, ()
+        try:
+            return int(measure(self))
+        finally:
+            self.buffer.outbox = outbox
+
+    return measure_the_inbox
 
 
 @mutant(
@@ -344,7 +364,7 @@ def replaced_is_not_counted(_: Any) -> Any:
 
 
 @mutant(
-    "evenflow._delivery:Delivery._end_failed",
+    "evenflow._life:Life._finish",
     breaks="guarantee 7",
     kills=[
         f"{ISOLATION}::test_a_callable_that_raises_ends_its_own_subscription_and_nobody_notices",
@@ -355,14 +375,14 @@ def replaced_is_not_counted(_: Any) -> Any:
 def failures_reach_the_publisher(_: Any) -> Any:
     """What a `where` or a `conflate` raises goes to the publisher."""
 
-    def raise_the_first(self: Any, targets: Any) -> None:
-        raise targets.failed[0][1]
+    def raise_it(self: Any, mailbox: Any, end: Any) -> None:
+        raise end
 
-    return raise_the_first
+    return raise_it
 
 
 @mutant(
-    "evenflow._delivery:Delivery._end_failed",
+    "evenflow._life:Life._finish",
     breaks="guarantee 7",
     kills=[
         f"{ISOLATION}::test_a_callable_that_raises_ends_its_own_subscription_and_nobody_notices",
@@ -371,7 +391,7 @@ def failures_reach_the_publisher(_: Any) -> Any:
 )
 def failures_are_swallowed(_: Any) -> Any:
     """A subscription whose `where` or `conflate` raises goes on, and nobody hears of it."""
-    return lambda self, targets: targets.failed.clear()
+    return lambda self, mailbox, end: None
 
 
 @mutant(
@@ -414,7 +434,7 @@ def close_discards(close: Any) -> Any:
 
 
 @mutant(
-    "evenflow._gate:Gate.wake_all",
+    "evenflow._gate:Gate.close",
     breaks="guarantee 8",
     kills=[f"{END}::test_close_ends_the_publishers_that_wait"],
 )
@@ -470,7 +490,7 @@ def deadlocks_are_waited_for(_: Any) -> Any:
 
 
 @mutant(
-    "evenflow._delivery:WaitGraph",
+    "evenflow._waiting:WaitGraph",
     breaks="guarantee 9",
     kills=[f"{DEADLOCK}::test_a_publish_that_waits_is_refused_when_the_other_reader_has_ended"],
 )
