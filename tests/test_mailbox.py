@@ -2,352 +2,539 @@
 
 from __future__ import annotations
 
-import weakref
+import sys
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 
-from evenflow._admission import Admission, Waiter
+from evenflow import SlowSubscriber
 from evenflow._buffer import RATION
-from evenflow._credit import Credit
-from evenflow._items import NOTHING, Gap
-from evenflow._mailbox import Mailbox, Overflow
+from evenflow._fairness import TAKEN
+from evenflow._gaps import Gap
+from evenflow._mailbox import NOTHING, Mailbox, Overflow, UserFunctions
 
-POLICIES: list[Overflow] = ["block", "drop_oldest", "drop_newest", "disconnect"]
+from .parts import KEYED, POLICIES, Bell, emptied, mailbox
 
-
-def mailbox(capacity: int = 2, overflow: Overflow = "block", *, conflated: bool = False, gaps: bool = False) -> Mailbox:
-    """A mailbox by itself, with a set of its own for those that need a look."""
-    return Mailbox(capacity=capacity, overflow=overflow, conflated=conflated, gaps=gaps, careful=set())
+every_policy = pytest.mark.parametrize("overflow", POLICIES)
 
 
-class Bell:
-    """What a reader sleeps on."""
-
-    def done(self) -> bool:
-        """Whether it has rung: it never does."""
-        return False
-
-    def set_result(self, _: None) -> None:
-        """Ring."""
+def take(box: Mailbox) -> Any:
+    """The next item."""
+    return box.take([0, 0])
 
 
-def emptied(box: Mailbox) -> list[Any]:
-    """All that can be taken, in order; the mailbox is closed after it."""
-    items: list[Any] = []
-    while (item := box.take()) is not NOTHING:
-        items.append(item)
-    box.discard(EOFError)
-    return items
+def offer(box: Mailbox, *events: object) -> None:
+    """Offer events that are their own keys."""
+    for event in events:
+        box.offer(event, event)
 
 
-def sum_holds(box: Mailbox) -> bool:
-    """The ledger's sum, from its parts."""
-    return box.wanted == box.delivered + box.replaced + box.dropped + box.discarded + box.waiting
+# ------------------------------------------------------------------ the table
 
 
-@pytest.mark.parametrize("overflow", POLICIES)
-@pytest.mark.parametrize("conflated", [False, True])
-def test_where_there_is_room_every_policy_appends(overflow: Overflow, conflated: bool) -> None:
-    """The first column of the table: nobody gives anything up while there is room."""
-    box = mailbox(2, overflow, conflated=conflated)
+@every_policy
+@pytest.mark.parametrize("functions", [UserFunctions(), KEYED])
+def test_where_there_is_room_every_policy_appends(overflow: Overflow, functions: UserFunctions) -> None:
+    """The first column of the table: no event is given up while there is room."""
+    box = mailbox(2, overflow, functions=functions)
     for event in "ab":
-        assert not box.must_wait(event)
-        assert not box.must_drop(event)
-        box.put(event, event)
-    assert (box.waiting, box.dropped, box.replaced) == (2, 0, 0)
+        assert box.room() > 0
+        assert box.offer(event, event) is None
+    ledger = box.ledger()
+    assert (ledger.waiting, ledger.dropped, ledger.replaced) == (2, 0, 0)
     assert emptied(box) == ["a", "b"]
 
 
-@pytest.mark.parametrize("overflow", POLICIES)
+@every_policy
 def test_the_same_key_replaces_in_place_whatever_the_policy(overflow: Overflow) -> None:
-    """The second column: an event of a buffered key takes the old one's place, even in a full buffer."""
-    box = mailbox(2, overflow, conflated=True)
-    box.put("a1", "a")
-    box.put("b1", "b")
-    assert not box.must_wait("a")
-    assert not box.must_drop("a")
-    assert box.put("a2", "a") == "a1"
-    assert (box.waiting, box.replaced, box.dropped) == (2, 1, 0)
-    assert sum_holds(box)
+    """The second column: an event of a buffered key takes the old one's place, in a full buffer too."""
+    box = mailbox(2, overflow, functions=KEYED)
+    box.offer("a1", "a")
+    box.offer("b1", "b")
+    assert box.replaces("a")
+    assert box.offer("a2", "a") == "a1"
+    ledger = box.ledger()
+    assert (ledger.waiting, ledger.replaced, ledger.dropped) == (2, 1, 0)
     assert emptied(box) == ["a2", "b1"]
 
 
-def test_a_full_block_mailbox_makes_its_publisher_wait() -> None:
-    """The third column, first row: nothing is given up, the publisher is told to wait."""
-    box = mailbox(1)
-    box.put("a")
-    assert box.must_wait(None)
-    assert not box.must_drop(None)
-    assert box.take() == "a"
-    assert not box.must_wait(None)
-    box.discard(EOFError)
+FULL: dict[Overflow, tuple[object, list[str], bool]] = {
+    "drop_oldest": ("a", ["b", "c"], False),
+    "drop_newest": ("c", ["a", "b"], False),
+    "disconnect": ("c", ["a", "b"], True),
+}
+"""For each policy: what a full mailbox gives up, what is left in it, and whether it has ended."""
 
 
-def test_a_full_drop_oldest_mailbox_evicts_the_oldest() -> None:
-    """The third column, second row: the oldest goes, wherever it lies, and is handed back to be let go later."""
+@pytest.mark.parametrize("overflow", FULL)
+@pytest.mark.parametrize("functions", [UserFunctions(), KEYED])
+def test_what_a_full_mailbox_gives_up(overflow: Overflow, functions: UserFunctions) -> None:
+    """The third column: the event that is given up is handed back, so that its destructor runs later."""
+    given_up, left, ended = FULL[overflow]
+    box = mailbox(2, overflow, functions=functions)
+    offer(box, "a", "b")
+    dropped = box.offer("c", "c")
+    assert getattr(dropped, "event", dropped) == given_up
+    ledger = box.ledger()
+    assert (ledger.wanted, ledger.dropped, ledger.waiting) == (3, 1, 2)
+    assert (box.end is not None) is ended
+    assert emptied(box) == left
+
+
+def test_a_full_block_mailbox_has_no_room_for_its_publisher() -> None:
+    """The third column, first row: the publisher sees that it must wait, and sees when it need not any more."""
+    box = mailbox(1, holds="a")
+    assert box.room() == 0
+    assert not box.replaces("a")
+    assert take(box) == "a"
+    assert box.room() == 1
+
+
+def test_a_disconnected_subscriber_is_told_what_to_do() -> None:
+    """The end is a `SlowSubscriber` that names the subscription and the ways out."""
+    box = mailbox(1, "disconnect", name="the slow one")
+    offer(box, "a", "b")
+    assert isinstance(box.end, SlowSubscriber)
+    for words in ("the slow one", "buffer of 1", "buffer=", "overflow="):
+        assert words in str(box.end)
+
+
+def test_the_oldest_is_dropped_wherever_it_lies() -> None:
+    """Whether it lies with the reader, or where publishers append."""
     box = mailbox(2, "drop_oldest")
-    box.put("a")
-    box.put("b")
-    assert box.must_drop(None)
-    assert box.put("c") == "a"
-    assert box.take() == "b"
-    box.put("d")
-    assert box.put("e") == "c"
-    assert (box.delivered, box.dropped, box.wanted) == (1, 2, 5)
-    assert sum_holds(box)
+    offer(box, "a", "b", "c")
+    assert take(box) == "b"
+    offer(box, "d", "e")
+    ledger = box.ledger()
+    assert (ledger.delivered, ledger.dropped, ledger.wanted) == (1, 2, 5)
     assert emptied(box) == ["d", "e"]
 
 
-def test_a_full_drop_newest_mailbox_refuses_what_comes() -> None:
-    """The third column, third row: what is buffered stays."""
-    box = mailbox(2, "drop_newest")
-    for event in "abc":
-        box.put(event)
-    assert (box.dropped, box.waiting, box.wanted) == (1, 2, 3)
-    assert emptied(box) == ["a", "b"]
+CAPACITY = 3
+STEPS = st.lists(st.one_of(st.sampled_from("abcd"), st.sampled_from(["take", "batch"])), max_size=50)
 
 
-def test_a_full_disconnect_mailbox_refuses_and_ends() -> None:
-    """The third column, fourth row: what is buffered can be read, then comes the end."""
-    box = mailbox(2, "disconnect")
-    for event in "abc":
-        box.put(event)
-    assert type(box.end).__name__ == "SlowSubscriber"
-    assert (box.dropped, box.waiting, box.wanted) == (1, 2, 3)
-    assert emptied(box) == ["a", "b"]
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("conflated", [False, True])
+@every_policy
+@given(steps=STEPS)
+def test_a_mailbox_does_what_the_table_says_in_any_order(
+    overflow: Overflow, conflated: bool, gaps: bool, steps: list[str]
+) -> None:
+    """The model is a list of all that a reader has yet to get: events, and numbers for gaps; the ledger adds up at every step."""
+    box = mailbox(CAPACITY, overflow, functions=KEYED if conflated else UserFunctions(), gaps=gaps)
+    model: list[Any] = []
+    counts = dict.fromkeys(("delivered", "replaced", "dropped"), 0)
+
+    def drop(at: int) -> None:
+        counts["dropped"] += 1
+        if not gaps:
+            return
+        if at < len(model) and isinstance(model[at], int):
+            model[at] += 1
+        else:
+            model.insert(at if at >= 0 else len(model), 1)
+
+    def model_offer(event: tuple[str, int]) -> None:
+        held = [one[0] for one in model if isinstance(one, tuple)]
+        if conflated and event[0] in held:
+            at = next(n for n, one in enumerate(model) if isinstance(one, tuple) and one[0] == event[0])
+            model[at] = event
+            counts["replaced"] += 1
+        elif len(held) < CAPACITY:
+            model.append(event)
+        elif overflow == "drop_oldest":
+            model.remove(next(one for one in model if isinstance(one, tuple)))
+            drop(0)
+            model.append(event)
+        else:
+            drop(len(model) - 1 if isinstance(model[-1], int) else len(model))
+
+    def seen(item: object) -> object:
+        return item.count if isinstance(item, Gap) else item
+
+    for number, step in enumerate(steps):
+        if step == "take":
+            item = take(box)
+            assert seen(item) == (model.pop(0) if model else NOTHING)
+            counts["delivered"] += isinstance(item, tuple)
+        elif step == "batch":
+            batch = box.take_batch([0, 0])
+            expected: list[Any] = []
+            while model and sum(isinstance(one, tuple) for one in expected) < CAPACITY:
+                expected.append(model.pop(0))
+            assert (batch is NOTHING) is (not expected)
+            assert expected == [seen(item) for item in (() if batch is NOTHING else batch)]
+            counts["delivered"] += sum(isinstance(one, tuple) for one in expected)
+        elif box.end is None and (overflow != "block" or box.room() > 0 or box.replaces(step)):
+            box.offer((step, number), step)
+            model_offer((step, number))
+        ledger = box.ledger()
+        assert ledger.waiting == sum(isinstance(one, tuple) for one in model) <= CAPACITY
+        assert {name: getattr(ledger, name) for name in counts} == counts
+        assert ledger.wanted == ledger.delivered + ledger.replaced + ledger.dropped + ledger.waiting
+        assert box.end is not None or box.items() == len(model)
+    assert [seen(item) for item in emptied(box)] == model
 
 
-def test_after_the_end_nothing_comes_in() -> None:
-    """An event put into a mailbox that has ended is in no sum."""
-    box = mailbox(2)
-    box.put("a")
-    box.finish(EOFError)
-    box.put("b")
-    assert (box.wanted, box.waiting) == (1, 1)
-    assert emptied(box) == ["a"]
-
-
-def test_a_gap_at_the_front_grows_and_takes_no_slot() -> None:
-    """With drop_oldest the hole is before the oldest event that is left, and is one hole."""
-    box = mailbox(2, "drop_oldest", gaps=True)
-    for event in "abcde":
-        box.put(event)
-    first, *rest = emptied(box)
-    assert isinstance(first, Gap)
-    assert first.count == 3
-    assert first.first_at <= first.last_at
-    assert rest == ["d", "e"]
-
-
-def test_gaps_at_the_end_stand_between_the_neighbours() -> None:
-    """With drop_newest each hole stands after what was buffered when it was made; adjacent ones merge."""
-    box = mailbox(2, "drop_newest", gaps=True)
-    for event in "abcd":
-        box.put(event)
-    assert box.take() == "a"
-    box.put("e")
-    box.put("f")
-    items = emptied(box)
-    assert [item.count if isinstance(item, Gap) else item for item in items] == ["b", 2, "e", 1]
-    assert sum_holds(box)
+# ------------------------------------------------------------------ gaps
 
 
 def test_a_gap_is_in_no_sum() -> None:
-    """Taking a gap delivers nothing."""
+    """Taking a gap delivers nothing, and it takes no slot."""
     box = mailbox(1, "drop_oldest", gaps=True)
-    box.put("a")
-    box.put("b")
-    assert isinstance(box.take(), Gap)
-    assert (box.delivered, box.dropped, box.waiting) == (0, 1, 1)
-    box.discard(EOFError)
-    assert sum_holds(box)
+    offer(box, "a", "b")
+    assert box.room() == 0
+    assert isinstance(take(box), Gap)
+    ledger = box.ledger()
+    assert (ledger.delivered, ledger.dropped, ledger.waiting) == (0, 1, 1)
 
 
-def test_the_bound_counts_what_was_taken_out_of_the_stream_and_not_delivered() -> None:
-    """A chunk in the fast lane still fills the buffer."""
-    box = mailbox(3)
-    for event in "abc":
-        box.put(event)
-    assert box.take() == "a"
-    assert len(box.ready) == 2
+def test_the_replay_comes_before_every_gap() -> None:
+    """It is older than all that was dropped."""
+    box = mailbox(1, "drop_oldest", gaps=True)
+    box.buffer.give_replay(["old"])
+    offer(box, "a", "b")
+    items = emptied(box)
+    assert [type(item) for item in items] == [str, Gap, str]
+
+
+def test_a_drop_closes_the_lane_of_a_reader_that_wants_gaps() -> None:
+    """It must not pop past the gap."""
+    box = mailbox(3, "drop_oldest", gaps=True)
+    offer(box, "a", "b", "c")
+    assert take(box) == "a"
+    assert box.buffer.fast
+    offer(box, "d", "e")
+    assert not box.buffer.fast
+    assert [item.count if isinstance(item, Gap) else item for item in emptied(box)] == [1, "c", "d", "e"]
+
+
+# ------------------------------------------------------------------ room, and who needs a look
+
+
+def test_the_bound_counts_what_the_reader_has_not_taken_out_of_its_lane() -> None:
+    """An event in the fast lane still fills the buffer."""
+    box = mailbox(3, holds="abc")
+    assert take(box) == "a"
+    assert list(box.buffer.fast) == ["b", "c"]
     assert box.room() == 1
-    box.add("d")
+    box.append("d")
     assert box.room() == 0
     assert emptied(box) == ["b", "c", "d"]
-
-
-def test_only_what_needs_a_look_is_in_the_careful_set() -> None:
-    """A full mailbox is looked at, and no longer once there is room; a conflated one always is."""
-    box = mailbox(1)
-    assert not box.careful
-    box.put("a")
-    assert box.careful == {box}
-    box.take()
-    box.review()
-    assert not box.careful
-    box.discard(EOFError)
-    conflated = mailbox(1, conflated=True)
-    conflated.review()
-    assert conflated.careful == {conflated}
-    conflated.discard(EOFError)
-
-
-@pytest.mark.parametrize("why", ["a reader sleeps behind one that was woken", "a slot is kept"])
-def test_who_needs_a_look_ends_the_credit(why: str) -> None:
-    """An event that is appended without a look would wake nobody, or take the slot."""
-    careful: set[Mailbox] = set()
-    credit = Credit(careful)
-    box = Mailbox(
-        capacity=4, overflow="block", conflated=False, gaps=False, careful=careful, credit=weakref.ref(credit)
-    )
-    credit.give(str, {box: None}, 4)
-    box.add("a")
-    assert credit.left == 3
-    if why == "a slot is kept":
-        Admission(lambda _: None)._hold(Waiter("b", "subject"), box)
-    else:
-        box.join_line(Bell(), first=False)
-    assert credit.left == 0
-    assert careful == {box}
-    box.discard(EOFError)
-
-
-def test_slowed_down_every_take_is_told() -> None:
-    """Somebody waits for room: the fast lane closes, what lies in it included, and each take is reported."""
-    box = mailbox(4)
-    for event in "abcd":
-        box.put(event)
-    assert box.take() == "a"
-    lane = box.ready
-    told: list[int] = []
-    box.slow_down(lambda mailbox: told.append(mailbox.room()))
-    assert not lane
-    assert [box.take(), box.take()] == ["b", "c"]
-    assert told == [2, 3]
-    box.on_take = None
-    assert emptied(box) == ["d"]
-    assert told == [2, 3]
-
-
-def test_a_long_chunk_goes_to_the_fast_lane_in_rations() -> None:
-    """So many events at once that the loop would stand still are handed over bit by bit, in order."""
-    box = mailbox(3 * RATION)
-    events = list(range(2 * RATION + 5))
-    for event in events:
-        box.add(event)
-    taken = [box.take()]
-    assert len(box.ready) <= RATION
-    assert [*taken, *emptied(box)] == events
-
-
-def test_a_long_chunk_half_read_is_slowed_down_in_order() -> None:
-    """Closing the fast lane while part of a long chunk lies in it keeps the order."""
-    box = mailbox(2 * RATION)
-    events = list(range(2 * RATION))
-    for event in events:
-        box.add(event)
-    taken = [box.take()]
-    box.slow_down(lambda _: None)
-    assert [*taken, *emptied(box)] == events
-
-
-@pytest.mark.parametrize("taken", [0, 1, 2])
-def test_the_end_keeps_what_is_buffered_in_order(taken: int) -> None:
-    """Whether it lies in the stream, in a lane, or in both."""
-    box = mailbox(4)
-    for event in "abc":
-        box.put(event)
-    had = [box.take() for _ in range(taken)]
-    box.put("d")
-    box.finish(EOFError)
-    assert [*had, *emptied(box)] == ["a", "b", "c", "d"]
-
-
-def test_closing_discards_what_waits_and_hands_it_back() -> None:
-    """What is discarded is counted, and let go by the caller, when no destructor can do harm."""
-    box = mailbox(4)
-    box.give_replay(["old"])
-    for event in "abc":
-        box.put(event)
-    assert box.take() == "old"
-    assert box.take() == "a"
-    assert sorted(map(str, box.discard(EOFError))) == ["b", "c"]
-    assert (box.delivered, box.discarded, box.waiting, box.wanted) == (2, 2, 0, 4)
-    assert box.take() is NOTHING
-
-
-def test_a_batch_is_all_that_waits_at_most_the_capacity() -> None:
-    """Replay, lanes and chunk in one tuple, cut at the bound."""
-    box = mailbox(3)
-    box.give_replay(["x", "y"])
-    for event in "abc":
-        box.put(event)
-    assert box.take_batch() == ("x", "y", "a")
-    assert box.take_batch() == ("b", "c")
-    assert box.take_batch() is NOTHING
-    box.add("d")
-    box.add("e")
-    assert box.take_batch() == ("d", "e")
-    assert (box.delivered, box.waiting) == (7, 0)
-    box.discard(EOFError)
-
-
-@pytest.mark.parametrize("conflated", [False, True])
-def test_a_mark_is_passed_when_all_that_was_there_has_left(conflated: bool) -> None:
-    """What drain asks: not what came later, not what was refused since."""
-    box = mailbox(2, "drop_newest", conflated=conflated)
-    box.put("a", "a")
-    box.put("b", "b")
-    mark = box.mark_now()
-    box.put("c", "c")
-    box.put("d", "d")
-    assert not box.passed(mark)
-    box.take()
-    assert not box.passed(mark)
-    box.take()
-    box.put("e", "e")
-    assert box.passed(mark)
-    box.discard(EOFError)
-
-
-def test_a_replaced_event_has_left() -> None:
-    """What replaced it came after the mark, and is not waited for."""
-    box = mailbox(2, conflated=True)
-    box.put("a1", "a")
-    mark = box.mark_now()
-    box.put("a2", "a")
-    assert box.passed(mark)
-    box.discard(EOFError)
-
-
-def test_kept_slots_count_as_taken() -> None:
-    """A slot kept for a publisher that waits is no room for anybody else."""
-    box = mailbox(2)
-    box.put("a")
-    box.reserved = 1
-    assert box.room() == 0
-    assert box.must_wait(None)
-    box.reserved = 0
-    assert not box.must_wait(None)
-    box.discard(EOFError)
-
-
-def test_the_stream_is_made_with_the_first_event_and_closed_with_the_end() -> None:
-    """A subscription that never had an event has no stream to close."""
-    box = mailbox()
-    assert box.sending is None
-    box.add("a")
-    assert box.sending is not None
-    box.discard(EOFError)
-    assert box.sending is None
 
 
 def test_a_replay_takes_no_room() -> None:
     """It lies outside the bound: the buffer has all its slots while the replay is still unread."""
     box = mailbox(1)
-    box.give_replay(["x", "y", "z"])
+    box.buffer.give_replay(["x", "y"])
     assert box.room() == 1
-    box.put("a")
-    assert (box.room(), box.waiting) == (0, 4)
-    assert emptied(box) == ["x", "y", "z", "a"]
+    box.append("a")
+    assert box.room() == 0
+    assert emptied(box) == ["x", "y", "a"]
+
+
+def test_a_reserved_slot_counts_as_taken() -> None:
+    """A slot that is kept for a publisher that waits is no room for anybody else."""
+    box = mailbox(2, holds="a")
+    box.reserve()
+    assert box.room() == 0
+    box.release()
+    assert box.room() == 1
+
+
+def test_a_mailbox_is_unready_while_it_is_full() -> None:
+    """The last slot makes it unready, and a look after a take makes it ready again."""
+    unready: set[Mailbox] = set()
+    box = mailbox(1, unready=unready)
+    box.append("a")
+    assert unready == {box}
+    assert box.measure() == 0
+    take(box)
+    assert unready == {box}
+    assert box.measure() == 1
+    assert not unready
+
+
+def test_a_mailbox_is_unready_while_a_slot_is_reserved() -> None:
+    """Publishers that find it ready append without asking, and would take the slot."""
+    unready: set[Mailbox] = set()
+    box = mailbox(3, unready=unready)
+    box.reserve()
+    assert box.measure() == 2
+    assert unready == {box}
+    box.release()
+    box.measure()
+    assert not unready
+
+
+def test_a_conflated_mailbox_is_always_unready() -> None:
+    """Its publisher must ask for the key of each event."""
+    unready: set[Mailbox] = set()
+    box = mailbox(3, functions=KEYED, unready=unready)
+    assert box.measure() == 3
+    assert unready == {box}
+
+
+def test_it_says_when_it_becomes_ready() -> None:
+    """Publishers that counted on its being full must look again."""
+    told: list[Mailbox] = []
+    unready: set[Mailbox] = set()
+    box = mailbox(1, holds="a", unready=unready)
+    box._became_ready = told.append
+    box.measure()
+    assert not told
+    take(box)
+    box.measure()
+    assert told == [box]
+
+
+# ------------------------------------------------------------------ putting in
+
+
+def test_a_run_of_events_is_appended_at_once() -> None:
+    """In order, and behind what was there."""
+    box = mailbox(9, holds="a")
+    box.extend("bcd")
+    assert emptied(box) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("way", ["append", "extend", "offer"])
+def test_an_event_wakes_a_sleeping_reader(way: str) -> None:
+    """Whichever way it comes in."""
+    box, bell = mailbox(3), Bell()
+    box.line.join(bell, first=True)
+    {"append": box.append, "extend": lambda event: box.extend([event]), "offer": lambda event: box.offer(event, None)}[
+        way
+    ]("a")
+    assert bell.fired
+
+
+def test_one_event_wakes_one_reader() -> None:
+    """The second event wakes nobody while the first reader has not run: it wakes the next itself when it takes."""
+    box, bells = mailbox(9), [Bell(), Bell(), Bell()]
+    for bell in bells:
+        box.line.join(bell, first=True)
+    box.offer("a", None)
+    assert [bell.fired for bell in bells].count(True) == 1
+    box.offer("b", None)
+    assert [bell.fired for bell in bells].count(True) == 1
+    box.line.wake(box.items())
+    assert [bell.fired for bell in bells].count(True) == 2
+
+
+def test_a_gap_wakes_a_reader_as_an_event_does() -> None:
+    """It is an item of its own, and another reader may take it."""
+    box, bells = mailbox(1, "drop_newest", gaps=True), [Bell(), Bell()]
+    for bell in bells:
+        box.line.join(bell, first=True)
+    box.offer("a", None)
+    assert [bell.fired for bell in bells].count(True) == 1
+    box.offer("b", None)
+    assert all(bell.fired for bell in bells)
+
+
+# ------------------------------------------------------------------ taking out
+
+
+def test_somebody_who_waits_for_room_is_told_of_each_take() -> None:
+    """The fast lane closes, with what lies in it, and opens again when nobody waits any more."""
+    box = mailbox(4, holds="abcd")
+    assert take(box) == "a"
+    assert box.buffer.fast
+    told: list[int] = []
+    box.watch(lambda mailbox: told.append(mailbox.room()))
+    assert not box.buffer.fast
+    assert [take(box), take(box)] == ["b", "c"]
+    assert told == [2, 3]
+    box.watch(None)
+    assert emptied(box) == ["d"]
+    assert told == [2, 3]
+
+
+def test_a_batch_tells_of_each_take_too() -> None:
+    """A slot is handed on for each event of it."""
+    box = mailbox(3, holds="abc")
+    told: list[int] = []
+    box.watch(lambda mailbox: told.append(mailbox.room()))
+    assert box.take_batch([0, 0]) == ("a", "b", "c")
+    assert told == [1, 2, 3]
+
+
+def test_where_another_reader_waits_no_lane_is_opened() -> None:
+    """Each take must be asked for, or one reader would take the other's turn."""
+    box = mailbox(4, holds="abc")
+    box.line.join(Bell(), first=False)
+    assert take(box) == "a"
+    assert not box.buffer.fast
+
+
+def test_a_lane_is_counted_when_it_is_opened() -> None:
+    """What is popped from it later is not seen by anybody."""
+    box, counts = mailbox(9, holds="abcde"), [0, 0]
+    assert box.take(counts) == "a"
+    assert len(box.buffer.fast) == 4
+    assert counts[TAKEN] == 5
+
+
+def test_what_is_taken_is_counted_one_by_one_where_there_is_no_lane() -> None:
+    """A take that finds nothing counts nothing."""
+    box, counts = mailbox(9, functions=KEYED), [0, 0]
+    offer(box, "a", "b")
+    box.take(counts)
+    assert counts[TAKEN] == 1
+    assert box.take_batch(counts) == ("b",)
+    assert counts[TAKEN] == 2
+    assert box.take(counts) is NOTHING
+    assert counts[TAKEN] == 2
+
+
+def test_a_long_outbox_is_read_in_order_whether_or_not_a_lane_opens() -> None:
+    """Past a ration each take is asked for, so that the loop does not stand still."""
+    events = list(range(2 * RATION))
+    box = mailbox(len(events), holds=events)
+    taken = [take(box)]
+    assert not box.buffer.fast
+    while not box.buffer.fast:
+        taken.append(take(box))
+    assert len(box.buffer.fast) == RATION
+    box.watch(lambda _: None)
+    assert [*taken, *emptied(box)] == events
+
+
+def test_a_batch_is_all_that_waits_at_most_the_capacity() -> None:
+    """Replay and buffer in one tuple, cut at the bound."""
+    box = mailbox(3)
+    box.buffer.give_replay(["x", "y"])
+    for event in "abc":
+        box.append(event)
+    assert box.take_batch([0, 0]) == ("x", "y", "a")
+    assert box.take_batch([0, 0]) == ("b", "c")
+    assert box.take_batch([0, 0]) is NOTHING
+    ledger = box.ledger()
+    assert (ledger.delivered, ledger.waiting) == (5, 0)
+
+
+def test_none_is_an_event_like_any_other() -> None:
+    """There is another word for nothing."""
+    box = mailbox(2, holds=[None])
+    assert take(box) is None
+    assert take(box) is NOTHING
+
+
+# ------------------------------------------------------------------ the end
+
+
+@pytest.mark.parametrize("taken", [0, 1, 2])
+def test_the_end_keeps_what_is_buffered_in_order(taken: int) -> None:
+    """Whether it lies in the stream, with the reader, or in both."""
+    box = mailbox(4, holds="abc")
+    had = [take(box) for _ in range(taken)]
+    box.append("d")
+    box.finish(EOFError)
+    assert [*had, *emptied(box)] == ["a", "b", "c", "d"]
+
+
+def test_the_first_end_stays() -> None:
+    """A subject that is closed later does not change what its readers get."""
+    box = mailbox()
+    box.finish(EOFError)
+    box.finish(OSError)
+    assert box.end is EOFError
+
+
+def test_the_end_wakes_every_reader() -> None:
+    """Each of them must hear of it."""
+    box, bells = mailbox(), [Bell(), Bell(), Bell()]
+    for bell in bells:
+        box.line.join(bell, first=True)
+    box.finish(EOFError)
+    assert all(bell.fired for bell in bells)
+    assert box.items() == sys.maxsize
+
+
+def test_a_mailbox_that_has_ended_is_not_unready() -> None:
+    """Publishers hold no mailbox that takes no more events."""
+    unready: set[Mailbox] = set()
+    box = mailbox(1, holds="a", unready=unready)
+    assert unready == {box}
+    box.finish(EOFError)
+    assert not unready
+
+
+def test_closing_discards_what_waits_and_hands_it_back() -> None:
+    """What is discarded is counted, and the caller lets its destructors run when they can do no harm."""
+    box = mailbox(4, holds="abc")
+    box.buffer.give_replay(["old", "older"])
+    assert take(box) == "old"
+    assert box.discard(EOFError) == ["older", "a", "b", "c"]
+    ledger = box.ledger()
+    assert (ledger.delivered, ledger.discarded, ledger.waiting, ledger.wanted) == (1, 4, 0, 5)
+    assert take(box) is NOTHING
+    assert box.has_passed(100)
+
+
+def test_closing_discards_gaps_too() -> None:
+    """Nobody reads on."""
+    box = mailbox(1, "drop_newest", gaps=True)
+    offer(box, "a", "b")
+    box.discard(EOFError)
+    assert take(box) is NOTHING
+
+
+def test_closing_replaces_the_end() -> None:
+    """Whoever closed the subscription hears that it is closed, and not how it would have ended."""
+    box = mailbox()
+    box.finish(EOFError)
+    box.discard(OSError)
+    assert (box.end, box.discarded) == (OSError, True)
+
+
+def test_a_loop_that_has_ended_holds_no_slots_and_no_readers() -> None:
+    """Whoever waited there will never come."""
+    box = mailbox(1)
+    told: list[Mailbox] = []
+    box.reserve()
+    box.watch(told.append)
+    box.line.join(Bell(), first=True)
+    box.free_all()
+    assert box.room() == 1
+    assert (box.line.asleep, len(box.line.queue)) == (0, 0)
+    box.append("a")
+    take(box)
+    assert not told
+
+
+# ------------------------------------------------------------------ what the user gave
+
+
+def test_it_asks_the_subscriptions_own_where() -> None:
+    """A subscription without one wants every event."""
+    functions = UserFunctions(where=lambda event: event > 1)
+    box = mailbox(functions=functions)
+    assert [box.ask(n) for n in (1, 2)] == [False, True]
+    assert mailbox().ask(1) is True
+
+
+def test_it_does_not_keep_what_the_user_gave() -> None:
+    """A subscription that is gone wants nothing, and its function may go as well."""
+    box = mailbox(functions=UserFunctions(where=lambda _: True, key=lambda event: event))
+    assert box.ask(1) is False
+    assert box.key_of() is None
+    assert box.conflated
+
+
+def test_the_ledger_names_the_subscription_and_its_bound() -> None:
+    """So that a person can find the slow one."""
+    ledger = mailbox(7, name="prices/3").ledger()
+    assert (ledger.name, ledger.capacity) == ("prices/3", 7)
+
+
+def test_a_full_mailbox_that_has_ended_does_not_become_unready() -> None:
+    """A publish that began before may still measure it."""
+    unready: set[Mailbox] = set()
+    box = mailbox(1, holds="a", unready=unready)
+    box.finish(EOFError)
+    assert box.measure() == 0
+    assert not unready

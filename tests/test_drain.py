@@ -1,0 +1,162 @@
+"""Waiting until all that was published before is taken and handled."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from evenflow import Event, Subject
+
+from .contract.kit import both, group, settle
+
+
+class Note(Event):
+    """A number."""
+
+    n: int = 0
+
+
+class Drain:
+    """A drain in a task of its own."""
+
+    def __init__(self, subject: Subject[Any]) -> None:
+        self.subject = subject
+        self.ended = False
+
+    async def __call__(self) -> None:
+        await self.subject.drain()
+        self.ended = True
+
+
+@both
+async def test_a_subject_of_which_nobody_wants_anything_is_drained_at_once() -> None:
+    """There is nothing to wait for."""
+    subject = Subject(Note)
+    await subject.publish(Note())
+    with anyio.fail_after(1):
+        await subject.drain()
+
+
+READING: dict[str, Callable[[Any], Awaitable[object]]] = {
+    "one by one": lambda subscription: subscription.receive(),
+    "without waiting": lambda subscription: _soon(subscription.receive_nowait),
+    "a batch": lambda subscription: subscription.batches().receive(),
+    "closed": lambda subscription: subscription.aclose(),
+}
+
+
+async def _soon(function: Callable[[], object]) -> object:
+    return function()
+
+
+@pytest.mark.parametrize("how", READING)
+@both
+async def test_it_ends_when_what_was_buffered_has_left(how: str) -> None:
+    """Whichever way it leaves, read or discarded."""
+    subject = Subject(Note)
+    subscription = subject.subscribe()
+    await subject.publish(Note())
+    async with group() as tasks:
+        drain = Drain(subject)
+        tasks.start_soon(drain)
+        await settle()
+        assert not drain.ended
+        await READING[how](subscription)
+        await settle()
+        assert drain.ended
+    subscription.close()
+
+
+@both
+async def test_what_is_published_later_is_not_waited_for() -> None:
+    """A busy subject is drained too."""
+    subject = Subject(Note)
+    async with subject.subscribe() as subscription, group() as tasks:
+        await subject.publish(Note(n=1))
+        drain = Drain(subject)
+        tasks.start_soon(drain)
+        await settle()
+        await subject.publish(Note(n=2))
+        assert (await subscription.receive()).n == 1
+        await settle()
+        assert drain.ended
+
+
+@both
+async def test_a_subscription_that_comes_later_is_not_waited_for() -> None:
+    """It holds nothing that was published before."""
+    subject = Subject(Note)
+    async with subject.subscribe() as first, group() as tasks:
+        await subject.publish(Note(n=1))
+        drain = Drain(subject)
+        tasks.start_soon(drain)
+        await settle()
+        async with subject.subscribe():
+            await subject.publish(Note(n=2))
+            await first.receive()
+            await settle()
+            assert drain.ended
+
+
+@both
+async def test_an_event_in_hand_is_waited_for() -> None:
+    """It has left the buffer, and its handler still runs."""
+    subject = Subject(Note)
+    release = anyio.Event()
+    handled: list[int] = []
+
+    @subject.observer
+    async def handle(note: Note) -> None:
+        await release.wait()
+        handled.append(note.n)
+
+    async with subject, group() as tasks:
+        await subject.publish(Note(n=1))
+        await settle()
+        drain = Drain(subject)
+        tasks.start_soon(drain)
+        await settle()
+        assert not drain.ended
+        release.set()
+        await settle()
+        assert drain.ended
+        assert handled == [1]
+
+
+@both
+async def test_a_handler_that_begins_later_is_not_waited_for() -> None:
+    """Its event was published after the call."""
+    subject = Subject(Note)
+    release = {n: anyio.Event() for n in (1, 2)}
+
+    async def handle(note: Note) -> None:
+        await release[note.n].wait()
+
+    subject.observe(handle, concurrency=2)
+    async with subject, group() as tasks:
+        await subject.publish(Note(n=1))
+        await settle()
+        drain = Drain(subject)
+        tasks.start_soon(drain)
+        await settle()
+        await subject.publish(Note(n=2))
+        release[1].set()
+        await settle()
+        assert drain.ended
+        release[2].set()
+
+
+@both
+async def test_a_cancelled_drain_changes_nothing() -> None:
+    """Nobody waits for a change, and the events are still there."""
+    subject = Subject(Note)
+    async with subject.subscribe() as subscription:
+        await subject.publish(Note(n=1))
+        with anyio.move_on_after(1) as scope:
+            await subject.drain()
+        assert scope.cancelled_caught
+        assert not subject._life._watchers
+        assert (await subscription.receive()).n == 1

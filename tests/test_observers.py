@@ -1,0 +1,307 @@
+"""A handler under supervision, with a host that only notes what it hears."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+from anyio.abc import TaskGroup
+
+from evenflow import Event, Subscription
+from evenflow._life import Life
+from evenflow._mailbox import UserFunctions
+from evenflow._observers import HANDLING, Observer, ObserverFailed
+
+from .contract.kit import both, only_asyncio, settle
+
+
+class Note(Event):
+    """A number."""
+
+    n: int = 0
+
+
+class Host:
+    """Who runs an observer, and what it hears."""
+
+    name = "notes"
+
+    def __init__(self) -> None:
+        self.life: Life[Note] = Life(
+            "notes", (Note,), stall_after=9, unwanted=lambda _: None, loop_ended=lambda _: None
+        )
+        self.heard: list[str] = []
+        self.failures: list[ObserverFailed] = []
+
+    def subscribe(self, observer: Observer, /) -> Subscription[Any]:
+        """What the observer reads."""
+        mailbox = self.life.open(observer._interest, observer._functions, **observer._options)
+        return Subscription(self.life, mailbox, observer._functions)
+
+    def remove(self, observer: Observer, /) -> None:
+        """It was detached."""
+        self.heard.append("removed")
+
+    def handled(self) -> None:
+        """An event was handled."""
+        self.heard.append("handled")
+
+    def failed(self, failed: ObserverFailed, /) -> None:
+        """A handler raised."""
+        self.failures.append(failed)
+
+    def ended(self, observer: Observer, /) -> None:
+        """Its last task has ended."""
+        self.heard.append("ended")
+
+    def observer(self, handler: Callable[[Any], object], *, where: Any = None, concurrency: int = 1) -> Observer:
+        """An observer of all notes."""
+        interest = self.life.members.interest((Note,), where)
+        options = {"capacity": 4, "overflow": "block", "created_at": ("", 0)}
+        functions = UserFunctions(where if interest.asks else None)
+        return Observer(self, handler, interest, functions, options, concurrency=concurrency, name="handler")
+
+    def publish(self, *numbers: int) -> None:
+        """Publish some notes."""
+        for n in numbers:
+            self.life.delivery.publish_nowait(Note(n=n))
+
+
+@asynccontextmanager
+async def running(*observers: Observer) -> AsyncIterator[TaskGroup]:
+    """The observers run."""
+    async with anyio.create_task_group() as tasks:
+        for observer in observers:
+            observer.start(tasks)
+        yield tasks
+        await settle()
+        tasks.cancel_scope.cancel()
+
+
+@both
+async def test_it_is_subscribed_as_soon_as_it_is_started() -> None:
+    """Before its task has begun to read."""
+    host, got = Host(), list[int]()
+    observer = host.observer(lambda note: got.append(note.n))
+    host.publish(0)
+    async with running(observer):
+        host.publish(1, 2)
+        await settle()
+        assert got == [1, 2]
+        assert host.heard == ["handled", "handled"]
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 3])
+@both
+async def test_as_many_events_are_in_hand_as_its_concurrency_says(concurrency: int) -> None:
+    """All its tasks are expected to read from the start."""
+    host, release = Host(), anyio.Event()
+
+    async def handle(_: Note) -> None:
+        await release.wait()
+
+    observer = host.observer(handle, concurrency=concurrency)
+    async with running(observer):
+        subscription = observer.subscription
+        assert subscription is not None
+        assert subscription._mailbox.line.all_known(concurrency)
+        assert not subscription._mailbox.line.all_known(concurrency - 1)
+        host.publish(1, 2, 3, 4)
+        await settle()
+        assert len(observer.in_hand) == observer.statistics().handling == concurrency
+        release.set()
+        await settle()
+        assert (observer.statistics().handling, observer.statistics().handled) == (0, 4)
+
+
+@both
+async def test_a_handler_that_raises_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """The error is logged and told of, with the event and the observer."""
+    host, got = Host(), list[int]()
+
+    def handle(note: Note) -> None:
+        got.append(10 // note.n)
+
+    observer = host.observer(handle)
+    async with running(observer):
+        host.publish(0, 1)
+    assert got == [10]
+    (failed,) = host.failures
+    assert (failed.event, failed.observer) == (Note(n=0), observer)
+    assert isinstance(failed.error, ZeroDivisionError)
+    assert (observer.statistics().handled, observer.statistics().failed) == (2, 1)
+    assert "handler of notes raised on Note(n=0)" in caplog.text
+
+
+@only_asyncio
+async def test_a_cancellation_that_is_not_its_own_is_a_failure_of_the_handler() -> None:
+    """A handler that awaits a cancelled task lets the cancellation out, and goes on with the next event."""
+    import asyncio
+
+    host, got = Host(), list[int]()
+
+    async def handle(note: Note) -> None:
+        if note.n == 0:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            future.cancel()
+            await future
+        got.append(note.n)
+
+    observer = host.observer(handle)
+    async with running(observer):
+        host.publish(0, 1)
+    assert got == [1]
+    assert "let a cancellation out" in str(host.failures[0].error)
+
+
+@both
+async def test_whoever_is_cancelled_by_its_group_ends_as_cancelled() -> None:
+    """That is no failure, and the event counts as handled."""
+    host = Host()
+
+    async def handle(_: Note) -> None:
+        await anyio.sleep_forever()
+
+    observer = host.observer(handle)
+    async with running(observer):
+        host.publish(1)
+    assert host.failures == []
+    assert host.heard == ["handled", "ended"]
+    assert not observer.in_hand
+
+
+@only_asyncio
+async def test_a_task_that_is_cancelled_by_itself_ends_that_observer_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged, and the group goes on."""
+    import asyncio
+
+    host, other = Host(), Host()
+    tasks: list[asyncio.Task[Any] | None] = []
+
+    async def handle(_: Note) -> None:
+        tasks.append(asyncio.current_task())
+        await anyio.sleep_forever()
+
+    got: list[int] = []
+    observer, goes_on = host.observer(handle), other.observer(lambda note: got.append(note.n))
+    with caplog.at_level(logging.INFO, logger="evenflow.observers"):
+        async with running(observer, goes_on):
+            host.publish(1)
+            await settle()
+            assert tasks[0] is not None
+            tasks[0].cancel()
+            await settle()
+            assert host.heard[-1] == "ended"
+            other.publish(2)
+    assert got == [2]
+    assert "was cancelled, and has ended" in caplog.text
+
+
+@both
+async def test_what_ends_its_subscription_ends_the_observer_and_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """All its tasks hear of it; the last one closes the subscription and tells."""
+    host = Host()
+    observer = host.observer(lambda _: None, where=lambda note: 1 / note.n, concurrency=2)
+    async with running(observer):
+        await settle()
+        host.publish(0)
+        await settle()
+        assert host.heard == ["ended"]
+        assert observer.ended
+    assert caplog.text.count("observer handler of notes has ended") == 1
+
+
+@both
+async def test_a_detached_observer_lets_its_handler_end() -> None:
+    """What it has not handled is discarded; the second time nothing happens."""
+    host, release, got = Host(), anyio.Event(), list[int]()
+
+    async def handle(note: Note) -> None:
+        await release.wait()
+        got.append(note.n)
+
+    observer = host.observer(handle)
+    async with running(observer):
+        host.publish(1, 2)
+        await settle()
+        observer.detach()
+        observer.detach()
+        assert not observer.ended
+        release.set()
+        await settle()
+        assert observer.ended
+    assert got == [1]
+    assert host.heard == ["removed", "handled", "ended"]
+
+
+@both
+async def test_a_second_start_begins_with_counters_at_zero() -> None:
+    """It reads a subscription of the new life."""
+    host = Host()
+    observer = host.observer(lambda note: 1 / note.n)
+    async with running(observer):
+        host.publish(0, 1)
+    first = observer.subscription
+    async with running(observer):
+        assert observer.subscription is not first
+        host.publish(1)
+    assert (observer.statistics().handled, observer.statistics().failed) == (1, 0)
+
+
+@both
+async def test_it_is_known_in_which_task_a_handler_runs() -> None:
+    """A task that the handler starts inherits that, and is another task."""
+    host = Host()
+    seen: list[tuple[tuple[object, object], ...]] = []
+    observer = host.observer(lambda _: seen.append(HANDLING.get()))
+    async with running(observer):
+        host.publish(1)
+    ((inside,),) = seen
+    assert inside[0] is host
+    assert inside[1] is not None
+    assert HANDLING.get() == ()
+
+
+@both
+async def test_an_abandoned_observer_runs_no_more() -> None:
+    """Its loop has ended under it, and what its tasks do afterwards changes nothing."""
+    host = Host()
+    observer = host.observer(lambda _: None)
+    async with running(observer):
+        await settle()
+        observer.abandon()
+        assert not observer.statistics().running
+        assert observer.subscription is None
+    assert "ended" not in host.heard
+    observer.detach()
+    assert observer.ended
+
+
+@pytest.mark.parametrize(
+    "where, wanted",
+    [(None, True), (lambda note: note.n > 0, True), (lambda note: note.n > 1, False), (lambda note: 1 / 0, False)],
+)
+def test_it_says_whether_it_would_have_wanted_an_event(where: Any, wanted: bool) -> None:
+    """While it does not run; what its condition raises wants nothing."""
+    observer = Host().observer(lambda _: None, where=where)
+    assert observer.would_want(Note(n=1)) is wanted
+
+
+@both
+async def test_it_says_what_it_is_and_does() -> None:
+    """Not running, running with what its buffer holds, ended, or detached."""
+    host = Host()
+    observer = host.observer(lambda _: None)
+    assert repr(observer) == "<Observer handler of notes wants Note, not running>"
+    async with running(observer):
+        host.publish(1)
+        assert repr(observer) == "<Observer handler of notes wants Note, 1/4 block>"
+    assert repr(observer) == "<Observer handler of notes wants Note, ended>"
+    observer.detach()
+    assert repr(observer) == "<Observer handler of notes wants Note, detached>"

@@ -1,0 +1,121 @@
+"""The typed signatures of a subject: what they hand on, and that checkers and the running code know the same arguments."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, get_overloads
+
+import pytest
+
+from evenflow import Event, Subject
+from evenflow._options import BUFFER, REPLAY_KEYS, STALL_AFTER, ObserveOptions, SubjectOptions, SubscribeOptions
+from evenflow._signatures import Signatures, caller
+
+from .contract.kit import both
+
+
+class Note(Event):
+    """An event."""
+
+
+class Recording(Signatures[Any]):
+    """What the signatures hand on."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.given: tuple[Any, ...] = ()
+        super().__init__(*args, **options)  # type: ignore[misc]
+
+    def _note(self, *args: Any) -> Any:
+        self.given = args
+        return self
+
+    _set_up = _subscribe = _first = _observe = _observer = _note
+
+
+HERE = __file__
+
+
+def test_a_subject_is_set_up_with_what_it_was_given() -> None:
+    """Classes, then options, each with its default."""
+    assert Recording().given == ((), None, 0, None, REPLAY_KEYS, STALL_AFTER)
+    options = {"name": "n", "replay": 1, "replay_by": "k", "replay_keys": 2, "stall_after": 3.0}
+    assert Recording(Note, int, **options).given == ((Note, int), "n", 1, "k", 2, 3.0)
+
+
+def test_a_subscription_is_asked_for_with_what_it_was_given_and_where() -> None:
+    """The place is that of the call."""
+    recording: Any = Recording()
+    recording.subscribe()
+    *given, place = recording.given
+    line = inspect.currentframe().f_lineno - 2  # type: ignore[union-attr]
+    assert given == [(), None, BUFFER, None, None, True, False, None]
+    assert place == (HERE, line)
+    recording.subscribe(Note, where="w", buffer=1, overflow="o", conflate="c", replay=False, gaps=True, name="n")
+    assert recording.given[:-1] == ((Note,), "w", 1, "o", "c", False, True, "n")
+
+
+def test_first_is_asked_for_with_what_it_was_given_and_where() -> None:
+    """As a subscription is."""
+    recording: Any = Recording()
+    recording.first(Note, where="w")
+    assert recording.given[:2] == ((Note,), "w")
+    assert recording.given[2][0] == HERE
+
+
+def test_an_observer_is_asked_for_with_what_it_was_given() -> None:
+    """The handler first, and then what it wants."""
+    recording: Any = Recording()
+    recording.observe("handler")
+    assert recording.given == ("handler", (), None, BUFFER, None, None, 1, None)
+    recording.observe("handler", Note, where="w", buffer=1, overflow="o", conflate="c", concurrency=2, name="n")
+    assert recording.given == ("handler", (Note,), "w", 1, "o", "c", 2, "n")
+    recording.observer(Note, name="n")
+    assert recording.given == ((Note,), {"name": "n"})
+
+
+@pytest.mark.parametrize(
+    "method, options, own",
+    [
+        ("__init__", SubjectOptions, set()),
+        ("subscribe", SubscribeOptions, {"gaps"}),
+        ("observe", ObserveOptions, set()),
+    ],
+)
+def test_checkers_know_the_options_that_the_code_takes(method: str, options: Any, own: set[str]) -> None:
+    """Neither more nor fewer: one that is missing in either cannot be used, or is not checked."""
+    parameters = inspect.signature(getattr(Signatures, method)).parameters.values()
+    takes = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+    assert takes == set(options.__annotations__) | own
+
+
+@pytest.mark.parametrize("method", ["__init__", "subscribe", "first", "observe", "observer"])
+def test_up_to_four_classes_are_known_to_checkers(method: str) -> None:
+    """Some overload of each takes none, one, two, three and four of them."""
+    counts = set()
+    for overload in get_overloads(getattr(Signatures, method)):
+        names = set(inspect.signature(overload).parameters)
+        counts.add(len(names & {"a", "b", "c", "d", "e"}))
+    assert counts >= {0, 1, 2, 3, 4}
+
+
+def test_the_caller_is_whoever_called_the_function_that_asks() -> None:
+    """Its file, and the line of the call; a coroutine that asks has no caller, and names itself."""
+
+    def asks(depth: int = 2) -> tuple[str, int]:
+        return caller(depth)
+
+    found, line = asks(), inspect.currentframe().f_lineno  # type: ignore[union-attr]
+    assert found == (HERE, line)
+    assert asks(1) == (HERE, asks.__code__.co_firstlineno + 1)
+
+
+@both
+async def test_a_subscription_knows_where_it_was_made() -> None:
+    """The line of the user's own call, whether it subscribes or waits for the first event."""
+    subject = Subject(Note)
+    async with subject.subscribe() as subscription:
+        assert subscription._mailbox.created_at[0] == HERE
+    first = subject.first()
+    (mailbox,) = subject._life.members.active
+    assert mailbox.created_at[0] == HERE
+    first.close()
