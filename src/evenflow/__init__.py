@@ -1,13 +1,16 @@
 """evenflow: typed, backpressured publish/subscribe for asyncio.
 
-The house, top to bottom; a file imports only from the bands above its own (import-linter holds it):
+The house, top to bottom; a file imports only from what stands below it (import-linter holds it, pyproject.toml):
 
-    words       _errors  _turns  _loops  _statistics  _fields  _conditions  _comparable  _events
-    decisions   _routing  _items  _readers  _buffer  _credit  _mailbox  _history  _explain
+    edges       cli  testing
+    delivery    _share  _state  _subject  _signatures  _supervisor  _threads  _observers  _handlers  _drain
+                _subscription  _life  _delivery  _waiting  _members  _binding  _options
     streams     streams
-    delivery    _options  _subscription  _admission  _deadlock  _roster  _placing  _waiting  _publishing
-                _observers  _threads  _observing  _subscribing  _subject  _state  _share
-    edges       testing  cli
+    back ends   _loop  _backends
+    decisions   _explain  _deadlock  _gate  _history  _mailbox  _readers  _buffer  _gaps  _fairness  _routing
+    words       _events  _comparable  _conditions  _fields  _statistics  _errors
+
+docs/explanation/how-it-works.md is the first page for whoever changes the code.
 """
 
 from ._comparable import one_of as one_of, present as present
