@@ -150,8 +150,6 @@ class Observer:
         except Exception:  # noqa: BLE001 -- the event has been published: nobody is there to hear of it
             return False
 
-    # ------------------------------------------------------------------ running
-
     def start(self, group: TaskGroup) -> None:
         """Subscribe, and begin to handle."""
         self._handled = self._failed = 0

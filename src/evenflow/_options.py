@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypedDict, TypeVar, get_args
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypedDict, TypeVar, cast, get_args
 
 from ._comparable import path_of
 from ._fields import fields_of
@@ -83,15 +84,19 @@ def checked_buffer(buffer: object) -> int:
     return whole(buffer, "buffer", 1, "; to keep only the newest event use buffer=1, overflow='drop_oldest', or State")
 
 
-def checked_overflow(overflow: object, *, conflated: bool) -> Overflow:
-    """What happens when the buffer is full."""
+def checked_overflow(overflow: object, *, conflated: bool, may_block: bool = True) -> Overflow:
+    """What happens when a buffer is full."""
     if overflow is None:
-        return "drop_oldest" if conflated else "block"
-    policies: tuple[Overflow, ...] = get_args(Overflow)
-    for policy in policies:
+        return "drop_oldest" if conflated or not may_block else "block"
+    if overflow == "block" and not may_block:
+        raise ValueError(
+            "overflow='block' would make the handlers wait that failed: on failures use overflow='drop_oldest'"
+            " (the default), 'drop_newest' or 'disconnect'"
+        )
+    for policy in get_args(Overflow):
         if policy == overflow:
-            return policy
-    raise ValueError(f"overflow must be one of {', '.join(map(repr, policies))}, not {overflow!r}")
+            return cast("Overflow", policy)
+    raise ValueError(f"overflow must be one of {', '.join(map(repr, get_args(Overflow)))}, not {overflow!r}")
 
 
 def checked_seconds(value: object, name: str) -> float:
@@ -125,7 +130,8 @@ def checked_key(key: Any, name: str, classes: tuple[type, ...] = ()) -> Callable
                 f"{name}={path} is no field of {', '.join(strangers)}; "
                 "name only classes that have it, or give a callable that knows the key of each"
             )
-        return path.read
+        # a field of the event itself is read without a call of ours
+        return attrgetter(*path.names) if len(path.names) == 1 and not path.present else path.read
     if not callable(key):
         raise TypeError(f"{name} must be a field (Tick.symbol) or a callable that returns an event's key, not {key!r}")
     if is_async(key):

@@ -29,7 +29,7 @@ NOBODY: Final = cast("deque[Any]", ())
 
 
 class WakeUps:
-    """The wake-ups of one life of a subject: a limited number fires at a time, and each reader that runs lets the next one fire.
+    """The wake-ups of one life of a subject: a limited number fires at a time, each reader that runs lets the next fire.
 
     A wake-up costs ten times as much as a delivery: a thousand at once would hold the loop for too long, and a reader
     that runs a little later takes all that has gathered until then, for one wake-up.

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-from ._options import BUFFER, REPLAY_KEYS, STALL_AFTER, Key, ObserveOptions, SubjectOptions, SubscribeOptions, Where
+from ._handlers import refuse_other_annotation, wants_of_handler
+from ._options import BUFFER, Key, ObserveOptions, SubscribeOptions, Where
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from typing_extensions import TypeForm, Unpack
 
-    from ._events import Event
     from ._gaps import Gap
     from ._mailbox import Overflow
     from ._observers import Observer
@@ -34,60 +35,6 @@ H = TypeVar("H", bound=Callable[..., object])
 
 class Signatures(Generic[E]):
     """What can be written with a subject."""
-
-    # ------------------------------------------------------------------ Subject(...)
-
-    @overload
-    def __init__(self: Signatures[Event], /, **options: Unpack[SubjectOptions[Any]]) -> None: ...
-    @overload
-    def __init__(self, a: TypeForm[E], /, **options: Unpack[SubjectOptions[E]]) -> None: ...
-    @overload
-    def __init__(
-        self: Signatures[T1 | T2], a: TypeForm[T1], b: TypeForm[T2], /, **options: Unpack[SubjectOptions[T1 | T2]]
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: Signatures[T1 | T2 | T3],
-        a: TypeForm[T1],
-        b: TypeForm[T2],
-        c: TypeForm[T3],
-        /,
-        **options: Unpack[SubjectOptions[T1 | T2 | T3]],
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: Signatures[T1 | T2 | T3 | T4],
-        a: TypeForm[T1],
-        b: TypeForm[T2],
-        c: TypeForm[T3],
-        d: TypeForm[T4],
-        /,
-        **options: Unpack[SubjectOptions[T1 | T2 | T3 | T4]],
-    ) -> None: ...
-    @overload
-    def __init__(
-        self,
-        a: type[E],
-        b: type[E],
-        c: type[E],
-        d: type[E],
-        e: type[E],
-        /,
-        *more: type[E],
-        **options: Unpack[SubjectOptions[E]],
-    ) -> None: ...
-    def __init__(
-        self,
-        *types: Any,
-        name: str | None = None,
-        replay: int = 0,
-        replay_by: Key[Any] | None = None,
-        replay_keys: int = REPLAY_KEYS,
-        stall_after: float = STALL_AFTER,
-    ) -> None:
-        self._set_up(types, name, replay, replay_by, replay_keys, stall_after)
-
-    # ------------------------------------------------------------------ subscribe
 
     @overload
     def subscribe(
@@ -210,8 +157,6 @@ class Signatures(Generic[E]):
         """
         return self._subscribe(wants, where, buffer, overflow, conflate, replay, gaps, name, caller())
 
-    # ------------------------------------------------------------------ first
-
     @overload
     def first(self, /, *, where: Where[E] = None) -> Coroutine[Any, Any, E]: ...
     @overload
@@ -244,9 +189,7 @@ class Signatures(Generic[E]):
             anyio.EndOfStream: the subject was closed without one.
             TypeError, ValueError, RuntimeError: as for ``subscribe``.
         """
-        return self._first(wants, where, caller())
-
-    # ------------------------------------------------------------------ observe
+        return next_of(self._subscribe(wants, where, 1, "drop_newest", None, False, False, None, caller(), quiet=True))
 
     @overload
     def observe(self, handler: Callable[[E], object], /, **options: Unpack[ObserveOptions[E]]) -> Observer: ...
@@ -341,45 +284,39 @@ class Signatures(Generic[E]):
         Raises:
             TypeError: bare, and the function's parameter is not annotated with what it wants; else as ``observe``.
         """
-        return self._observer(wants, options)
+        if len(wants) == 1 and not options and callable(wants[0]) and not is_want(wants[0]):
+            return observe_annotated(self.observe, wants[0], (), {})
+        return partial(observe_annotated, self.observe, wants=wants, options=options)
 
-    # ------------------------------------------------------------------ what a subject does with it
+    if TYPE_CHECKING:  # what a subject does with it
 
-    def _set_up(self, types: Any, name: Any, replay: int, replay_by: Any, replay_keys: int, stall_after: float) -> None:
-        raise NotImplementedError
+        def _subscribe(self, *args: Any, **options: Any) -> Subscription[Any]: ...
+        def _observe(self, *args: Any, **options: Any) -> Observer: ...
 
-    def _subscribe(
-        self,
-        wants: Any,
-        where: Any,
-        buffer: int,
-        overflow: Any,
-        conflate: Any,
-        replay: bool,
-        gaps: bool,
-        name: Any,
-        created_at: tuple[str, int],
-    ) -> Subscription[Any]:
-        raise NotImplementedError
 
-    def _first(self, wants: Any, where: Any, created_at: tuple[str, int]) -> Coroutine[Any, Any, Any]:
-        raise NotImplementedError
+def is_want(thing: Any) -> bool:
+    """Whether an argument of ``observer`` names events, and is not the function that is decorated."""
+    return isinstance(thing, type) or not callable(thing) or hasattr(thing, "__origin__")
 
-    def _observe(
-        self,
-        handler: Callable[[Any], object],
-        wants: Any,
-        where: Any,
-        buffer: int,
-        overflow: Any,
-        conflate: Any,
-        concurrency: int,
-        name: Any,
-    ) -> Observer:
-        raise NotImplementedError
 
-    def _observer(self, wants: Any, options: dict[str, Any]) -> Any:
-        raise NotImplementedError
+def observe_annotated(observe: Callable[..., object], handler: Any, wants: Any, options: dict[str, Any]) -> Any:
+    """Observe with a decorated handler, which says itself what it wants, or takes what is wanted; returns it."""
+    annotated = wants_of_handler(handler)
+    if not wants and annotated is None:
+        raise TypeError(
+            f"{getattr(handler, '__qualname__', handler)} does not say which events it wants: annotate its"
+            " parameter (order: OrderPlaced), or name them: @subject.observer(OrderPlaced)"
+        )
+    if wants and annotated is not None:
+        refuse_other_annotation(handler, wants, annotated)
+    observe(handler, *wants, **options)
+    return handler
+
+
+async def next_of(subscription: Subscription[W]) -> W:
+    """The next event of a subscription that is closed after it."""
+    async with subscription:
+        return await subscription.receive()
 
 
 def caller(depth: int = 2) -> tuple[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ._life import Life
 from ._mailbox import UserFunctions
@@ -112,7 +112,7 @@ class State(Generic[V]):
         functions = UserFunctions(where=predicate)
         # active before the first question, which may set the next value
         mailbox = life.open(_WHAT_HOLDS, functions, capacity=1, overflow="drop_newest", created_at=caller(1))
-        async with Subscription(life, mailbox, functions) as values:
+        async with Subscription[V](life, mailbox, functions) as values:
             value = self._value
             return value if wanted(_WHAT_HOLDS, value, mailbox) else await values.receive()
 

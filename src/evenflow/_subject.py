@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
-
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, overload
 
 from ._drain import drain
 from ._errors import SubjectClosed
 from ._explain import CLOSED, ENDED, NOT_RUNNING, Explanation, explain
-from ._handlers import refuse_other_annotation, wants_of_handler, written_at
+from ._handlers import wants_of_handler, written_at
 from ._history import History
 from ._life import Life
 from ._mailbox import UserFunctions
 from ._observers import Observer, ObserverFailed
 from ._options import (
+    REPLAY_KEYS,
+    STALL_AFTER,
+    Key,
+    SubjectOptions,
     checked_buffer,
     checked_key,
     checked_name,
@@ -30,16 +33,21 @@ from ._subscription import Subscription
 from ._supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
     from types import TracebackType
     from typing import Self
 
-    from ._mailbox import Overflow
+    from typing_extensions import TypeForm, Unpack
+
+    from ._events import Event
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
 E_contra = TypeVar("E_contra", contravariant=True)
-W = TypeVar("W")
+T1 = TypeVar("T1")
+T2 = TypeVar("T2")
+T3 = TypeVar("T3")
+T4 = TypeVar("T4")
 _numbers: Final = count(1)
 
 
@@ -80,7 +88,54 @@ class Subject(Signatures[E], Generic[E]):
         TypeError, ValueError: an argument makes no sense; the message says what would.
     """
 
-    def _set_up(self, types: Any, name: Any, replay: int, replay_by: Any, replay_keys: int, stall_after: float) -> None:
+    @overload
+    def __init__(self: Subject[Event], /, **options: Unpack[SubjectOptions[Any]]) -> None: ...
+    @overload
+    def __init__(self, a: TypeForm[E], /, **options: Unpack[SubjectOptions[E]]) -> None: ...
+    @overload
+    def __init__(
+        self: Subject[T1 | T2], a: TypeForm[T1], b: TypeForm[T2], /, **options: Unpack[SubjectOptions[T1 | T2]]
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Subject[T1 | T2 | T3],
+        a: TypeForm[T1],
+        b: TypeForm[T2],
+        c: TypeForm[T3],
+        /,
+        **options: Unpack[SubjectOptions[T1 | T2 | T3]],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Subject[T1 | T2 | T3 | T4],
+        a: TypeForm[T1],
+        b: TypeForm[T2],
+        c: TypeForm[T3],
+        d: TypeForm[T4],
+        /,
+        **options: Unpack[SubjectOptions[T1 | T2 | T3 | T4]],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        a: type[E],
+        b: type[E],
+        c: type[E],
+        d: type[E],
+        e: type[E],
+        /,
+        *more: type[E],
+        **options: Unpack[SubjectOptions[E]],
+    ) -> None: ...
+    def __init__(
+        self,
+        *types: Any,
+        name: str | None = None,
+        replay: int = 0,
+        replay_by: Key[Any] | None = None,
+        replay_keys: int = REPLAY_KEYS,
+        stall_after: float = STALL_AFTER,
+    ) -> None:
         whole(replay, "replay", 0)
         whole(replay_keys, "replay_keys", 1)
         self._types: tuple[type, ...] = classes_in(*types)
@@ -94,18 +149,20 @@ class Subject(Signatures[E], Generic[E]):
         self._kept = (replay, key, replay_keys)
         self._may_block = True
         self._failures: Subject[ObserverFailed] | None = None
+        self._supervisor = Supervisor(self._name)
         self._life: Life[E] = self._begin()
-        self._supervisor = Supervisor(self._name, self._life)
 
     def _begin(self) -> Life[E]:
-        return Life(
+        life: Life[E] = Life(
             self._name,
             self._types,
             history=History(*self._kept) if self._kept[0] else None,
             stall_after=self._stall_after,
-            unwanted=lambda event: self._supervisor.unwanted(event),
-            loop_ended=lambda life: self._supervisor.loop_ended(life),
+            unwanted=self._supervisor.unwanted,
+            loop_ended=self._supervisor.loop_ended,
         )
+        self._supervisor.supervise(life)
+        return life
 
     @property
     def name(self) -> str:
@@ -116,8 +173,6 @@ class Subject(Signatures[E], Generic[E]):
     def is_closed(self) -> bool:
         """Whether it takes no more events."""
         return self._life.is_closed
-
-    # ------------------------------------------------------------------ publishing
 
     async def publish(self, event: E, /) -> int:
         """Give the event to every subscription that wants it; returns how many did.
@@ -136,7 +191,7 @@ class Subject(Signatures[E], Generic[E]):
         delivery = self._life.delivery
         # first without a second coroutine, which would be a tenth of what a publish to one costs
         outcome = delivery.publish_at_once(event)
-        return outcome if type(outcome) is int else await delivery.publish_later(event, outcome)
+        return outcome if isinstance(outcome, int) else await delivery.publish_later(event, outcome)
 
     def publish_nowait(self, event: E, /) -> int:
         """As ``publish``, without waiting and without a checkpoint.
@@ -190,8 +245,6 @@ class Subject(Signatures[E], Generic[E]):
             )
         return courier.publish(event, timeout)
 
-    # ------------------------------------------------------------------ subscribing
-
     def _subscribe(
         self,
         wants: Any,
@@ -203,6 +256,8 @@ class Subject(Signatures[E], Generic[E]):
         gaps: bool,
         name: Any,
         created_at: tuple[str, int],
+        *,
+        quiet: bool = False,
     ) -> Subscription[Any]:
         life = self._life
         interest = life.members.interest(wants, where)
@@ -213,33 +268,13 @@ class Subject(Signatures[E], Generic[E]):
             interest,
             functions,
             capacity=checked_buffer(buffer),
-            overflow=self._checked_overflow(overflow, conflated=key is not None),
+            overflow=checked_overflow(overflow, conflated=key is not None, may_block=self._may_block),
             gaps=bool(gaps),
             replay=replay,
             name=checked_name(name),
             created_at=created_at,
         )
-        return Subscription(life, mailbox, functions)
-
-    def _first(self, wants: Any, where: Any, created_at: tuple[str, int]) -> Coroutine[Any, Any, Any]:
-        life = self._life
-        interest = life.members.interest(wants, where)
-        life.check()
-        functions = UserFunctions(where if interest.asks else None)
-        mailbox = life.open(interest, functions, capacity=1, overflow="drop_newest", created_at=created_at)
-        return _first_of(Subscription(life, mailbox, functions, quiet=True))
-
-    def _checked_overflow(self, overflow: object, *, conflated: bool) -> Overflow:
-        if self._may_block:
-            return checked_overflow(overflow, conflated=conflated)
-        if overflow == "block":
-            raise ValueError(
-                "overflow='block' would make the handlers wait that failed: on failures use overflow='drop_oldest'"
-                " (the default), 'drop_newest' or 'disconnect'"
-            )
-        return checked_overflow("drop_oldest" if overflow is None else overflow, conflated=conflated)
-
-    # ------------------------------------------------------------------ observers
+        return Subscription(life, mailbox, functions, quiet=quiet)
 
     def _observe(
         self,
@@ -265,7 +300,7 @@ class Subject(Signatures[E], Generic[E]):
             UserFunctions(where if interest.asks else None, key),
             {
                 "capacity": checked_buffer(buffer),
-                "overflow": self._checked_overflow(overflow, conflated=key is not None),
+                "overflow": checked_overflow(overflow, conflated=key is not None, may_block=self._may_block),
                 "created_at": written_at(handler),
             },
             concurrency=whole(concurrency, "concurrency", 1),
@@ -273,23 +308,6 @@ class Subject(Signatures[E], Generic[E]):
         )
         self._supervisor.add(observer)
         return observer
-
-    def _observer(self, wants: Any, options: dict[str, Any]) -> Any:
-        if len(wants) == 1 and not options and callable(wants[0]) and not _is_want(wants[0]):
-            return self._observe_annotated(wants[0], (), {})
-        return lambda handler: self._observe_annotated(handler, wants, options)
-
-    def _observe_annotated(self, handler: Any, wants: Any, options: dict[str, Any]) -> Any:
-        annotated = wants_of_handler(handler)
-        if not wants and annotated is None:
-            raise TypeError(
-                f"{getattr(handler, '__qualname__', handler)} does not say which events it wants: annotate its"
-                " parameter (order: OrderPlaced), or name them: @subject.observer(OrderPlaced)"
-            )
-        if wants and annotated is not None:
-            refuse_other_annotation(handler, wants, annotated)
-        self.observe(handler, *wants, **options)
-        return handler
 
     @property
     def failures(self) -> Subject[ObserverFailed]:
@@ -303,8 +321,6 @@ class Subject(Signatures[E], Generic[E]):
             failures._may_block = False
             self._supervisor.nest(failures._supervisor)
         return self._failures
-
-    # ------------------------------------------------------------------ waiting, closing, entering and leaving
 
     async def drain(self) -> None:
         """Wait until all that was published before this call is taken and handled.
@@ -356,7 +372,6 @@ class Subject(Signatures[E], Generic[E]):
     def _begin_anew(self) -> None:
         """Live once more: the same observers, no history, counters at zero."""
         self._life = self._begin()
-        self._supervisor.supervise(self._life)
         if self._failures is not None:
             self._failures._begin_anew()
 
@@ -367,8 +382,6 @@ class Subject(Signatures[E], Generic[E]):
         traceback: TracebackType | None,
     ) -> None:
         await self._supervisor.leave(exc)
-
-    # ------------------------------------------------------------------ what it says of itself
 
     def explain(self, event: E, /) -> tuple[Explanation, ...]:
         """Why each subscription and observer would, or would not, get this event; nobody gets it.
@@ -417,13 +430,3 @@ class Subject(Signatures[E], Generic[E]):
         state = "closed" if self.is_closed else f"{len(active)} subscriptions"
         full = sum(1 for mailbox in list(active) if mailbox.room() <= 0)
         return f"<Subject {self._name} of {takes}, {state}{f', {full} full' if full else ''}>"
-
-
-def _is_want(thing: Any) -> bool:
-    """Whether an argument of ``observer`` names events, and is not the function that is decorated."""
-    return isinstance(thing, type) or not hasattr(thing, "__call__") or hasattr(thing, "__origin__")  # noqa: B004 -- to look at it, not to ask
-
-
-async def _first_of(subscription: Subscription[W]) -> W:
-    async with subscription:
-        return await subscription.receive()

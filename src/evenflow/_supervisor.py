@@ -39,13 +39,14 @@ class Supervisor:
         was_entered: whether the subject was ever entered.
     """
 
-    def __init__(self, name: str, life: Life[Any]) -> None:
+    _life: Life[Any]
+
+    def __init__(self, name: str) -> None:
         self.name = name
         self.observers: dict[Observer, None] = {}
         self.running: dict[Observer, None] = {}
         self.courier: Courier | None = None
         self.was_entered = False
-        self._life = life
         self._failures: Supervisor | None = None
         """The supervisor of the subject of failures, which is entered and left with this one."""
         self._group: TaskGroup | None = None
@@ -54,15 +55,13 @@ class Supervisor:
         self._told_of_observers = False
 
     def supervise(self, life: Life[Any]) -> None:
-        """The subject lives anew."""
+        """The subject begins a life."""
         self._life = life
 
     @property
     def is_entered(self) -> bool:
         """Whether the subject is entered."""
         return self._group is not None
-
-    # ------------------------------------------------------------------ observers
 
     def add(self, observer: Observer) -> None:
         """Run this observer while the subject is entered."""
@@ -138,8 +137,6 @@ class Supervisor:
             observer.start(group)
         else:
             self._context.copy().run(observer.start, group)
-
-    # ------------------------------------------------------------------ entering and leaving
 
     def nest(self, failures: Supervisor) -> None:
         """From now on failures are published there."""

@@ -116,8 +116,6 @@ class Courier:
         self._scope = CancelScope()
         self.is_stopped = False
 
-    # ------------------------------------------------------------------ in the other thread
-
     def publish(self, event: Any, timeout: float | None) -> int:
         """Publish in the subject's loop, and wait here until that is done; see ``Subject.publish_from_thread``."""
         request = Request(event, patient=timeout != 0)
@@ -156,8 +154,6 @@ class Courier:
 
     def _loop_has_ended(self) -> SubjectClosed:
         return SubjectClosed(f"{self._name} is closed: its loop has ended")
-
-    # ------------------------------------------------------------------ in the loop
 
     def _begin(self, request: Request) -> None:
         """In a callback: publish at once, or begin to wait for room. Raises nothing."""

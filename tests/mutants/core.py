@@ -698,7 +698,7 @@ def reaches_the_next_life(publish: Any) -> Any:
     breaks="what a thread has withdrawn reaches nobody",
     kills=[
         "tests/contract/test_threads.py::test_a_timeout_while_the_loop_is_busy_is_all_or_none",
-        "tests/test_threads_request.py::test_what_the_thread_has_withdrawn_the_loop_cannot_claim",
+        "tests/test_threads.py::test_what_the_thread_has_withdrawn_the_loop_cannot_claim",
     ],
 )
 def delivers_what_a_thread_withdrew(_: Any) -> Any:
