@@ -8,7 +8,7 @@ from typing import Any, get_overloads
 import pytest
 
 from evenflow import Event, Subject
-from evenflow._options import BUFFER, REPLAY_KEYS, STALL_AFTER, ObserveOptions, SubjectOptions, SubscribeOptions
+from evenflow._options import BUFFER, ObserveOptions, SubjectOptions, SubscribeOptions
 from evenflow._signatures import Signatures, caller
 
 from .contract.kit import both
@@ -21,25 +21,16 @@ class Note(Event):
 class Recording(Signatures[Any]):
     """What the signatures hand on."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        self.given: tuple[Any, ...] = ()
-        super().__init__(*args, **options)  # type: ignore[misc]
+    given: tuple[Any, ...] = ()
 
     def _note(self, *args: Any) -> Any:
         self.given = args
         return self
 
-    _set_up = _subscribe = _first = _observe = _observer = _note
+    _subscribe = _observe = _note
 
 
 HERE = __file__
-
-
-def test_a_subject_is_set_up_with_what_it_was_given() -> None:
-    """Classes, then options, each with its default."""
-    assert Recording().given == ((), None, 0, None, REPLAY_KEYS, STALL_AFTER)
-    options = {"name": "n", "replay": 1, "replay_by": "k", "replay_keys": 2, "stall_after": 3.0}
-    assert Recording(Note, int, **options).given == ((Note, int), "n", 1, "k", 2, 3.0)
 
 
 def test_a_subscription_is_asked_for_with_what_it_was_given_and_where() -> None:
@@ -54,14 +45,6 @@ def test_a_subscription_is_asked_for_with_what_it_was_given_and_where() -> None:
     assert recording.given[:-1] == ((Note,), "w", 1, "o", "c", False, True, "n")
 
 
-def test_first_is_asked_for_with_what_it_was_given_and_where() -> None:
-    """As a subscription is."""
-    recording: Any = Recording()
-    recording.first(Note, where="w")
-    assert recording.given[:2] == ((Note,), "w")
-    assert recording.given[2][0] == HERE
-
-
 def test_an_observer_is_asked_for_with_what_it_was_given() -> None:
     """The handler first, and then what it wants."""
     recording: Any = Recording()
@@ -69,8 +52,19 @@ def test_an_observer_is_asked_for_with_what_it_was_given() -> None:
     assert recording.given == ("handler", (), None, BUFFER, None, None, 1, None)
     recording.observe("handler", Note, where="w", buffer=1, overflow="o", conflate="c", concurrency=2, name="n")
     assert recording.given == ("handler", (Note,), "w", 1, "o", "c", 2, "n")
-    recording.observer(Note, name="n")
-    assert recording.given == ((Note,), {"name": "n"})
+
+
+def test_a_decorated_handler_is_observed_with_its_wants_and_returned() -> None:
+    """The decorator hands the handler on, with what was named, and gives it back."""
+    recording: Any = Recording()
+
+    def handler(note: Note) -> None:
+        """Handle it."""
+
+    assert recording.observer(Note, name="n")(handler) is handler
+    assert recording.given == (handler, (Note,), None, BUFFER, None, None, 1, "n")
+    assert recording.observer(handler) is handler
+    assert recording.given[:2] == (handler, ())
 
 
 @pytest.mark.parametrize(
@@ -83,7 +77,7 @@ def test_an_observer_is_asked_for_with_what_it_was_given() -> None:
 )
 def test_checkers_know_the_options_that_the_code_takes(method: str, options: Any, own: set[str]) -> None:
     """Neither more nor fewer: one that is missing in either cannot be used, or is not checked."""
-    parameters = inspect.signature(getattr(Signatures, method)).parameters.values()
+    parameters = inspect.signature(getattr(Subject, method)).parameters.values()
     takes = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
     assert takes == set(options.__annotations__) | own
 
@@ -92,7 +86,7 @@ def test_checkers_know_the_options_that_the_code_takes(method: str, options: Any
 def test_up_to_four_classes_are_known_to_checkers(method: str) -> None:
     """Some overload of each takes none, one, two, three and four of them."""
     counts = set()
-    for overload in get_overloads(getattr(Signatures, method)):
+    for overload in get_overloads(getattr(Subject, method)):
         names = set(inspect.signature(overload).parameters)
         counts.add(len(names & {"a", "b", "c", "d", "e"}))
     assert counts >= {0, 1, 2, 3, 4}

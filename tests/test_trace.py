@@ -14,8 +14,8 @@ def traces() -> dict[str, Trace]:
 
 @pytest.mark.parametrize("name", WAYS)
 def test_an_event_crosses_few_files_and_calls(name: str, traces: dict[str, Trace]) -> None:
-    """From `publish` until a waiting reader has received the event and waits again; `python -m benchmarks.trace --calls` lists them."""
-    found, way = traces[name].both, WAYS[name]
+    """From `publish` until a reader is woken; `python -m benchmarks.trace --calls` lists them."""
+    found, way = traces[name].publisher, WAYS[name]
     assert files(found) <= way.files, f"{name}: {files(found)} files, at most {way.files}"
     assert len(found) <= way.calls, f"{name}: {len(found)} calls, at most {way.calls}"
 

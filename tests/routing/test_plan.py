@@ -50,7 +50,9 @@ PLACES: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize("condition, place", PLACES, ids=[str(condition).partition(" at 0x")[0] for condition, _ in PLACES])
+@pytest.mark.parametrize(
+    "condition, place", PLACES, ids=[str(condition).partition(" at 0x")[0] for condition, _ in PLACES]
+)
 def test_where_a_condition_is_found(condition: Any, place: str) -> None:
     """Equality is found by key, order by interval, `&` by both together, `|` at several places; the rest is asked."""
     router: Router[Target] = Router((Tick,))
