@@ -9,21 +9,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, overload
 
 from ._handlers import refuse_other_annotation, wants_of_handler
-from ._options import BUFFER, Key, ObserveOptions, SubscribeOptions, Where
+from ._options import BUFFER, Key, ObserveOptions as O, SubscribeOptions as S, Where
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from typing_extensions import TypeForm, Unpack
+    from typing_extensions import TypeForm as F, Unpack
 
     from ._gaps import Gap
     from ._mailbox import Overflow
     from ._observers import Observer
     from ._subscription import Subscription
 
+No: TypeAlias = Literal[False]
 E = TypeVar("E")
 T1 = TypeVar("T1")
 T2 = TypeVar("T2")
@@ -37,78 +38,36 @@ class Signatures(Generic[E]):
     """What can be written with a subject."""
 
     @overload
-    def subscribe(
-        self, /, *, gaps: Literal[False] = False, **options: Unpack[SubscribeOptions[E]]
-    ) -> Subscription[E]: ...
+    def subscribe(self, /, *, gaps: No = False, **o: Unpack[S[E]]) -> Subscription[E]: ...
     @overload
-    def subscribe(self, /, *, gaps: bool, **options: Unpack[SubscribeOptions[E]]) -> Subscription[E | Gap]: ...
+    def subscribe(self, /, *, gaps: bool, **o: Unpack[S[E]]) -> Subscription[E | Gap]: ...
     @overload
-    def subscribe(
-        self, a: TypeForm[T1], /, *, gaps: Literal[False] = False, **options: Unpack[SubscribeOptions[T1]]
-    ) -> Subscription[T1]: ...
+    def subscribe(self, a: F[T1], /, *, gaps: No = False, **o: Unpack[S[T1]]) -> Subscription[T1]: ...
+    @overload
+    def subscribe(self, a: F[T1], /, *, gaps: bool, **o: Unpack[S[T1]]) -> Subscription[T1 | Gap]: ...
     @overload
     def subscribe(
-        self, a: TypeForm[T1], /, *, gaps: bool, **options: Unpack[SubscribeOptions[T1]]
-    ) -> Subscription[T1 | Gap]: ...
-    @overload
-    def subscribe(
-        self,
-        a: TypeForm[T1],
-        b: TypeForm[T2],
-        /,
-        *,
-        gaps: Literal[False] = False,
-        **options: Unpack[SubscribeOptions[T1 | T2]],
+        self, a: F[T1], b: F[T2], /, *, gaps: No = False, **o: Unpack[S[T1 | T2]]
     ) -> Subscription[T1 | T2]: ...
     @overload
     def subscribe(
-        self, a: TypeForm[T1], b: TypeForm[T2], /, *, gaps: bool, **options: Unpack[SubscribeOptions[T1 | T2]]
+        self, a: F[T1], b: F[T2], /, *, gaps: bool, **o: Unpack[S[T1 | T2]]
     ) -> Subscription[T1 | T2 | Gap]: ...
     @overload
     def subscribe(
-        self,
-        a: TypeForm[T1],
-        b: TypeForm[T2],
-        c: TypeForm[T3],
-        /,
-        *,
-        gaps: Literal[False] = False,
-        **options: Unpack[SubscribeOptions[T1 | T2 | T3]],
+        self, a: F[T1], b: F[T2], c: F[T3], /, *, gaps: No = False, **o: Unpack[S[T1 | T2 | T3]]
     ) -> Subscription[T1 | T2 | T3]: ...
     @overload
     def subscribe(
-        self,
-        a: TypeForm[T1],
-        b: TypeForm[T2],
-        c: TypeForm[T3],
-        /,
-        *,
-        gaps: bool,
-        **options: Unpack[SubscribeOptions[T1 | T2 | T3]],
+        self, a: F[T1], b: F[T2], c: F[T3], /, *, gaps: bool, **o: Unpack[S[T1 | T2 | T3]]
     ) -> Subscription[T1 | T2 | T3 | Gap]: ...
     @overload
     def subscribe(
-        self,
-        a: TypeForm[T1],
-        b: TypeForm[T2],
-        c: TypeForm[T3],
-        d: TypeForm[T4],
-        /,
-        *,
-        gaps: Literal[False] = False,
-        **options: Unpack[SubscribeOptions[T1 | T2 | T3 | T4]],
+        self, a: F[T1], b: F[T2], c: F[T3], d: F[T4], /, *, gaps: No = False, **o: Unpack[S[T1 | T2 | T3 | T4]]
     ) -> Subscription[T1 | T2 | T3 | T4]: ...
     @overload
     def subscribe(
-        self,
-        a: TypeForm[T1],
-        b: TypeForm[T2],
-        c: TypeForm[T3],
-        d: TypeForm[T4],
-        /,
-        *,
-        gaps: bool,
-        **options: Unpack[SubscribeOptions[T1 | T2 | T3 | T4]],
+        self, a: F[T1], b: F[T2], c: F[T3], d: F[T4], /, *, gaps: bool, **o: Unpack[S[T1 | T2 | T3 | T4]]
     ) -> Subscription[T1 | T2 | T3 | T4 | Gap]: ...
     @overload
     def subscribe(
@@ -121,7 +80,7 @@ class Signatures(Generic[E]):
         /,
         *more: type[W],
         gaps: bool = False,
-        **options: Unpack[SubscribeOptions[W]],
+        **o: Unpack[S[W]],
     ) -> Subscription[W]: ...
     def subscribe(
         self,
@@ -160,25 +119,16 @@ class Signatures(Generic[E]):
     @overload
     def first(self, /, *, where: Where[E] = None) -> Coroutine[Any, Any, E]: ...
     @overload
-    def first(self, a: TypeForm[T1], /, *, where: Where[T1] = None) -> Coroutine[Any, Any, T1]: ...
+    def first(self, a: F[T1], /, *, where: Where[T1] = None) -> Coroutine[Any, Any, T1]: ...
+    @overload
+    def first(self, a: F[T1], b: F[T2], /, *, where: Where[T1 | T2] = None) -> Coroutine[Any, Any, T1 | T2]: ...
     @overload
     def first(
-        self, a: TypeForm[T1], b: TypeForm[T2], /, *, where: Where[T1 | T2] = None
-    ) -> Coroutine[Any, Any, T1 | T2]: ...
-    @overload
-    def first(
-        self, a: TypeForm[T1], b: TypeForm[T2], c: TypeForm[T3], /, *, where: Where[T1 | T2 | T3] = None
+        self, a: F[T1], b: F[T2], c: F[T3], /, *, where: Where[T1 | T2 | T3] = None
     ) -> Coroutine[Any, Any, T1 | T2 | T3]: ...
     @overload
     def first(
-        self,
-        a: TypeForm[T1],
-        b: TypeForm[T2],
-        c: TypeForm[T3],
-        d: TypeForm[T4],
-        /,
-        *,
-        where: Where[T1 | T2 | T3 | T4] = None,
+        self, a: F[T1], b: F[T2], c: F[T3], d: F[T4], /, *, where: Where[T1 | T2 | T3 | T4] = None
     ) -> Coroutine[Any, Any, T1 | T2 | T3 | T4]: ...
     def first(self, *wants: Any, where: Where[Any] = None) -> Coroutine[Any, Any, Any]:
         """The next event that is wanted, from this call on: call it, then do what brings the event about, then await.
@@ -192,43 +142,30 @@ class Signatures(Generic[E]):
         return next_of(self._subscribe(wants, where, 1, "drop_newest", None, False, False, None, caller(), quiet=True))
 
     @overload
-    def observe(self, handler: Callable[[E], object], /, **options: Unpack[ObserveOptions[E]]) -> Observer: ...
+    def observe(self, handler: Callable[[E], object], /, **o: Unpack[O[E]]) -> Observer: ...
+    @overload
+    def observe(self, handler: Callable[[T1], object], a: F[T1], /, **o: Unpack[O[T1]]) -> Observer: ...
     @overload
     def observe(
-        self, handler: Callable[[T1], object], a: TypeForm[T1], /, **options: Unpack[ObserveOptions[T1]]
+        self, handler: Callable[[T1 | T2], object], a: F[T1], b: F[T2], /, **o: Unpack[O[T1 | T2]]
+    ) -> Observer: ...
+    @overload
+    def observe(
+        self, handler: Callable[[T1 | T2 | T3], object], a: F[T1], b: F[T2], c: F[T3], /, **o: Unpack[O[T1 | T2 | T3]]
     ) -> Observer: ...
     @overload
     def observe(
         self,
-        handler: Callable[[T1 | T2], object],
-        a: TypeForm[T1],
-        b: TypeForm[T2],
+        h: Callable[[T1 | T2 | T3 | T4], object],
+        a: F[T1],
+        b: F[T2],
+        c: F[T3],
+        d: F[T4],
         /,
-        **options: Unpack[ObserveOptions[T1 | T2]],
+        **o: Unpack[O[T1 | T2 | T3 | T4]],
     ) -> Observer: ...
     @overload
-    def observe(
-        self,
-        handler: Callable[[T1 | T2 | T3], object],
-        a: TypeForm[T1],
-        b: TypeForm[T2],
-        c: TypeForm[T3],
-        /,
-        **options: Unpack[ObserveOptions[T1 | T2 | T3]],
-    ) -> Observer: ...
-    @overload
-    def observe(
-        self,
-        handler: Callable[[T1 | T2 | T3 | T4], object],
-        a: TypeForm[T1],
-        b: TypeForm[T2],
-        c: TypeForm[T3],
-        d: TypeForm[T4],
-        /,
-        **options: Unpack[ObserveOptions[T1 | T2 | T3 | T4]],
-    ) -> Observer: ...
-    @overload
-    def observe(self, handler: Callable[[W], object], /, **options: Unpack[ObserveOptions[W]]) -> Observer: ...
+    def observe(self, handler: Callable[[W], object], /, **o: Unpack[O[W]]) -> Observer: ...
     def observe(
         self,
         handler: Callable[[Any], object],
@@ -255,27 +192,17 @@ class Signatures(Generic[E]):
         return self._observe(handler, wants, where, buffer, overflow, conflate, concurrency, name)
 
     @overload
-    def observer(self, a: TypeForm[T1], /, **options: Unpack[ObserveOptions[T1]]) -> Callable[[H], H]: ...
+    def observer(self, a: F[T1], /, **o: Unpack[O[T1]]) -> Callable[[H], H]: ...
+    @overload
+    def observer(self, a: F[T1], b: F[T2], /, **o: Unpack[O[T1 | T2]]) -> Callable[[H], H]: ...
+    @overload
+    def observer(self, a: F[T1], b: F[T2], c: F[T3], /, **o: Unpack[O[T1 | T2 | T3]]) -> Callable[[H], H]: ...
     @overload
     def observer(
-        self, a: TypeForm[T1], b: TypeForm[T2], /, **options: Unpack[ObserveOptions[T1 | T2]]
+        self, a: F[T1], b: F[T2], c: F[T3], d: F[T4], /, **o: Unpack[O[T1 | T2 | T3 | T4]]
     ) -> Callable[[H], H]: ...
     @overload
-    def observer(
-        self, a: TypeForm[T1], b: TypeForm[T2], c: TypeForm[T3], /, **options: Unpack[ObserveOptions[T1 | T2 | T3]]
-    ) -> Callable[[H], H]: ...
-    @overload
-    def observer(
-        self,
-        a: TypeForm[T1],
-        b: TypeForm[T2],
-        c: TypeForm[T3],
-        d: TypeForm[T4],
-        /,
-        **options: Unpack[ObserveOptions[T1 | T2 | T3 | T4]],
-    ) -> Callable[[H], H]: ...
-    @overload
-    def observer(self, /, **options: Unpack[ObserveOptions[E]]) -> Callable[[H], H]: ...
+    def observer(self, /, **o: Unpack[O[E]]) -> Callable[[H], H]: ...
     @overload
     def observer(self, handler: H, /) -> H: ...
     def observer(self, *wants: Any, **options: Any) -> Any:

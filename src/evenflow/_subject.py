@@ -18,7 +18,7 @@ from ._options import (
     REPLAY_KEYS,
     STALL_AFTER,
     Key,
-    SubjectOptions,
+    SubjectOptions as O,
     checked_buffer,
     checked_key,
     checked_name,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from typing_extensions import TypeForm, Unpack
+    from typing_extensions import TypeForm as F, Unpack
 
     from ._events import Event
 
@@ -89,43 +89,22 @@ class Subject(Signatures[E], Generic[E]):
     """
 
     @overload
-    def __init__(self: Subject[Event], /, **options: Unpack[SubjectOptions[Any]]) -> None: ...
+    def __init__(self: Subject[Event], /, **o: Unpack[O[Any]]) -> None: ...
     @overload
-    def __init__(self, a: TypeForm[E], /, **options: Unpack[SubjectOptions[E]]) -> None: ...
+    def __init__(self, a: F[E], /, **o: Unpack[O[E]]) -> None: ...
+    @overload
+    def __init__(self: Subject[T1 | T2], a: F[T1], b: F[T2], /, **o: Unpack[O[T1 | T2]]) -> None: ...
     @overload
     def __init__(
-        self: Subject[T1 | T2], a: TypeForm[T1], b: TypeForm[T2], /, **options: Unpack[SubjectOptions[T1 | T2]]
+        self: Subject[T1 | T2 | T3], a: F[T1], b: F[T2], c: F[T3], /, **o: Unpack[O[T1 | T2 | T3]]
     ) -> None: ...
     @overload
     def __init__(
-        self: Subject[T1 | T2 | T3],
-        a: TypeForm[T1],
-        b: TypeForm[T2],
-        c: TypeForm[T3],
-        /,
-        **options: Unpack[SubjectOptions[T1 | T2 | T3]],
+        self: Subject[T1 | T2 | T3 | T4], a: F[T1], b: F[T2], c: F[T3], d: F[T4], /, **o: Unpack[O[T1 | T2 | T3 | T4]]
     ) -> None: ...
     @overload
     def __init__(
-        self: Subject[T1 | T2 | T3 | T4],
-        a: TypeForm[T1],
-        b: TypeForm[T2],
-        c: TypeForm[T3],
-        d: TypeForm[T4],
-        /,
-        **options: Unpack[SubjectOptions[T1 | T2 | T3 | T4]],
-    ) -> None: ...
-    @overload
-    def __init__(
-        self,
-        a: type[E],
-        b: type[E],
-        c: type[E],
-        d: type[E],
-        e: type[E],
-        /,
-        *more: type[E],
-        **options: Unpack[SubjectOptions[E]],
+        self, a: type[E], b: type[E], c: type[E], d: type[E], e: type[E], /, *more: type[E], **o: Unpack[O[E]]
     ) -> None: ...
     def __init__(
         self,
