@@ -2,9 +2,7 @@
 
 Comparing such a field makes a ``Condition``. Other uses of it are refused, and the error says what to write instead:
 
-    OrderPlaced.total > 100                 a Condition
-    OrderPlaced.customer.country == "de"    a Condition on a nested field
-    OrderPlaced.paid                        a bool field, a condition by itself
+    OrderPlaced.paid                        a bool field, a Condition by itself
     OrderPlaced.total * 2, len(...), [0]    TypeError: use a callable
     OrderPlaced.region.upper()              AttributeError: use a callable
     OrderPlaced.total == Other.total        TypeError: use a callable
@@ -18,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from . import _fields
-from ._conditions import Comparison, Condition, OneOf, Truth
+from ._conditions import COMPARISONS, Comparison, Condition, OneOf, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
     EnumT = TypeVar("EnumT", bound=Enum)
 
 T = TypeVar("T")
-
 _CALLABLE: Final = "use a callable: where=lambda event: ..."
 
 
@@ -52,8 +49,7 @@ class FieldRef:
     __slots__ = ("_parts", "_path")
 
     def __init__(self, path: Path, parts: tuple[Any, ...], /) -> None:
-        self._path = path
-        self._parts = parts
+        self._path, self._parts = path, parts
 
     def __getattr__(self, name: str) -> FieldRef:
         if name.startswith("_"):
@@ -85,10 +81,8 @@ class FieldRef:
         if value is None and len(self._path.names) - 1 in self._path.present:
             raise TypeError(f"{self} {op} None can never hold; ask one_of(field, None) without present()")
         if not _fields.can_hold(self._parts, value, ordering=op[0] in "<>"):
-            kind = _fields.spoken(self._parts)
-            raise TypeError(
-                f"{self} is {kind} and cannot hold {value!r} ({type(value).__name__}); compare it with {kind}"
-            )
+            kind, given = _fields.spoken(self._parts), type(value).__name__
+            raise TypeError(f"{self} is {kind} and cannot hold {value!r} ({given}); compare it with {kind}")
 
 
 def _comparing(op: str) -> Callable[[FieldRef, object], Condition]:
@@ -116,7 +110,7 @@ def _refusing(name: str) -> Callable[..., Any]:
 _ARITHMETIC: Final = "add sub mul truediv floordiv mod divmod pow lshift rshift xor matmul"
 _OTHERS: Final = "neg pos abs round int float complex index len iter reversed contains getitem trunc floor ceil"
 # Set here, and not in the class, because type checkers would hold `==` that makes a condition against object's own.
-for _word, _op in {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}.items():
+for _op, _word in COMPARISONS.items():
     setattr(FieldRef, f"__{_word}__", _comparing(_op))
 for _word in ("and", "rand", "or", "ror", "invert"):
     setattr(FieldRef, f"__{_word}__", _joining(f"__{_word}__"))
