@@ -13,13 +13,13 @@ and why no class of this file is public.
 
 from __future__ import annotations
 
+from functools import partialmethod
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from . import _fields
 from ._conditions import COMPARISONS, Comparison, Condition, OneOf, Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from decimal import Decimal
     from enum import Enum
     from typing import Protocol
@@ -40,11 +40,7 @@ _CALLABLE: Final = "use a callable: where=lambda event: ..."
 
 
 class FieldRef:
-    """A field of a class of events, read on the class.
-
-    Two references to one field have the same hash, but comparing them is refused like any comparison of two fields.
-    Do not keep them in sets or as keys.
-    """
+    """A field of a class of events, read on the class; never keep it in a set: comparing two fields is refused."""
 
     __slots__ = ("_parts", "_path")
 
@@ -84,38 +80,26 @@ class FieldRef:
             kind, given = _fields.spoken(self._parts), type(value).__name__
             raise TypeError(f"{self} is {kind} and cannot hold {value!r} ({given}); compare it with {kind}")
 
-
-def _comparing(op: str) -> Callable[[FieldRef, object], Condition]:
-    def compared(self: FieldRef, value: object, /) -> Condition:
+    def _compared(self, op: str, value: object, /) -> Condition:
         self._check(op, value)
         return Comparison(self._path, op, value)
 
-    return compared
-
-
-def _joining(name: str) -> Callable[..., Condition]:
-    def joined(self: FieldRef, *others: object) -> Any:
+    def _joined(self, name: str, *others: object) -> Any:
         return getattr(self.__evenflow_condition__(), name)(*others)
 
-    return joined
-
-
-def _refusing(name: str) -> Callable[..., Any]:
-    def refused(self: FieldRef, *_: object) -> Any:
+    def _refused(self, name: str, *_: object) -> Any:
         raise TypeError(f"{self} is a field of any such event, and {name} needs the value of one; {_CALLABLE}")
-
-    return refused
 
 
 _ARITHMETIC: Final = "add sub mul truediv floordiv mod divmod pow lshift rshift xor matmul"
 _OTHERS: Final = "neg pos abs round int float complex index len iter reversed contains getitem trunc floor ceil"
 # Set here, and not in the class, because type checkers would hold `==` that makes a condition against object's own.
 for _op, _word in COMPARISONS.items():
-    setattr(FieldRef, f"__{_word}__", _comparing(_op))
+    setattr(FieldRef, f"__{_word}__", partialmethod(FieldRef._compared, _op))
 for _word in ("and", "rand", "or", "ror", "invert"):
-    setattr(FieldRef, f"__{_word}__", _joining(f"__{_word}__"))
+    setattr(FieldRef, f"__{_word}__", partialmethod(FieldRef._joined, f"__{_word}__"))
 for _word in [*_OTHERS.split(), *_ARITHMETIC.split(), *(f"r{_word}" for _word in _ARITHMETIC.split())]:
-    setattr(FieldRef, f"__{_word}__", _refusing(f"__{_word}__"))
+    setattr(FieldRef, f"__{_word}__", partialmethod(FieldRef._refused, f"__{_word}__"))
 
 
 def path_of(field: object, /) -> Path | None:
