@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 COMPARISONS: Final = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 ORDERINGS: Final = frozenset({"<", "<=", ">", ">="})
-
-_READABLE: Final = 200
-"""The longest text of a value that a condition prints in full."""
+_READABLE: Final = 200  # characters of a value that a condition prints in full
 
 
 class Condition:
