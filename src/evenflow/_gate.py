@@ -26,18 +26,11 @@ if TYPE_CHECKING:
 
 
 class Waiter:
-    """A publish that waits for room.
+    """A publish that waits for room; the lower its ``ticket``, the earlier it came.
 
-    Attributes:
-        what: what is published where, in words.
-        ticket: its place in the queue: the lower, the earlier it came.
-        blocked: asks the publish which mailboxes have no slot for it now, those that it holds left out.
-        missing: the mailboxes that it needs a slot in, and has none.
-        needed: all mailboxes that it ever missed a slot in.
-        held: the mailboxes in which a slot is reserved for it.
-        granted: whether it may go.
-        wake_up: what it sleeps on.
-        since: for each mailbox that it misses, when it was first seen to.
+    ``missing`` are the mailboxes that it needs a slot in and has none, ``needed`` all that it ever missed one in,
+    and ``held`` those in which one is reserved for it. ``blocked`` finds the mailboxes that have no slot for it now,
+    those that it holds left out.
     """
 
     __slots__ = ("blocked", "granted", "held", "missing", "needed", "since", "ticket", "wake_up", "what")
@@ -55,13 +48,15 @@ class Waiter:
         self.wake_up = Event()
         self.since: dict[Mailbox, float] = {}
 
-    def miss(self, blocked: Collection[Mailbox]) -> None:
-        """It needs a slot in each of these, and may not go before."""
+    def miss(self, blocked: Iterable[Mailbox], note_take: Callable[[Mailbox], None]) -> None:
+        """It needs a slot in each of these, and may not go before; each calls ``note_take`` whenever it is read."""
         self.granted = False
         if self.wake_up.is_set():
             self.wake_up = Event()
         self.missing = set(blocked)
         self.needed |= self.missing
+        for mailbox in self.missing:
+            mailbox.watch(note_take)
 
     def hold_all(self, mailboxes: Iterable[Mailbox]) -> None:
         """Reserve a slot for it in each of these."""
@@ -92,7 +87,6 @@ class Gate:
         self._tickets = 0
         self.closed = False
         self._note_take = note_take
-        """What a mailbox calls at each take while somebody waits for it."""
 
     def ticket(self) -> int:
         """The ticket of a publish that comes now."""
@@ -103,7 +97,7 @@ class Gate:
         """A publish begins to wait, or has to wait again because somebody new has no room."""
         if waiter not in self.queue:
             insort(self.queue, waiter, key=attrgetter("ticket"))
-        self._wait_again(waiter, blocked)
+        waiter.miss(blocked, self._note_take)
         self._let_only_the_longest_hold()
 
     def freed(self, mailbox: Mailbox) -> None:
@@ -112,11 +106,10 @@ class Gate:
         for waiter in self.queue:
             if mailbox.room() <= 0:
                 return
-            if waiter.granted or mailbox not in waiter.missing:
-                continue
-            if waiter is longest:
-                waiter.hold_all((mailbox,))
-            self._misses_no_more(waiter, mailbox)
+            if not waiter.granted and mailbox in waiter.missing:
+                if waiter is longest:
+                    waiter.hold_all((mailbox,))
+                self._misses_no_more(waiter, mailbox)
 
     def look_again(self, mailbox: Mailbox) -> None:
         """A key has come to a conflated buffer: who brings the same key needs no room any more."""
@@ -170,25 +163,18 @@ class Gate:
         if waiter.missing:
             return
         if blocked := waiter.blocked(waiter):
-            self._wait_again(waiter, blocked)
-            return
-        waiter.hold_all(one for one in waiter.needed - waiter.held if one.room() > 0)
-        waiter.granted = True
-        waiter.wake_up.set()
-
-    def _wait_again(self, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
-        waiter.miss(blocked)
-        for mailbox in blocked:
-            mailbox.watch(self._note_take)
+            waiter.miss(blocked, self._note_take)
+        else:
+            waiter.hold_all(one for one in waiter.needed - waiter.held if one.room() > 0)
+            waiter.granted = True
+            waiter.wake_up.set()
 
     def _let_only_the_longest_hold(self) -> None:
         """Whoever else waits gives back what it was granted before: two could hold what the other needs."""
         given_back: dict[Mailbox, None] = {}
         for waiter in [one for one in self.queue if not one.granted][1:]:
-            if waiter.held:
-                held = waiter.give_back_all()
-                waiter.miss(waiter.missing | held)
+            if held := waiter.give_back_all():
+                waiter.miss(waiter.missing | held, self._note_take)
                 given_back.update(dict.fromkeys(held))
         for mailbox in given_back:
-            mailbox.watch(self._note_take)
             self.freed(mailbox)
