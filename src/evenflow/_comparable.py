@@ -1,12 +1,7 @@
 """Fields read on the class: ``OrderPlaced.total`` stands for the total of any order.
 
-Comparing such a field makes a ``Condition``. Other uses of it are refused, and the error says what to write instead:
-
-    OrderPlaced.paid                        a bool field, a Condition by itself
-    OrderPlaced.total * 2, len(...), [0]    TypeError: use a callable
-    OrderPlaced.region.upper()              AttributeError: use a callable
-    OrderPlaced.total == Other.total        TypeError: use a callable
-
+Comparing such a field makes a ``Condition``, and a bool field is one by itself. Other uses of it
+(``OrderPlaced.total * 2``, ``len``, comparing two fields) are refused, and the error says what to write instead.
 A type checker sees a value of the field's own type. That is why ``one_of`` and ``present`` are typed by values,
 and why no class of this file is public.
 """
@@ -66,10 +61,8 @@ class FieldRef:
         if all(part is bool for part in self._parts):
             return Truth(self._path)
         optional = all(part in (bool, type(None)) for part in self._parts)
-        raise TypeError(
-            f"{self} is {_fields.spoken(self._parts)}; only a bool field is a condition by itself; "
-            + (f"write present({self})" if optional else f"compare it: {self} == ...")
-        )
+        hint = f"write present({self})" if optional else f"compare it: {self} == ..."
+        raise TypeError(f"{self} is {_fields.spoken(self._parts)}; only a bool field is a condition by itself; {hint}")
 
     def _check(self, op: str, value: object) -> None:
         if isinstance(value, FieldRef):

@@ -35,7 +35,6 @@ class Condition:
 
     __slots__ = ("_key", "owners")
     bracketed = False
-    """Whether it needs brackets inside another condition."""
 
     def __init__(self, owners: tuple[type, ...], *key: object) -> None:
         self.owners = owners
@@ -241,15 +240,12 @@ def condition_in(value: object, taker: str, /) -> Condition | None:
 
 def operand(value: object, sign: str, /) -> Condition:
     """The condition on one side of ``&`` or ``|``."""
-    condition = condition_in(value, f"{sign} joins conditions")
-    if condition is not None:
+    if (condition := condition_in(value, f"{sign} joins conditions")) is not None:
         return condition
     if callable(value):
         raise TypeError(f"a callable cannot be joined by {sign}; say all of it in one: where=lambda event: ...")
-    raise TypeError(
-        f"{value!r} is not a condition and cannot be joined by {sign}; "
-        "put each comparison in brackets: (A.x == 1) & (A.y == 2)"
-    )
+    hint = "put each comparison in brackets: (A.x == 1) & (A.y == 2)"
+    raise TypeError(f"{value!r} is not a condition and cannot be joined by {sign}; {hint}")
 
 
 def when(test: Condition | int, /) -> Condition:
@@ -258,10 +254,7 @@ def when(test: Condition | int, /) -> Condition:
     Raises:
         TypeError: it is neither a comparison nor a bool field.
     """
-    condition = condition_in(test, "when() takes a condition")
-    if condition is None:
-        raise TypeError(
-            f"when() takes a condition, as in when(OrderPlaced.total > 100), not {test!r}; "
-            "a callable goes into `where` as it is"
-        )
+    if (condition := condition_in(test, "when() takes a condition")) is None:
+        hint = f"as in when(OrderPlaced.total > 100), not {test!r}; a callable goes into `where` as it is"
+        raise TypeError(f"when() takes a condition, {hint}")
     return condition

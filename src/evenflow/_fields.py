@@ -140,8 +140,7 @@ def members_behind(parts: tuple[Any, ...], name: str, /, *, shown: str) -> tuple
 
 def can_hold(parts: tuple[Any, ...], value: object, /, *, ordering: bool = False) -> bool:
     """Whether a field with these ``members`` can hold the value; with ``ordering``, any value of its type."""
-    kind = type(value)
-    return kind in parts or any(_member_can_hold(part, value, ordering=ordering) for part in parts)
+    return type(value) in parts or any(_member_can_hold(part, value, ordering=ordering) for part in parts)
 
 
 def _member_can_hold(part: Any, value: object, *, ordering: bool) -> bool:
@@ -149,7 +148,7 @@ def _member_can_hold(part: Any, value: object, *, ordering: bool) -> bool:
     if origin is Literal:
         choices = get_args(part)
         return can_hold(tuple(map(type, choices)), value, ordering=True) if ordering else value in choices
-    cls: Any = origin or part
+    cls: type[Any] = origin or part
     if part is Any or not isinstance(cls, type):  # the type is unknown, or not known yet
         return True
     if issubclass(cls, Enum):

@@ -27,11 +27,7 @@ class WakeUps:
     """The wake-ups of one life of a subject: a limited number fires, and each reader that runs lets the next one fire.
 
     A wake-up costs ten times as much as a delivery: a thousand at once would hold the loop for too long, and a reader
-    that runs a little later takes all that has gathered until then.
-
-    Attributes:
-        due: those that wait for their turn to fire, in order.
-        fired: how many have fired and were not answered yet.
+    that runs a little later takes all that has gathered until then. Those that wait for their turn to fire are ``due``.
     """
 
     __slots__ = ("due", "fired")
@@ -69,10 +65,8 @@ class WakeUps:
 class ReaderLine:
     """The readers of one subscription, as the wake-ups that they sleep on.
 
-    Attributes:
-        queue: the whole line.
-        woken: how many at its head were woken and have not run yet.
-        asleep: how many sleep behind those; the first of them (``_returned``) were woken for nothing.
+    The first of the ``queue`` were ``woken`` and have not run yet; all others are ``asleep``, and the first of these
+    are ``_returned``: they were woken for nothing, and keep their turn.
     """
 
     __slots__ = ("_expected", "_returned", "_tasks", "_wake_ups", "asleep", "queue", "woken")
@@ -153,7 +147,7 @@ class ReaderLine:
 
     def is_queued(self) -> bool:
         """Whether a reader was woken whose wake-up has yet to fire."""
-        return bool(self.woken and self._wake_ups.due and self.queue[0] in self._wake_ups.due)
+        return self.woken > 0 and self.queue[0] in self._wake_ups.due
 
     def expect(self, tasks: int) -> None:
         """This many tasks will read, whether they have begun or not."""

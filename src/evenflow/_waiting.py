@@ -30,7 +30,6 @@ class Waiting:
         self._gate = gate
         self._stall_after = stall_after
         self._logged: WeakSet[Mailbox] = WeakSet()
-        """The mailboxes that were logged for holding a publisher too long."""
 
     async def until_granted(self, loop: RunningLoop, waiter: Waiter) -> None:
         """Sleep until the gate lets this publish go, or the subject was closed; ``Deadlock`` if neither can happen."""
