@@ -1,27 +1,20 @@
 """Fields read on the class: ``OrderPlaced.total`` stands for the total of any order.
 
-Comparing such a field makes a ``Condition``. Other uses of it are refused, and the error says what to write instead:
-
-    OrderPlaced.total > 100                 a Condition
-    OrderPlaced.customer.country == "de"    a Condition on a nested field
-    OrderPlaced.paid                        a bool field, a condition by itself
-    OrderPlaced.total * 2, len(...), [0]    TypeError: use a callable
-    OrderPlaced.region.upper()              AttributeError: use a callable
-    OrderPlaced.total == Other.total        TypeError: use a callable
-
+Comparing such a field makes a ``Condition``, and a bool field is one by itself. Other uses of it
+(``OrderPlaced.total * 2``, ``len``, comparing two fields) are refused, and the error says what to write instead.
 A type checker sees a value of the field's own type. That is why ``one_of`` and ``present`` are typed by values,
 and why no class of this file is public.
 """
 
 from __future__ import annotations
 
+from functools import partialmethod
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from . import _fields
-from ._conditions import Comparison, Condition, OneOf, Truth
+from ._conditions import COMPARISONS, Comparison, Condition, OneOf, Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from decimal import Decimal
     from enum import Enum
     from typing import Protocol
@@ -38,22 +31,16 @@ if TYPE_CHECKING:
     EnumT = TypeVar("EnumT", bound=Enum)
 
 T = TypeVar("T")
-
 _CALLABLE: Final = "use a callable: where=lambda event: ..."
 
 
 class FieldRef:
-    """A field of a class of events, read on the class.
-
-    Two references to one field have the same hash, but comparing them is refused like any comparison of two fields.
-    Do not keep them in sets or as keys.
-    """
+    """A field of a class of events, read on the class; never keep it in a set: comparing two fields is refused."""
 
     __slots__ = ("_parts", "_path")
 
     def __init__(self, path: Path, parts: tuple[Any, ...], /) -> None:
-        self._path = path
-        self._parts = parts
+        self._path, self._parts = path, parts
 
     def __getattr__(self, name: str) -> FieldRef:
         if name.startswith("_"):
@@ -74,10 +61,8 @@ class FieldRef:
         if all(part is bool for part in self._parts):
             return Truth(self._path)
         optional = all(part in (bool, type(None)) for part in self._parts)
-        raise TypeError(
-            f"{self} is {_fields.spoken(self._parts)}; only a bool field is a condition by itself; "
-            + (f"write present({self})" if optional else f"compare it: {self} == ...")
-        )
+        hint = f"write present({self})" if optional else f"compare it: {self} == ..."
+        raise TypeError(f"{self} is {_fields.spoken(self._parts)}; only a bool field is a condition by itself; {hint}")
 
     def _check(self, op: str, value: object) -> None:
         if isinstance(value, FieldRef):
@@ -85,43 +70,29 @@ class FieldRef:
         if value is None and len(self._path.names) - 1 in self._path.present:
             raise TypeError(f"{self} {op} None can never hold; ask one_of(field, None) without present()")
         if not _fields.can_hold(self._parts, value, ordering=op[0] in "<>"):
-            kind = _fields.spoken(self._parts)
-            raise TypeError(
-                f"{self} is {kind} and cannot hold {value!r} ({type(value).__name__}); compare it with {kind}"
-            )
+            kind, given = _fields.spoken(self._parts), type(value).__name__
+            raise TypeError(f"{self} is {kind} and cannot hold {value!r} ({given}); compare it with {kind}")
 
-
-def _comparing(op: str) -> Callable[[FieldRef, object], Condition]:
-    def compared(self: FieldRef, value: object, /) -> Condition:
+    def _compared(self, op: str, value: object, /) -> Condition:
         self._check(op, value)
         return Comparison(self._path, op, value)
 
-    return compared
-
-
-def _joining(name: str) -> Callable[..., Condition]:
-    def joined(self: FieldRef, *others: object) -> Any:
+    def _joined(self, name: str, *others: object) -> Any:
         return getattr(self.__evenflow_condition__(), name)(*others)
 
-    return joined
-
-
-def _refusing(name: str) -> Callable[..., Any]:
-    def refused(self: FieldRef, *_: object) -> Any:
+    def _refused(self, name: str, *_: object) -> Any:
         raise TypeError(f"{self} is a field of any such event, and {name} needs the value of one; {_CALLABLE}")
-
-    return refused
 
 
 _ARITHMETIC: Final = "add sub mul truediv floordiv mod divmod pow lshift rshift xor matmul"
 _OTHERS: Final = "neg pos abs round int float complex index len iter reversed contains getitem trunc floor ceil"
 # Set here, and not in the class, because type checkers would hold `==` that makes a condition against object's own.
-for _word, _op in {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}.items():
-    setattr(FieldRef, f"__{_word}__", _comparing(_op))
+for _op, _word in COMPARISONS.items():
+    setattr(FieldRef, f"__{_word}__", partialmethod(FieldRef._compared, _op))
 for _word in ("and", "rand", "or", "ror", "invert"):
-    setattr(FieldRef, f"__{_word}__", _joining(f"__{_word}__"))
+    setattr(FieldRef, f"__{_word}__", partialmethod(FieldRef._joined, f"__{_word}__"))
 for _word in [*_OTHERS.split(), *_ARITHMETIC.split(), *(f"r{_word}" for _word in _ARITHMETIC.split())]:
-    setattr(FieldRef, f"__{_word}__", _refusing(f"__{_word}__"))
+    setattr(FieldRef, f"__{_word}__", partialmethod(FieldRef._refused, f"__{_word}__"))
 
 
 def path_of(field: object, /) -> Path | None:

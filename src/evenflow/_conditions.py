@@ -5,13 +5,6 @@ Rule 2: an ordering that Python refuses is false, and so is a comparison whose p
 Rule 3: a condition is false for an event of none of the classes whose fields it reads (its ``owners``).
         Within those, a comparison of another class's field is false, and ``~`` is exactly ``not``.
 Rule 4: nonsense is refused where it is written, and the error says what to write instead.
-
-    Comparison   OrderPlaced.total > 100
-    OneOf        one_of(OrderPlaced.region, "eu", "us")
-    Truth        OrderPlaced.paid                          a bool field, by itself
-    All          a & b
-    Either       a | b
-    Not          ~a
 """
 
 from __future__ import annotations
@@ -23,20 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 from ._fields import MISSING, Path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-_OPERATORS: Final[dict[str, Callable[[Any, Any], object]]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+COMPARISONS: Final = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 ORDERINGS: Final = frozenset({"<", "<=", ">", ">="})
-
-_READABLE: Final = 200
-"""The longest text of a value that a condition prints in full."""
+_READABLE: Final = 200  # characters of a value that a condition prints in full
 
 
 class Condition:
@@ -50,11 +34,11 @@ class Condition:
     """
 
     __slots__ = ("_key", "owners")
-
-    owners: tuple[type, ...]
-    _key: tuple[object, ...]
     bracketed = False
-    """Whether it needs brackets inside another condition."""
+
+    def __init__(self, owners: tuple[type, ...], *key: object) -> None:
+        self.owners = owners
+        self._key = key
 
     def __call__(self, event: object, /) -> bool:
         """Whether it holds for this event."""
@@ -93,8 +77,7 @@ class Condition:
     def __hash__(self) -> int:
         try:
             return hash((type(self), self._key))
-        except TypeError:
-            # A value of the condition cannot be hashed.
+        except TypeError:  # a value of the condition cannot be hashed
             return hash((type(self), self.owners))
 
 
@@ -115,11 +98,10 @@ class _OfField(Condition):
     __slots__ = ("path",)
 
     def __init__(self, path: Path, /, *key: object) -> None:
-        self.path = path
-        self.owners = (path.owner,)
         # The key holds values beside their types, because 1 is not True here. Its items are compared by identity first,
         # so nan equals itself.
-        self._key = (path, *key)
+        super().__init__((path.owner,), path, *key)
+        self.path = path
 
     def holds(self, event: object, /) -> bool:
         if not isinstance(event, self.path.owner):
@@ -142,7 +124,7 @@ class Comparison(_OfField):
         super().__init__(path, op, type(value), value)
         self.op = op
         self.value = value
-        self._compare = _OPERATORS[op]
+        self._compare: Callable[[object, object], object] = getattr(operator, COMPARISONS[op])
 
     def accepts(self, found: object, /) -> bool:
         try:
@@ -189,16 +171,18 @@ class _Joined(Condition):
 
     __slots__ = ("parts",)
     bracketed = True
-    parts: tuple[Condition, ...]
     sign: str
+    decide: Callable[[Iterable[bool]], bool]
 
     def __init__(self, *parts: Condition) -> None:
         flat: list[Condition] = []
         for part in parts:
             flat.extend(part.parts if isinstance(part, _Joined) and part.sign == self.sign else (part,))
-        self.parts = tuple(flat)
-        self.owners = tuple(dict.fromkeys(owner for part in flat for owner in part.owners))
-        self._key = self.parts
+        super().__init__(tuple(dict.fromkeys(owner for part in flat for owner in part.owners)), *flat)
+        self.parts: tuple[Condition, ...] = tuple(flat)
+
+    def holds(self, event: object, /) -> bool:
+        return self.decide(part.holds(event) for part in self.parts)
 
     def __repr__(self) -> str:
         return f" {self.sign} ".join(map(_inside, self.parts))
@@ -208,20 +192,14 @@ class All(_Joined):
     """Conditions that must all hold."""
 
     __slots__ = ()
-    sign = "&"
-
-    def holds(self, event: object, /) -> bool:
-        return all(part.holds(event) for part in self.parts)
+    sign, decide = "&", staticmethod(all)
 
 
 class Either(_Joined):
     """Conditions of which at least one must hold."""
 
     __slots__ = ()
-    sign = "|"
-
-    def holds(self, event: object, /) -> bool:
-        return any(part.holds(event) for part in self.parts)
+    sign, decide = "|", staticmethod(any)
 
 
 class Not(Condition):
@@ -230,9 +208,8 @@ class Not(Condition):
     __slots__ = ("part",)
 
     def __init__(self, part: Condition, /) -> None:
+        super().__init__(part.owners, part)
         self.part = part
-        self.owners = part.owners
-        self._key = (part,)
 
     def __invert__(self) -> Condition:
         return self.part
@@ -245,15 +222,10 @@ class Not(Condition):
 
 
 def condition_in(value: object, taker: str, /) -> Condition | None:
-    """The condition that a value is, or that a bool field stands for; None if it is something else altogether.
-
-    A field says what it stands for with ``__evenflow_condition__``, because this file does not know fields.
-
-    Raises:
-        TypeError: it is a plain bool, which ``taker`` never takes, or a field that is not a bool field.
-    """
+    """The condition that a value is, or that a bool field stands for; ``taker`` never takes a plain bool."""
     if isinstance(value, Condition):
         return value
+    # This file does not know fields: a field says itself what it stands for.
     if hasattr(type(value), "__evenflow_condition__"):
         field: Any = value
         condition: Condition = field.__evenflow_condition__()
@@ -267,20 +239,13 @@ def condition_in(value: object, taker: str, /) -> Condition | None:
 
 
 def operand(value: object, sign: str, /) -> Condition:
-    """The condition on one side of ``&`` or ``|``.
-
-    Raises:
-        TypeError: it is neither a condition nor a bool field.
-    """
-    condition = condition_in(value, f"{sign} joins conditions")
-    if condition is not None:
+    """The condition on one side of ``&`` or ``|``."""
+    if (condition := condition_in(value, f"{sign} joins conditions")) is not None:
         return condition
     if callable(value):
         raise TypeError(f"a callable cannot be joined by {sign}; say all of it in one: where=lambda event: ...")
-    raise TypeError(
-        f"{value!r} is not a condition and cannot be joined by {sign}; "
-        "put each comparison in brackets: (A.x == 1) & (A.y == 2)"
-    )
+    hint = "put each comparison in brackets: (A.x == 1) & (A.y == 2)"
+    raise TypeError(f"{value!r} is not a condition and cannot be joined by {sign}; {hint}")
 
 
 def when(test: Condition | int, /) -> Condition:
@@ -289,10 +254,7 @@ def when(test: Condition | int, /) -> Condition:
     Raises:
         TypeError: it is neither a comparison nor a bool field.
     """
-    condition = condition_in(test, "when() takes a condition")
-    if condition is None:
-        raise TypeError(
-            f"when() takes a condition, as in when(OrderPlaced.total > 100), not {test!r}; "
-            "a callable goes into `where` as it is"
-        )
+    if (condition := condition_in(test, "when() takes a condition")) is None:
+        hint = f"as in when(OrderPlaced.total > 100), not {test!r}; a callable goes into `where` as it is"
+        raise TypeError(f"when() takes a condition, {hint}")
     return condition

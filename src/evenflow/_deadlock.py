@@ -35,11 +35,7 @@ class WaitGraph:
         return [task for task in mailbox.line.tasks() if not self._backend.task_has_ended(task)]
 
     def refuse_deadlock(self, task: object) -> None:
-        """Refuse to wait for ever.
-
-        Raises:
-            Deadlock: this task's publish can never go on.
-        """
+        """Raise ``Deadlock`` if this task's publish can never go on."""
         stuck = self._reachable(task)
         while free := [one for one in stuck if self._stuck_at(one, stuck) is None]:
             stuck.difference_update(free)
@@ -52,38 +48,30 @@ class WaitGraph:
 
     def _reachable(self, task: object) -> set[object]:
         """The tasks that wait in a publish and that this one, step by step, waits for."""
-        seen: set[object] = set()
-        ahead = [task]
+        seen, ahead = set[object](), [task]
         while ahead:
             one = ahead.pop()
-            waiter = self._waiting.get(one)
-            if one in seen or waiter is None:
-                continue
-            seen.add(one)
-            for mailbox in tuple(waiter.missing):  # a copy: a destructor may read meanwhile
-                ahead.extend(self.readers(mailbox))
+            if one not in seen and (waiter := self._waiting.get(one)) is not None:
+                seen.add(one)
+                for mailbox in tuple(waiter.missing):  # a copy: a destructor may read meanwhile
+                    ahead.extend(self.readers(mailbox))
         return seen
 
     def _stuck_at(self, task: object, stuck: set[object]) -> Mailbox | None:
         """The subscription at which this task waits for ever, as far as is known."""
         waiter = self._waiting[task]
-        if waiter.granted:
-            return None
-        for mailbox in tuple(waiter.missing):
+        for mailbox in () if waiter.granted else tuple(waiter.missing):
             known = self.readers(mailbox)
-            if known and mailbox.line.all_known(len(known)) and all(reader in stuck for reader in known):
+            if known and mailbox.line.all_known(len(known)) and stuck.issuperset(known):
                 return mailbox
         return None
 
     def _path(self, task: object, stuck: set[object]) -> list[str]:
         """The way round, in words; empty where a destructor has ended the deadlock meanwhile."""
-        path: list[str] = []
-        seen: set[object] = set()
-        one = task
+        path, seen, one = list[str](), set[object](), task
         while one not in seen:
             seen.add(one)
-            mailbox = self._stuck_at(one, stuck)
-            if mailbox is None:
+            if (mailbox := self._stuck_at(one, stuck)) is None:
                 return []
             readers = self.readers(mailbox)
             reader = task if task in readers else readers[0]

@@ -1,13 +1,5 @@
 """Every exception that evenflow raises on purpose.
 
-EvenflowError
-├── SubjectClosed       (also anyio.ClosedResourceError)  publishing after the end
-├── SlowSubscriber      a subscription with overflow="disconnect" was too slow
-├── Deadlock            a wait that only its own task could end
-├── Unsupported         an engine cannot do what was asked
-├── LogError            a log on disk or on a server failed
-└── DecodeError         bytes from outside are not an event
-
 anyio's ``WouldBlock``, ``EndOfStream`` and ``ClosedResourceError`` keep their anyio meaning.
 A wrong argument is a ``TypeError`` or a ``ValueError``.
 """

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-import threading
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -31,21 +31,10 @@ if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
     from typing_extensions import dataclass_transform
 
-_CONFIG: Final = frozenset(ConfigDict.__annotations__)
 T = TypeVar("T")
-
-
-class _Making(threading.local):
-    """The bases of the classes of events that this thread is making.
-
-    Pydantic reads fields on the parents in the middle of making a class, and there is no way to hand it anything.
-    So this state belongs to the thread, as making a class does: other threads go on reading fields.
-    """
-
-    bases: tuple[tuple[type, ...], ...] = ()
-
-
-_making = _Making()
+_CONFIG: Final = frozenset(ConfigDict.__annotations__)
+# The bases of the classes of events that this thread is making: pydantic cannot be handed anything meanwhile.
+_making: Final[ContextVar[tuple[type, ...]]] = ContextVar("making", default=())
 
 
 def _refuse_hidden_attributes(cls_name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> None:
@@ -53,9 +42,8 @@ def _refuse_hidden_attributes(cls_name: str, bases: tuple[type, ...], namespace:
     if BaseModel in bases:
         return
     for field, annotation in _annotations(namespace).items():
-        if field.startswith("_") or "ClassVar" in str(annotation):
-            continue
-        if any(field in cls.__dict__ for cls in (*Event.__mro__, *type.mro(EventMeta))):
+        hides = any(field in cls.__dict__ for cls in (*Event.__mro__, *type.mro(EventMeta)))
+        if hides and not field.startswith("_") and "ClassVar" not in str(annotation):
             raise TypeError(
                 f"the field {field!r} of {cls_name} would hide an attribute of Event; give it another name, "
                 f"as in `{field}_: ... = Field(alias={field!r})`"
@@ -63,28 +51,21 @@ def _refuse_hidden_attributes(cls_name: str, bases: tuple[type, ...], namespace:
 
 
 def _annotations(namespace: dict[str, Any]) -> Mapping[str, Any]:
-    if sys.version_info >= (3, 14):
-        annotate = annotationlib.get_annotate_from_class_namespace(namespace)
-        if annotate is not None:
-            return annotationlib.call_annotate_function(annotate, annotationlib.Format.FORWARDREF)
+    if sys.version_info >= (3, 14) and (annotate := annotationlib.get_annotate_from_class_namespace(namespace)):
+        return annotationlib.call_annotate_function(annotate, annotationlib.Format.FORWARDREF)
     found: Mapping[str, Any] = namespace.get("__annotations__", {})
     return found
 
 
 def _refuse_unknown_keywords(cls_name: str, bases: tuple[type, ...], keywords: Iterable[str]) -> None:
-    """Refuse a keyword that is neither a setting of pydantic nor an argument of a parent's ``__init_subclass__``."""
     unknown = [word for word in keywords if not word.startswith("_") and word not in _CONFIG]
+    # A parent's `__init_subclass__` may take any keyword.
     parents = {cls for base in bases for cls in base.__mro__} - {object, BaseModel, Generic}
     if not unknown or any("__init_subclass__" in cls.__dict__ for cls in parents):
         return
     close = difflib.get_close_matches(unknown[0], ["name", *_CONFIG], n=1)
     hint = f"; did you mean {close[0]!r}?" if close else "; it takes name= and the settings of pydantic.ConfigDict"
     raise TypeError(f"the class {cls_name} does not know the keyword {unknown[0]!r}{hint}")
-
-
-def _refuse_bad_name(cls_name: str, name: object) -> None:
-    if name is not None and (not isinstance(name, str) or not name.strip()):
-        raise TypeError(f"the name of {cls_name} must be a text that is not empty, not {name!r}")
 
 
 if TYPE_CHECKING:
@@ -101,13 +82,13 @@ else:
         def __new__(mcs, cls_name, bases, namespace, *, name=None, **keywords):
             _refuse_hidden_attributes(cls_name, bases, namespace)
             _refuse_unknown_keywords(cls_name, bases, keywords)
-            _refuse_bad_name(cls_name, name)
-            others = _making.bases
-            _making.bases = (*others, bases)
+            if name is not None and (not isinstance(name, str) or not name.strip()):
+                raise TypeError(f"the name of {cls_name} must be a text that is not empty, not {name!r}")
+            outer = _making.set(_making.get() + bases)
             try:
                 cls = super().__new__(mcs, cls_name, bases, namespace, **keywords)
             finally:
-                _making.bases = others
+                _making.reset(outer)
             if not cls.model_config.get("frozen"):
                 raise TypeError(
                     f"{cls_name} is not frozen, but one instance of an event is handed to every subscriber; "
@@ -120,11 +101,10 @@ else:
         def __getattr__(cls, name):
             # There are no fields yet while this class itself is being made.
             known = cls.__dict__.get("__evenflow_fields__")
-            hidden = any(cls in base.__mro__ for bases in _making.bases for base in bases)
+            hidden = any(cls in base.__mro__ for base in _making.get())
             if name.startswith("_") or known is None or hidden:
                 return super().__getattr__(name)
-            found = known.get(name)
-            if found is None:
+            if (found := known.get(name)) is None:
                 found = FieldRef(Path(cls, (name,)), members_of(cls, name))
                 if cls.__pydantic_complete__:
                     known[name] = found
@@ -156,14 +136,11 @@ def fields(event: type[T], /) -> T:
         TypeError: it is not a class of events.
     """
     if not (isinstance(event, type) and issubclass(event, Event)):
-        raise TypeError(
-            f"fields() takes a class of events, not {event!r}; "
-            "for anything else use a callable: where=lambda event: ..."
-        )
+        hint = "for anything else use a callable: where=lambda event: ..."
+        raise TypeError(f"fields() takes a class of events, not {event!r}; {hint}")
     return cast("T", event)
 
 
 def wire_name(cls: type, /) -> str:
     """The name of this class outside the process: the name of the class, unless another one was given."""
-    name = cls.__dict__.get("__evenflow_name__", cls.__name__)
-    return str(name)
+    return str(cls.__dict__.get("__evenflow_name__", cls.__name__))

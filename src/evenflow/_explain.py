@@ -1,8 +1,4 @@
-"""Why a subscription would get an event or not, in plain words.
-
-Rule 1: the condition or callable is asked anew, without the index; what it raises is part of the answer.
-Rule 2: a reason names what the event has and what was wanted.
-"""
+"""Why a subscription would get an event or not: its condition or callable is asked anew, without the index."""
 
 from __future__ import annotations
 
@@ -48,9 +44,8 @@ class Explanation:
 
 
 def explain(name: str, interest: Interest, event: object, target: Target, /, *, found_by: str) -> Explanation:
-    """Why this target would get this event, or would not. Calls the target's callable."""
-    said, reason = _answer(interest, event, target)
-    return Explanation(name, said, reason, found_by)
+    """Why this target would get this event, or would not; what its callable raises is part of the answer."""
+    return Explanation(name, *_answer(interest, event, target), found_by)
 
 
 def _answer(interest: Interest, event: object, target: Target) -> tuple[bool, str]:
@@ -60,15 +55,14 @@ def _answer(interest: Interest, event: object, target: Target) -> tuple[bool, st
         said = wanted(interest, event, target)
         if interest.wants and not isinstance(event, interest.wants):
             return said, f"it is {_a(type(event))}, wanted {_names(interest.wants)}"
-        if condition is not None and not isinstance(event, condition.owners):
-            return said, f"it is {_a(type(event))}, and the condition speaks of {_names(condition.owners)}"
         if condition is not None:
-            return said, _because(condition, event, said=said)
+            if isinstance(event, condition.owners):
+                return said, _because(condition, event, said=said)
+            return said, f"it is {_a(type(event))}, and the condition speaks of {_names(condition.owners)}"
     except Exception as error:  # noqa: BLE001 -- users' code may raise anything, and that is the answer
         return False, f"{source} raised {type(error).__name__}: {error}; that ends the subscription"
-    if interest.asks:
-        return said, f"its callable says {'yes' if said else 'no'}"
-    return said, f"every {_names(interest.wants) or 'event'} is wanted"
+    verdict = f"its callable says {'yes' if said else 'no'}"
+    return said, verdict if interest.asks else f"every {_names(interest.wants) or 'event'} is wanted"
 
 
 def _because(condition: Condition, event: object, *, said: bool) -> str:
@@ -100,10 +94,7 @@ def _wish(leaf: Comparison | OneOf | Truth) -> str:
         return "it to be true"
     if isinstance(leaf, OneOf):
         return f"one of {', '.join(map(_brief.repr, leaf.values))}"
-    wish = _brief.repr(leaf.value)
-    if leaf.op == "==":
-        return wish
-    return f"anything but {wish}" if leaf.op == "!=" else f"{leaf.op} {wish}"
+    return {"==": "", "!=": "anything but "}.get(leaf.op, f"{leaf.op} ") + _brief.repr(leaf.value)
 
 
 def _names(classes: Iterable[type]) -> str:

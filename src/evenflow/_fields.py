@@ -12,8 +12,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import numbers
-import types
 from enum import Enum
+from types import NoneType, UnionType
 from typing import (
     Annotated,
     Any,
@@ -33,15 +33,10 @@ from pydantic import BaseModel
 MISSING: Final = object()
 """What reading a path returns if it leads through None, or ends at a None that ``present`` rules out."""
 
-_NoneType: Final = type(None)
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Path:
-    """The way from an event of the class ``owner`` to one value in it.
-
-    ``present`` holds the positions of the ``names`` that are inside a ``present(...)``.
-    """
+    """The way from an event to a value in it; ``present`` has the positions of the names inside a ``present(...)``."""
 
     owner: type
     names: tuple[str, ...]
@@ -54,9 +49,7 @@ class Path:
             if value is None:
                 return MISSING
             value = getattr(value, name)
-        if value is None and len(self.names) - 1 in self.present:
-            return MISSING
-        return value
+        return MISSING if value is None and len(self.names) - 1 in self.present else value
 
     def step(self, name: str, /) -> Path:
         """The path to an attribute of the value at the end of this path."""
@@ -84,24 +77,25 @@ class Path:
 def members(annotation: Any, /) -> tuple[Any, ...]:
     """The types in an annotation: a union is taken apart; ``Annotated``, aliases and ``NewType`` are unwrapped."""
     origin = get_origin(annotation)
-    if origin is Union or origin is types.UnionType:
-        return tuple(part for arg in get_args(annotation) for part in members(arg))
-    if origin is Annotated:
-        return members(get_args(annotation)[0])
-    # The alias `type Money = ...`, or a TypeAliasType.
-    if hasattr(origin or annotation, "__value__"):
-        return members((origin or annotation).__value__)
-    if isinstance(annotation, NewType):
-        return members(annotation.__supertype__)
-    if isinstance(annotation, TypeVar):
+    choices: tuple[Any, ...]
+    if origin is Union or origin is UnionType:
+        choices = get_args(annotation)
+    elif origin is Annotated:
+        choices = get_args(annotation)[:1]
+    elif hasattr(origin or annotation, "__value__"):  # the alias `type Money = ...`, or a TypeAliasType
+        choices = ((origin or annotation).__value__,)
+    elif isinstance(annotation, NewType):
+        choices = (annotation.__supertype__,)
+    elif isinstance(annotation, TypeVar):
         choices = annotation.__constraints__ or (annotation.__bound__ or Any,)
-        return tuple(part for choice in choices for part in members(choice))
-    return (_NoneType if annotation is None else annotation,)
+    else:
+        return (NoneType if annotation is None else annotation,)
+    return tuple(part for choice in choices for part in members(choice))
 
 
 def without_none(parts: tuple[Any, ...], /) -> tuple[Any, ...]:
     """The ``members`` of an optional field whose value is known not to be None."""
-    return tuple(part for part in parts if part is not _NoneType) or parts
+    return tuple(part for part in parts if part is not NoneType) or parts
 
 
 def fields_of(cls: type[Any], /) -> dict[str, Any] | None:
@@ -117,11 +111,7 @@ def fields_of(cls: type[Any], /) -> dict[str, Any] | None:
 
 
 def members_of(cls: type, name: str, /) -> tuple[Any, ...]:
-    """The ``members`` of a field of this class.
-
-    Raises:
-        AttributeError: the class has no such field; the message lists the fields that it has.
-    """
+    """The ``members`` of a field of this class, or an ``AttributeError`` that lists the fields that it has."""
     known = fields_of(cls) or {}
     if name in known:
         return members(known[name])
@@ -131,62 +121,45 @@ def members_of(cls: type, name: str, /) -> tuple[Any, ...]:
 
 
 def members_behind(parts: tuple[Any, ...], name: str, /, *, shown: str) -> tuple[Any, ...]:
-    """The ``members`` of a field of a field, as ``country`` in ``customer.country``.
-
-    Raises:
-        AttributeError: the outer field (``shown``) holds no model and no dataclass, or one without such a field.
-    """
+    """The ``members`` of a field of a field, as ``country`` in ``customer.country``; ``shown`` is the outer field."""
     found: list[Any] = []
-    for part in parts:
-        if part is _NoneType:
-            continue
+    for part in (part for part in parts if part is not NoneType):
         cls: Any = get_origin(part) or part
-        # The type is unknown, or not known yet.
-        if cls is Any or cls is object or isinstance(cls, (str, ForwardRef)):
+        if cls is Any or cls is object or isinstance(cls, (str, ForwardRef)):  # unknown, or not known yet
             found.append(Any)
-            continue
-        if not isinstance(cls, type) or fields_of(cls) is None:
+        elif isinstance(cls, type) and fields_of(cls) is not None:
+            found.extend(members_of(cls, name))
+        else:
             raise AttributeError(
                 f"{shown} holds {_spoken(part)}, and of that a condition can only compare the value itself, not "
                 f"use {name!r}; use a callable: where=lambda event: ...",
                 name=name,
             )
-        found.extend(members_of(cls, name))
     return tuple(found) or (Any,)
 
 
 def can_hold(parts: tuple[Any, ...], value: object, /, *, ordering: bool = False) -> bool:
     """Whether a field with these ``members`` can hold the value; with ``ordering``, any value of its type."""
-    kind = type(value)
-    return kind in parts or any(_member_can_hold(part, value, ordering=ordering) for part in parts)
+    return type(value) in parts or any(_member_can_hold(part, value, ordering=ordering) for part in parts)
 
 
 def _member_can_hold(part: Any, value: object, *, ordering: bool) -> bool:
     origin = get_origin(part)
     if origin is Literal:
         choices = get_args(part)
-        if not ordering:
-            return value in choices
-        return any(_member_can_hold(type(choice), value, ordering=True) for choice in choices)
-    # The type is unknown, or not known yet.
-    if part is Any or not isinstance(origin or part, type):
-        return True
+        return can_hold(tuple(map(type, choices)), value, ordering=True) if ordering else value in choices
     cls: type[Any] = origin or part
+    if part is Any or not isinstance(cls, type):  # the type is unknown, or not known yet
+        return True
     if issubclass(cls, Enum):
         # A member, a value that equals one (`StrEnum`), or the value of one (pydantic's `use_enum_values`).
         return isinstance(value, cls) or any(value in (member, member.value) for member in cls)
-    if isinstance(value, numbers.Number) and issubclass(cls, numbers.Number):
-        return True
     # A field of a type like `EmailStr` does not hold instances of that type, and cannot say what it holds.
-    own_schema = hasattr(cls, "__get_pydantic_core_schema__") and not issubclass(cls, BaseModel)
-    return own_schema or _is_instance(value, cls)
-
-
-def _is_instance(value: object, cls: type) -> bool:
+    unsaid = hasattr(cls, "__get_pydantic_core_schema__") and not issubclass(cls, BaseModel)
+    numeric = isinstance(value, numbers.Number) and issubclass(cls, numbers.Number)
     try:
-        return isinstance(value, cls)
-    except TypeError:
-        # It is a Protocol that is not runtime_checkable, so nothing is known.
+        return unsaid or numeric or isinstance(value, cls)
+    except TypeError:  # it is a Protocol that is not runtime_checkable, so nothing is known
         return True
 
 
@@ -196,7 +169,7 @@ def spoken(parts: tuple[Any, ...], /) -> str:
 
 
 def _spoken(part: Any) -> str:
-    if part is _NoneType:
+    if part is NoneType:
         return "None"
     if get_origin(part) is None and isinstance(part, type):
         return part.__name__

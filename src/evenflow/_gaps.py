@@ -1,10 +1,7 @@
 """Gaps: where events were dropped, told to a subscriber that asked for it with ``gaps=True``.
 
-Rule 1: a gap takes no slot in the buffer, and counts in no sum of the ledger.
-Rule 2: neighbouring gaps merge: between two events lies one gap at most.
-
-Gaps lie beside the buffer. Each has a position: how many events of the buffer come before it, counted from the
-first event that the buffer ever held. A gap is due when that many events have left the buffer.
+A gap takes no slot in the buffer, and counts in no sum of the ledger. Between two events lies one gap at most.
+Its position is how many events of the buffer come before it, counted from the first that the buffer ever held.
 """
 
 from __future__ import annotations
@@ -36,13 +33,12 @@ class Gaps:
 
     def oldest_was_dropped(self) -> None:
         """The oldest event was dropped: a gap comes before everything that is buffered."""
-        gap = self._gaps.popleft()[1] if self._gaps else None
-        self._gaps.appendleft((0, wider(gap)))
+        self._gaps.appendleft((0, _wider(self._gaps.popleft()[1] if self._gaps else None)))
 
     def newest_was_dropped(self, position: int) -> None:
         """The newest event was dropped: a gap comes after everything that is buffered, at this position."""
-        last = self._gaps.pop() if self._gaps and self._gaps[-1][0] == position else None
-        self._gaps.append((position, wider(last[1] if last else None)))
+        gap = self._gaps.pop()[1] if self._gaps and self._gaps[-1][0] == position else None
+        self._gaps.append((position, _wider(gap)))
 
     def is_due(self, position: int) -> bool:
         """Whether the next item is a gap, once as many events as ``position`` have left the buffer."""
@@ -57,7 +53,6 @@ class Gaps:
         self._gaps.clear()
 
 
-def wider(gap: Gap | None) -> Gap:
-    """The gap with one more event in it."""
+def _wider(gap: Gap | None) -> Gap:
     now = datetime.now(UTC)
     return Gap(1, now, now) if gap is None else Gap(gap.count + 1, gap.first_at, now)

@@ -13,80 +13,57 @@ Nothing here waits: a publisher sleeps on its own ``Waiter.wake_up``.
 from __future__ import annotations
 
 from bisect import insort
+from itertools import takewhile
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from anyio import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from ._mailbox import Mailbox
 
 
 class Waiter:
-    """A publish that waits for room.
+    """A publish that waits for room; the lower its ``ticket``, the earlier it came.
 
-    Attributes:
-        event: what it publishes.
-        ticket: its place in the queue: the lower, the earlier it came.
-        missing: the mailboxes that it needs a slot in, and has none.
-        needed: all mailboxes that it ever missed a slot in.
-        held: the mailboxes in which a slot is reserved for it.
-        granted: whether it may go.
-        wake_up: what it sleeps on, once it sleeps.
-        since: for each mailbox that it misses, when it was first seen to.
+    ``missing`` are the mailboxes that it needs a slot in and has none, ``needed`` all that it ever missed one in,
+    and ``held`` those in which one is reserved for it. ``blocked`` finds the mailboxes that have no slot for it now,
+    those that it holds left out.
     """
 
-    __slots__ = ("_subject", "blocked", "event", "granted", "held", "missing", "needed", "since", "ticket", "wake_up")
+    __slots__ = ("blocked", "granted", "held", "missing", "needed", "since", "ticket", "wake_up", "what")
 
     def __init__(
         self, event: object, subject: str, ticket: int, blocked: Callable[[Waiter], Collection[Mailbox]]
     ) -> None:
-        self.event = event
+        self.what = f"{type(event).__name__} to {subject}"
         self.ticket = ticket
-        self._subject = subject
         self.blocked = blocked
-        """Asks the publish which mailboxes have no slot for it now, those that it holds left out."""
         self.missing: set[Mailbox] = set()
         self.needed: set[Mailbox] = set()
         self.held: set[Mailbox] = set()
         self.granted = False
-        self.wake_up: Event | None = None
+        self.wake_up = Event()
         self.since: dict[Mailbox, float] = {}
 
-    @property
-    def what(self) -> str:
-        """What is published where, in words."""
-        return f"{type(self.event).__name__} to {self._subject}"
-
-    def wake(self) -> None:
-        """Wake it, if it sleeps."""
-        if self.wake_up is not None:
-            self.wake_up.set()
-
-    def miss(self, blocked: Collection[Mailbox]) -> None:
-        """It needs a slot in each of these, and may not go before."""
+    def miss(self, blocked: Iterable[Mailbox], note_take: Callable[[Mailbox], None]) -> None:
+        """It needs a slot in each of these, and may not go before; each calls ``note_take`` whenever it is read."""
         self.granted = False
-        if self.wake_up is None or self.wake_up.is_set():
+        if self.wake_up.is_set():
             self.wake_up = Event()
         self.missing = set(blocked)
         self.needed |= self.missing
+        for mailbox in self.missing:
+            mailbox.watch(note_take)
 
-    def hold(self, mailbox: Mailbox) -> None:
-        """Reserve a slot for it."""
-        mailbox.reserve()
-        self.held.add(mailbox)
-
-    def hold_all(self, mailboxes: Collection[Mailbox]) -> None:
+    def hold_all(self, mailboxes: Iterable[Mailbox]) -> None:
         """Reserve a slot for it in each of these."""
         for mailbox in mailboxes:
             if mailbox.end is None:
-                self.hold(mailbox)
-
-    def give_back(self, mailbox: Mailbox) -> None:
-        """Give one slot back."""
-        mailbox.release()
-        self.held.discard(mailbox)
+                mailbox.reserve()
+                self.held.add(mailbox)
 
     def give_back_all(self) -> set[Mailbox]:
         """Give all slots back; returns the mailboxes."""
@@ -95,29 +72,13 @@ class Waiter:
             mailbox.release()
         return held
 
-    def grant(self) -> None:
-        """It may go."""
-        self.granted = True
-        self.wake()
-
-    def forget(self, mailbox: Mailbox) -> None:
-        """A mailbox takes no more events."""
-        self.held.discard(mailbox)
-        self.needed.discard(mailbox)
-        self.missing.discard(mailbox)
-
     def note_time(self, now: float) -> None:
         """Note which mailboxes it misses, and since when."""
         self.since = {mailbox: self.since.get(mailbox, now) for mailbox in self.missing}
 
 
 class Gate:
-    """The publishes that wait at one subject.
-
-    Attributes:
-        queue: all of them, the earliest first.
-        closed: whether the subject takes no more events.
-    """
+    """The publishes that wait at one subject: all of them are in ``queue``, the earliest first."""
 
     __slots__ = ("_note_take", "_tickets", "closed", "queue")
 
@@ -126,7 +87,6 @@ class Gate:
         self._tickets = 0
         self.closed = False
         self._note_take = note_take
-        """What a mailbox calls at each take while somebody waits for it."""
 
     def ticket(self) -> int:
         """The ticket of a publish that comes now."""
@@ -136,8 +96,8 @@ class Gate:
     def join(self, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
         """A publish begins to wait, or has to wait again because somebody new has no room."""
         if waiter not in self.queue:
-            insort(self.queue, waiter, key=_ticket)
-        self._wait_again(waiter, blocked)
+            insort(self.queue, waiter, key=attrgetter("ticket"))
+        waiter.miss(blocked, self._note_take)
         self._let_only_the_longest_hold()
 
     def freed(self, mailbox: Mailbox) -> None:
@@ -146,27 +106,24 @@ class Gate:
         for waiter in self.queue:
             if mailbox.room() <= 0:
                 return
-            if waiter.granted or mailbox not in waiter.missing:
-                continue
-            waiter.missing.discard(mailbox)
-            if waiter is longest:
-                waiter.hold(mailbox)
-            self._grant_if_complete(waiter)
+            if not waiter.granted and mailbox in waiter.missing:
+                if waiter is longest:
+                    waiter.hold_all((mailbox,))
+                self._misses_no_more(waiter, mailbox)
 
     def look_again(self, mailbox: Mailbox) -> None:
         """A key has come to a conflated buffer: who brings the same key needs no room any more."""
         for waiter in self.queue:
             if not waiter.granted and mailbox in waiter.missing and mailbox not in waiter.blocked(waiter):
-                waiter.missing.discard(mailbox)
-                self._grant_if_complete(waiter)
+                self._misses_no_more(waiter, mailbox)
 
     def gone(self, mailbox: Mailbox) -> None:
         """A mailbox takes no more events: nobody waits for it any longer."""
         for waiter in self.queue:
-            missed = mailbox in waiter.missing
-            waiter.forget(mailbox)
-            if missed:
-                self._grant_if_complete(waiter)
+            waiter.held.discard(mailbox)
+            waiter.needed.discard(mailbox)
+            if mailbox in waiter.missing:
+                self._misses_no_more(waiter, mailbox)
 
     def leave(self, waiter: Waiter, had: Collection[Mailbox]) -> None:
         """A publish has run, or was called off: what it held, or ``had``, and did not use goes to the next."""
@@ -179,7 +136,7 @@ class Gate:
         """The subject takes no more events: nobody needs to wait."""
         self.closed = True
         for waiter in self.queue:
-            waiter.wake()
+            waiter.wake_up.set()
 
     def abandon(self) -> None:
         """The loop has ended: a publish that waited here holds nothing, and is not waited for."""
@@ -189,7 +146,7 @@ class Gate:
 
     def waiting(self) -> int:
         """How many publishes wait for room."""
-        return sum(1 for waiter in self.queue if not waiter.granted)
+        return sum(not waiter.granted for waiter in self.queue)
 
     def is_waited_for(self, mailbox: Mailbox) -> bool:
         """Whether a publish waits for room in this mailbox."""
@@ -197,42 +154,27 @@ class Gate:
 
     def comes_before(self, waiter: Waiter) -> bool:
         """Whether a publish that came earlier may go too, shares a mailbox, and has not run yet."""
-        for other in self.queue:
-            if other is waiter:
-                return False
-            if other.granted and not other.held.isdisjoint(waiter.held):
-                return True
-        return False
+        earlier = takewhile(lambda other: other is not waiter, self.queue)
+        return any(other.granted and not other.held.isdisjoint(waiter.held) for other in earlier)
 
-    def _grant_if_complete(self, waiter: Waiter) -> None:
+    def _misses_no_more(self, waiter: Waiter, mailbox: Mailbox) -> None:
+        """A publish needs no slot in this mailbox any more; it may go if that was the last."""
+        waiter.missing.discard(mailbox)
         if waiter.missing:
             return
         if blocked := waiter.blocked(waiter):
-            self._wait_again(waiter, blocked)
-            return
-        for mailbox in waiter.needed - waiter.held:
-            if mailbox.room() > 0:
-                waiter.hold(mailbox)
-        waiter.grant()
-
-    def _wait_again(self, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
-        waiter.miss(blocked)
-        for mailbox in blocked:
-            mailbox.watch(self._note_take)
+            waiter.miss(blocked, self._note_take)
+        else:
+            waiter.hold_all(one for one in waiter.needed - waiter.held if one.room() > 0)
+            waiter.granted = True
+            waiter.wake_up.set()
 
     def _let_only_the_longest_hold(self) -> None:
         """Whoever else waits gives back what it was granted before: two could hold what the other needs."""
-        others = [waiter for waiter in self.queue if not waiter.granted][1:]
         given_back: dict[Mailbox, None] = {}
-        for waiter in others:
-            if waiter.held:
-                held = waiter.give_back_all()
-                waiter.miss(waiter.missing | held)
+        for waiter in [one for one in self.queue if not one.granted][1:]:
+            if held := waiter.give_back_all():
+                waiter.miss(waiter.missing | held, self._note_take)
                 given_back.update(dict.fromkeys(held))
         for mailbox in given_back:
-            mailbox.watch(self._note_take)
             self.freed(mailbox)
-
-
-def _ticket(waiter: Waiter) -> int:
-    return waiter.ticket

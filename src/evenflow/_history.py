@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,7 @@ class History:
     __slots__ = ("_by_key", "_count", "_kept", "_most", "_size", "key")
 
     def __init__(self, size: int, key: Callable[[Any], object] | None, most: int) -> None:
-        self._size = size
-        self._most = most
-        self.key = key
+        self._size, self._most, self.key = size, most, key
         self._count = 0
         self._kept: deque[Any] = deque(maxlen=size)
         self._by_key: OrderedDict[object, deque[tuple[int, Any]]] = OrderedDict()
@@ -29,8 +28,7 @@ class History:
             self._kept.append(event)
             return
         self._count += 1
-        kept = self._by_key.get(key)
-        if kept is None:
+        if (kept := self._by_key.get(key)) is None:
             kept = self._by_key[key] = deque(maxlen=self._size)
         kept.append((self._count, event))
         self._by_key.move_to_end(key)
@@ -41,8 +39,7 @@ class History:
         """All events that are kept, in the order in which they were published."""
         if self.key is None:
             return list(self._kept)
-        numbered = [pair for kept in self._by_key.values() for pair in kept]
-        return [event for _, event in sorted(numbered, key=itemgetter(0))]
+        return [event for _, event in sorted(chain.from_iterable(self._by_key.values()), key=itemgetter(0))]
 
     def __len__(self) -> int:
         return len(self._kept) + sum(map(len, self._by_key.values()))

@@ -3,11 +3,6 @@
 Rule 1: readers are woken in the order in which they began to wait, as many as there are items.
 Rule 2: a reader that was woken has the first claim; whoever comes later waits behind it.
 Rule 3: a reader that is cancelled passes its turn on.
-
-They stand in one line, each with the wake-up that it sleeps on:
-
-    woken     the first of the line: their wake-ups have fired, or soon will, and they have not run yet
-    asleep    all others; the first of them (``returned``) were woken for nothing and keep their turn
 """
 
 from __future__ import annotations
@@ -29,19 +24,17 @@ NOBODY: Final = cast("deque[Any]", ())
 
 
 class WakeUps:
-    """The wake-ups of one life of a subject: a limited number fires at a time, each reader that runs lets the next fire.
+    """The wake-ups of one life of a subject: a limited number fires, and each reader that runs lets the next one fire.
 
     A wake-up costs ten times as much as a delivery: a thousand at once would hold the loop for too long, and a reader
-    that runs a little later takes all that has gathered until then, for one wake-up.
+    that runs a little later takes all that has gathered until then. Those that wait for their turn to fire are ``due``.
     """
 
     __slots__ = ("due", "fired")
 
     def __init__(self) -> None:
         self.due: OrderedDict[WakeUp, None] = OrderedDict()
-        """Those that wait for their turn to fire, in order."""
         self.fired: int = 0
-        """How many have fired and were not answered yet."""
 
     def forget(self) -> None:
         """The loop has ended: nobody will answer."""
@@ -50,59 +43,44 @@ class WakeUps:
 
     def fire(self, wake_up: WakeUp) -> None:
         """Fire it, at once or in its turn."""
+        self.due[wake_up] = None
         if self.fired < WAKE_UPS_A_TURN:
+            self.fire_now(wake_up)
+
+    def fire_now(self, wake_up: WakeUp) -> None:
+        """Fire it now, if it is due."""
+        if wake_up in self.due:
+            del self.due[wake_up]
             self.fired += 1
             if not wake_up.done():  # its reader may have been cancelled
                 wake_up.set_result(None)
-        else:
-            self.due[wake_up] = None
 
     def answered(self) -> None:
         """A reader that was woken runs, or was cancelled: the next wake-up fires."""
+        self.fired -= 1
         if self.due:
-            wake_up, _ = self.due.popitem(last=False)
-            if not wake_up.done():
-                wake_up.set_result(None)
-        else:
-            self.fired -= 1
-
-    def fire_now(self, wake_up: WakeUp) -> None:
-        """Fire it now, if it has not fired."""
-        if wake_up in self.due:
-            del self.due[wake_up]
-            self.fired += 1
-            if not wake_up.done():
-                wake_up.set_result(None)
-
-    def called_off(self, wake_up: WakeUp) -> None:
-        """The reader of a wake-up that was fired, or is due, was cancelled."""
-        if wake_up in self.due:
-            del self.due[wake_up]
-        else:
-            self.answered()
+            self.fire_now(next(iter(self.due)))
 
 
 class ReaderLine:
-    """The readers of one subscription.
+    """The readers of one subscription, as the wake-ups that they sleep on.
 
-    Attributes:
-        queue: the line, as wake-ups.
-        woken: how many at the head of the line were woken and have not run yet.
-        asleep: how many sleep behind those.
+    The first of the ``queue`` were ``woken`` and have not run yet; all others are ``asleep``, and the first of these
+    are ``_returned``: they were woken for nothing, and keep their turn.
     """
 
     __slots__ = ("_expected", "_returned", "_tasks", "_wake_ups", "asleep", "queue", "woken")
 
     def __init__(self, wake_ups: WakeUps) -> None:
         self._wake_ups = wake_ups
-        self.queue: deque[WakeUp] = NOBODY
-        self._returned: int = 0
         self._expected: int = 0
         self._tasks: tuple[ref[object], ...] = ()
-        self.woken: int = 0
-        self.asleep: int = 0
+        self.forget()
 
-    # ------------------------------------------------------------------ waiting
+    def forget(self) -> None:
+        """The loop has ended: nobody waits any more."""
+        self.queue: deque[WakeUp] = NOBODY
+        self.woken = self.asleep = self._returned = 0
 
     def join(self, wake_up: WakeUp, *, first: bool) -> None:
         """A reader goes to sleep; the ``first`` has just found nothing to take, and keeps its turn."""
@@ -136,7 +114,10 @@ class ReaderLine:
         del self.queue[place]
         if place < self.woken:
             self.woken -= 1
-            self._wake_ups.called_off(wake_up)
+            if wake_up in self._wake_ups.due:
+                del self._wake_ups.due[wake_up]
+            else:
+                self._wake_ups.answered()
         else:
             self.asleep -= 1
             self._returned -= place < self.woken + self._returned
@@ -166,14 +147,7 @@ class ReaderLine:
 
     def is_queued(self) -> bool:
         """Whether a reader was woken whose wake-up has yet to fire."""
-        return bool(self.woken and self._wake_ups.due and self.queue[0] in self._wake_ups.due)
-
-    def forget(self) -> None:
-        """The loop has ended: nobody waits any more."""
-        self.queue = NOBODY
-        self.woken = self.asleep = self._returned = 0
-
-    # ------------------------------------------------------------------ who reads, for the search for deadlocks
+        return self.woken > 0 and self.queue[0] in self._wake_ups.due
 
     def expect(self, tasks: int) -> None:
         """This many tasks will read, whether they have begun or not."""
@@ -186,8 +160,7 @@ class ReaderLine:
 
     def tasks(self) -> list[object]:
         """The tasks that have read, and exist."""
-        found = (known() for known in self._tasks)
-        return [task for task in found if task is not None]
+        return [task for known in self._tasks if (task := known()) is not None]
 
     def all_known(self, tasks: int) -> bool:
         """Whether as many tasks as this are all that will read."""

@@ -30,14 +30,9 @@ class Waiting:
         self._gate = gate
         self._stall_after = stall_after
         self._logged: WeakSet[Mailbox] = WeakSet()
-        """The mailboxes that were logged for holding a publisher too long."""
 
     async def until_granted(self, loop: RunningLoop, waiter: Waiter) -> None:
-        """Sleep until the gate lets this publish go, or wakes it because the subject was closed.
-
-        Raises:
-            Deadlock: it would wait for ever.
-        """
+        """Sleep until the gate lets this publish go, or the subject was closed; ``Deadlock`` if neither can happen."""
         task = loop.current_task()
         graph = WaitGraph(loop.waiting, loop.backend)
         loop.waiting[task] = waiter
@@ -55,26 +50,22 @@ class Waiting:
         """Sleep for one tick at most; returns whether the gate was closed."""
         waiter.note_time(anyio.current_time())
         wake_up = waiter.wake_up
-        assert wake_up is not None  # it has joined
         with anyio.move_on_after(min(TICK, self._stall_after)):
             await wake_up.wait()
-        if not wake_up.is_set():
-            graph.refuse_deadlock(task)
-            self._log_stalls(waiter, graph, anyio.current_time() - self._stall_after)
-        return self._gate.closed
-
-    def _log_stalls(self, waiter: Waiter, graph: WaitGraph, long_ago: float) -> None:
-        """Log, once each, the mailboxes that this publish has waited for since ``long_ago``."""
+        if wake_up.is_set():
+            return self._gate.closed
+        graph.refuse_deadlock(task)
         for mailbox, since in waiter.since.items():
-            if since > long_ago or mailbox in self._logged or mailbox not in waiter.missing:
-                continue
-            self._logged.add(mailbox)
-            _log.warning(
-                "%s, made at %s:%s, has held a publisher of %s for more than %s s: its buffer of %s is full and %s",
-                mailbox.name,
-                *mailbox.created_at,
-                self._name,
-                self._stall_after,
-                mailbox.buffer.capacity,
-                "its readers are slow" if graph.readers(mailbox) else "nobody reads it",
-            )
+            long = since <= anyio.current_time() - self._stall_after
+            if long and mailbox in waiter.missing and mailbox not in self._logged:
+                self._logged.add(mailbox)
+                _log.warning(
+                    "%s, made at %s:%s, has held a publisher of %s for more than %s s: its buffer of %s is full and %s",
+                    mailbox.name,
+                    *mailbox.created_at,
+                    self._name,
+                    self._stall_after,
+                    mailbox.buffer.capacity,
+                    "its readers are slow" if graph.readers(mailbox) else "nobody reads it",
+                )
+        return self._gate.closed
