@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from hypothesis import given, strategies as st
 
-from evenflow._gaps import Gap, Gaps, wider
+from evenflow._gaps import Gap, Gaps, _wider as wider
 
 
 def test_a_gap_grows_by_one_and_keeps_its_first_time() -> None:

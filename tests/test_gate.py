@@ -196,7 +196,7 @@ def test_no_slot_is_held_in_a_mailbox_that_has_ended() -> None:
     waiter.hold_all([box, ended])
     assert waiter.held == {box}
     assert ended.reserved == 0
-    waiter.give_back(box)
+    assert waiter.give_back_all() == {box}
     assert (waiter.held, box.reserved) == (set(), 0)
 
 
@@ -330,7 +330,7 @@ def test_it_is_noted_since_when_a_mailbox_is_missed() -> None:
     assert waiter.since == {one: 1, other: 1}
     take(one)
     waiter.note_time(3)
-    waiter.miss([one, other])
+    waiter.miss([one, other], lambda box: None)
     waiter.note_time(4)
     assert waiter.since == {one: 4, other: 1}
 

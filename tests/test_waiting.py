@@ -54,7 +54,7 @@ async def test_a_publish_sleeps_until_the_gate_lets_it_go() -> None:
     async with group() as tasks:
         tasks.start_soon(scene.sleep, "one", box)
         await settle()
-        assert [waiter.event for waiter in running_loop().waiting.values()] == ["one"]
+        assert [waiter.what for waiter in running_loop().waiting.values()] == ["str to loads"]
         await anyio.sleep(10 * TICK)
         assert scene.went == []
         box.take([0, 0])
