@@ -150,7 +150,7 @@ def _growth(bench: Bench) -> None:
 
 def _targets(bench: Bench, rows: list[_Row]) -> None:
     """The targets that are ratios between cases of these tables."""
-    limits = {64: 0.45, 1_024: 0.35}
+    limits = {64: 0.40, 1_024: 0.35}
     for row in rows:
         if row.subscriptions != 100 or row.buffer not in limits:
             continue
