@@ -30,14 +30,14 @@ class Bound:
         assert self.binding.bind() is running_loop()
 
 
-def in_thread(function: Callable[[], object]) -> list[BaseException | None]:
+def in_thread(function: Callable[[], object]) -> list[Exception | None]:
     """What a function raises in a thread of its own."""
-    raised: list[BaseException | None] = []
+    raised: list[Exception | None] = []
 
     def main() -> None:
         try:
             function()
-        except BaseException as error:
+        except Exception as error:
             raised.append(error)
         else:
             raised.append(None)

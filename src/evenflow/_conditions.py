@@ -37,7 +37,7 @@ class Condition:
     bracketed = False
 
     def __init__(self, owners: tuple[type, ...], *key: object) -> None:
-        self.owners = owners
+        self.owners: tuple[type, ...] = owners
         self._key = key
 
     def __call__(self, event: object, /) -> bool:

@@ -79,8 +79,8 @@ class Delivery(Generic[E]):
         self._changed = changed
         self._unwanted = unwanted
         self._waiting = Waiting(name, gate, stall_after)
-        self.closed = False
-        self.busy = False
+        self.closed: bool = False
+        self.busy: bool = False
         self.published: int = 0
         self.deliveries: int = 0
         self.deferred: deque[Callable[[], None]] = deque()

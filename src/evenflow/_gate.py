@@ -38,14 +38,14 @@ class Waiter:
     def __init__(
         self, event: object, subject: str, ticket: int, blocked: Callable[[Waiter], Collection[Mailbox]]
     ) -> None:
-        self.what = f"{type(event).__name__} to {subject}"
-        self.ticket = ticket
-        self.blocked = blocked
+        self.what: str = f"{type(event).__name__} to {subject}"
+        self.ticket: int = ticket
+        self.blocked: Callable[[Waiter], Collection[Mailbox]] = blocked
         self.missing: set[Mailbox] = set()
         self.needed: set[Mailbox] = set()
         self.held: set[Mailbox] = set()
-        self.granted = False
-        self.wake_up = Event()
+        self.granted: bool = False
+        self.wake_up: Event = Event()
         self.since: dict[Mailbox, float] = {}
 
     def miss(self, blocked: Iterable[Mailbox], note_take: Callable[[Mailbox], None]) -> None:
@@ -85,7 +85,7 @@ class Gate:
     def __init__(self, note_take: Callable[[Mailbox], None]) -> None:
         self.queue: list[Waiter] = []
         self._tickets = 0
-        self.closed = False
+        self.closed: bool = False
         self._note_take = note_take
 
     def ticket(self) -> int:

@@ -17,7 +17,8 @@ class History:
     __slots__ = ("_by_key", "_count", "_kept", "_most", "_size", "key")
 
     def __init__(self, size: int, key: Callable[[Any], object] | None, most: int) -> None:
-        self._size, self._most, self.key = size, most, key
+        self._size, self._most = size, most
+        self.key: Callable[[Any], object] | None = key
         self._count = 0
         self._kept: deque[Any] = deque(maxlen=size)
         self._by_key: OrderedDict[object, deque[tuple[int, Any]]] = OrderedDict()

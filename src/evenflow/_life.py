@@ -56,9 +56,9 @@ class Life(Generic[E]):
         self.name = name
         self.history = history
         self.end: End = EndOfStream
-        self.binding = LoopBinding(name, self._loop_ended)
+        self.binding: LoopBinding = LoopBinding(name, self._loop_ended)
         self.members: Members[E] = Members(name, types, None if history is None else history.key)
-        self.gate = Gate(self.note_take)
+        self.gate: Gate = Gate(self.note_take)
         self._watchers: list[Event] = []
         """Whoever waits for a change: an event that is taken, dropped, replaced or handled, or an end."""
         self.delivery: Delivery[E] = Delivery(

@@ -49,9 +49,9 @@ class UserFunctions:
     def __init__(
         self, where: Callable[[Any], object] | None = None, key: Callable[[Any], object] | None = None
     ) -> None:
-        self.where = where
+        self.where: Callable[[Any], object] | None = where
         """Which events it wants, beyond their class."""
-        self.key = key
+        self.key: Callable[[Any], object] | None = key
         """What makes two events the same, where events are conflated."""
 
 

@@ -48,9 +48,9 @@ class ClassTargets:
     __slots__ = ("conditional", "everyone", "room_until", "route")
 
     def __init__(self, route: Route[Mailbox]) -> None:
-        self.route = route
+        self.route: Route[Mailbox] = route
         self.everyone: dict[Mailbox, None] = route.everyone
-        self.conditional = route.conditional
+        self.conditional: dict[Any, bool] = route.conditional
         self.room_until: int = 0
 
     def measure(self, published: int, unready: Collection[Mailbox]) -> None:
@@ -79,8 +79,8 @@ class Targets:
     __slots__ = ("asked", "blocked", "chosen", "failed", "history_key", "keys", "of_class", "starving")
 
     def __init__(self, of_class: ClassTargets, asked: int) -> None:
-        self.of_class = of_class
-        self.asked = asked
+        self.of_class: ClassTargets = of_class
+        self.asked: int = asked
         self.chosen: list[Mailbox] = []
         self.keys: dict[Mailbox, object] = {}
         self.history_key: object = None

@@ -80,7 +80,9 @@ class ReaderLine:
     def forget(self) -> None:
         """The loop has ended: nobody waits any more."""
         self.queue: deque[WakeUp] = NOBODY
-        self.woken = self.asleep = self._returned = 0
+        self.woken: int = 0
+        self.asleep: int = 0
+        self._returned: int = 0
 
     def join(self, wake_up: WakeUp, *, first: bool) -> None:
         """A reader goes to sleep; the ``first`` has just found nothing to take, and keeps its turn."""

@@ -45,7 +45,7 @@ class Route(Generic[T]):
     __slots__ = ("cls", "conditional", "everyone")
 
     def __init__(self, cls: type, /) -> None:
-        self.cls = cls
+        self.cls: type = cls
         self.everyone: dict[T, None] = {}
         self.conditional: dict[Node[T], bool] = {}
 
