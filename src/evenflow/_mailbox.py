@@ -11,8 +11,8 @@ Rule 3: every event that was wanted is in exactly one of five places: delivered,
     drop_newest    append    replace               drop the new one
     disconnect     append    replace               drop the new one, and end the subscription
 
-A mailbox is *unready* while an event cannot simply be appended: it is full, a slot in it is reserved, it is
-conflated, or it has ended. Publishers keep one set of the unready mailboxes, and look at no others.
+A mailbox is *unready* while an event cannot simply be appended: it is full, a slot in it is reserved, or it is
+conflated. Publishers keep one set of the unready mailboxes, and look at no others; one that has ended is in none.
 """
 
 from __future__ import annotations
