@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import tracemalloc
 import weakref
+from abc import ABC
+from contextlib import suppress
 from typing import Any
 
 import anyio
 import pytest
 
-from evenflow import Deadlock
+from evenflow import Deadlock, Event
 
 from .kit import (
     Order,
@@ -389,3 +391,77 @@ async def test_a_publisher_that_never_rests_fills_no_buffer_above_its_bound(subs
         subject.close()
         await settle()
     assert received == [list(range(100))] * subscriptions
+
+
+@both
+async def test_publish_many_fills_no_buffer_above_its_bound_when_the_loop_should_have_turned_long_ago() -> None:
+    """More was published without an await than the loop should wait for: the buffer still holds at most `buffer`."""
+    busy, subject = Subject(Order), Subject(Order)
+    busy.subscribe(Order, buffer=1, overflow="drop_oldest")
+    subscription = subject.subscribe(Order, buffer=2)
+    await subject.publish(Order(n=-1))  # so that the class is known already
+    assert (await subscription.receive()).n == -1
+    published: list[int] = []
+
+    async def publish() -> None:
+        fill(busy, 8_200)
+        published.append(await subject.publish_many([Order(n=n) for n in range(20)]))
+
+    async with group() as tasks:
+        tasks.start_soon(publish)
+        await settle()
+        assert subscription.statistics().waiting == 2
+        assert [(await subscription.receive()).n for _ in range(20)] == list(range(20))
+        await settle()
+    assert published == [20]
+
+
+class Marked(ABC):  # noqa: B024 - to be derived from and to be registered with
+    """What some events derive from, and others are registered with."""
+
+
+class Deriving(Event, Marked):
+    """An event whose class says that it is marked."""
+
+    n: int
+
+
+class Registered(Event):
+    """An event of which `isinstance` must be asked."""
+
+    n: int
+
+
+Marked.register(Registered)
+
+
+@pytest.mark.parametrize("pattern", ["DDDR", "RDDR", "DRDR", "RRDR", "DDDD", "RRRR"])
+@pytest.mark.parametrize("way", ["publish", "publish_nowait", "publish_many"])
+@both
+async def test_a_subscription_to_an_abc_holds_no_more_than_its_buffer(way: str, pattern: str) -> None:
+    """Events of classes that derive from it, and of classes that are registered with it, fill one buffer together."""
+    subject: Subject[Any] = Subject(Deriving, Registered)
+    subscription = subject.subscribe(Marked, buffer=3)
+    events = [Deriving(n=n) if kind == "D" else Registered(n=n) for n, kind in enumerate(pattern)]
+    may_go_on = anyio.Event()
+
+    async def publish() -> None:
+        for _ in range(2):  # so that the classes are known already
+            await subject.publish(Deriving(n=-1))
+            await subject.publish(Registered(n=-1))
+        await may_go_on.wait()
+        if way == "publish_many":
+            await subject.publish_many(events)
+        for event in events if way != "publish_many" else ():
+            with suppress(anyio.WouldBlock):
+                subject.publish_nowait(event) if way == "publish_nowait" else await subject.publish(event)
+
+    async with group() as tasks:
+        tasks.start_soon(publish)
+        for _ in range(4):
+            assert (await subscription.receive()).n == -1
+        may_go_on.set()
+        await settle()
+        assert subscription.statistics().waiting == 3
+        assert numbers(take_all(subscription)[:3]) == [0, 1, 2]
+    balanced(subscription)
