@@ -537,3 +537,127 @@ async def test_a_destructor_of_an_event_that_a_publish_drops_acts_after_it_or_is
     assert dropping.statistics().dropped >= 1
     for subscription in (dropping, last):
         balanced(subscription)
+
+
+@both
+async def test_a_where_that_calls_explain_still_only_looks_afterwards() -> None:
+    """`explain` asks every `where` anew; the `where` that called it is refused to publish, before and after."""
+    subject = Subject(Order)
+    refusals: list[str] = []
+
+    def where(event: Order) -> bool:
+        if event.n == 1:
+            subject.explain(Order(n=7))
+            try:
+                subject.publish_nowait(Order(n=9))
+            except RuntimeError as error:
+                refusals.append(str(error))
+        return True
+
+    plain, looking = subject.subscribe(Order), subject.subscribe(Order, where=where)
+    for n in range(3):
+        assert await subject.publish(Order(n=n)) == 2
+    assert len(refusals) == 1
+    assert "only look" in refusals[0]
+    assert numbers(take_all(plain)) == numbers(take_all(looking)) == [0, 1, 2]
+
+
+@both
+async def test_a_subscription_closed_by_a_where_that_calls_explain_still_gets_the_event() -> None:
+    """It is closed after the publish, not when `explain` returns."""
+    subject = Subject(Order)
+    victim = subject.subscribe(Order)
+
+    def where(event: Order) -> bool:
+        if event.n == 1:
+            victim.close()
+            subject.explain(Order(n=7))
+        return True
+
+    looking = subject.subscribe(Order, where=where)
+    assert await subject.publish(Order(n=1)) == 2
+    assert (victim.statistics().wanted, victim.statistics().discarded) == (1, 1)
+    assert numbers(take_all(looking)) == [1]
+
+
+@both
+async def test_the_where_of_an_observer_that_does_not_run_only_looks_as_well() -> None:
+    """Nobody wanted the event, so that it is asked for a hint in the log: there, too, publishing is refused."""
+    subject = Subject(Order)
+    inside = Inside(lambda: subject.publish_nowait(Order(n=9)))
+    subject.observe(lambda order: None, Order, where=lambda order: looked(inside))
+    inside.armed = True
+    assert await subject.publish(Order(n=0)) == 0
+    assert inside.called
+    assert inside.refused, inside.error or inside.result
+    assert subject.statistics().published == 1
+
+
+NEWCOMERS: dict[str, Callable[[Any, list[Any]], object]] = {
+    "publishes": lambda subject, kept: subject.publish_nowait(Order(n=9)),
+    "subscribes": lambda subject, kept: subject.subscribe(Order),
+    "receives": lambda subject, kept: kept[0].receive_nowait(),
+}
+
+
+@pytest.mark.parametrize("call", NEWCOMERS)
+@pytest.mark.parametrize("freed", ["by a reader", "by closing"])
+@both
+async def test_the_conflate_of_a_newcomer_only_looks_as_well(freed: str, call: str) -> None:
+    """It is asked once when a publish that waits may go on: whatever changes something is refused there."""
+    subject = Subject(Order)
+    full = subject.subscribe(Order, buffer=1)
+    await subject.publish(Order(n=0))
+    kept: list[Any] = [full]
+    inside = Inside(lambda: NEWCOMERS[call](subject, kept))
+    asked: list[int] = []
+
+    def conflate(order: Order) -> int:
+        asked.append(order.n)
+        return keyed(inside, order)
+
+    async with group() as tasks:
+        waiting = await publishing(tasks, subject, Order(n=1))
+        newcomer = subject.subscribe(Order, conflate=conflate)
+        kept[0] = newcomer
+        inside.armed = True
+        if freed == "by a reader":
+            assert (await full.receive()).n == 0
+        else:
+            full.close()
+        await settle()
+        assert waiting.result == (2 if freed == "by a reader" else 1)
+    assert inside.refused, inside.error or inside.result
+    assert asked == [1]
+    assert numbers(take_all(newcomer)) == [1]
+
+
+@pytest.mark.parametrize("what", ["itself", "another", "the subject"])
+@both
+async def test_what_the_conflate_of_a_newcomer_closes_is_closed_after_it_was_asked(what: str) -> None:
+    """It is asked when a publish that waits may go on; whoever reads meanwhile gets the event, and nothing is torn."""
+    subject = Subject(Order)
+    full = subject.subscribe(Order, buffer=1)
+    another = subject.subscribe(Order)
+    await subject.publish(Order(n=0))
+    closing: dict[str, Callable[[], object]] = {
+        "itself": lambda: newcomer.close(),
+        "another": another.close,
+        "the subject": subject.close,
+    }
+    inside = Inside(lambda: closing[what]())
+    async with group() as tasks:
+        waiting = await publishing(tasks, subject, Order(n=1))
+        newcomer = subject.subscribe(Order, conflate=lambda order: keyed(inside, order))
+        inside.armed = True
+        assert (await full.receive()).n == 0
+        await settle()
+        assert inside.called
+        assert inside.error is None
+        if what == "the subject":
+            assert isinstance(waiting.error, SubjectClosed)
+        else:
+            assert waiting.result == 2
+    assert numbers(take_all(full)) == ([] if what == "the subject" else [1])
+    for subscription in (full, another, newcomer):
+        balanced(subscription)
