@@ -165,3 +165,68 @@ async def test_an_async_conflate_is_refused() -> None:
 
     with pytest.raises(TypeError):
         subject.subscribe(Tick, conflate=key)
+
+
+@both
+async def test_a_key_that_raises_as_a_waiting_publish_goes_on_ends_its_own_subscription_alone() -> None:
+    """It is asked once; the reader that made room gets its event, and the publish reaches everybody else."""
+    subject = Subject(Order)
+    full = subject.subscribe(Order, buffer=1)
+    await subject.publish(Order(n=0))
+    asked: list[int] = []
+
+    def conflate(order: Order) -> object:
+        asked.append(order.n)
+        raise ZeroDivisionError
+
+    async with group() as tasks:
+        waiting = await publishing(tasks, subject, Order(n=1))
+        newcomer = subject.subscribe(Order, conflate=conflate, buffer=1)
+        other = subject.subscribe(Order, conflate=lambda order: order.n, buffer=1)
+        assert (await full.receive()).n == 0
+        await settle()
+        assert waiting.result == 2
+        assert asked == [1]
+        with pytest.raises(ZeroDivisionError):
+            newcomer.receive_nowait()
+        with anyio.fail_after(1):
+            assert (await full.receive()).n == (await other.receive()).n == 1
+            assert await subject.publish(Order(n=2)) == 2
+    assert asked == [1]
+    for subscription in (full, newcomer, other):
+        balanced(subscription)
+
+
+class Fickle:
+    """A key that says of itself in turn that it equals another, and that it does not."""
+
+    def __init__(self, answers: str, asked: list[int]) -> None:
+        self.answers, self.asked = answers, asked
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        self.asked.append(1)
+        return self.answers[len(self.asked) % len(self.answers)] == "y"
+
+
+@pytest.mark.parametrize("overflow", ["block", "drop_oldest", "drop_newest"])
+@pytest.mark.parametrize("answers", ["yn", "ny", "yyn", "nny", "yynn"])
+@both
+async def test_a_key_that_changes_its_mind_tears_no_publish(answers: str, overflow: Any) -> None:
+    """Whatever its `==` says, every event reaches the others, and its own subscription can be read to the end."""
+    subject = Subject(Order)
+    asked: list[int] = []
+    before = subject.subscribe(Order)
+    fickle = subject.subscribe(Order, conflate=lambda _: Fickle(answers, asked), buffer=4, overflow=overflow)
+    after = subject.subscribe(Order)
+    for n in range(20):
+        with anyio.fail_after(1):
+            assert await subject.publish(Order(n=n)) == 3
+        if n % 3 == 2:
+            taken = [order.n for order in take_all(fickle)]
+            assert taken
+            assert max(taken) <= n
+        balanced(fickle)
+    assert [order.n for order in take_all(before)] == [order.n for order in take_all(after)] == list(range(20))
