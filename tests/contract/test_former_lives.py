@@ -18,6 +18,8 @@ import evenflow
 from evenflow import Subject
 
 from .kit import (
+    BACKENDS,
+    Backend,
     Order,
     both,
     both_real,
@@ -455,3 +457,117 @@ async def test_a_publish_that_lets_the_loop_turn_does_not_reach_the_next_life() 
             await settle()
             assert isinstance(outcomes[0], evenflow.SubjectClosed)
             assert later.statistics().wanted == 0
+
+
+@pytest.mark.parametrize("what", ["subject", "failures"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_closing_a_subscription_of_a_former_life_does_not_close_the_present_life(backend: Backend, what: str) -> None:
+    """The loop of that life has ended, and the subject was entered again: publishing and handling go on."""
+    subject = Subject(Order)
+    handled: list[int] = []
+    subject.observe(lambda order: handled.append(order.n), Order)
+    left: list[Any] = []
+
+    async def former() -> None:
+        async with subject:
+            left.append(subject.subscribe(Order) if what == "subject" else subject.failures.subscribe())
+        async with subject:  # A second life in the same loop.
+            await settle()
+
+    async def present() -> None:
+        async with subject, subject.subscribe(Order) as subscription:
+            left.pop().close()
+            assert not subject.is_closed
+            assert not subject.failures.is_closed
+            assert await subject.publish(Order(n=1)) == 2
+            await settle()
+            assert handled == [1]
+            assert (await subscription.receive()).n == 1
+
+    run(former, backend)
+    run(present, backend)
+
+
+# The frames of anyio that the publish waits in are closed outside their task, and say so.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_publish_of_a_former_loop_that_a_where_frees_does_not_let_that_where_publish() -> None:
+    """The last reference to a publish that waited when its loop ended goes inside a `where`, which still only looks."""
+    subject = Subject(Order)
+    full = subject.subscribe(Order, buffer=1)
+    subject.publish_nowait(Order(n=0))
+    left: list[Any] = []
+    refused: list[bool] = []
+
+    async def abandoned() -> None:
+        left.append(subject.publish(Order(n=1)))
+        left[0].send(None)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(abandoned())
+    loop.close()
+
+    def frees(order: Order) -> bool:
+        if left:
+            left.clear()
+            gc.collect()
+            try:
+                subject.publish_nowait(Order(n=9))
+            except RuntimeError as error:
+                refused.append("only look" in str(error))
+        return True
+
+    async def afterwards() -> None:
+        assert (await full.receive()).n == 0
+        async with subject.subscribe(Order, where=frees) as looking:
+            assert await subject.publish(Order(n=2)) == 2
+            assert refused == [True]
+            assert numbers(take_all(full)) == numbers(take_all(looking)) == [2]
+        full.close()
+
+    run(afterwards, "asyncio")
+
+
+@both
+async def test_a_drain_does_not_wait_for_a_subscription_that_was_dropped_before_any_loop_ran() -> None:
+    """The subject belongs to no loop yet: the subscription is gone all the same, with its buffer."""
+    subject = Subject(Order)
+    dropped: list[Any] = [subject.subscribe(Order)]
+    subject.publish_nowait(Order(n=0))
+    with pytest.warns(ResourceWarning):
+        dropped.clear()
+        collect()
+    with anyio.fail_after(1):
+        await subject.drain()
+    assert subject.statistics().subscriptions == ()
+
+
+@pytest.mark.parametrize("how", ["dropped", "replaced", "closed", "collected"])
+@both
+async def test_a_drain_ends_when_what_it_waits_for_will_never_be_read(how: str) -> None:
+    """The event is dropped for a newer one, replaced by one of its key, or gone with its subscription."""
+    subject = Subject(Order)
+    options: dict[str, Any] = {"conflate": Order.region} if how == "replaced" else {"overflow": "drop_oldest"}
+    subscriptions: list[Any] = [subject.subscribe(Order, buffer=1, **options)]
+    subject.publish_nowait(Order(n=0))
+    drained: list[bool] = []
+
+    async def drain() -> None:
+        await subject.drain()
+        drained.append(True)
+
+    async with group() as tasks:
+        tasks.start_soon(drain)
+        await settle()
+        assert not drained
+        if how == "closed":
+            subscriptions[0].close()
+        elif how == "collected":
+            with pytest.warns(ResourceWarning):
+                subscriptions.clear()
+                collect()
+        else:
+            subject.publish_nowait(Order(n=1))
+        await settle()
+        assert drained
+        for subscription in subscriptions:
+            subscription.close()
