@@ -488,3 +488,41 @@ async def test_a_wait_shorter_than_stall_after_is_not_logged(caplog: pytest.LogC
 def stalls(caplog: pytest.LogCaptureFixture, name: str) -> list[logging.LogRecord]:
     """The log records about this subscription."""
     return [record for record in caplog.records if name in record.getMessage() and record.name.startswith("evenflow")]
+
+
+@pytest.mark.parametrize("way", ["async for", "receive", "receive_nowait"])
+@both
+async def test_no_deadlock_if_another_task_has_only_read_what_was_there(way: str) -> None:
+    """A task that never had to wait for an event is a reader too: it will make room."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=3)
+    taken: list[int] = []
+    may_go_on = anyio.Event()
+
+    async def read_on() -> None:
+        if way == "async for":
+            async for order in subscription:
+                taken.append(order.n)
+                await may_go_on.wait()
+        while way == "receive":
+            taken.append((await subscription.receive()).n)
+            await may_go_on.wait()
+        taken.append(subscription.receive_nowait().n)
+        await may_go_on.wait()
+        take_all(subscription)
+
+    fill(subject, 3)
+    async with group() as tasks:
+        assert (await subscription.receive()).n == 0
+        tasks.start_soon(read_on)
+        await settle()
+        assert taken == [1]
+        fill(subject, 2, start=3)
+        tasks.start_soon(_set_later, may_go_on)
+        with anyio.fail_after(10):
+            assert await subject.publish(Order(n=5)) == 1
+
+
+async def _set_later(event: anyio.Event) -> None:
+    await anyio.sleep(1)
+    event.set()
