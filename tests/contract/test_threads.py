@@ -12,9 +12,22 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from evenflow import SubjectClosed
+from evenflow import Subject as PlainSubject, SubjectClosed
 
-from .kit import BACKENDS, Backend, Order, Shipped, Subject, both_real, numbers, read_all, run, take_all
+from .kit import (
+    BACKENDS,
+    Backend,
+    Order,
+    Shipped,
+    Subject,
+    both_real,
+    group,
+    numbers,
+    read_all,
+    run,
+    settle,
+    take_all,
+)
 
 
 class Caller:
@@ -492,3 +505,121 @@ async def test_threads_and_tasks_that_wait_go_in_the_order_in_which_they_came() 
                 received.append((await subscription.receive()).n)
         await caller.ended()
     assert received == [0, 1, 2]
+
+
+@pytest.mark.parametrize("way", ["async for", "receive", "receive_nowait"])
+@both_real
+async def test_another_thread_cannot_read_what_the_reader_could_take_at_once(way: str) -> None:
+    """The buffer holds events that a reader in the loop need not wait for: the other thread gets a RuntimeError."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order)
+
+    async def read() -> Any:
+        if way == "async for":
+            return [order async for order in subscription]
+        return subscription.receive_nowait() if way == "receive_nowait" else await subscription.receive()
+
+    async with subject:
+        for n in range(3):
+            await subject.publish(Order(n=n))
+        assert (await subscription.receive()).n == 0
+        caller = await Caller(lambda: anyio.run(read)).ended()
+        assert isinstance(caller.error, RuntimeError), caller.result
+        assert numbers(take_all(subscription)) == [1, 2]
+
+
+@pytest.mark.parametrize("next_waits_already", [True, False])
+@both_real
+async def test_a_thread_that_gives_up_after_room_came_passes_the_room_on(next_waits_already: bool) -> None:
+    """Its slot was kept for it when its time was over: the next publisher gets that slot, and does not hang."""
+    subject = Subject(Order)
+    reached: list[int] = []
+
+    async def publish() -> None:
+        reached.append(await subject.publish(Order(n=2)))
+
+    async with subject, subject.subscribe(Order, buffer=1) as subscription, group() as tasks:
+        await subject.publish(Order(n=0))
+        caller = Caller(lambda: subject.publish_from_thread(Order(n=1), timeout=0.5))
+        with anyio.fail_after(5):
+            while not subject.statistics().waiting_publishers:
+                await anyio.sleep(0.005)
+        if next_waits_already:
+            tasks.start_soon(publish)
+            await settle()
+        assert subscription.receive_nowait().n == 0
+        caller.wait(5)  # The loop stands still until the thread has given up.
+        assert isinstance(caller.error, TimeoutError)
+        with anyio.fail_after(5):
+            if not next_waits_already:
+                tasks.start_soon(publish)
+            assert (await subscription.receive()).n == 2
+        await settle()
+        assert reached == [1]
+
+
+@both_real
+async def test_what_a_where_closes_is_closed_though_the_thread_that_published_gave_up_meanwhile() -> None:
+    """Nobody gets the event, and a reader of the closed subscription gets `ClosedResourceError`, without another call."""
+    subject = Subject(Order)
+    outcomes: list[BaseException | int] = []
+    victim = subject.subscribe(Order)
+
+    def closes(order: Order) -> bool:
+        victim.close()
+        caller[0].wait(5)  # The loop stands still until the thread has given up.
+        return True
+
+    async def read() -> None:
+        try:
+            outcomes.append((await victim.receive()).n)
+        except anyio.ClosedResourceError as error:
+            outcomes.append(error)
+
+    async with subject, subject.subscribe(Order, where=closes) as looking, group() as tasks:
+        tasks.start_soon(read)
+        await settle()
+        caller = [Caller(lambda: subject.publish_from_thread(Order(n=0), timeout=0.2))]
+        with anyio.move_on_after(5):
+            while not outcomes:
+                await anyio.sleep(0.005)
+        assert isinstance(caller[0].error, TimeoutError)
+        assert [type(outcome) for outcome in outcomes] == [anyio.ClosedResourceError]
+        assert take_all(looking) == []
+
+
+class Freed:
+    """An event that notes the thread in which it goes."""
+
+    def __init__(self, threads: list[int]) -> None:
+        self.threads = threads
+
+    def __del__(self) -> None:
+        self.threads.append(threading.get_ident())
+
+
+@pytest.mark.parametrize("call", ["publish_nowait", "close", "statistics", "subscribe", "receive_nowait"])
+@both_real
+async def test_a_call_that_is_refused_in_another_thread_does_nothing_there(call: str) -> None:
+    """A subscription was dropped a moment ago: what it held is freed in the loop's thread, not in the one that called."""
+    subject: Any = PlainSubject(Freed)
+    threads: list[int] = []
+    calls: dict[str, Callable[[Any], Any]] = {
+        "publish_nowait": lambda kept: subject.publish_nowait(Freed([])),
+        "close": lambda kept: kept.close(),
+        "statistics": lambda kept: subject.statistics(),
+        "subscribe": lambda kept: subject.subscribe(),
+        "receive_nowait": lambda kept: kept.receive_nowait(),
+    }
+    async with subject, subject.subscribe() as kept:
+        dropped: list[Any] = [subject.subscribe()]
+        await subject.publish(Freed(threads))
+        await kept.receive()
+        with pytest.warns(ResourceWarning):
+            dropped.clear()
+        caller = Caller(lambda: calls[call](kept))
+        caller.wait(5)  # The loop stands still until the thread has called.
+        assert isinstance(caller.error, RuntimeError)
+        assert threads == []
+        await settle()
+        assert threads == [threading.get_ident()]
