@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -228,3 +230,59 @@ async def test_a_replay_by_that_raises_leaves_all_or_nobody_with_the_event() -> 
     else:
         expected = [0]
     assert numbers(take_all(one)) == numbers(take_all(two)) == expected
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@both
+async def test_a_subscribe_that_was_interrupted_during_replay_leaves_nothing(error: type[BaseException]) -> None:
+    """Ctrl-C comes while its `where` is asked: there is no subscription that nobody holds, and that could be full."""
+    subject = Subject(Order, replay=2)
+    fill(subject, 2)
+
+    def where(_: Order) -> bool:
+        raise error
+
+    with pytest.raises(error):
+        subject.subscribe(Order, where=where, buffer=1)
+    assert subject.statistics().subscriptions == ()
+    with anyio.fail_after(1):
+        for n in range(3):
+            assert await subject.publish(Order(n=n)) == 0
+
+
+class Parcel:
+    """An event whose destructor publishes another, once."""
+
+    def __init__(self, n: int, publish: Callable[[], object] | None = None) -> None:
+        self.n, self.publish = n, publish
+
+    def __del__(self) -> None:
+        if self.publish is not None:
+            with suppress(RuntimeError):  # The publish may be refused.
+                self.publish()
+
+
+@pytest.mark.parametrize("options", [{}, {"replay_by": lambda parcel: 1}, {"replay_by": lambda _: None}])
+@pytest.mark.parametrize("way", ["publish", "publish_nowait", "publish_many"])
+@both
+async def test_the_history_keeps_the_order_though_a_destructor_of_what_it_evicts_publishes(
+    way: str, options: dict[str, Any]
+) -> None:
+    """A later subscription gets the last events in the order in which they were delivered to the earlier one."""
+    subject: Any = Subject(Parcel, replay=2, **options)
+    delivered: list[int] = []
+    subscription = subject.subscribe()
+    parcels = [Parcel(n, lambda n=n: subject.publish_nowait(Parcel(100 + n))) for n in range(6)]  # type: ignore[misc]
+    while parcels:
+        parcel = parcels.pop(0)
+        if way == "publish_many":
+            await subject.publish_many([parcel])
+        elif way == "publish":
+            await subject.publish(parcel)
+        else:
+            subject.publish_nowait(parcel)
+        del parcel
+        delivered += [taken.n for taken in take_all(subscription)]
+        late = subject.subscribe()
+        assert [taken.n for taken in take_all(late)] == delivered[-2:]
+        late.close()
