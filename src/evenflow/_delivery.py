@@ -161,7 +161,8 @@ class Delivery(Generic[E]):
                 return await self._wait_and_commit(event, targets, ticket, claim, freed)
             return self._commit(event, targets, claim)
         except BaseException:
-            self.ask(partial(self._pass_on, freed))
+            if freed:
+                self.ask(partial(self._pass_on, freed))
             raise
 
     async def _begin(self) -> None:

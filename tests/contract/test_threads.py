@@ -598,7 +598,7 @@ class Freed:
         self.threads.append(threading.get_ident())
 
 
-@pytest.mark.parametrize("call", ["publish_nowait", "close", "statistics", "subscribe", "receive_nowait"])
+@pytest.mark.parametrize("call", ["publish_nowait", "publish", "close", "statistics", "subscribe", "receive_nowait"])
 @both_real
 async def test_a_call_that_is_refused_in_another_thread_does_nothing_there(call: str) -> None:
     """A subscription was dropped a moment ago: what it held is freed in the loop's thread, not in the one that called."""
@@ -606,6 +606,7 @@ async def test_a_call_that_is_refused_in_another_thread_does_nothing_there(call:
     threads: list[int] = []
     calls: dict[str, Callable[[Any], Any]] = {
         "publish_nowait": lambda kept: subject.publish_nowait(Freed([])),
+        "publish": lambda kept: anyio.run(subject.publish, Freed([])),
         "close": lambda kept: kept.close(),
         "statistics": lambda kept: subject.statistics(),
         "subscribe": lambda kept: subject.subscribe(),
