@@ -86,8 +86,7 @@ class Subscription(Stream[W_co]):
         return self._pull_nowait()
 
     def __aiter__(self) -> Self:
-        self._life.check_here()
-        self._note_task()  # whoever iterates may read the fast lane only, and is a reader all the same
+        self._buffer.close_lane()  # so that the first read asks, and notes which task reads
         return self
 
     async def __anext__(self) -> W_co:

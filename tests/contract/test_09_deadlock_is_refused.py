@@ -248,6 +248,27 @@ async def test_no_deadlock_if_a_subscription_was_handed_over() -> None:
 
 
 @both
+async def test_a_task_that_only_makes_an_iterator_is_no_reader() -> None:
+    """A task may make an iterator for another task, and publish until the buffer is full before that task has read."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    iterator = aiter(subscription)
+    taken: list[int] = []
+
+    async def read_late() -> None:
+        await anyio.sleep(1)
+        while True:
+            taken.append((await anext(iterator)).n)
+
+    async with group() as tasks:
+        tasks.start_soon(read_late)
+        for n in range(3):
+            await subject.publish(Order(n=n))
+        await settle()
+    assert taken == [0, 1, 2]
+
+
+@both
 async def test_no_deadlock_if_nobody_has_read_yet() -> None:
     """Where nobody has read yet it is a stall, not a deadlock: the reader may still come."""
     subject = Subject(Order)
