@@ -1,7 +1,7 @@
 """What happens to one event at one subscription. Nothing else.
 
 Rule 1: every decision about keeping, replacing or dropping an event is made here.
-Rule 2: nothing here waits, and nothing here runs a user's code.
+Rule 2: nothing here waits, and nothing here runs a user's code, but for the ``==`` of keys.
 Rule 3: every event that was wanted is in exactly one of five places: delivered, replaced, dropped,
         discarded, waiting.
 
