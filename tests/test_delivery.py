@@ -355,7 +355,6 @@ async def test_the_quick_way_begins_when_loop_and_task_are_known() -> None:
 
 WAYS_OUT: dict[str, Callable[[Scene], object]] = {
     "busy": lambda scene: setattr(scene.delivery, "busy", True),
-    "closed": lambda scene: scene.delivery.close(),
     "something was deferred": lambda scene: scene.delivery.deferred.append(lambda: None),
     "the loop should turn": lambda scene: running_loop().counts.__setitem__(GIVEN, DELIVERIES_A_TURN),
 }
@@ -373,6 +372,30 @@ async def test_the_quick_way_ends_where_somebody_must_look(why: str) -> None:
     WAYS_OUT[why](scene)
     assert scene.delivery.publish_at_once(Load(n=1)) is None
     assert scene.delivery.published == 0
+
+
+@both
+async def test_the_quick_way_refuses_an_event_of_a_closed_subject() -> None:
+    """No class is known there any more, so that nobody pays for the question before."""
+    scene = Scene()
+    scene.join(Load)
+    loop = scene.binding.bind()
+    for _ in range(2):
+        loop.is_cancelled()
+    assert scene.delivery.publish_at_once(Load(n=0)) == 1
+    scene.delivery.close()
+    with pytest.raises(SubjectClosed):
+        scene.delivery.publish_at_once(Load(n=1))
+    assert (scene.delivery.published, scene.delivery.busy) == (1, False)
+
+
+@both
+async def test_a_caller_that_has_looked_is_not_made_to_look_again() -> None:
+    """It gives the loop, in which it has just waited."""
+    scene = Scene()
+    box = scene.join(Load)
+    assert scene.delivery.publish_at_once(Load(n=1), scene.binding.bind()) == 1
+    assert numbers(box) == [1]
 
 
 @both

@@ -30,7 +30,7 @@ class Scene:
         def blocked(waiter: Waiter) -> Collection[Mailbox]:
             return [box for box in boxes if box not in waiter.held and box.room() <= 0 and box.end is None]
 
-        return Waiter("an event", "subject", self.gate.ticket(), blocked)
+        return Waiter("an event", "subject", next(self.gate.tickets), blocked)
 
     def publisher(self, *boxes: Mailbox) -> Waiter:
         """A publish that waits for these."""

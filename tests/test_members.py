@@ -423,11 +423,11 @@ def test_it_is_known_whether_a_user_was_asked(options: dict[str, Any], nobody: b
     """Targets about which nobody was asked may be thrown away, and found anew."""
     scene = Scene()
     scene.join(Order, **options)
-    assert scene.find(Order(n=1)).nobody_was_asked() is nobody
+    assert scene.find(Order(n=1)).was_asked() is not nobody
 
 
 def test_the_key_of_the_history_is_a_users_answer_too() -> None:
     """Its function must not run twice for one event."""
     scene = Scene(history_key=lambda order: order.n)
     scene.join(Order)
-    assert not scene.find(Order(n=1)).nobody_was_asked()
+    assert scene.find(Order(n=1)).was_asked()

@@ -33,7 +33,7 @@ class Scene:
         def blocked(waiter: Waiter) -> Collection[Mailbox]:
             return [box for box in boxes if box not in waiter.held and box.room() <= 0 and box.end is None]
 
-        waiter = Waiter(name, "loads", self.gate.ticket(), blocked)
+        waiter = Waiter(name, "loads", next(self.gate.tickets), blocked)
         self.gate.join(waiter, blocked(waiter))
         try:
             await self.waiting.until_granted(running_loop(), waiter)
@@ -82,7 +82,7 @@ async def test_of_two_that_may_go_and_share_a_mailbox_the_earlier_runs_first() -
 async def test_a_publish_that_may_go_waits_for_an_earlier_one_that_has_not_run() -> None:
     """They share a mailbox, and events must come in order."""
     scene, box = Scene(), mailbox(2, holds="ab")
-    early = Waiter("early", "loads", scene.gate.ticket(), lambda _: ())
+    early = Waiter("early", "loads", next(scene.gate.tickets), lambda _: ())
     scene.gate.join(early, [box])
     async with group() as tasks:
         tasks.start_soon(scene.sleep, "late", box)

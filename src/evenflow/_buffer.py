@@ -102,7 +102,7 @@ class Buffer(Generic[T]):
         if self.inbox is EMPTY:
             self.inbox = deque()
         if not self.in_stream:
-            self.open_stream().send_nowait(self.inbox)
+            (self._sending or self.open_stream()).send_nowait(self.inbox)
             self.in_stream = True
         return self.inbox
 
@@ -149,9 +149,12 @@ class Buffer(Generic[T]):
             self.outbox.clear()
         return batch
 
-    def open_lane(self) -> None:
-        """Let a reader pop from the outbox without asking, if there are not too many events in it."""
-        self.fast = self.outbox if len(self.outbox) <= RATION and not self.replay else EMPTY
+    def open_lane(self) -> int:
+        """Let a reader pop from the outbox without asking, if there are not too many events in it; returns how many."""
+        if (count := len(self.outbox)) > RATION or self.replay:
+            return 0
+        self.fast = self.outbox
+        return count
 
     def close_lane(self) -> None:
         """From now on each take must be asked for."""
@@ -185,30 +188,21 @@ class Buffer(Generic[T]):
     def close_stream(self) -> None:
         """Close the memory stream; what lies in it can be read as before."""
         if self.in_stream:
-            outbox, inbox = self.outbox, self._take_out()
-            self.moved += len(inbox)
-            if outbox:
-                outbox.extend(inbox)
-            else:
-                self.outbox = inbox
+            before = self.outbox
+            self._take_inbox()
+            self.outbox.extendleft(reversed(before))
             self.inbox = EMPTY
-            self.close_lane()
         if self._close_stream is not None:
             self._close_stream()
             self._sending = self._receiving = self._close_stream = None
 
-    def _take_inbox(self) -> deque[Any]:
-        """Inbox and outbox, which is empty, change places; returns the outbox."""
-        outbox = self._take_out()
-        self.inbox, self.outbox, self.fast = self.outbox, outbox, EMPTY
-        self.moved += len(outbox)
-        return outbox
-
-    def _take_out(self) -> deque[Any]:
-        """Take the inbox out of the stream."""
+    def _take_inbox(self) -> None:
+        """Take the inbox out of the stream: it is the outbox from now on, and the outbox is the next inbox."""
         assert self._receiving is not None
+        outbox = self._receiving.receive_nowait()
         self.in_stream = False
-        return self._receiving.receive_nowait()
+        self.moved += len(outbox)
+        self.inbox, self.outbox, self.fast = self.outbox, outbox, EMPTY
 
 
 class Cell:
@@ -276,8 +270,9 @@ class ConflatedBuffer(Buffer[T]):
         """At most ``most`` of the oldest events."""
         return tuple([self.take() for _ in range(min(most, len(self)))])
 
-    def open_lane(self) -> None:
+    def open_lane(self) -> int:
         """A cell must be opened at each take: there is no fast lane."""
+        return 0
 
     def drop_oldest(self) -> object:
         """Take away the oldest cell unread."""

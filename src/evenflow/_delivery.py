@@ -85,25 +85,26 @@ class Delivery(Generic[E]):
         self.deliveries: int = 0
         self.deferred: deque[Callable[[], None]] = deque()
 
-    def publish_at_once(self, event: E) -> int | Targets | None:
+    def publish_at_once(self, event: E, loop: RunningLoop | None = None) -> int | Targets | None:
         """Give the event out, if that needs no waiting.
 
         Returns how many wanted it; or the targets, where it must wait for some of them; or None, where somebody must
         look first at where this runs, or at whether it was cancelled. The last two are for ``publish_later``.
+        A caller that has looked since it last waited gives the ``loop``: to look costs a third of a publish.
         """
-        loop = self._binding.loop
-        if (
-            loop is None
-            or loop.thread != get_ident()
-            or not loop.known.cr_running
-            or loop.is_pending()
-            or loop.counts[GIVEN] >= DELIVERIES_A_TURN
-            or self.busy
-            or self.closed
-            or self.deferred
-        ):
-            return None
-        targets = self._of_classes.get(type(event))
+        if loop is None:
+            loop = self._binding.loop
+            if (
+                loop is None
+                or loop.thread != get_ident()
+                or not loop.known.cr_running
+                or loop.is_pending()
+                or loop.counts[GIVEN] >= DELIVERIES_A_TURN
+                or self.busy
+                or self.deferred
+            ):
+                return None
+        targets = self._of_classes.get(type(event))  # none is known once it is closed
         if targets is None or targets.conditional:
             return self._commit_or_wait(event)
         self.busy = True  # before the measure: from here on no destructor can change what is seen
@@ -140,14 +141,14 @@ class Delivery(Generic[E]):
         self, event: E, targets: Targets | None = None, claim: Callable[[], None] | None = None
     ) -> int:
         """Give the event out when there is room, after a look at everything where ``publish_at_once`` asked for it."""
-        ticket = self._gate.ticket()
+        ticket = next(self._gate.tickets)
         freed: list[Mailbox] = []
         # where all readers are about to run, a turn of the loop costs a quarter of what the queue costs
         if targets and targets.blocked and not self._gate.queue and await self._let_readers_run(targets.blocked):
             freed = targets.blocked
-            if not targets.nobody_was_asked():
+            if targets.was_asked():
                 self._find(event, targets)
-            elif isinstance(outcome := self.publish_at_once(event), int):
+            elif isinstance(outcome := self.publish_at_once(event, self._binding.loop), int):
                 return outcome
             else:
                 targets = outcome
@@ -359,10 +360,12 @@ class Delivery(Generic[E]):
         for mailbox in blocked:
             if not mailbox.line.woken:
                 return False
-        loop = self._bound()
+        loop = self._binding.loop or self._bound()
         for mailbox in blocked:
             mailbox.reserve()
-        self._become_idle()
+        self.busy = False
+        if self.deferred:
+            self.run_deferred()
         try:
             await loop.turn()
             for mailbox in blocked:
@@ -377,7 +380,6 @@ class Delivery(Generic[E]):
             raise
         for mailbox in blocked:
             mailbox.release()
-            mailbox.measure()
         return True
 
     def _pass_on(self, freed: list[Mailbox]) -> None:
@@ -388,7 +390,7 @@ class Delivery(Generic[E]):
     def _bound(self) -> RunningLoop:
         """The loop that a publish waits in."""
         try:
-            return self._binding.loop or self._binding.bind()
+            return self._binding.bind()
         except BaseException:
             self._become_idle()
             raise
@@ -408,7 +410,7 @@ class Delivery(Generic[E]):
         waiter = Waiter(event, self._name, ticket, blocked)
         held = {mailbox for mailbox in freed if mailbox.room() > 0}
         try:
-            loop = self._bound()
+            loop = self._binding.loop or self._bound()
             while targets.blocked:
                 waiter.hold_all(held)
                 self._gate.join(waiter, targets.blocked)

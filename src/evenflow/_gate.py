@@ -13,14 +13,14 @@ Nothing here waits: a publisher sleeps on its own ``Waiter.wake_up``.
 from __future__ import annotations
 
 from bisect import insort
-from itertools import takewhile
+from itertools import count, takewhile
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from anyio import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from ._mailbox import Mailbox
 
@@ -80,18 +80,14 @@ class Waiter:
 class Gate:
     """The publishes that wait at one subject: all of them are in ``queue``, the earliest first."""
 
-    __slots__ = ("_note_take", "_tickets", "closed", "queue")
+    __slots__ = ("_note_take", "closed", "queue", "tickets")
 
     def __init__(self, note_take: Callable[[Mailbox], None]) -> None:
         self.queue: list[Waiter] = []
-        self._tickets = 0
+        self.tickets: Iterator[int] = count(1)
+        """Each publish that comes draws the next."""
         self.closed: bool = False
         self._note_take = note_take
-
-    def ticket(self) -> int:
-        """The ticket of a publish that comes now."""
-        self._tickets += 1
-        return self._tickets
 
     def join(self, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
         """A publish begins to wait, or has to wait again because somebody new has no room."""

@@ -163,8 +163,7 @@ class Mailbox:
     def begin(self, event: object) -> None:
         """Append an event to the empty inbox of a ready mailbox, and wake a reader."""
         buffer = self.buffer
-        inbox = buffer.inbox if buffer.in_stream else buffer.begin()
-        inbox.append(event)
+        (buffer.inbox if buffer.in_stream else buffer.begin()).append(event)
         if (line := self.line).asleep and not line.woken:
             line.wake_one()
 
@@ -221,6 +220,7 @@ class Mailbox:
     def release(self) -> None:
         """Keep one slot less."""
         self.reserved -= 1
+        self.measure()
 
     def free_all(self) -> None:
         """The loop has ended: nobody waits for room, and nobody waits to read."""
@@ -247,12 +247,11 @@ class Mailbox:
         if gaps and not buffer.replay and gaps.is_due(buffer.head()):
             return gaps.take()
         event = buffer.take()
+        counts[TAKEN] += 1
         if self._tell is not None:
             self._tell(self)
-        elif not (self.line.queue or gaps) and buffer.outbox:
-            buffer.open_lane()
-            counts[TAKEN] += len(buffer.fast)
-        counts[TAKEN] += 1
+        elif buffer.outbox and not (self.line.queue or gaps):
+            counts[TAKEN] += buffer.open_lane()
         return event
 
     def take_batch(self, counts: list[int]) -> Any:

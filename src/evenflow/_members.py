@@ -95,9 +95,9 @@ class Targets:
             return everyone
         return [*everyone, *self.chosen] if everyone else self.chosen
 
-    def nobody_was_asked(self) -> bool:
-        """Whether no user's function was asked, so that they may be found anew."""
-        return not (self.of_class.conditional or self.keys) and self.history_key is None
+    def was_asked(self) -> bool:
+        """Whether a user's function was asked, so that they must not be found anew."""
+        return bool(self.of_class.conditional or self.keys) or self.history_key is not None
 
     def remove(self, mailbox: Mailbox) -> None:
         """It wants nothing any more."""
@@ -151,7 +151,8 @@ class Members(Generic[E]):
     def became_ready(self, mailbox: Mailbox) -> None:
         """Events can simply be appended to it again."""
         self.unready.discard(mailbox)
-        self._forget_room()
+        for of_class in self.of_classes.values():  # as `_forget_room`
+            of_class.room_until = 0
 
     def wants_of(self, mailbox: Mailbox) -> str:
         """What a subscription wants, in words."""

@@ -95,7 +95,8 @@ class Subscription(Stream[W_co]):
             return lane.popleft()
         if self._owner is not None:
             self._check_owner()
-        return cast("W_co", await self._next(self._mailbox.take, StopAsyncIteration))
+        item: W_co = await self._next(self._mailbox.take, StopAsyncIteration)
+        return item
 
     @overload
     def batches(self) -> Batches[W_co]: ...
@@ -120,7 +121,8 @@ class Subscription(Stream[W_co]):
         return _OwnersReader(self)
 
     async def _pull(self) -> W_co:
-        return cast("W_co", await self._next(self._mailbox.take))
+        item: W_co = await self._next(self._mailbox.take)
+        return item
 
     def _pull_nowait(self) -> W_co:
         self._life.check()
@@ -256,7 +258,8 @@ class _OwnersReader(AsyncIterator[W_co]):
         subscription = self._subscription
         if (lane := self._buffer.fast) and subscription._known.cr_running:
             return lane.popleft()
-        return cast("W_co", await subscription._next(subscription._mailbox.take, StopAsyncIteration))
+        item: W_co = await subscription._next(subscription._mailbox.take, StopAsyncIteration)
+        return item
 
 
 class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
@@ -269,7 +272,8 @@ class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
         self._take = subscription._mailbox.take_batch
 
     async def _pull(self) -> tuple[W_co, ...]:
-        return cast("tuple[W_co, ...]", await self._subscription._next(self._take))
+        batch: tuple[W_co, ...] = await self._subscription._next(self._take)
+        return batch
 
     async def receive(self) -> tuple[W_co, ...]:
         """Wait for at least one event; cancelling loses none.
@@ -285,7 +289,8 @@ class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
 
     async def __anext__(self) -> tuple[W_co, ...]:
         self._subscription._check_owner()
-        return cast("tuple[W_co, ...]", await self._subscription._next(self._take, StopAsyncIteration))
+        batch: tuple[W_co, ...] = await self._subscription._next(self._take, StopAsyncIteration)
+        return batch
 
     async def aclose(self) -> None:
         """Close the subscription."""
