@@ -3,10 +3,10 @@
 The house, top to bottom; a file imports only from what stands below it (import-linter holds it, pyproject.toml):
 
     edges       cli  testing
-    delivery    _share  _state  _subject  _signatures  _supervisor  _threads  _observers  _handlers  _drain
-                _subscription  _life  _delivery  _waiting  _members  _binding  _options
+    delivery    _share  _state  _subject  _signatures  _supervisor  _threads  _observers  _handling  _handlers
+                _drain  _subscription  _life  _delivery  _waiting  _members  _binding  _options
     streams     streams
-    back ends   _loop  _backends
+    back ends   _crew  _loop  _backends
     decisions   _explain  _deadlock  _gate  _history  _mailbox  _readers  _buffer  _gaps  _fairness  _routing
     words       _events  _comparable  _conditions  _fields  _statistics  _errors
 

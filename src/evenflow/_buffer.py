@@ -177,6 +177,10 @@ class Buffer(Generic[T]):
                 lane.clear()
         return rest
 
+    def held(self) -> list[T]:
+        """All that is buffered, the oldest first."""
+        return [*self.replay, *self.outbox, *self.inbox]
+
     def mark(self) -> int:
         """Mark what is buffered now, for `has_passed`."""
         return self.tail()
@@ -234,6 +238,11 @@ class ConflatedBuffer(Buffer[T]):
         super().__init__(capacity)
         self.sequence: int = 0
         self._cells: dict[object, Cell] = {}
+
+    def held(self) -> list[T]:
+        """All that is buffered, the oldest first."""
+        lanes = [*self.outbox, *self.inbox]
+        return [*self.replay, *(cell.event for cell in lanes)]
 
     def find(self, key: object) -> Cell | None:
         """The cell of this key, if one is buffered."""

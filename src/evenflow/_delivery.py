@@ -262,9 +262,10 @@ class Delivery(Generic[E]):
                 targets = self._members.find(event, self.published)
             else:
                 targets = self._members.find_again(event, again, self.published)
-            for mailbox, error in targets.failed:  # what a subscription's own function raises is its end alone
+            for mailbox, error in targets.failed:  # what a subscription's own function raises is its own affair
                 targets.remove(mailbox)
-                self._detach(mailbox, error)
+                if not mailbox.survives(event, error):
+                    self._detach(mailbox, error)
             targets.failed.clear()
         except BaseException:
             self._become_idle()

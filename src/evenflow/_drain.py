@@ -15,7 +15,7 @@ async def drain(life: Life[Any], observers: Iterable[Observer]) -> None:
     """Wait until every mailbox has given out what it holds now, and the observers have handled it."""
     life.enter()
     life.check_here()
-    subscriptions = [observer.subscription for observer in observers]
+    subscriptions = [observer._subscription for observer in observers]
     mailboxes = [*life.members.active, *(one._mailbox for one in subscriptions if one is not None)]
     marks = {mailbox: mailbox.buffer.mark() for mailbox in mailboxes}
     with life.changes() as changed:
@@ -23,6 +23,6 @@ async def drain(life: Life[Any], observers: Iterable[Observer]) -> None:
             for mailbox in behind:
                 mailbox.watch(life.note_take)
             await changed()
-        in_hand = [(observer, set(observer.in_hand)) for observer in observers]
-        while any(observer.in_hand & numbers for observer, numbers in in_hand):
+        in_hand = [(observer._handling, set(observer._handling.in_hand)) for observer in observers]
+        while any(handling.in_hand.keys() & numbers for handling, numbers in in_hand):
             await changed()

@@ -9,7 +9,7 @@ import math
 from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
-from weakref import ref
+from weakref import WeakSet, ref
 
 from anyio import NoEventLoopError, get_current_task
 from anyio.lowlevel import EventLoopToken, RunVar, current_token
@@ -30,6 +30,7 @@ class RunningLoop:
         counts: the budget's counts.
         known: the last task that asked twice in a row whether it is cancelled: ask it whether it runs.
         is_pending: tells whether that task is being cancelled; ask it in that task.
+        own: the tasks that evenflow runs: nobody else reads what they read.
         thread: the thread it runs in.
         waiting: the publish that each task waits in, over all subjects; ``_deadlock`` looks at it.
     """
@@ -42,6 +43,7 @@ class RunningLoop:
         self.budget: FairnessBudget = FairnessBudget()
         self.counts: list[int] = self.budget.counts
         self.waiting: dict[object, Any] = {}
+        self.own: WeakSet[Any] = WeakSet()
         self.known: KnownTask = NOT_RUNNING
         self.is_pending: Callable[[], bool] = bool
         self._asked_last: Callable[[], object] = _nobody

@@ -11,14 +11,16 @@ Rule 3: every event that was wanted is in exactly one of five places: delivered,
     drop_newest    append    replace               drop the new one
     disconnect     append    replace               drop the new one, and end the subscription
 
-A mailbox is *unready* while an event cannot simply be appended: it is full, a slot in it is reserved, or it is
-conflated. Publishers keep one set of the unready mailboxes, and look at no others; one that has ended is in none.
+A mailbox is *unready* while an event cannot simply be appended: it is full, a slot in it is reserved, it is
+conflated, or it carries contexts. Publishers keep one set of the unready mailboxes, and look at no others; one that
+has ended is in none.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 from weakref import ref
 
 from ._buffer import Buffer, ConflatedBuffer
@@ -41,18 +43,34 @@ End: TypeAlias = "BaseException | type[BaseException]"
 """What a reader gets when everything that was buffered has been read."""
 
 
+class Carried(NamedTuple):
+    """An event, and the context of its publisher."""
+
+    event: Any
+    context: Context
+
+
 class UserFunctions:
     """What a user gave to one subscription; the subscription keeps it alive, its mailbox does not."""
 
-    __slots__ = ("__weakref__", "key", "where")
+    __slots__ = ("__weakref__", "failed", "key", "where")
 
     def __init__(
-        self, where: Callable[[Any], object] | None = None, key: Callable[[Any], object] | None = None
+        self,
+        where: Callable[[Any], object] | None = None,
+        key: Callable[[Any], object] | None = None,
+        failed: Callable[[Any, Exception], None] | None = None,
     ) -> None:
         self.where: Callable[[Any], object] | None = where
         """Which events it wants, beyond their class."""
         self.key: Callable[[Any], object] | None = key
         """What makes two events the same, where events are conflated."""
+        self.failed: Callable[[Any, Exception], None] | None = failed
+        """Who hears that one of these two raised on an event; None where that ends the subscription."""
+
+    def ask(self, event: object, /) -> object:
+        """What ``where`` says."""
+        return self.where is None or self.where(event)
 
 
 class Mailbox:
@@ -63,6 +81,7 @@ class Mailbox:
         created_at: the file and line where the subscription was made.
         buffer: where its events lie.
         conflated: whether an event replaces the buffered one of its key.
+        carries: whether the context of its publisher is kept with each event.
         line: who waits to read.
         overflow: what happens when the buffer is full.
         end: what its readers get after the buffer; None while it takes events.
@@ -81,6 +100,7 @@ class Mailbox:
         "_tell",
         "_unready",
         "buffer",
+        "carries",
         "conflated",
         "created_at",
         "discarded",
@@ -98,6 +118,7 @@ class Mailbox:
         overflow: Overflow,
         functions: UserFunctions,
         gaps: bool = False,
+        carries: bool = False,
         unready: set[Mailbox],
         became_ready: Callable[[Mailbox], None],
         wake_ups: WakeUps,
@@ -119,13 +140,22 @@ class Mailbox:
         self._tell: Callable[[Mailbox], None] | None = None
         self._unready = unready
         self._became_ready = became_ready
-        if self.conflated:
+        self.carries: bool = carries
+        if self.conflated or carries:
             unready.add(self)
 
     def ask(self, event: object, /) -> object:
         """What the subscription's own ``where`` says; a subscription that is gone wants nothing."""
         functions = self._functions()
-        return False if functions is None else functions.where is None or functions.where(event)
+        return False if functions is None else functions.ask(event)
+
+    def survives(self, event: object, error: BaseException) -> bool:
+        """Whether the subscription goes on although one of its own functions has raised; then somebody has heard."""
+        functions = self._functions()
+        if functions is None or functions.failed is None or not isinstance(error, Exception):
+            return False
+        functions.failed(event, error)
+        return True
 
     def key_of(self) -> Callable[[Any], object] | None:
         """What gives the key of an event; None where events are not conflated, or the subscription is gone."""
@@ -148,7 +178,7 @@ class Mailbox:
         if room <= 0:
             if self.end is None:
                 self._unready.add(self)
-        elif not (self.reserved or self.conflated or self.end is not None) and self in self._unready:
+        elif not (self.reserved or self.conflated or self.carries or self.end is not None) and self in self._unready:
             self._became_ready(self)
         return room
 
@@ -176,6 +206,8 @@ class Mailbox:
     def offer(self, event: object, key: object) -> object:
         """Take an event as the table says; returns what it gave up for it, to be kept until the publish is over."""
         buffer = self.buffer
+        if self.carries:
+            event = Carried(event, copy_context())
         if isinstance(buffer, ConflatedBuffer) and (cell := buffer.find(key)) is not None:
             self._replaced += 1
             return buffer.replace(cell, event)

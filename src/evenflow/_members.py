@@ -73,10 +73,11 @@ class Targets:
         asked: the number of the last subscription that was asked.
         blocked: those that have no room, and whose publisher must wait.
         starving: those that would drop an event although their reader was woken, and has not run yet.
-        failed: those whose own functions raised, with what they raised; they want nothing any more.
+        failed: those whose own functions raised, with what they raised.
+        without: those that want every event of the class, but not this one.
     """
 
-    __slots__ = ("asked", "blocked", "chosen", "failed", "history_key", "keys", "of_class", "starving")
+    __slots__ = ("asked", "blocked", "chosen", "failed", "history_key", "keys", "of_class", "starving", "without")
 
     def __init__(self, of_class: ClassTargets, asked: int) -> None:
         self.of_class: ClassTargets = of_class
@@ -87,10 +88,13 @@ class Targets:
         self.blocked: list[Mailbox] = []
         self.starving: list[Mailbox] = []
         self.failed: list[tuple[Mailbox, BaseException]] = []
+        self.without: set[Mailbox] = set()
 
     def all(self) -> Collection[Mailbox]:
         """All of them, in no order."""
         everyone = self.of_class.everyone
+        if self.without:
+            return [mailbox for mailbox in (*everyone, *self.chosen) if mailbox not in self.without]
         if not self.chosen:
             return everyone
         return [*everyone, *self.chosen] if everyone else self.chosen
@@ -100,7 +104,8 @@ class Targets:
         return bool(self.of_class.conditional or self.keys) or self.history_key is not None
 
     def remove(self, mailbox: Mailbox) -> None:
-        """It wants nothing any more."""
+        """It does not want this event."""
+        self.without.add(mailbox)
         for mailboxes in (self.chosen, self.blocked, self.starving):
             if mailbox in mailboxes:
                 mailboxes.remove(mailbox)
@@ -215,6 +220,7 @@ class Members(Generic[E]):
         among = targets.of_class.everyone.keys() & self.unready
         if targets.chosen:
             among |= self.unready.intersection(targets.chosen)
+        among -= targets.without
         for mailbox in among:
             key = self._key(mailbox, event, targets) if mailbox.conflated else None
             if mailbox.measure() > 0 or mailbox in held or mailbox.end is not None or key is FAILED:

@@ -1,30 +1,32 @@
 """Handlers under supervision: an observer reads its own subscription and calls its handler for each event.
 
 Rule 1: an observer is subscribed while its subject is entered; events published before that are not for it.
-Rule 2: a handler that raises stops nobody: the error is logged and published as ``ObserverFailed``.
-Rule 3: its tasks are children of the task that entered the subject, and run with that task's context variables.
+Rule 2: what a handler, a ``where`` or a ``conflate`` raises stops nobody: it is logged and published as
+        ``ObserverFailed``.
+Rule 3: its tasks are the subject's own, and run with the context variables of the task that entered the subject.
+Rule 4: what it was owed and did not finish is kept, counted and logged once.
 """
 
 from __future__ import annotations
 
 import logging
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
-from inspect import isawaitable
-from types import CoroutineType
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from anyio import ClosedResourceError, get_cancelled_exc_class
+from anyio import ClosedResourceError
 
-from ._loop import RunningLoop, running_loop
+from ._handling import Handling
+from ._loop import running_loop
+from ._mailbox import Carried
 from ._routing import wanted
 from ._statistics import ObserverStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anyio.abc import TaskGroup
-
+    from ._crew import Crew, Member
     from ._mailbox import UserFunctions
     from ._routing import Interest
     from ._subscription import Subscription
@@ -40,7 +42,7 @@ A task that a handler starts inherits this, but is another task: it may wait for
 
 @dataclass(frozen=True, slots=True)
 class ObserverFailed:
-    """An observer's handler raised ``error`` on ``event``."""
+    """An observer raised ``error`` on ``event``: its handler, its ``where``, its ``conflate`` or its ``ordered_by``."""
 
     event: Any
     error: Exception
@@ -85,137 +87,133 @@ class Observer:
         options: dict[str, Any],
         *,
         concurrency: int,
+        ordered_by: Callable[[Any], object] | None = None,
         name: str,
     ) -> None:
         self.name = name
         self._host = host
-        self._handler = handler
         self._interest = interest
         self._functions = functions
+        functions.failed = self._fail
         self._options = options
         self._concurrency = concurrency
-        self.subscription: Subscription[Any] | None = None
+        self._begin = partial(
+            Handling, handler, ordered_by, capacity=options["capacity"], failed=self._fail, done=host.handled
+        )
+        self._handling: Handling = self._begin()
+        self._subscription: Subscription[Any] | None = None
         """What it reads, from its first start on."""
         self._detached = False
-        self._running = 0
-        self._handled = 0
-        self._failed = 0
-        self.in_hand: set[int] = set()
-        """A number for each event whose handler runs now."""
-        self._number = 0
+        self._tasks = 0
+        self._members: list[Member] = []
+        self._unhandled: tuple[Any, ...] = ()
 
     @property
     def ended(self) -> bool:
         """Whether it will handle nothing more, as things stand: it was detached, or its subscription has ended."""
-        if self._running:
+        if self._tasks:
             return False
-        subscription = self.subscription
+        subscription = self._subscription
         return self._detached or (subscription is not None and subscription._mailbox.end is not None)
+
+    @property
+    def unhandled(self) -> tuple[Any, ...]:
+        """The events that it was owed and did not finish, because its subject was left by an error or a cancellation.
+
+        In order: first those that it had in hand, then those in its buffer. Kept until it starts again.
+        """
+        return self._unhandled
 
     def detach(self) -> None:
         """Take no more events; what it has not handled is discarded, a handler that runs goes on to its end."""
         if not self._detached:
             self._host.remove(self)
             self._detached = True
-            if self.subscription is not None:
-                self.subscription.close()
+            self._handling.discard()
+            if self._subscription is not None:
+                self._subscription.close()
 
     def statistics(self) -> ObserverStatistics:
         """What it has done since its subject was last entered."""
+        handling = self._handling
         return ObserverStatistics(
             name=self.name,
-            running=self._running > 0,
-            handled=self._handled,
-            failed=self._failed,
-            handling=len(self.in_hand),
-            subscription=None if self.subscription is None else self.subscription.statistics(),
+            running=self._tasks > 0,
+            handled=handling.handled,
+            failed=handling.failed,
+            handling=handling.running,
+            cancelled=len(self._unhandled),
+            subscription=None if self._subscription is None else self._subscription.statistics(),
         )
 
     def __repr__(self) -> str:
-        if self.subscription is None or not self._running:
+        if self._subscription is None or not self._tasks:
             state = "detached" if self._detached else "ended" if self.ended else "not running"
         else:
-            mailbox = self.subscription._mailbox
+            mailbox = self._subscription._mailbox
             state = f"{len(mailbox.buffer)}/{mailbox.buffer.capacity} {mailbox.overflow}"
         return f"<Observer {self.name} of {self._host.name} wants {self._interest}, {state}>"
 
-    def ask(self, event: object, /) -> object:
-        """What its ``where`` says, for an event that nobody wanted while this did not run."""
-        return self._functions.where is None or self._functions.where(event)
-
-    def would_want(self, event: object, /) -> bool:
+    def _would_want(self, event: object, /) -> bool:
         """Whether it would have wanted the event, had it run; a ``where`` that raises wants nothing here."""
         try:
-            return wanted(self._interest, event, self)
+            return wanted(self._interest, event, self._functions)
         except Exception:  # noqa: BLE001 -- the event has been published: nobody is there to hear of it
             return False
 
-    def start(self, group: TaskGroup) -> None:
+    def _start(self, crew: Crew, context: Context | None) -> None:
         """Subscribe, and begin to handle."""
-        self._handled = self._failed = 0
-        self.in_hand.clear()
-        self.subscription = subscription = self._host.subscribe(self)
-        self._running = self._concurrency
+        self._handling = handling = self._begin()
+        self._unhandled = ()
+        self._subscription = subscription = self._host.subscribe(self)
+        self._tasks = self._concurrency
         subscription._mailbox.line.expect(self._concurrency)
-        for _ in range(self._concurrency):
-            group.start_soon(self._work, subscription, name=f"evenflow observer {self.name}")
+        start = partial(crew.start, self._work, subscription, handling, name=f"observer {self.name}")
+        context, ended = context or copy_context(), partial(self._task_ended, subscription)
+        self._members = [start(context=context.copy(), ended=ended) for _ in range(self._concurrency)]
 
-    def abandon(self) -> None:
+    def _abandon(self) -> None:
         """The loop has ended under its tasks: they will never run again."""
-        subscription, self.subscription = self.subscription, None
-        self._running = 0
-        self.in_hand.clear()
+        subscription, self._subscription = self._subscription, None
+        self._tasks = 0
+        self._handling = self._begin()
         if subscription is not None:
             subscription.close()
 
-    async def _work(self, subscription: Subscription[Any]) -> None:
+    async def _work(self, subscription: Subscription[Any], handling: Handling) -> None:
         loop = running_loop()
-        HANDLING.set((*HANDLING.get(), (self._host, loop.current_task())))
+        mark = partial(HANDLING.set, (*HANDLING.get(), (self._host, loop.current_task())))
         try:
-            async for event in subscription:
-                await self._handle(event, loop)
+            await handling.work(aiter(subscription), loop, mark)
         except ClosedResourceError:
             pass  # it was detached
         except Exception:  # noqa: BLE001 -- whatever ends one observer ends no other
-            if self._running == 1:  # the others of its tasks hear the same
+            if self._tasks == 1:  # the others of its tasks hear the same
                 _log.exception("observer %s of %s has ended", self.name, self._host.name)
-        except get_cancelled_exc_class():  # noqa: ASYNC103 -- somebody cancelled this very task: that ends no other
-            if loop.is_cancelled():
-                raise
-            _log.info("observer %s of %s was cancelled, and has ended", self.name, self._host.name)
-        finally:
-            self._task_ended(subscription)
 
     def _task_ended(self, subscription: Subscription[Any]) -> None:
-        if subscription is not self.subscription:  # of a life whose loop ended under it
+        if subscription is not self._subscription:  # of a life whose loop ended under it
             return
-        self._running -= 1
-        if not self._running:
-            subscription.close()
-            self._host.ended(self)
+        self._tasks -= 1
+        if self._tasks:
+            return
+        if not self._detached:
+            self._keep_unhandled(subscription)
+        subscription.close()
+        self._host.ended(self)
 
-    async def _handle(self, event: Any, loop: RunningLoop) -> None:
-        self._number = number = self._number + 1
-        self.in_hand.add(number)
-        before = loop.times_cancelled()
-        try:
-            result = self._handler(event)
-            if type(result) is CoroutineType or isawaitable(result):  # the usual answer first: `isawaitable` is slow
-                await result
-        except Exception as error:  # noqa: BLE001 -- rule 2
-            self._fail(event, error)
-        except get_cancelled_exc_class() as error:  # noqa: ASYNC103 -- one that is not this task's own is a failure
-            if loop.is_cancelled() or loop.times_cancelled() > before:
-                raise
-            stray = RuntimeError(f"the handler of {self.name} let a cancellation out that was not its own")
-            stray.__cause__ = error
-            self._fail(event, stray)
-        finally:
-            self.in_hand.discard(number)
-            self._handled += 1
-            self._host.handled()
+    def _keep_unhandled(self, subscription: Subscription[Any]) -> None:
+        rest = [item.event if type(item) is Carried else item for item in subscription._mailbox.buffer.held()]
+        self._unhandled = (*self._handling.unfinished(), *rest)
+        if self._unhandled:
+            _log.log(
+                logging.WARNING if any(member.was_cancelled for member in self._members) else logging.INFO,
+                "observer %s of %s was cut off, and did not finish %s: see its `unhandled`",
+                self.name,
+                self._host.name,
+                "1 event" if len(self._unhandled) == 1 else f"{len(self._unhandled)} events",
+            )
 
     def _fail(self, event: Any, error: Exception) -> None:
-        self._failed += 1
         _log.error("observer %s of %s raised on %r", self.name, self._host.name, event, exc_info=error)
         self._host.failed(ObserverFailed(event, error, self))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypedDict, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypedDict, TypeVar, cast, get_args
 
 from ._comparable import path_of
 from ._fields import fields_of
@@ -44,6 +44,8 @@ class ObserveOptions(_ReaderOptions[W], Generic[W], total=False):
     """Keyword arguments of ``Subject.observe`` and ``Subject.observer``."""
 
     concurrency: int
+    ordered_by: Key[W] | None
+    context: Literal["subject", "publisher"]
 
 
 class SubscribeOptions(_ReaderOptions[W], Generic[W], total=False):
@@ -97,6 +99,15 @@ def checked_overflow(overflow: object, *, conflated: bool, may_block: bool = Tru
         if policy == overflow:
             return cast("Overflow", policy)
     raise ValueError(f"overflow must be one of {', '.join(map(repr, get_args(Overflow)))}, not {overflow!r}")
+
+
+def checked_context(context: object) -> str:
+    """Whose context variables a handler sees."""
+    if context not in ("subject", "publisher"):
+        raise ValueError(
+            f"context must be 'subject' (the variables at the `async with`) or 'publisher', not {context!r}"
+        )
+    return str(context)
 
 
 def checked_seconds(value: object, name: str) -> float:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from anyio import create_task_group
-
+from evenflow._crew import Crew, Member
+from evenflow._loop import running_loop
 from evenflow._subject import Subject
-from evenflow.streams._stream import leave, stream as stream_of
+from evenflow.streams._stream import stream as stream_of
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from anyio.abc import TaskGroup
     from typing_extensions import Unpack
 
     from evenflow._options import SubscribeOptions
@@ -30,7 +29,8 @@ class Shared(Generic[T]):
     def __init__(self, source: Stream[T], replay: int) -> None:
         self._subject: Subject[T] = cast("Subject[T]", Subject(object, name="share", replay=replay))
         self._stream = source._then(source._claim("share"))
-        self._group: TaskGroup | None = None
+        self._crew: Crew | None = None
+        self._task: Member | None = None
 
     def __repr__(self) -> str:
         return f"<Shared {self._stream!r}>"
@@ -44,24 +44,30 @@ class Shared(Generic[T]):
         return self._subject.subscribe(**options)
 
     async def __aenter__(self) -> Self:
-        if self._group is not None:
+        if self._crew is not None:
             raise RuntimeError(f"{self!r} runs already; it is entered once, and subscribed to as often as you like")
-        group = create_task_group()
-        await group.__aenter__()
-        self._group = group
-        group.start_soon(self._run)
+        crew = Crew("share", running_loop())
+        await crew.open()
+        self._crew = crew
+        self._task = crew.start(self._run, name="share", ended=self._ended)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the stream; what lies in the buffers of the subscribers stays readable, and then they get the end."""
-        group, self._group = self._group, None
-        if group is not None:
+        crew = self._crew
+        if crew is not None:
+            crew.check_end()
+            self._crew = None
             try:
-                await leave(group, error)
+                await crew.close()
             finally:
                 self._subject.close()
+
+    def _ended(self) -> None:
+        if self._task is not None and self._task.was_cut_off:  # the subscribers must not wait for ever
+            self._subject.close(RuntimeError("the task of share was cancelled by somebody else; nothing more comes"))
 
     async def _run(self) -> None:
         """Read the stream, and hand it on; the end and an error reach every subscriber."""
@@ -69,6 +75,7 @@ class Shared(Generic[T]):
             async with self._stream as events:
                 async for event in events:
                     await self._subject.publish(event)
+                    del event  # or it would be held until the next one comes
         except Exception as error:  # noqa: BLE001 -- it is handed to the subscribers, as it is
             self._subject.close(error)
         else:

@@ -176,20 +176,27 @@ class Signatures(Generic[E]):
         overflow: Overflow | None = None,
         conflate: Key[Any] | None = None,
         concurrency: int = 1,
+        ordered_by: Key[Any] | None = None,
+        context: Literal["subject", "publisher"] = "subject",
         name: str | None = None,
     ) -> Observer:
         """Have ``handler`` called for each event that is wanted, while the subject is entered.
 
         Wants are read off the handler's annotation where none are named; a handler without one wants everything.
         Async handlers are awaited; sync ones run in the loop and must not block.
-        With ``concurrency=1`` events are handled in order; with more, that many at the same time.
-        A handler that raises stops nobody: the error is logged, and published on ``failures``.
+        With ``concurrency=1`` events are handled in order; with more, that many at the same time. With ``ordered_by``
+        (a field, or a callable) those of one key are still handled in order; at most ``buffer`` events wait for others
+        of their key, outside the buffer.
+        Each event is handled in a copy of the context of its own: that of the task that entered the subject, or with
+        ``context="publisher"`` that of whoever published the event.
+        A handler that raises stops nobody: the error is logged, and published on ``failures``. So is what ``where``
+        and ``conflate`` raise here; the event counts as not wanted.
 
         Raises:
             TypeError, ValueError: an argument makes no sense, or nothing could ever be wanted.
             RuntimeError: called from another thread, or by a condition.
         """
-        return self._observe(handler, wants, where, buffer, overflow, conflate, concurrency, name)
+        return self._observe(handler, wants, where, buffer, overflow, conflate, concurrency, ordered_by, context, name)
 
     @overload
     def observer(self, a: F[T1], /, **o: Unpack[O[T1]]) -> Callable[[H], H]: ...

@@ -42,6 +42,7 @@ class ObserverStatistics:
         handled: events whose handler has ended, in whatever way.
         failed: the handled events whose handler raised.
         handling: events whose handler is running.
+        cancelled: events that it did not finish, because it was cut off: those of `Observer.unhandled`.
         subscription: the numbers of its subscription; None before it first ran.
     """
 
@@ -50,6 +51,7 @@ class ObserverStatistics:
     handled: int
     failed: int
     handling: int
+    cancelled: int
     subscription: SubscriptionStatistics | None
 
 

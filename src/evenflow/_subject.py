@@ -20,6 +20,7 @@ from ._options import (
     Key,
     SubjectOptions as O,
     checked_buffer,
+    checked_context,
     checked_key,
     checked_name,
     checked_overflow,
@@ -127,6 +128,8 @@ class Subject(Signatures[E], Generic[E]):
         self._stall_after = checked_seconds(stall_after, "stall_after")
         self._kept = (replay, key, replay_keys)
         self._may_block = True
+        self._started = False
+        """Whether it was entered by ``start``, so that ``aclose`` leaves it."""
         self._failures: Subject[ObserverFailed] | None = None
         self._supervisor = Supervisor(self._name)
         self._life: Life[E] = self._begin()
@@ -264,6 +267,8 @@ class Subject(Signatures[E], Generic[E]):
         overflow: Any,
         conflate: Any,
         concurrency: int,
+        ordered_by: Any,
+        context: Any,
         name: Any,
     ) -> Observer:
         self._life.check()
@@ -281,8 +286,10 @@ class Subject(Signatures[E], Generic[E]):
                 "capacity": checked_buffer(buffer),
                 "overflow": checked_overflow(overflow, conflated=key is not None, may_block=self._may_block),
                 "created_at": written_at(handler),
+                "carries": checked_context(context) == "publisher",
             },
             concurrency=whole(concurrency, "concurrency", 1),
+            ordered_by=checked_key(ordered_by, "ordered_by", interest.wants or self._types),
             name=checked_name(name) or getattr(handler, "__qualname__", None) or repr(handler),
         )
         self._supervisor.add(observer)
@@ -334,8 +341,24 @@ class Subject(Signatures[E], Generic[E]):
             Deadlock: called from inside one of this subject's own handlers.
         """
         self._supervisor.refuse_inside("aclose")
+        if self._started:
+            self._started = False
+            await self._supervisor.leave(None)
+            return
         self.close()
         await self._supervisor.wait_ended()
+
+    async def start(self) -> None:
+        """Enter it, for a host that has two hooks instead of an ``async with``: ``aclose`` leaves it.
+
+        On asyncio the two may be called in different tasks, and those of several subjects in any order.
+        On trio they are called in one task, the subject that was started last is closed first.
+
+        Raises:
+            RuntimeError: it is entered already.
+        """
+        await self.__aenter__()
+        self._started = True
 
     async def __aenter__(self) -> Self:
         self._life.check()

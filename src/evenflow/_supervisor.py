@@ -12,8 +12,9 @@ import logging
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
-from anyio import Event, create_task_group
+from anyio import Event
 
+from ._crew import Crew
 from ._errors import Deadlock
 from ._loop import running_loop
 from ._observers import HANDLING, Observer, ObserverFailed
@@ -21,8 +22,6 @@ from ._subscription import Subscription
 from ._threads import Courier
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
-
     from ._life import Life
 
 _log = logging.getLogger("evenflow.subject")
@@ -49,8 +48,10 @@ class Supervisor:
         self.was_entered = False
         self._failures: Supervisor | None = None
         """The supervisor of the subject of failures, which is entered and left with this one."""
-        self._group: TaskGroup | None = None
+        self._crew: Crew | None = None
         self._context: Context | None = None
+        self._left: Event | None = None
+        """Fires when the subject has been left; there while it is being left."""
         self._all_ended: Event | None = None
         self._told_of_observers = False
 
@@ -61,13 +62,13 @@ class Supervisor:
     @property
     def is_entered(self) -> bool:
         """Whether the subject is entered."""
-        return self._group is not None
+        return self._crew is not None
 
     def add(self, observer: Observer) -> None:
         """Run this observer while the subject is entered."""
         self.observers[observer] = None
-        if self._group is not None and not self._life.is_closed:
-            self._start(observer, self._group)
+        if self._crew is not None and not self._life.is_closed:
+            self._start(observer, self._crew)
 
     def remove(self, observer: Observer) -> None:
         """An observer was detached."""
@@ -100,10 +101,10 @@ class Supervisor:
 
     def unwanted(self, event: Any) -> None:
         """Nobody wanted an event: log, once, that observers that do not run would have."""
-        if self._group is not None or not self.observers or self._told_of_observers:
+        if self._crew is not None or not self.observers or self._told_of_observers:
             return
         wanting = self._life.delivery.ask(
-            lambda: [observer.name for observer in self.observers if observer.would_want(event)]
+            lambda: [observer.name for observer in self.observers if observer._would_want(event)]
         )
         if wanting:
             self._told_of_observers = True
@@ -131,42 +132,38 @@ class Supervisor:
                 path=(self.name,),
             )
 
-    def _start(self, observer: Observer, group: TaskGroup) -> None:
+    def _start(self, observer: Observer, crew: Crew) -> None:
         self.running[observer] = None
-        if self._context is None:
-            observer.start(group)
-        else:
-            self._context.copy().run(observer.start, group)
+        observer._start(crew, self._context)
 
     def nest(self, failures: Supervisor) -> None:
         """From now on failures are published there."""
         self._failures = failures
-        if self._group is not None:
-            failures._join(self._group, self._context)
+        if self._crew is not None:
+            failures._join(self._crew, self._context)
         elif self._life.is_closed:
             failures._life.close()
 
     async def enter(self) -> None:
         """Run the observers from now on."""
         loop = self._life.enter()
-        group = create_task_group()
-        await group.__aenter__()
+        crew = Crew(self.name, loop)
+        await crew.open()
         self.was_entered = True
         self._told_of_observers = False
-        self.courier = Courier(self.name, self._life.delivery, loop, group)
-        group.start_soon(self.courier.run, name=f"evenflow courier of {self.name}")
-        self._join(group, copy_context())
+        self.courier = Courier(self.name, self._life.delivery, loop, crew)
+        self._join(crew, copy_context())
 
-    def _join(self, group: TaskGroup, context: Context | None) -> None:
-        """Run the observers in this group, with these context variables."""
+    def _join(self, crew: Crew, context: Context | None) -> None:
+        """Run the observers in this crew, with these context variables."""
         self._life.enter()
-        self._group = group
+        self._crew = crew
         self._context = context
         self._all_ended = Event()
         for observer in tuple(self.observers):
-            self._start(observer, group)
+            self._start(observer, crew)
         if self._failures is not None:
-            self._failures._join(group, context)
+            self._failures._join(crew, context)
 
     async def wait_ended(self) -> None:
         """Wait until the observers of a closed subject have handled what they are owed."""
@@ -175,26 +172,33 @@ class Supervisor:
             await self._all_ended.wait()
 
     async def leave(self, error: BaseException | None) -> None:
-        """Close, wait for the observers or cancel them, and leave nothing behind."""
-        group = self._group
-        if group is None:  # its loop has ended under it, and the task is only now let go
+        """Close, wait for the observers or cancel them, and leave nothing behind; the second time wait for the first.
+
+        Raises:
+            RuntimeError: the back end does not allow it here; then nothing has changed.
+        """
+        crew = self._crew
+        if crew is None:  # its loop has ended under it, and the task is only now let go
             return
+        if self._left is not None:
+            await self._left.wait()
+            return
+        crew.check_end()
+        self._left = left = Event()
         self._life.close()
-        all_handled = False
         try:
             if error is None:
                 await self.wait_ended()
-                all_handled = True
         finally:
             self.close_failures()
             if self.courier is not None:
                 self.courier.stop()
-            if not all_handled:
-                group.cancel_scope.cancel()
             try:
-                await group.__aexit__(None, None, None)
+                await crew.close()
             finally:
-                self._left()
+                left.set()
+                if crew is self._crew:
+                    self._forget_crew()
 
     def close_failures(self) -> None:
         """No more failures come."""
@@ -206,14 +210,14 @@ class Supervisor:
         if life is not self._life:  # a former one
             return
         for observer in tuple(self.running):
-            observer.abandon()
+            observer._abandon()
         self.running.clear()
-        if self._group is not None:
-            self._left()
+        if self._crew is not None:
+            self._forget_crew()
             self._life.close()
             self.close_failures()
 
-    def _left(self) -> None:
-        self._group = self._context = self._all_ended = self.courier = None
+    def _forget_crew(self) -> None:
+        self._crew = self._context = self._all_ended = self.courier = self._left = None
         if self._failures is not None:
-            self._failures._left()
+            self._failures._forget_crew()

@@ -8,19 +8,18 @@ Rule 3: the thread never hangs on a loop that has ended: it looks every half sec
 from __future__ import annotations
 
 import threading
-from collections import deque
 from contextlib import suppress
+from contextvars import Context, copy_context
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from anyio import CancelScope, Semaphore, WouldBlock
+from anyio import WouldBlock
 
 from ._errors import SubjectClosed
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
-
+    from ._crew import Crew, Member
     from ._delivery import Delivery
     from ._loop import RunningLoop
 
@@ -38,8 +37,10 @@ class Request:
     def __init__(self, event: Any, *, patient: bool) -> None:
         self.event: Any = event
         self.patient: bool = patient
+        self.context: Context = copy_context()
         self.done: threading.Event = threading.Event()
-        self._scope: CancelScope | None = None
+        self.task: Member | None = None
+        """In the loop: what waits for room."""
         self._lock = threading.Lock()
         self._state = "waiting"
         self._count = 0
@@ -85,35 +86,19 @@ class Request:
             raise self._error
         return self._count
 
-    def cancel(self) -> None:
-        """In the loop: the thread has given up; no need to wait any more."""
-        if self._scope is not None:
-            self._scope.cancel()
-
-    def waiting(self) -> CancelScope:
-        """In the loop: the scope to wait in, which `cancel` cancels."""
-        self._scope = CancelScope()
-        return self._scope
-
 
 class Courier:
     """Publishes in the loop of an entered subject what other threads give it.
-
-    It is a task that starts a task for each event that has to wait for room: it is there from the start because a
-    callback of the loop, where the request of a thread arrives, cannot start a task.
 
     Attributes:
         is_stopped: whether the subject was left.
     """
 
-    def __init__(self, name: str, delivery: Delivery[Any], loop: RunningLoop, group: TaskGroup) -> None:
+    def __init__(self, name: str, delivery: Delivery[Any], loop: RunningLoop, crew: Crew) -> None:
         self._name = name
         self._delivery = delivery
         self._loop = loop
-        self._group = group
-        self._requests: deque[Request] = deque()
-        self._wake_up = Semaphore(0)
-        self._scope = CancelScope()
+        self._crew = crew
         self.is_stopped = False
 
     def publish(self, event: Any, timeout: float | None) -> int:
@@ -150,7 +135,12 @@ class Courier:
 
     def _call_off(self, request: Request) -> None:
         with suppress(RuntimeError):  # the loop has ended, and the wait with it
-            self._loop.call_soon(request.cancel)
+            self._loop.call_soon(partial(self._cancel, request))
+
+    def _cancel(self, request: Request) -> None:
+        """In a callback: the thread has given up; no need to wait any more."""
+        if request.task is not None:
+            request.task.cancel()
 
     def _loop_has_ended(self) -> SubjectClosed:
         return SubjectClosed(f"{self._name} is closed: its loop has ended")
@@ -160,7 +150,7 @@ class Courier:
         if request.is_withdrawn:
             return
         try:
-            request.succeed(self._delivery.publish_nowait(request.event, request.claim))
+            request.succeed(request.context.run(self._delivery.publish_nowait, request.event, request.claim))
         except WouldBlock:
             if not request.patient:
                 what = type(request.event).__name__
@@ -168,45 +158,35 @@ class Courier:
             elif self.is_stopped:
                 request.fail(self._closed())
             else:
-                self._requests.append(request)
-                self._wake_up.release()
+                request.task = self._crew.start(
+                    self._publish,
+                    request,
+                    name=f"publish_from_thread {self._name}",
+                    context=request.context,
+                    ended=partial(self._ended, request),
+                )
         except _Withdrawn:
             request.done.set()
         except BaseException as error:  # noqa: ASYNC103, BLE001 -- it belongs to the thread; no task runs here
             request.fail(error)
 
     def stop(self) -> None:
-        """The subject was closed: no more requests come, and those that have no task yet get none."""
+        """The subject was closed: no more requests come."""
         self.is_stopped = True
-        self._scope.cancel()
-        while self._requests:
-            self._requests.popleft().fail(self._closed())
-
-    async def run(self) -> None:
-        """Start a task for each request, until it is stopped."""
-        name = f"evenflow publish_from_thread {self._name}"
-        with self._scope:
-            while True:
-                await self._wake_up.acquire()
-                if self._requests:
-                    self._group.start_soon(self._publish, self._requests.popleft(), name=name)
 
     async def _publish(self, request: Request) -> None:
         """As a task of its own: wait for room."""
-        if request.is_withdrawn:
-            return
-        error: BaseException = self._closed()
         try:
-            with request.waiting():
+            if not request.is_withdrawn:
                 request.succeed(await self._delivery.publish_later(request.event, None, request.claim))
-                return
         except _Withdrawn:
             pass
         except Exception as raised:  # noqa: BLE001 -- it belongs to the thread
-            error = raised
-        finally:
-            if not request.done.is_set():
-                request.fail(error)
+            request.fail(raised)
+
+    def _ended(self, request: Request) -> None:
+        if not request.done.is_set():
+            request.fail(self._closed())
 
     def _closed(self) -> SubjectClosed:
         return SubjectClosed(f"{self._name} was closed while this publish was on its way; nobody got the event")

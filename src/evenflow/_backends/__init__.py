@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import ref
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
 
 
 class WakeUp(Protocol):
@@ -40,6 +40,26 @@ class KnownTask(Protocol):
     @property
     def cr_running(self) -> bool:
         """Whether it runs, asked in the thread of its loop."""
+        ...
+
+
+class Home(Protocol):
+    """Where the tasks of one object live."""
+
+    async def open(self) -> None:
+        """From now on tasks can be spawned."""
+        ...
+
+    def spawn(self, work: Callable[[], Coroutine[Any, Any, None]], name: str, over: Callable[[], object], /) -> None:
+        """Start a task in the present context; ``over`` is called when it has ended, even if it never began."""
+        ...
+
+    def check_end(self, what: str, /) -> None:
+        """Refuse, with a ``RuntimeError``, to close it where the library does not allow it here."""
+        ...
+
+    async def close(self) -> None:
+        """All tasks have ended."""
         ...
 
 
@@ -87,6 +107,7 @@ class Backend:
             gone, the second argument is called with that, and it must not be asked any more.
         turn: lets the loop turn once, when awaited: a checkpoint.
         wake_up: makes what a reader sleeps on.
+        home: makes a place for tasks that belong to one object, and not to the task that starts them, where it can be.
         call_soon: has a loop call a function that raises nothing, from any thread; ``RuntimeError`` if it has ended.
         loop_has_ended: whether a loop will never run again.
         task_has_ended: whether a task will never run again.
@@ -99,6 +120,7 @@ class Backend:
     know: Callable[[Any, Callable[[object], None]], KnownTask]
     turn: Callable[[], Awaitable[None]]
     wake_up: Callable[[], WakeUp]
+    home: Callable[[], Home]
     call_soon: Callable[[Any, Callable[[], object]], object]
     loop_has_ended: Callable[[Any], bool]
     task_has_ended: Callable[[Any], bool]

@@ -11,7 +11,7 @@ from weakref import proxy
 from . import Backend, WeaklyKnown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Coroutine, Generator
 
     from . import KnownTask
 
@@ -31,12 +31,42 @@ def _turn() -> Generator[None, None, None]:
     yield
 
 
+class FreeTasks:
+    """Tasks that are nobody's children, so that they may be started in one task and ended in another."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Nothing needs to be done."""
+
+    def spawn(self, work: Callable[[], Coroutine[Any, Any, None]], name: str, over: Callable[[], object]) -> None:
+        """Start a task in the present context."""
+        task = asyncio.get_running_loop().create_task(work(), name=name)
+        self._tasks.add(task)
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if not task.cancelled():
+                task.exception()  # so that asyncio does not log that nobody looked at it
+            over()
+
+        task.add_done_callback(done)
+
+    def check_end(self, what: str) -> None:
+        """Any task may end them."""
+
+    async def close(self) -> None:
+        """Nothing needs to be done."""
+
+
 BACKEND: Final = Backend(
     running_loop=asyncio.get_running_loop,
     current_task=asyncio.current_task,
     know=_know,
     turn=cast("Any", _turn),
     wake_up=asyncio.Future,
+    home=FreeTasks,
     call_soon=lambda loop, function: loop.call_soon_threadsafe(function),
     loop_has_ended=lambda loop: loop.is_closed(),
     task_has_ended=lambda task: task.done(),

@@ -9,7 +9,7 @@ import trio
 from . import Backend, WeaklyKnown
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Awaitable, Callable, Generator
 
 
 class EventWakeUp:
@@ -30,6 +30,50 @@ class EventWakeUp:
 
     def __await__(self) -> Generator[Any, Any, None]:
         return self._event.wait().__await__()
+
+
+class Children:
+    """Tasks in a nursery of the task that opens it, which is the only one that may close it."""
+
+    def __init__(self) -> None:
+        self._manager = trio.open_nursery()
+        self._nursery: trio.Nursery | None = None
+
+    async def open(self) -> None:
+        """Open the nursery."""
+        self._nursery = await self._manager.__aenter__()
+
+    def spawn(self, work: Callable[[], Awaitable[object]], name: str, over: Callable[[], object]) -> None:
+        """Start a task in the present context."""
+        assert self._nursery is not None
+
+        async def child() -> None:
+            try:
+                await work()
+            finally:
+                over()
+
+        self._nursery.start_soon(child, name=name)
+
+    def check_end(self, what: str) -> None:
+        """Refuse to close the nursery in another task, or before a nursery that was opened in it."""
+        nursery, task = self._nursery, trio.lowlevel.current_task()
+        if nursery is None:
+            return
+        if task is not nursery.parent_task:
+            raise RuntimeError(
+                f"{what} was entered in task {nursery.parent_task.name!r} and is left in {task.name!r}, which trio does"
+                " not allow; enter and leave it in one task, with 'async with', or run on asyncio"
+            )
+        if task.child_nurseries[-1] is not nursery:
+            raise RuntimeError(
+                f"{what} is left before something that was entered after it, which trio does not allow; leave what was"
+                " entered last first, with nested 'async with', or run on asyncio"
+            )
+
+    async def close(self) -> None:
+        """Close the nursery, which is empty."""
+        await self._manager.__aexit__(None, None, None)
 
 
 def _loop_has_ended(loop: trio.lowlevel.TrioToken) -> bool:
@@ -53,6 +97,7 @@ BACKEND: Final = Backend(
     know=lambda task, _: WeaklyKnown(task, trio.lowlevel.current_task),
     turn=trio.lowlevel.checkpoint,
     wake_up=EventWakeUp,
+    home=Children,
     call_soon=trio.lowlevel.TrioToken.run_sync_soon,
     loop_has_ended=_loop_has_ended,
     task_has_ended=_task_has_ended,

@@ -1,15 +1,17 @@
 """Chain: a tree of nodes while it is read. It is started by the first read or by entering, and closed as a whole.
 
-Entering makes a task group if any node may need a task. It may be nested: a sink inside the ``async with`` enters the
-chain again and closes it, and the group is left by whoever made it.
+Entering makes a crew if any node may need a task. It may be nested: a sink inside the ``async with`` enters the chain
+again and closes it, and the crew ends with the outermost.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from anyio import ClosedResourceError, create_task_group
+from anyio import ClosedResourceError
 
+from evenflow._crew import Crew
+from evenflow._loop import running_loop
 from evenflow.streams._ending import Caught, Ended
 from evenflow.streams._node import NOT_ENTERED, Node, Run
 from evenflow.streams._operator import PassOn
@@ -17,21 +19,19 @@ from evenflow.streams._operator import PassOn
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from anyio.abc import TaskGroup
-
 T = TypeVar("T")
 
 
 class Chain(Generic[T]):
     """The nodes up to ``node``, as one thing to read, to enter and to close."""
 
-    __slots__ = ("_entered", "_group", "_reader", "closed", "node")
+    __slots__ = ("_crew", "_entered", "_reader", "closed", "node")
 
     def __init__(self, node: Node[T]) -> None:
         self.node = node
         self.closed = False
         self._reader: AsyncIterator[T] | None = None
-        self._group: TaskGroup | None = None
+        self._crew: Crew | None = None
         self._entered = 0
 
     def reader(self) -> AsyncIterator[T]:
@@ -48,12 +48,12 @@ class Chain(Generic[T]):
         return self._reader
 
     def _start(self) -> AsyncIterator[T]:
-        if self._group is None and self.node.needs_task():
+        if self._crew is None and self.node.needs_task():
             raise RuntimeError(NOT_ENTERED)
         # A source does not know how a chain ends, so an operator stands behind it.
         last = self.node if self.node.nodes else PassOn(self.node)
         last.is_last = True
-        return last.open(Run(self._group))
+        return last.open(Run(self._crew))
 
     def hand_over(self) -> Node[T]:
         """Return the node for an operator that takes over the chain, which goes on where it was read to."""
@@ -67,14 +67,14 @@ class Chain(Generic[T]):
         await self.node.close(final=True)
 
     async def enter(self) -> None:
-        """Make the task group, if one may be needed, and start the nodes that run tasks."""
+        """Make the crew, if one may be needed, and start the nodes that run tasks."""
         if self.closed:
             raise ClosedResourceError
         self._entered += 1
-        if self._group is None and self.node.may_need_task():
-            group = create_task_group()
-            await group.__aenter__()
-            self._group = group
+        if self._crew is None and self.node.may_need_task():
+            crew = Crew(f"the chain that ends in {self.node.name}", running_loop())
+            await crew.open()
+            self._crew = crew
             try:
                 if self.node.needs_task():
                     self.reader()
@@ -84,19 +84,19 @@ class Chain(Generic[T]):
 
     async def exit(self, error: BaseException | None) -> None:
         """Close the chain and leave no task behind. ``error``, which the body raised, is not wrapped in a group."""
+        crew = self._crew if self._entered == 1 else None
+        if crew is not None:
+            crew.check_end()
+            self._crew = None
         self._entered -= 1
-        group = None
-        if not self._entered:
-            group, self._group = self._group, None
         try:
             with Caught() as caught:
                 await self.close()
-        except BaseException as cancelled:
-            await leave(group, cancelled)
-            raise
+        finally:
+            if crew is not None:
+                await crew.close()
         if error is not None and caught.error is not None:
             error.add_note(f"and closing its sources raised {caught.error!r}")
-        await leave(group, caught.error if error is None else error)
         if error is None and caught.error is not None:
             raise caught.error
 
@@ -128,21 +128,3 @@ class StartedNode(Node[T]):
     def check_end(self) -> None:
         """Ask the node."""
         self.node.check_end()
-
-
-async def leave(group: TaskGroup | None, error: BaseException | None) -> None:
-    """Leave a task group, if there is one, whose tasks raise nothing; ``error`` is not wrapped in a group."""
-    if group is None:
-        return
-    try:
-        if error is None:
-            group.cancel_scope.cancel()
-            await group.__aexit__(None, None, None)
-        else:
-            await group.__aexit__(type(error), error, error.__traceback__)
-    except BaseExceptionGroup as wrapped:
-        if error is None:
-            raise wrapped.exceptions[0] from None
-    except BaseException as raised:  # noqa: ASYNC103 -- what the body raised is raised again by the caller
-        if raised is not error:
-            raise

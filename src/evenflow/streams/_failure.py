@@ -57,7 +57,7 @@ class Retry(Sequential[T]):
     __slots__ = ("error", "left", "wait", "wake_at")
 
     def __init__(self, attempts: int, wait: float, run: Run, above: Node[Any]) -> None:
-        super().__init__(Run(run.group, restarts=True), above)
+        super().__init__(Run(run.crew, restarts=True), above)
         self.left = attempts
         self.wait = wait
         self.error: Exception | None = None
@@ -91,7 +91,7 @@ class Repeat(Sequential[T]):
     __slots__ = ("left",)
 
     def __init__(self, times: int | None, run: Run, above: Node[Any]) -> None:
-        super().__init__(Run(run.group, restarts=True), above)
+        super().__init__(Run(run.crew, restarts=True), above)
         self.left = times
 
     async def following(self) -> Node[T]:

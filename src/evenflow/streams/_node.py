@@ -19,7 +19,7 @@ from anyio import WouldBlock
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from anyio.abc import TaskGroup
+    from evenflow._crew import Crew
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -40,12 +40,12 @@ NOTHING: Final = Nothing()
 
 
 class Run:
-    """One start of a chain: the group that its tasks run in, and whether a part of it may be started again."""
+    """One start of a chain: the crew that its tasks run in, and whether a part of it may be started again."""
 
-    __slots__ = ("group", "restarts")
+    __slots__ = ("crew", "restarts")
 
-    def __init__(self, group: TaskGroup | None, *, restarts: bool = False) -> None:
-        self.group = group
+    def __init__(self, crew: Crew | None, *, restarts: bool = False) -> None:
+        self.crew = crew
         self.restarts = restarts
 
 
@@ -131,7 +131,7 @@ def open_inside(node: Node[T], run: Run) -> AsyncIterator[T]:
     Raises:
         RuntimeError: it needs a task, and the chain was not entered.
     """
-    if run.group is None and node.needs_task():
+    if run.crew is None and node.needs_task():
         raise RuntimeError(NOT_ENTERED)
     return node.open(run)
 

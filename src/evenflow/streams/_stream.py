@@ -15,7 +15,7 @@ from anyio.abc import ObjectReceiveStream
 
 from evenflow.streams import _sinks as sinks
 from evenflow.streams._batches import LARGEST_BATCH, SizedBatches, WaitingBatches
-from evenflow.streams._chain import Chain, leave
+from evenflow.streams._chain import Chain
 from evenflow.streams._checks import check_count, check_function, check_seconds
 from evenflow.streams._combine import CombineLatest, Merge, Zip, ZipLatest
 from evenflow.streams._deciding import FunctionOperator, RuleOperator
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeIs
 
-__all__ = ["Stream", "interval", "leave", "stream", "timer"]
+__all__ = ["Stream", "interval", "stream", "timer"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -1,4 +1,4 @@
-"""The tasks of an operator: each runs in the task group of its chain, and ends with its operator.
+"""The tasks of an operator: each runs in the crew of its chain, and ends with its operator.
 
 OperatorTask     one task
 OperatorTasks    all tasks of one engine
@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from anyio import CancelScope, ClosedResourceError, Event
+from anyio import ClosedResourceError, Event
 from anyio.lowlevel import checkpoint
 
 from evenflow.streams._channel import Channel
@@ -18,10 +18,9 @@ from evenflow.streams._ending import Caught
 from evenflow.streams._node import NOT_ENTERED, Node
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
-    from anyio.abc import TaskGroup
-
+    from evenflow._crew import Crew, Member
     from evenflow.streams._guarded import Nodes
     from evenflow.streams._node import Run
 
@@ -34,30 +33,27 @@ CHECKPOINT_AFTER: Final = 32
 class OperatorTask:
     """One task of an operator."""
 
-    __slots__ = ("_ended", "_scope", "over")
+    __slots__ = ("_ended", "member", "over")
 
     def __init__(self) -> None:
-        self._scope = CancelScope()
+        self.member: Member | None = None
         self._ended: Event | None = None
         self.over = False
 
-    async def run(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do the work; this is what the task runs."""
-        try:
-            with self._scope:
-                await work()
-        finally:
-            self.over = True
-            if self._ended is not None:
-                self._ended.set()
+    def end(self) -> None:
+        """It is over."""
+        self.over = True
+        if self._ended is not None:
+            self._ended.set()
 
     def cancel(self) -> None:
         """Cancel the task, without waiting for its end."""
-        self._scope.cancel()
+        if self.member is not None:
+            self.member.cancel()
 
     async def stop(self) -> None:
         """Cancel the task, and wait for its end."""
-        self._scope.cancel()
+        self.cancel()
         if not self.over:
             self._ended = self._ended or Event()
             await self._ended.wait()
@@ -66,32 +62,35 @@ class OperatorTask:
 class OperatorTasks:
     """The tasks of one engine. They raise nothing: their errors are handed to the reader.
 
+    ``lost`` is called if somebody else cancels one of them, so that the reader does not wait for it for ever.
+
     Raises:
         RuntimeError: the chain was not entered.
     """
 
-    __slots__ = ("_final", "_group", "_tasks", "_without_checkpoint")
+    __slots__ = ("_crew", "_final", "_lost", "_tasks", "_without_checkpoint")
 
-    def __init__(self, run: Run) -> None:
-        if run.group is None:
+    def __init__(self, run: Run, lost: Callable[[], None]) -> None:
+        if run.crew is None:
             raise RuntimeError(NOT_ENTERED)
-        self._group: TaskGroup = run.group
+        self._crew: Crew = run.crew
         self._final = not run.restarts
+        self._lost = lost
         self._tasks: dict[OperatorTask, None] = {}
         self._without_checkpoint = 0
 
-    def start(self, work: Callable[..., Awaitable[None]], /, *arguments: Any) -> OperatorTask:
+    def start(self, work: Callable[..., Coroutine[Any, Any, None]], /, *arguments: Any) -> OperatorTask:
         """Start a task; it runs when the loop turns."""
         task = OperatorTask()
         self._tasks[task] = None
-        self._group.start_soon(self._run, task, partial(work, *arguments))
+        task.member = self._crew.start(work, *arguments, name="operator", ended=partial(self._over, task))
         return task
 
-    async def _run(self, task: OperatorTask, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await task.run(work)
-        finally:
-            del self._tasks[task]
+    def _over(self, task: OperatorTask) -> None:
+        del self._tasks[task]
+        task.end()
+        if task.member is not None and task.member.was_cut_off:
+            self._lost()
 
     async def stop(self) -> None:
         """Cancel all tasks, and wait for their ends."""
@@ -130,8 +129,11 @@ class TaskEngine(Generic[T]):
     def __init__(self, run: Run, *nodes: Node[Any]) -> None:
         self.run = run
         self.nodes = nodes
-        self.tasks = OperatorTasks(run)
+        self.tasks = OperatorTasks(run, self._task_lost)
         self.channel: Channel[T] = Channel()
+
+    def _task_lost(self) -> None:
+        self.channel.end(RuntimeError("a task of this operator was cancelled by somebody else; nothing more comes"))
 
     async def pull(self) -> T:
         """Wait for the next event that a task has put."""

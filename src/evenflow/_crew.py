@@ -1,0 +1,169 @@
+"""Tasks that evenflow runs for one of its objects: a subject, a chain, what is shared.
+
+Rule 1: they are the object's own. Whoever opens or ends the object is not cancelled with them, nor they with it.
+Rule 2: a task that somebody else cancels ends alone, and is logged.
+Rule 3: ending the crew cancels what still runs, and waits for it, whatever happens to the one who waits.
+
+On trio each task is a child of the task that opened the crew, which therefore must end it too, innermost first.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextvars import Context, copy_context
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from anyio import CancelScope, Event, get_cancelled_exc_class
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from ._backends import Home
+    from ._loop import RunningLoop
+
+_log = logging.getLogger("evenflow.tasks")
+
+
+class Member:
+    """One task of a crew.
+
+    Attributes:
+        name: what it does, for logs.
+        is_over: whether it is.
+        was_cancelled: whether evenflow has cancelled it.
+        was_cut_off: whether somebody else has.
+    """
+
+    __slots__ = ("_ended", "_scope", "_work", "is_over", "name", "was_cancelled", "was_cut_off")
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, None]], name: str, ended: Callable[[], None]) -> None:
+        self._work: Callable[[], Coroutine[Any, Any, None]] | None = work
+        self._ended: Callable[[], None] | None = ended
+        self._scope: CancelScope | None = None
+        self.name: str = name
+        self.is_over: bool = False
+        self.was_cancelled: bool = False
+        self.was_cut_off: bool = False
+
+    async def run(self) -> None:
+        """What the task runs."""
+        with CancelScope() as self._scope:
+            if self.was_cancelled:
+                self._scope.cancel()
+            if self._work is not None:
+                await self._work()
+
+    def cancel(self) -> None:
+        """Cancel it, without waiting for its end."""
+        self.was_cancelled = True
+        if self._scope is not None:
+            self._scope.cancel()
+
+    def end(self) -> None:
+        """It is over: tell, once, and let go of everything."""
+        self.is_over = True
+        ended, self._ended, self._work = self._ended, None, None
+        if ended is not None:
+            ended()
+
+
+class Crew:
+    """The tasks of one object.
+
+    Attributes:
+        name: what they run for, for logs and errors.
+    """
+
+    def __init__(self, name: str, loop: RunningLoop) -> None:
+        self.name = name
+        self._loop = loop
+        self._home: Home = loop.backend.home()
+        self._members: dict[Member, None] = {}
+        self._all_over: Event | None = None
+        self._error: BaseException | None = None
+
+    async def open(self) -> None:
+        """Tasks may be started from now on."""
+        await self._home.open()
+
+    def start(
+        self,
+        work: Callable[..., Coroutine[Any, Any, None]],
+        *arguments: Any,
+        name: str,
+        context: Context | None = None,
+        ended: Callable[[], None] = lambda: None,
+    ) -> Member:
+        """Start a task, from anywhere in the loop; it runs when the loop turns.
+
+        ``ended`` is called when it is over, even if it was cancelled before it began. It must not raise.
+        """
+        member = Member(partial(work, *arguments), name, ended)
+        self._members[member] = None
+        (context or copy_context()).run(
+            self._home.spawn, partial(self._run, member), f"evenflow {name}", partial(self._over, member)
+        )
+        return member
+
+    async def _run(self, member: Member) -> None:
+        task = self._loop.current_task()
+        self._loop.own.add(task)
+        try:
+            await member.run()
+        except get_cancelled_exc_class():
+            if not member.was_cancelled and self._loop.times_cancelled():
+                self._note_cut_off(member, "was cancelled")
+            raise
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: ASYNC103, BLE001 -- whoever ends the crew gets it, as from a task group
+            _log.error("%s of %s raised what is no Exception", member.name, self.name, exc_info=error)
+            self._error = self._error or error
+            self.cancel()
+        finally:
+            self._over(member, begun=True)
+
+    def _over(self, member: Member, *, begun: bool = False) -> None:
+        if member.is_over:
+            return
+        del self._members[member]
+        if not begun and not member.was_cancelled:
+            self._note_cut_off(member, "was cancelled before it began")
+        member.end()
+        if not self._members and self._all_over is not None:
+            self._all_over.set()
+
+    def _note_cut_off(self, member: Member, how: str) -> None:
+        member.was_cut_off = True
+        _log.info("%s of %s %s, and has ended", member.name, self.name, how)
+
+    def check_end(self) -> None:
+        """Refuse to end it where the library does not allow it.
+
+        Raises:
+            RuntimeError: on trio, in another task than it was opened in, or before what was opened after it.
+        """
+        self._home.check_end(self.name)
+
+    def cancel(self) -> None:
+        """Cancel all tasks, without waiting for their ends."""
+        for member in list(self._members):
+            member.cancel()
+
+    async def close(self) -> None:
+        """Cancel what still runs, and wait until it has ended, also where this is cancelled; then that goes out."""
+        self.cancel()
+        interrupted: BaseException | None = None
+        while self._members:
+            self._all_over = Event()
+            try:
+                with CancelScope(shield=True):
+                    await self._all_over.wait()
+            except get_cancelled_exc_class() as error:  # noqa: ASYNC103 -- raised below, once all have ended
+                interrupted = error
+        await self._home.close()
+        if interrupted is not None:
+            raise interrupted
+        if self._error is not None:
+            raise self._error

@@ -1,0 +1,226 @@
+"""The events that one observer has in hand: taken, and not handled yet.
+
+Rule 1: each event is handled in a copy of a context of its own: the subject's, or its publisher's.
+Rule 2: with ``ordered_by``, events of one key are handled one after another, in order; others pass them by.
+Rule 3: at most ``capacity`` events wait behind others of their key; then nobody takes more.
+Rule 4: what was begun and cut off, or never begun, is kept for ``Observer.unhandled``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextvars import Context, copy_context
+from functools import partial
+from inspect import isawaitable
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
+
+from anyio import Event, get_cancelled_exc_class
+
+from ._buffer import hashed
+from ._mailbox import Carried
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+
+    from ._loop import RunningLoop
+
+
+class Handling:
+    """The events in hand of one start of an observer, and what became of those before.
+
+    Attributes:
+        handled: how many were handled.
+        failed: how many of these failed.
+        running: how many handlers run.
+        in_hand: each event in hand, by a number of its own.
+        cut_off: each event whose handler was cancelled.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[Any], object],
+        order: Callable[[Any], object] | None,
+        *,
+        capacity: int,
+        failed: Callable[[Any, Exception], None],
+        done: Callable[[], None],
+    ) -> None:
+        self._handler = handler
+        self._order = order
+        self._capacity = capacity
+        self._tell_failed = failed
+        self._tell_done = done
+        self.handled: int = 0
+        self.failed: int = 0
+        self.running: int = 0
+        self.in_hand: dict[int, Any] = {}
+        self.cut_off: dict[int, Any] = {}
+        self._number = 0
+        self._lines: dict[object, deque[tuple[int, Any]]] = {}
+        """For each key that is being handled, what waits behind it."""
+        self._behind = 0
+        self._room: Event | None = None
+
+    async def work(self, items: AsyncIterator[Any], loop: RunningLoop, mark: Callable[[], object]) -> None:
+        """What one task of the observer does: handle one item after another; ``mark`` what is handled here."""
+        mark()
+        worker = Worker(self._handler, loop, mark)
+        async for item in items:
+            self._number = number = self._number + 1
+            self.in_hand[number] = item.event if type(item) is Carried else item
+            if self._order is None:
+                await self._handle(worker, number, item)
+            else:
+                await self._handle_in_order(worker, number, item)
+            del item  # or it would be held until the next one comes
+
+    async def _handle_in_order(self, worker: Worker, number: int, item: Any) -> None:
+        """Handle it and all that comes behind it meanwhile; or leave it behind another of its key."""
+        try:
+            assert self._order is not None
+            key = hashed(self._order(self.in_hand[number]))
+        except Exception as error:  # noqa: BLE001 -- it is the user's function: as if the handler had raised
+            self._over(number, error)
+            return
+        if (line := self._lines.get(key)) is not None:
+            line.append((number, item))
+            self._behind += 1
+            del item
+            while self._behind > self._capacity:
+                self._room = self._room or Event()
+                await self._room.wait()
+            return
+        line = self._lines[key] = deque()
+        try:
+            await self._handle(worker, number, item)
+            while line:
+                number, item = line.popleft()
+                self._one_less_behind()
+                await self._handle(worker, number, item)
+        finally:
+            del self._lines[key]
+            for waiting, _ in line:  # this task was cancelled
+                self.cut_off[waiting] = self.in_hand.pop(waiting)
+                self._one_less_behind()
+
+    def _one_less_behind(self) -> None:
+        self._behind -= 1
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+
+    async def _handle(self, worker: Worker, number: int, item: Any) -> None:
+        self.running += 1
+        try:
+            error = await worker.call(item)
+        except BaseException:
+            self.cut_off[number] = self.in_hand.pop(number)
+            raise
+        finally:
+            self.running -= 1
+        del item
+        self._over(number, error)
+
+    def _over(self, number: int, error: Exception | None) -> None:
+        event = self.in_hand.pop(number)
+        self.handled += 1
+        if error is not None:
+            self.failed += 1
+            self._tell_failed(event, error)
+        self._tell_done()
+
+    def discard(self) -> None:
+        """Forget what waits behind others."""
+        for line in self._lines.values():
+            while line:
+                self.in_hand.pop(line.popleft()[0])
+                self._one_less_behind()
+
+    def unfinished(self) -> list[Any]:
+        """All that was taken and not handled, in the order in which it was taken."""
+        both = self.cut_off | self.in_hand
+        return [both[number] for number in sorted(both)]
+
+
+class Worker:
+    """One task that calls the handler."""
+
+    __slots__ = ("_base", "_handler", "_leaks", "_loop", "_mark")
+
+    def __init__(self, handler: Callable[[Any], object], loop: RunningLoop, mark: Callable[[], object]) -> None:
+        self._handler = handler
+        self._loop = loop
+        self._mark = mark
+        self._base = copy_context()
+        self._leaks = False
+        """Whether the handler has set a context variable: from then on each event gets a copy of the context."""
+
+    async def call(self, item: Any) -> Exception | None:
+        """Call the handler for an item; returns what it raised."""
+        before = self._loop.times_cancelled()
+        try:
+            if type(item) is Carried:
+                item.context.run(self._mark)
+                await self._in_context(item.context, item.event)
+            elif self._leaks:
+                await self._in_context(self._base.copy(), item)
+            else:
+                # a copy for each event would cost half of what a handler costs; this asks whether one was needed
+                try:
+                    result = self._handler(item)
+                    if type(result) is CoroutineType or isawaitable(result):  # `isawaitable` is slow
+                        await result
+                finally:
+                    self._leaks = not _same(self._base)
+        except Exception as error:  # noqa: BLE001 -- whatever a handler raises stops nobody
+            return error
+        except get_cancelled_exc_class() as error:  # noqa: ASYNC103 -- one that is not this task's own is a failure
+            if self._loop.is_cancelled() or self._loop.times_cancelled() > before:
+                raise
+            stray = RuntimeError("the handler let a cancellation out that was not its own")
+            stray.__cause__ = error
+            return stray
+        return None
+
+    async def _in_context(self, context: Context, event: Any) -> None:
+        result = context.run(self._handler, event)
+        if isawaitable(result):
+            await InContext(context, result)
+
+
+class InContext:
+    """Awaits something in a context, step by step; Python 3.11 has no other way but a task."""
+
+    __slots__ = ("_awaited", "_context")
+
+    def __init__(self, context: Context, awaited: Awaitable[Any]) -> None:
+        self._context = context
+        self._awaited = awaited
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        run, steps = self._context.run, _wait(self._awaited).__await__()
+        advance: Callable[[], Any] = partial(next, steps)
+        while True:
+            try:
+                asked = run(advance)
+            except StopIteration as end:
+                return end.value
+            try:
+                answer = yield asked
+            except BaseException as error:  # noqa: BLE001 -- it is for what is awaited
+                advance = partial(steps.throw, error)
+            else:
+                advance = partial(steps.send, answer)
+
+
+async def _wait(awaited: Awaitable[Any]) -> Any:
+    return await awaited
+
+
+def _same(base: Context) -> bool:
+    """Whether the present context has what this one has."""
+    try:
+        return copy_context() == base
+    except Exception:  # noqa: BLE001 -- two values that cannot be compared are not the same
+        return False
