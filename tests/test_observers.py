@@ -9,10 +9,11 @@ from typing import Any
 
 import anyio
 import pytest
-from anyio.abc import TaskGroup
 
 from evenflow import Event, Subscription
+from evenflow._crew import Crew
 from evenflow._life import Life
+from evenflow._loop import running_loop
 from evenflow._mailbox import UserFunctions
 from evenflow._observers import HANDLING, Observer, ObserverFailed
 
@@ -58,11 +59,13 @@ class Host:
         """Its last task has ended."""
         self.heard.append("ended")
 
-    def observer(self, handler: Callable[[Any], object], *, where: Any = None, concurrency: int = 1) -> Observer:
+    def observer(
+        self, handler: Callable[[Any], object], *, where: Any = None, conflate: Any = None, concurrency: int = 1
+    ) -> Observer:
         """An observer of all notes."""
         interest = self.life.members.interest((Note,), where)
         options = {"capacity": 4, "overflow": "block", "created_at": ("", 0)}
-        functions = UserFunctions(where if interest.asks else None)
+        functions = UserFunctions(where if interest.asks else None, conflate)
         return Observer(self, handler, interest, functions, options, concurrency=concurrency, name="handler")
 
     def publish(self, *numbers: int) -> None:
@@ -72,14 +75,17 @@ class Host:
 
 
 @asynccontextmanager
-async def running(*observers: Observer) -> AsyncIterator[TaskGroup]:
-    """The observers run."""
-    async with anyio.create_task_group() as tasks:
-        for observer in observers:
-            observer.start(tasks)
-        yield tasks
+async def running(*observers: Observer) -> AsyncIterator[Crew]:
+    """The observers run, until they are cancelled."""
+    crew = Crew("notes", running_loop())
+    await crew.open()
+    for observer in observers:
+        observer._start(crew, None)
+    try:
+        yield crew
         await settle()
-        tasks.cancel_scope.cancel()
+    finally:
+        await crew.close()
 
 
 @both
@@ -106,13 +112,13 @@ async def test_as_many_events_are_in_hand_as_its_concurrency_says(concurrency: i
 
     observer = host.observer(handle, concurrency=concurrency)
     async with running(observer):
-        subscription = observer.subscription
+        subscription = observer._subscription
         assert subscription is not None
         assert subscription._mailbox.line.all_known(concurrency)
         assert not subscription._mailbox.line.all_known(concurrency - 1)
         host.publish(1, 2, 3, 4)
         await settle()
-        assert len(observer.in_hand) == observer.statistics().handling == concurrency
+        assert len(observer._handling.in_hand) == observer.statistics().handling == concurrency
         release.set()
         await settle()
         assert (observer.statistics().handling, observer.statistics().handled) == (0, 4)
@@ -159,8 +165,8 @@ async def test_a_cancellation_that_is_not_its_own_is_a_failure_of_the_handler() 
 
 
 @both
-async def test_whoever_is_cancelled_by_its_group_ends_as_cancelled() -> None:
-    """That is no failure, and the event counts as handled."""
+async def test_an_observer_that_is_cut_off_keeps_what_it_did_not_finish(caplog: pytest.LogCaptureFixture) -> None:
+    """In hand first, then what its buffer holds; that is no failure, and one line in the log."""
     host = Host()
 
     async def handle(_: Note) -> None:
@@ -168,10 +174,16 @@ async def test_whoever_is_cancelled_by_its_group_ends_as_cancelled() -> None:
 
     observer = host.observer(handle)
     async with running(observer):
-        host.publish(1)
+        host.publish(1, 2, 3)
     assert host.failures == []
-    assert host.heard == ["handled", "ended"]
-    assert not observer.in_hand
+    assert host.heard == ["ended"]
+    assert observer.unhandled == (Note(n=1), Note(n=2), Note(n=3))
+    assert (observer.statistics().cancelled, observer.statistics().handled) == (3, 0)
+    assert [record.getMessage() for record in caplog.records] == [
+        "observer handler of notes was cut off, and did not finish 3 events: see its `unhandled`"
+    ]
+    async with running(observer):
+        assert observer.unhandled == ()
 
 
 @only_asyncio
@@ -188,7 +200,7 @@ async def test_a_task_that_is_cancelled_by_itself_ends_that_observer_alone(caplo
 
     got: list[int] = []
     observer, goes_on = host.observer(handle), other.observer(lambda note: got.append(note.n))
-    with caplog.at_level(logging.INFO, logger="evenflow.observers"):
+    with caplog.at_level(logging.INFO, logger="evenflow.tasks"):
         async with running(observer, goes_on):
             host.publish(1)
             await settle()
@@ -207,14 +219,32 @@ async def test_what_ends_its_subscription_ends_the_observer_and_is_logged_once(
 ) -> None:
     """All its tasks hear of it; the last one closes the subscription and tells."""
     host = Host()
-    observer = host.observer(lambda _: None, where=lambda note: 1 / note.n, concurrency=2)
+    observer = host.observer(lambda _: None, concurrency=2)
     async with running(observer):
         await settle()
-        host.publish(0)
+        host.life.close(OSError("the source has failed"))
         await settle()
         assert host.heard == ["ended"]
         assert observer.ended
     assert caplog.text.count("observer handler of notes has ended") == 1
+
+
+@pytest.mark.parametrize("which", ["where", "conflate"])
+@both
+async def test_a_where_or_conflate_that_raises_is_a_failure_on_that_event_alone(which: str) -> None:
+    """The event counts as not wanted, and the observer goes on."""
+    host, got = Host(), list[int]()
+    picky = lambda note: 1 / note.n  # noqa: E731
+    observer = host.observer(lambda note: got.append(note.n), **{which: picky})
+    async with running(observer):
+        await settle()
+        assert host.life.delivery.publish_nowait(Note(n=0)) == 0
+        assert host.life.delivery.publish_nowait(Note(n=1)) == 1
+    assert got == [1]
+    (failed,) = host.failures
+    assert (failed.event, failed.observer) == (Note(n=0), observer)
+    assert isinstance(failed.error, ZeroDivisionError)
+    assert observer.statistics().handled == 1
 
 
 @both
@@ -247,9 +277,9 @@ async def test_a_second_start_begins_with_counters_at_zero() -> None:
     observer = host.observer(lambda note: 1 / note.n)
     async with running(observer):
         host.publish(0, 1)
-    first = observer.subscription
+    first = observer._subscription
     async with running(observer):
-        assert observer.subscription is not first
+        assert observer._subscription is not first
         host.publish(1)
     assert (observer.statistics().handled, observer.statistics().failed) == (1, 0)
 
@@ -275,9 +305,9 @@ async def test_an_abandoned_observer_runs_no_more() -> None:
     observer = host.observer(lambda _: None)
     async with running(observer):
         await settle()
-        observer.abandon()
+        observer._abandon()
         assert not observer.statistics().running
-        assert observer.subscription is None
+        assert observer._subscription is None
     assert "ended" not in host.heard
     observer.detach()
     assert observer.ended
@@ -290,7 +320,7 @@ async def test_an_abandoned_observer_runs_no_more() -> None:
 def test_it_says_whether_it_would_have_wanted_an_event(where: Any, wanted: bool) -> None:
     """While it does not run; what its condition raises wants nothing."""
     observer = Host().observer(lambda _: None, where=where)
-    assert observer.would_want(Note(n=1)) is wanted
+    assert observer._would_want(Note(n=1)) is wanted
 
 
 @both

@@ -49,9 +49,18 @@ def test_an_observer_is_asked_for_with_what_it_was_given() -> None:
     """The handler first, and then what it wants."""
     recording: Any = Recording()
     recording.observe("handler")
-    assert recording.given == ("handler", (), None, BUFFER, None, None, 1, None)
-    recording.observe("handler", Note, where="w", buffer=1, overflow="o", conflate="c", concurrency=2, name="n")
-    assert recording.given == ("handler", (Note,), "w", 1, "o", "c", 2, "n")
+    assert recording.given == ("handler", (), None, BUFFER, None, None, 1, None, "subject", None)
+    options = {
+        "buffer": 1,
+        "overflow": "o",
+        "conflate": "c",
+        "concurrency": 2,
+        "ordered_by": "k",
+        "context": "publisher",
+        "name": "n",
+    }
+    recording.observe("handler", Note, where="w", **options)
+    assert recording.given == ("handler", (Note,), "w", 1, "o", "c", 2, "k", "publisher", "n")
 
 
 def test_a_decorated_handler_is_observed_with_its_wants_and_returned() -> None:
@@ -62,7 +71,7 @@ def test_a_decorated_handler_is_observed_with_its_wants_and_returned() -> None:
         """Handle it."""
 
     assert recording.observer(Note, name="n")(handler) is handler
-    assert recording.given == (handler, (Note,), None, BUFFER, None, None, 1, "n")
+    assert recording.given == (handler, (Note,), None, BUFFER, None, None, 1, None, "subject", "n")
     assert recording.observer(handler) is handler
     assert recording.given[:2] == (handler, ())
 

@@ -316,7 +316,7 @@ async def test_it_explains_who_would_get_an_event() -> None:
     assert [one.reason for one in subject.explain(Note())] == [NOT_RUNNING, NOT_RUNNING]
     async with subject:
         assert ends.statistics().running
-        ends.subscription.close()  # type: ignore[union-attr]
+        ends._subscription.close()  # type: ignore[union-attr]
         await settle()
         by_name = {one.name: one for one in subject.explain(Note())}
         assert by_name[f"{subject.name}/running"].wanted

@@ -247,10 +247,9 @@ def test_a_loop_that_ends_under_it_leaves_it_closed(backend: str) -> None:
         await subject.publish(Note(n=1))
         await settle()
         # as if the loop were stopped without a chance for its tasks
-        group = supervisor._group
-        assert group is not None
-        group.cancel_scope.cancel()
-        await group.__aexit__(None, None, None)
+        crew = supervisor._crew
+        assert crew is not None
+        await crew.close()
 
     async def enter_again() -> None:
         async with subject:

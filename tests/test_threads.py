@@ -12,6 +12,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from evenflow import Event, SubjectClosed
+from evenflow._crew import Crew
 from evenflow._life import Life
 from evenflow._mailbox import Mailbox, UserFunctions
 from evenflow._threads import Courier, Request, _Withdrawn
@@ -71,23 +72,6 @@ def test_what_the_loop_could_not_do_is_raised_in_the_thread() -> None:
     assert caught.value is error
 
 
-@on_both
-def test_a_request_that_was_withdrawn_stops_waiting(backend: str) -> None:
-    """Its scope is cancelled, and before it waits there is nothing to cancel."""
-    ended: list[bool] = []
-
-    async def main() -> None:
-        one = request()
-        one.cancel()
-        with one.waiting() as scope:
-            one.cancel()
-            await anyio.sleep_forever()
-        ended.append(scope.cancelled_caught)
-
-    run(main, backend)
-    assert ended == [True]
-
-
 # ------------------------------------------------------------------ the courier
 
 
@@ -118,13 +102,14 @@ async def scene(capacity: int = 9) -> AsyncIterator[Scene]:
     life: Life[Note] = Life("notes", (Note,), stall_after=9, unwanted=lambda _: None, loop_ended=lambda _: None)
     interest = life.members.interest((), None)
     box = life.open(interest, PLAIN, capacity=capacity, overflow="block", created_at=("", 0))
-    async with anyio.create_task_group() as tasks:
-        courier = Courier("notes", life.delivery, life.enter(), tasks)
-        tasks.start_soon(courier.run)
-        try:
-            yield Scene(life, courier, box)
-        finally:
-            courier.stop()
+    crew = Crew("notes", life.enter())
+    await crew.open()
+    courier = Courier("notes", life.delivery, life.enter(), crew)
+    try:
+        yield Scene(life, courier, box)
+    finally:
+        courier.stop()
+        await crew.close()
 
 
 @both_real
@@ -224,17 +209,16 @@ async def test_a_thread_that_waits_is_refused_when_the_courier_stops() -> None:
 
 
 @both_real
-async def test_requests_that_have_no_task_yet_get_none_after_the_end() -> None:
-    """Each is answered: no thread hangs."""
+async def test_requests_whose_task_has_not_begun_are_answered_at_the_end() -> None:
+    """No thread hangs."""
+    requests = [Request(Note(n=n), patient=True) for n in range(3)]
     async with scene(capacity=1) as at:
         at.life.delivery.publish_nowait(Note(n=0))
-        requests = [Request(Note(n=n), patient=True) for n in range(3)]
         for one in requests:
             at.courier._begin(one)
-        at.courier.stop()
-        for one in requests:
-            with pytest.raises(SubjectClosed, match="nobody got the event"):
-                one.result()
+    for one in requests:
+        with pytest.raises(SubjectClosed, match="nobody got the event"):
+            one.result()
 
 
 @on_both

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from contextvars import Context, copy_context
-from functools import partial
 from inspect import isawaitable
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -200,18 +199,19 @@ class InContext:
 
     def __await__(self) -> Generator[Any, Any, Any]:
         run, steps = self._context.run, _wait(self._awaited).__await__()
-        advance: Callable[[], Any] = partial(next, steps)
+        advance: Callable[[Any], Any] = steps.send
+        given: Any = None
         while True:
             try:
-                asked = run(advance)
+                asked = run(advance, given)
             except StopIteration as end:
                 return end.value
             try:
-                answer = yield asked
+                given = yield asked
             except BaseException as error:  # noqa: BLE001 -- it is for what is awaited
-                advance = partial(steps.throw, error)
+                advance, given = steps.throw, error
             else:
-                advance = partial(steps.send, answer)
+                advance = steps.send
 
 
 async def _wait(awaited: Awaitable[Any]) -> Any:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
+from evenflow._crew import Crew
+from evenflow._loop import running_loop
 from evenflow.streams._node import Run
 from evenflow.streams._source import node_of
 from evenflow.streams._tasks import CHECKPOINT_AFTER, OperatorTasks, TaskEngine
@@ -16,10 +20,26 @@ from .drawing import on_both_loops
 from .probes import Boom, Probe
 
 
+def never() -> None:
+    """No task is lost in these tests."""
+    raise AssertionError("a task was lost")
+
+
+@asynccontextmanager
+async def crew() -> AsyncIterator[Crew]:
+    """A crew that is open."""
+    made = Crew("test", running_loop())
+    await made.open()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
 def test_tasks_need_a_chain_that_was_entered() -> None:
     """The error says how."""
     with pytest.raises(RuntimeError, match="async with chain"):
-        OperatorTasks(Run(None))
+        OperatorTasks(Run(None), never)
 
 
 def test_stopping_waits_until_every_task_has_ended() -> None:
@@ -36,8 +56,8 @@ def test_stopping_waits_until_every_task_has_ended() -> None:
                     await anyio.sleep(2)
                 ended.append(anyio.current_time())
 
-        async with anyio.create_task_group() as group:
-            tasks = OperatorTasks(Run(group))
+        async with crew() as group:
+            tasks = OperatorTasks(Run(group), never)
             tasks.start(slow_to_end)
             tasks.start(slow_to_end)
             await anyio.sleep(1)
@@ -59,9 +79,9 @@ def test_reading_returns_the_error_of_the_source_or_of_closing_it() -> None:
         async def take_in(event: Any) -> None:
             seen.append(event)
 
-        async with anyio.create_task_group() as group:
+        async with crew() as group:
             run = Run(group)
-            tasks = OperatorTasks(run)
+            tasks = OperatorTasks(run, never)
             for probe, expected in ((Probe(2), type(None)), (Probe(2, error=Boom()), Boom), (Fails(2), LookupError)):
                 seen: list[Any] = []
                 node = node_of(probe, "test")
@@ -78,12 +98,12 @@ def test_a_source_that_was_read_to_its_end_is_closed_unless_it_may_be_started_ag
         async def take_in(_: Any) -> None:
             pass
 
-        async with anyio.create_task_group() as group:
+        async with crew() as group:
             for restarts in (False, True):
                 run = Run(group, restarts=restarts)
                 probe = Probe(1)
                 node = node_of(probe, "test")
-                await OperatorTasks(run).read(node, node.open(run), take_in)
+                await OperatorTasks(run, never).read(node, node.open(run), take_in)
                 assert bool(probe.closed) is not restarts
 
     on_both_loops(main)
@@ -93,8 +113,8 @@ def test_a_task_that_never_waits_has_a_checkpoint_now_and_then() -> None:
     """Others run after a bounded number of events."""
 
     async def main() -> None:
-        async with anyio.create_task_group() as group:
-            tasks = OperatorTasks(Run(group))
+        async with anyio.create_task_group() as others, crew() as group:
+            tasks = OperatorTasks(Run(group), never)
             turns: list[int] = []
 
             async def count_turns() -> None:
@@ -102,11 +122,11 @@ def test_a_task_that_never_waits_has_a_checkpoint_now_and_then() -> None:
                     await checkpoint()
                     turns.append(1)
 
-            group.start_soon(count_turns)
+            others.start_soon(count_turns)
             for _ in range(10 * CHECKPOINT_AFTER):
                 await tasks.checkpoint_now_and_then()
             assert 5 <= len(turns) <= 11
-            group.cancel_scope.cancel()
+            others.cancel_scope.cancel()
 
     on_both_loops(main)
 
@@ -115,14 +135,14 @@ def test_stopping_an_engine_wakes_its_reader() -> None:
     """It gets anyio's error for what was closed here."""
 
     async def main() -> None:
-        async with anyio.create_task_group() as group:
+        async with anyio.create_task_group() as others, crew() as group:
             engine: TaskEngine[int] = TaskEngine(Run(group))
 
             async def read() -> None:
                 with pytest.raises(anyio.ClosedResourceError):
                     await engine.pull()
 
-            group.start_soon(read)
+            others.start_soon(read)
             await anyio.sleep(1)
             await engine.stop()
 
