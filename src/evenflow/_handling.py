@@ -2,7 +2,8 @@
 
 Rule 1: each event is handled in a copy of a context of its own: the subject's, or its publisher's.
 Rule 2: with ``ordered_by``, events of one key are handled one after another, in order; others pass them by.
-Rule 3: at most ``capacity`` events wait behind others of their key; then nobody takes more.
+Rule 3: at most ``capacity`` events wait behind others of their key, and the last that each task took; then none takes
+        more.
 Rule 4: what was begun and cut off, or never begun, is kept for ``Observer.unhandled``.
 """
 

@@ -185,8 +185,8 @@ class Signatures(Generic[E]):
         Wants are read off the handler's annotation where none are named; a handler without one wants everything.
         Async handlers are awaited; sync ones run in the loop and must not block.
         With ``concurrency=1`` events are handled in order; with more, that many at the same time. With ``ordered_by``
-        (a field, or a callable) those of one key are still handled in order; at most ``buffer`` events wait for others
-        of their key, outside the buffer.
+        (a field, or a callable) those of one key are still handled in order; at most ``buffer + concurrency`` events
+        wait for others of their key, outside the buffer.
         Each event is handled in a copy of the context of its own: that of the task that entered the subject, or with
         ``context="publisher"`` that of whoever published the event.
         A handler that raises stops nobody: the error is logged, and published on ``failures``. So is what ``where``
