@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import time
 
@@ -140,6 +141,36 @@ def test_a_test_that_is_stuck_still_cleans_up() -> None:
     with pytest.raises(Stuck):
         run_virtual(main, limit=10)
     assert cleaned == [7]
+
+
+def test_timers_of_one_moment_come_in_the_order_in_which_they_were_set() -> None:
+    """However many timers are due at one time, the one that was set first comes first; what is due already comes at once."""
+    seen: list[int] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for number in range(500):
+            loop.call_at(3, seen.append, number)
+        loop.call_at(0, seen.append, -1)
+        loop.call_at(3, seen.append, -2).cancel()
+        await asyncio.sleep(0)
+        assert seen == [-1]
+        await asyncio.sleep(3)
+
+    run_virtual(main)
+    assert seen == [-1, *range(500)]
+
+
+def test_a_cancelled_timer_is_forgotten() -> None:
+    """Timeouts that were not needed do not pile up until their times."""
+
+    async def main() -> int:
+        for _ in range(2_000):
+            with anyio.move_on_after(3_600):
+                await anyio.lowlevel.checkpoint()
+        return sum(isinstance(thing, asyncio.TimerHandle) for thing in gc.get_objects())
+
+    assert run_virtual(main) < 300
 
 
 def test_it_is_a_loop_factory() -> None:

@@ -32,16 +32,17 @@ MOST_AT_ONCE: Final = 256
 class Output(Generic[T]):
     """What one inner stream puts into the channel."""
 
-    __slots__ = ("channel", "count", "taken")
+    __slots__ = ("channel", "count", "is_left", "taken")
 
     def __init__(self, channel: Channel[T]) -> None:
         self.channel = channel
         self.count = 0
+        self.is_left = False
         self.taken: Event | None = None
 
     async def put(self, item: T) -> None:
-        """Put an event, and wait until it was taken."""
-        if not self.channel.ended:
+        """Put an event, and wait until it was taken. It is dropped if the reader has switched to another stream."""
+        if not self.channel.ended and not self.is_left:
             self.count += 1
             self.taken = self.channel.put_nowait(item)
             await self.taken.wait()
@@ -59,12 +60,13 @@ class Output(Generic[T]):
 class Flattening(TaskEngine[T]):
     """The base of an engine that makes streams of the events of its source, and runs each in a task."""
 
-    __slots__ = ("function", "newest", "open_nodes", "running", "source_over", "stream_over")
+    __slots__ = ("function", "newest", "open_nodes", "output", "running", "source_over", "stream_over")
 
     def __init__(self, function: Callable[[Any], Any], run: Run, above: Node[Any]) -> None:
         super().__init__(run, above)
         self.function = function
         self.newest: OperatorTask | None = None
+        self.output: Output[T] = Output(self.channel)
         self.open_nodes: dict[Node[Any], None] = {}
         self.running = 0
         self.source_over = False
@@ -84,7 +86,7 @@ class Flattening(TaskEngine[T]):
     async def start_stream(self, event: Any) -> None:
         """Start a stream, and let it yield what needs no waiting before the source is read on."""
         self.running += 1
-        output = Output(self.channel)
+        self.output = output = Output(self.channel)
         self.newest = self.tasks.start(self.run_stream, event, output)
         await output.run_dry(self.newest)
 
@@ -95,7 +97,7 @@ class Flattening(TaskEngine[T]):
         finally:
             self.running -= 1
         self.stream_over.notify()
-        self.end_if_over(error)
+        self.end_if_over(None if output.is_left else error)
 
     async def make_and_read(self, event: Any, output: Output[T]) -> Exception | None:
         """Run a stream to its end; return its error, or None. One that has failed is closed with the chain."""
@@ -150,11 +152,10 @@ class SwitchMap(Flattening[T]):
     async def take_in(self, event: Any) -> None:
         """Close the stream before, and start another."""
         if self.running and self.newest is not None:
-            self.newest.cancel()
-            # Before the reader is woken for what came at this very moment, and after the stream has had its last word.
+            # What it puts while it is stopped must not reach the reader, nor may its error.
+            self.output.is_left = True
             self.channel.clear()
             await self.newest.stop()
-            self.channel.clear()
             for node in self.made():
                 await node.close(final=True)
         await self.start_stream(event)

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from anyio import CancelScope, ClosedResourceError, current_time
 
 from evenflow.streams._channel import Notifier
+from evenflow.streams._moments import let_sources_go_first
 from evenflow.streams._node import NOTHING, Nothing
-from evenflow.streams._tasks import TaskEngine, let_others_run
+from evenflow.streams._tasks import TaskEngine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -115,7 +116,7 @@ class Paced(TaskEngine[U], Generic[T, U]):
         """Let in what comes at this very moment; return whether the same is still due."""
         due = self.due
         if self.ended is None and due != AT_ONCE:
-            await let_others_run()
+            await let_sources_go_first()
         return self.due is not None and self.due == due and not self.channel
 
     async def stop(self) -> None:

@@ -11,11 +11,12 @@ from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from anyio import CancelScope, ClosedResourceError, EndOfStream, WouldBlock, current_time, move_on_after, sleep_until
+from anyio import CancelScope, ClosedResourceError, EndOfStream, WouldBlock, current_time, move_on_after
 
 from evenflow.streams._channel import Notifier
 from evenflow.streams._deciding import Rule
 from evenflow.streams._guarded import OneSource
+from evenflow.streams._moments import Turn
 from evenflow.streams._node import NOTHING, Node, Nothing
 from evenflow.streams._tasks import TaskEngine, let_others_run
 
@@ -129,7 +130,7 @@ class Delay(TaskEngine[T]):
 class Interval(Node[int]):
     """See ``interval``."""
 
-    __slots__ = ("began", "number", "seconds")
+    __slots__ = ("began", "number", "seconds", "turn")
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -138,6 +139,7 @@ class Interval(Node[int]):
     def open(self, _run: Run, /) -> AsyncIterator[int]:
         """Start the clock."""
         self.began = current_time()
+        self.turn = Turn()
         self.number = 0
         return self
 
@@ -145,7 +147,7 @@ class Interval(Node[int]):
         return self
 
     async def __anext__(self) -> int:
-        await sleep_until(self.began + (self.number + 1) * self.seconds)
+        await self.turn.sleep_until(self.began + (self.number + 1) * self.seconds)
         self.number += 1
         return self.number - 1
 
@@ -153,7 +155,7 @@ class Interval(Node[int]):
 class Timer(Node[int]):
     """See ``timer``."""
 
-    __slots__ = ("due", "seconds")
+    __slots__ = ("due", "seconds", "turn")
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -162,6 +164,7 @@ class Timer(Node[int]):
     def open(self, _run: Run, /) -> AsyncIterator[int]:
         """Start the clock."""
         self.due: float | None = current_time() + self.seconds
+        self.turn = Turn()
         return self
 
     def __aiter__(self) -> AsyncIterator[int]:
@@ -170,6 +173,6 @@ class Timer(Node[int]):
     async def __anext__(self) -> int:
         if self.due is None:
             raise StopAsyncIteration
-        await sleep_until(self.due)
+        await self.turn.sleep_until(self.due)
         self.due = None
         return 0

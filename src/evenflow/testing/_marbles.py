@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import anyio
 
 from evenflow.streams import stream
+from evenflow.streams._moments import Turn
 from evenflow.testing._diagram import Diagram, Names, draw, parse
 from evenflow.testing._record import Recording, record
 
@@ -36,6 +37,7 @@ def marbles(drawing: str, /, *, tick: float = 1.0, error: Exception | None = Non
     Without ``|`` and ``#``, the stream goes on for ever. Spaces line drawings up.
     Any other character is an event: the value of that name, or the character itself if no values are given at all.
     An event that is due waits until it is read, so a slow reader gets it late and loses none.
+    In virtual time, of several drawings with something in one tick the one goes first that was started first.
     Each start of the stream (``repeat``, ``retry``) starts the drawing anew. Buffers nothing, needs no task.
 
     Raises:
@@ -62,6 +64,7 @@ class _Marbles(AsyncIterator[Any]):
         self.given = 0
         self.closed = False
         self.start = anyio.current_time()
+        self.turn = Turn()
 
     async def __anext__(self) -> Any:
         if self.given < len(self.diagram.events) and not self.closed:
@@ -69,16 +72,18 @@ class _Marbles(AsyncIterator[Any]):
             await self._wait_for(tick)
             self.given += 1
             return event
-        await self._wait_for(0 if self.closed else self.diagram.end)
+        await self._wait_for(self.diagram.end)
         if self.diagram.failed and not self.closed:
             raise self.error or MarbleError("#")
         raise StopAsyncIteration
 
     async def _wait_for(self, tick: int | None) -> None:
-        if tick is None:
+        if self.closed:
+            await anyio.lowlevel.checkpoint()
+        elif tick is None:
             await anyio.sleep_forever()
         else:
-            await anyio.sleep_until(self.start + tick * self.tick)
+            await self.turn.sleep_until(self.start + tick * self.tick)
 
     def receive_nowait(self) -> Any:
         """Return an event that is due."""

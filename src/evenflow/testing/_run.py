@@ -30,8 +30,8 @@ def run_virtual(
 
     The clock (``anyio.current_time``, ``loop.time``, ``trio.current_time``) begins at 0. As soon as every task waits,
     it jumps to what is due next, so that hours pass in milliseconds, and everything happens in its order.
-    On asyncio this is a ``VirtualLoop``; on trio it is ``MockClock(autojump_threshold=0)``, which also jumps
-    while a thread is running.
+    On asyncio this is a ``VirtualLoop``; on trio it is a clock of the same kind, which also jumps
+    while a thread is running. `docs/reference/streams.md` says what comes first at one moment.
 
     Raises:
         Stuck: every task waits for ever, or ``main`` takes more than ``limit`` virtual seconds.
@@ -61,14 +61,15 @@ def _refuse_a_second_loop() -> None:
 
 def _run_on_trio(main: Callable[[], Coroutine[Any, Any, T]], limit: float) -> T:
     try:
-        trio, trio_testing = import_module("trio"), import_module("trio.testing")
+        trio, ours = import_module("trio"), import_module("evenflow.testing._trio")
     except ImportError:
         raise ImportError(
             "run_virtual(backend='trio') needs trio, which evenflow does not install: pip install trio"
         ) from None
     if not limit > 0:
         raise ValueError(f"limit must be a number of virtual seconds above 0, not {limit!r}")
-    result: T = trio.run(_within, main, limit, clock=trio_testing.MockClock(autojump_threshold=0))
+    clock = ours.JumpingClock()
+    result: T = trio.run(_within, main, limit, clock=clock, instruments=[clock])
     return result
 
 

@@ -138,24 +138,24 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         ("timeout", "exhaust_map", "concat", "retry", "repeat"),
         "what was scheduled first is first: a source's event before the end of a wait or of an inner stream",
-        "either may be first, where both fall in one moment",
+        "the same in virtual time; in real time either may be first, where both fall in one moment",
         "who reads cannot know what is about to come; `debounce`, `sample`, `batches` and `switch_map` do wait for it",
-        "all the others on common ticks; these on ticks of their own",
+        "drawings on common ticks; sources that do not keep time on ticks of their own",
     ),
     Difference(
         ("merge", "flat_map", "zip_latest", "combine_latest"),
         "at one moment, all events of the first source, then all of the second",
-        "in turns, where sources have several events each at one moment",
+        "the same for sources that keep time, in virtual time; otherwise in turns, an event of each, and then an error",
         "backpressure: a source goes on when its event was taken",
-        "with one event of each source at one moment",
+        "drawings on common ticks; sources that do not keep time with one event of each at one moment, "
+        "and `flat_map` of streams that give one thing in a turn",
     ),
     Difference(
-        ("merge", "flat_map"),
-        "the first stream to give an event and an error at one moment is the last to give anything",
-        "what other streams give at that moment may come between its event and its error",
-        "backpressure: a stream goes on, here to its error, when its event was taken",
-        "`flat_map` of streams that give one thing in a turn, all in the one moment; on trio, which wakes the readers of "
-        "one source in any order, only where there are no two",
+        ("with_latest_from", "skip_until"),
+        "a cold source is heard in the order of subscribing, which is the others first in some implementations",
+        "the source first, as it was given first",
+        "one rule for all operators",
+        "hot sources, which reactivex hears in the order in which they were made",
     ),
     # -- RxPY differs from ReactiveX
     Difference(

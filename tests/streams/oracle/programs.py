@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -11,13 +11,16 @@ from reactivex import Observable
 from evenflow.streams import Stream, interval, stream, timer
 from tests.streams.oracle.functions import weigh
 from tests.streams.oracle.table import TABLE, Call, Operator, durations
-from tests.streams.oracle.timelines import Given, Now, Source, Stage, Ticks, World, sources
+from tests.streams.oracle.timelines import Given, Now, Source, Stage, Ticks, World, drawings, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 STREAMING = tuple(operator for operator in TABLE if not operator.sink)
 PATIENT = tuple(operator for operator in STREAMING if operator.patient)
+
+RESTARTING = {"concat", "catch", "retry", "repeat"}
+"""Operators that start a source later, or again: it must be cold on both sides."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,32 @@ def crossings(draw: st.DrawFn, operator: Operator) -> Program:
     inners = (draw(sources(numbers.next(), hot=False, calm=True, ties=True)) for _ in range(operator.inners))
     args = on_the_tick(draw(operator.arguments(True)))
     return Step(operator, args, first, tuple(others), tuple(inners))
+
+
+@st.composite
+def moments(draw: st.DrawFn, operator: Operator, *, hot: bool = False) -> Program:
+    """Draw one operator on drawings with common ticks, bursts and errors.
+
+    What is read from the start only is hot on their side, because that gives the sources their order there.
+    Inner streams are hot, too, if ``hot`` asks for it.
+    """
+    numbers = Numbers()
+    restarts = operator.name in RESTARTING
+
+    def drawing(*, hot: bool) -> Source:
+        return draw(drawings(numbers.next(), hot=hot, calm=operator.waits))
+
+    first, *others = (drawing(hot=not restarts) for _ in range(1 + draw(st.integers(*operator.others))))
+    inners = tuple(drawing(hot=hot) for _ in range(operator.inners))
+    return Step(operator, on_the_tick(draw(operator.arguments(True))), first, tuple(others), inners)
+
+
+def as_drawn(program: Program) -> Program:
+    """Make every source cold, for ours: a drawing that is read from the start says the same as a hot source."""
+    if isinstance(program, Step):
+        source, others = as_drawn(program.source), tuple(map(as_drawn, program.others))
+        return replace(program, source=source, others=others, inners=tuple(map(as_drawn, program.inners)))
+    return replace(program, hot=False) if isinstance(program, Source) else program
 
 
 @st.composite

@@ -50,16 +50,16 @@ class Outcome:
 # -- ours
 
 
-def run_ours(program: Program, backend: Backend = "asyncio", *, nervous: bool = False) -> Outcome:
+def run_ours(program: Program, backend: Backend = "asyncio", *, nervous: bool = False, turns: bool = False) -> Outcome:
     """Run it with a reader that always reads; a ``nervous`` one cancels its reads all the time."""
-    return run_virtual(partial(_ours, program, nervous), backend=backend, limit=1e7)
+    return run_virtual(partial(_ours, program, nervous, turns), backend=backend, limit=1e7)
 
 
-async def _ours(program: Program, nervous: bool) -> Outcome:
+async def _ours(program: Program, nervous: bool, turns: bool) -> Outcome:
     outcome = Outcome()
-    world = World(hot_sources(program))
+    world = World(hot_sources(program), turns=turns)
     async with anyio.create_task_group() as group:
-        group.start_soon(world.run)
+        group.start_soon(world.run, group)
         await anyio.lowlevel.checkpoint()
         work = ours(program, world, lambda: outcome.finished.append(anyio.current_time()))
         with anyio.CancelScope(deadline=HORIZON):
@@ -130,8 +130,10 @@ def run_theirs(program: Program) -> Outcome:
 # -- compared
 
 
-def differs(program: Program, mine: Outcome, their: Outcome) -> str | None:
-    """Return what is different, or None. The order of events at the same time does not count."""
+def differs(program: Program, mine: Outcome, their: Outcome, *, ordered: bool = False) -> str | None:
+    """Return what is different, or None. The order of events at the same time does not count, unless ``ordered``."""
+    if ordered and mine.events != their.events:
+        return "the events"
     if (mine.end, mine.ended) != (their.end, their.ended):
         return "the end"
     if mine.events != their.events and Counter(map(repr, mine.events)) != Counter(map(repr, their.events)):

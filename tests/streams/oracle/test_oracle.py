@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import reactivex as rx
 from hypothesis import assume, given, settings, strategies as st
+from reactivex import Observable, operators as ops
 
 from evenflow.streams import Stream
 from tests.streams.oracle.differences import DIFFERENCES, document, reference
-from tests.streams.oracle.programs import Program, Step, crossings, parts, programs
+from tests.streams.oracle.programs import Program, Step, as_drawn, crossings, moments, parts, programs
 from tests.streams.oracle.running import Backend, differs, run_ours, run_theirs
-from tests.streams.oracle.table import TABLE, Operator
+from tests.streams.oracle.table import TABLE, Call, Operator
 from tests.streams.oracle.timelines import Source
 
 EXAMPLES = int(os.environ.get("EVENFLOW_FUZZ_EXAMPLES", "0"))
@@ -60,7 +64,7 @@ def test_an_operator_means_what_it_means_in_reactivex(operator: Operator) -> Non
 
 
 UNDECIDED = {"timeout", "concat", "exhaust_map", "retry", "repeat"}
-"""For these, the order of events at the same time is not defined; see ``differences``."""
+"""For these, the order of events at the same time is not defined outside virtual time; see ``differences``."""
 
 
 @pytest.mark.parametrize(
@@ -73,6 +77,61 @@ def test_what_happens_at_one_moment_happens_as_in_reactivex(operator: Operator) 
     @given(crossings(operator))
     def check(program: Program) -> None:
         same(program, ties=True)
+
+    check()
+
+
+SEVERAL = [operator for operator in TABLE if operator.others[1] or operator.inners]
+"""The operators with several sources."""
+TIMED = [
+    operator for operator in TABLE if operator.name in {"debounce", "throttle", "sample", "delay", "timeout", "batches"}
+]
+
+
+def all_at_once(operator: Operator) -> Operator:
+    """Compare ``flat_map`` with that of reactivex as it is: with turns, ours reads all of one stream first, too."""
+    if operator.name != "flat_map":
+        return operator
+    if not operator.waits:
+        return replace(operator, theirs=lambda source, call: source.pipe(ops.flat_map(call.inner)))
+
+    def bounded(source: Observable[Any], call: Call) -> Observable[Any]:
+        streams = source.pipe(ops.map(lambda value: rx.defer(lambda _: call.inner(value))))
+        return streams.pipe(ops.merge(max_concurrent=call.args[0]))
+
+    return replace(operator, theirs=bounded)
+
+
+def in_order(program: Program, played: Program, backend: Backend) -> None:
+    """Compare both sides to the last event, and the order of events at one moment, too."""
+    their = run_theirs(program)
+    mine = run_ours(played, backend, turns=True)
+    difference = differs(program, mine, their, ordered=True)
+    assert difference is None, f"different: {difference}\n\n{program!r}\n\n  ours   {mine}\n  theirs {their}"
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("operator", [*SEVERAL, *TIMED, named("retry"), named("repeat"), named("group_by")], ids=ident)
+def test_drawings_on_common_ticks_mean_what_they_mean_in_reactivex(operator: Operator, backend: Backend) -> None:
+    """Drawings with events, ends and errors in the same ticks give the same events in the same order as in reactivex."""
+
+    @examples(20, 0.02)
+    @given(moments(all_at_once(operator)))
+    def check(program: Program) -> None:
+        in_order(program, as_drawn(program), backend)
+
+    check()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("operator", [operator for operator in SEVERAL if operator.inners], ids=ident)
+def test_inner_streams_that_run_all_the_time_take_their_turns(operator: Operator, backend: Backend) -> None:
+    """A stream that runs whether it is read or not, and has something with the source, comes after the source."""
+
+    @examples(20, 0.02)
+    @given(moments(all_at_once(operator), hot=True))
+    def check(program: Program) -> None:
+        in_order(program, program, backend)
 
     check()
 

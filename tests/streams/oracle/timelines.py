@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
+from anyio.abc import TaskGroup
 from hypothesis import strategies as st
 from reactivex import Observable, abc, from_iterable, interval, timer
 from reactivex.disposable import Disposable
@@ -22,6 +23,9 @@ from reactivex.scheduler import ImmediateScheduler
 from reactivex.testing import Recorded, TestScheduler
 from reactivex.testing.coldobservable import ColdObservable
 from reactivex.testing.hotobservable import HotObservable
+
+from evenflow.streams._moments import Turn
+from evenflow.testing import marbles
 
 TICK = 1_000
 MOST_SOURCES = 12
@@ -32,6 +36,10 @@ HORIZON = 60 * TICK + 0.5
 _chance = random.Random(4)
 LATE = [[_chance.randrange(1, 400) for _ in range(MOST_EVENTS + 2)] for _ in range(MOST_SOURCES)]
 """How many seconds an event of a source comes after its tick."""
+
+
+LETTERS = "abcdefg"
+"""What the values 0 to 6 are drawn as."""
 
 
 class Boom(Exception):
@@ -76,6 +84,18 @@ class Source:
             notes.append(Recorded(self.end, OnError(Boom(self.error)) if self.error else OnCompleted()))
         return notes
 
+    def drawing(self) -> str:
+        """Return the timeline as ``marbles`` takes it: a character for each tick, and letters for the values."""
+        columns = [""] * (max((time for time, _ in self.notes_of_end()), default=0) // TICK + 1)
+        for time, mark in self.notes_of_end():
+            columns[time // TICK] += mark
+        return "".join(f"({column})" if len(column) > 1 else column or "-" for column in columns)
+
+    def notes_of_end(self) -> list[tuple[int, str]]:
+        """Return the events and the end, each as its time and its character."""
+        events = [(time, LETTERS[value]) for time, value in self.events]
+        return events if self.end is None else [*events, (self.end, "#" if self.error else "|")]
+
 
 @dataclass(frozen=True)
 class Now:
@@ -119,6 +139,22 @@ def sources(draw: st.DrawFn, number: int, *, calm: bool = False, hot: bool | Non
     return Source(number, is_hot, tuple(events), at, f"source {number}" if kind == "error" else None)
 
 
+@st.composite
+def drawings(draw: st.DrawFn, number: int, *, hot: bool, calm: bool = False) -> Source:
+    """Draw a timeline on the ticks of the clock, with several events in some ticks, and an error unless it is ``calm``."""
+    gaps = draw(st.lists(st.sampled_from([1, 1, 1, 2, 2, 3, 0]), max_size=MOST_EVENTS))
+    tick = 1
+    events: list[tuple[int, int]] = []
+    for gap in gaps:
+        tick += gap
+        events.append((tick * TICK, draw(st.integers(0, 6))))
+    kind = draw(st.sampled_from(["end", "end", "end" if calm else "error", "never"]))
+    if kind == "never":
+        return Source(number, hot, tuple(events), None)
+    end = (tick + draw(st.integers(0, 2))) * TICK
+    return Source(number, hot, tuple(events), end, f"source {number}" if kind == "error" else None)
+
+
 @dataclass
 class Start:
     """A source was started at this time. A ``brief`` start was left at the same time."""
@@ -132,22 +168,36 @@ class Start:
 
 
 class World:
-    """Runs our timelines. Hot ones are pushed at their times, source by source."""
+    """Runs our timelines. Hot ones are pushed at their times, source by source.
 
-    def __init__(self, hot: list[Source]) -> None:
+    With ``turns`` what one source pushes has its whole effect before the next pushes; cold ones are ``marbles`` then.
+    """
+
+    def __init__(self, hot: list[Source], *, turns: bool = False) -> None:
+        self.turns = turns
         self.hot = sorted(hot, key=lambda source: source.number)
         self.listening: dict[int, list[Hearer]] = {source.number: [] for source in hot}
         self.running: dict[AsyncIterator[int], Start] = {}
         self.starts: list[Start] = []
 
-    async def run(self) -> None:
+    async def run(self, group: TaskGroup) -> None:
         """Push every event at its time."""
+        if self.turns:
+            for source in self.hot:
+                group.start_soon(self.run_one, source, Turn())
+            return
         times = {time for source in self.hot for time, _ in source.events}
         times |= {source.end for source in self.hot if source.end is not None}
         for now in sorted(times):
             await anyio.sleep_until(now)
             for source in self.hot:
                 self.happen(source, now)
+
+    async def run_one(self, source: Source, turn: Turn) -> None:
+        """Push every event of one source when it is its turn."""
+        for now in sorted({time for time, _ in source.notes_of_end()}):
+            await turn.sleep_until(now)
+            self.happen(source, now)
 
     def happen(self, source: Source, now: int) -> None:
         """Push what one source has at this time."""
@@ -159,7 +209,8 @@ class World:
 
     def start(self, source: Source) -> AsyncIterator[int]:
         """Start reading a source."""
-        reader = Hearer(self, source) if source.hot else Player(self, source)
+        cold = Marbles if self.turns else Player
+        reader = Hearer(self, source) if source.hot else cold(self, source)
         self.running[reader] = start = Start(source.number, round(anyio.current_time()))
         self.starts.append(start)
         return reader
@@ -229,6 +280,24 @@ class Player(AsyncIterator[int]):
 
     async def aclose(self) -> None:
         self.world.stop(self)
+
+
+class Marbles(AsyncIterator[int]):
+    """Reads a cold source, which is made by ``marbles``."""
+
+    def __init__(self, world: World, source: Source) -> None:
+        self.world = world
+        error = Boom(source.error) if source.error else None
+        values = {letter: value for value, letter in enumerate(LETTERS)}
+        self.stream = marbles(source.drawing(), tick=TICK, error=error, **values)
+        self.reader = aiter(self.stream)
+
+    async def __anext__(self) -> int:
+        return await anext(self.reader)
+
+    async def aclose(self) -> None:
+        self.world.stop(self)
+        await self.stream.aclose()
 
 
 # -- theirs
