@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
+import pydoc
+import rlcompleter
 import threading
 import warnings
 from decimal import Decimal
+from itertools import count, takewhile
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 from unittest.mock import create_autospec
 
@@ -310,6 +314,70 @@ def test_a_misspelled_field_is_an_attribute_error_that_helps() -> None:
     assert not hasattr(OrderPlaced, "__nothing__")
     assert not hasattr(OrderPlaced, "_nothing")
     assert not hasattr(Event, "anything")
+
+
+class Described(OrderPlaced):
+    weight: int = Field(description="in grams")
+    region: str = "eu"
+
+
+def completions(text: str) -> list[str]:
+    completer = rlcompleter.Completer({"OrderPlaced": OrderPlaced, "Described": Described})
+    found = (completer.complete(text, number) for number in count())
+    return [name for name in takewhile(bool, found) if name is not None]
+
+
+def test_the_fields_are_in_dir_and_in_completion() -> None:
+    """`OrderPlaced.reg<tab>` finds the field, an inherited one too, and so does a field of a field."""
+    assert {"order_id", "region", "total", "customer", "discount"} <= set(dir(OrderPlaced))
+    assert {"order_id", "weight", "courier"} - set(dir(Described)) == {"courier"}
+    assert {"before", "after"} <= set(dir(Changed[int]))
+    assert "OrderPlaced.region" in completions("OrderPlaced.reg")
+    assert completions("Described.ord") == ["Described.order_id"]
+    assert completions("OrderPlaced.customer.co") == ["OrderPlaced.customer.country"]
+    assert {"country", "age"} <= set(dir(OrderPlaced.customer))
+    assert "country" not in dir(OrderPlaced.region)
+
+
+def test_sphinx_finds_a_field_without_a_default_that_is_none() -> None:
+    """Autodoc lists what is in the class's own `__dict__`, and shows no value of what is a data descriptor."""
+    assert {"order_id", "region", "total"} <= vars(OrderPlaced).keys()
+    assert {"weight", "region"} <= vars(Described).keys()
+    assert "order_id" not in vars(Described)
+    for field in (OrderPlaced.order_id, Described.region):
+        assert inspect.isdatadescriptor(field)
+    assert inspect.getdoc(OrderPlaced.order_id) is None
+    assert inspect.getdoc(Described.weight) == "in grams"
+    assert inspect.getdoc(Described.customer.country) is None
+
+
+def test_a_field_is_no_descriptor_of_the_class_that_keeps_it() -> None:
+    """`key = OrderPlaced.region` in a class body is a plain attribute, which an instance may set."""
+
+    class Holder:
+        key: Any = OrderPlaced.region
+
+    holder = Holder()
+    assert holder.key is OrderPlaced.region
+    holder.key = 3
+    assert holder.key == 3
+
+
+def test_help_lists_the_fields() -> None:
+    """`help(OrderPlaced)` has a line for each, without a value that is none."""
+    lines = pydoc.plain(pydoc.render_doc(Described)).splitlines()
+    for name in ("weight", "region", "order_id"):
+        assert f" |  {name}" in lines
+    assert " |      in grams" in lines
+
+
+def test_an_event_without_a_value_is_an_attribute_error_as_in_pydantic() -> None:
+    """`model_construct` may leave fields out."""
+    event = OrderPlaced.model_construct(region="eu")
+    assert event.region == "eu"
+    assert not hasattr(event, "total")
+    with pytest.raises(AttributeError, match="total"):
+        event.total  # noqa: B018
 
 
 def test_two_classes_with_one_wire_name_may_live_side_by_side() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from evenflow import Event, Subject
 from evenflow._options import BUFFER, ObserveOptions, SubjectOptions, SubscribeOptions
-from evenflow._signatures import Signatures, caller
+from evenflow._signatures import Subject as Signatures, caller
 
 from .contract.kit import both
 
@@ -27,7 +27,7 @@ class Recording(Signatures[Any]):
         self.given = args
         return self
 
-    _subscribe = _observe = _note
+    _subscribe = _observe = _check_wants = _note
 
 
 HERE = __file__

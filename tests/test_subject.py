@@ -37,7 +37,7 @@ NONSENSE: dict[str, tuple[Callable[[Any], object], type[Exception], str]] = {
     "no class": (lambda _: Subject("Note"), TypeError, "is not a class of events"),
     "no buffer": (lambda subject: subject.subscribe(buffer=0), ValueError, "buffer must be at least 1"),
     "an unknown policy": (lambda subject: subject.subscribe(overflow="wait"), ValueError, "'drop_oldest'"),
-    "a class that never comes": (lambda subject: subject.subscribe(Other), ValueError, "ever a Other"),
+    "a class that never comes": (lambda subject: subject.subscribe(Other), ValueError, "ever an Other"),
     "a key that is no key": (lambda subject: subject.subscribe(conflate="n"), TypeError, "conflate must be a field"),
     "no hands": (lambda subject: subject.observe(handle, concurrency=0), ValueError, "concurrency must be at least 1"),
     "no handler": (lambda subject: subject.observe(3), TypeError, "an observer is a function"),

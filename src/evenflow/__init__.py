@@ -39,3 +39,39 @@ from ._statistics import (
 from ._subject import Publisher as Publisher, Source as Source, Subject as Subject
 from ._subscription import Subscription as Subscription
 from .streams._stream import Stream as Stream, interval as interval, stream as stream, timer as timer
+
+__version__ = "0.1.0"
+__all__ = [
+    "Condition",
+    "Deadlock",
+    "DecodeError",
+    "EvenflowError",
+    "Event",
+    "Explanation",
+    "Gap",
+    "LogError",
+    "Observer",
+    "ObserverFailed",
+    "ObserverStatistics",
+    "Overflow",
+    "Publisher",
+    "SlowSubscriber",
+    "Source",
+    "State",
+    "Stream",
+    "Subject",
+    "SubjectClosed",
+    "SubjectStatistics",
+    "Subscription",
+    "SubscriptionStatistics",
+    "Unsupported",
+    "__version__",
+    "fields",
+    "interval",
+    "one_of",
+    "present",
+    "share",
+    "stream",
+    "timer",
+    "when",
+]

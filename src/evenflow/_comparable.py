@@ -8,7 +8,7 @@ and why no class of this file is public.
 
 from __future__ import annotations
 
-from functools import partialmethod
+from functools import cached_property, partialmethod
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from . import _fields
@@ -34,7 +34,16 @@ T = TypeVar("T")
 _CALLABLE: Final = "use a callable: where=lambda event: ..."
 
 
-class FieldRef:
+class _ShownAsData(type):
+    """Lets ``inspect.isdatadescriptor`` take a field for a data descriptor, which it is not.
+
+    Sphinx and ``help`` show ``order_id: int`` for one, and ``order_id: int = OrderPlaced.order_id`` for anything else.
+    """
+
+    __set__ = None
+
+
+class FieldRef(metaclass=_ShownAsData):
     """A field of a class of events, read on the class; never keep it in a set: comparing two fields is refused."""
 
     __slots__ = ("_parts", "_path")
@@ -46,6 +55,9 @@ class FieldRef:
         if name.startswith("_"):
             raise AttributeError(name)
         return FieldRef(self._path.step(name), _fields.members_behind(self._parts, name, shown=str(self._path)))
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *_fields.names_behind(self._parts)]
 
     def __bool__(self) -> bool:
         raise TypeError(f"{self} is a field, not a truth value; compare it, and use & | ~ for `and`, `or`, `not`")
@@ -86,6 +98,8 @@ class FieldRef:
 
 _ARITHMETIC: Final = "add sub mul truediv floordiv mod divmod pow lshift rshift xor matmul"
 _OTHERS: Final = "neg pos abs round int float complex index len iter reversed contains getitem trunc floor ceil"
+# The name in what Python itself says, as in "'field' object is not callable"; a pickle goes by the qualified name.
+FieldRef.__name__ = "field"
 # Set here, and not in the class, because type checkers would hold `==` that makes a condition against object's own.
 for _op, _word in COMPARISONS.items():
     setattr(FieldRef, f"__{_word}__", partialmethod(FieldRef._compared, _op))
@@ -93,6 +107,58 @@ for _word in ("and", "rand", "or", "ror", "invert"):
     setattr(FieldRef, f"__{_word}__", partialmethod(FieldRef._joined, f"__{_word}__"))
 for _word in [*_OTHERS.split(), *_ARITHMETIC.split(), *(f"r{_word}" for _word in _ARITHMETIC.split())]:
     setattr(FieldRef, f"__{_word}__", partialmethod(FieldRef._refused, f"__{_word}__"))
+
+
+def _described(field: FieldRef) -> str | None:
+    return _fields.description(field._path)
+
+
+def computed(cls_name: str, name: str, value: object, /) -> object:
+    """A property or a cached property that refuses to be compared on the class; anything else as it is."""
+    if type(value) is property:
+        made: Any = ComputedProperty(value.fget, value.fset, value.fdel, value.__doc__)
+    elif type(value) is cached_property:
+        made = ComputedCachedProperty(value.func)
+        made.__set_name__(None, name)
+    else:
+        return value
+    made.shown, made.__doc__ = f"{cls_name}.{name}", value.__doc__  # which in 3.11 a subclass's own text would hide
+    return made
+
+
+class ComputedProperty(property):
+    """A property of an event: like any other, but that comparing it on the class is refused."""
+
+    shown: str
+
+    def __repr__(self) -> str:
+        return self.shown
+
+
+class ComputedCachedProperty(cached_property[Any]):
+    """A cached property of an event: like any other, but that comparing it on the class is refused."""
+
+    shown: str
+
+    def __repr__(self) -> str:
+        return self.shown
+
+
+def _refuse_computed(value: ComputedProperty | ComputedCachedProperty, *_: object) -> Any:
+    name = value.shown.rpartition(".")[2]
+    raise TypeError(
+        f"{value.shown} is computed from an event, and a condition compares only what an event holds: its fields; use a"
+        f" callable: where=lambda event: event.{name} ..."
+    )
+
+
+for _kind in (ComputedProperty, ComputedCachedProperty):
+    for _word in (*COMPARISONS.values(), "and", "rand", "or", "ror", "invert", "evenflow_condition"):
+        setattr(_kind, f"__{_word}__", _refuse_computed)
+
+
+# What `help` and Sphinx print below a field; set here, because in the class it would be the class's own text.
+FieldRef.__doc__ = cast("str", property(_described))
 
 
 def path_of(field: object, /) -> Path | None:
@@ -108,6 +174,8 @@ def present(field: T | None, /) -> T:
     Raises:
         TypeError: it is not a field read on a class of events.
     """
+    if isinstance(field, ComputedProperty | ComputedCachedProperty):
+        _refuse_computed(field)
     if not isinstance(field, FieldRef):
         raise TypeError(f"present() takes a field read on a class, as in OrderPlaced.discount, not {field!r}")
     return cast("T", FieldRef(field._path.marked(), _fields.without_none(field._parts)))
@@ -128,6 +196,8 @@ def one_of(field: object, /, *values: object) -> Condition:
         TypeError: the first argument is not a field read on a class of events, or the field cannot hold a value.
         ValueError: there are no values.
     """
+    if isinstance(field, ComputedProperty | ComputedCachedProperty):
+        _refuse_computed(field)
     if not isinstance(field, FieldRef):
         raise TypeError(f"one_of() takes a field read on a class, as in OrderPlaced.region, not {field!r}")
     if not values:

@@ -33,18 +33,18 @@ class Condition:
         TypeError: it stands where Python needs a truth value (``and``, ``or``, ``not``, ``if``).
     """
 
-    __slots__ = ("_key", "owners")
-    bracketed = False
+    __slots__ = ("_key", "_owners")
+    _bracketed = False
 
     def __init__(self, owners: tuple[type, ...], *key: object) -> None:
-        self.owners: tuple[type, ...] = owners
+        self._owners: tuple[type, ...] = owners
         self._key = key
 
     def __call__(self, event: object, /) -> bool:
         """Whether it holds for this event."""
-        return isinstance(event, self.owners) and self.holds(event)
+        return isinstance(event, self._owners) and self._holds(event)
 
-    def holds(self, event: object, /) -> bool:
+    def _holds(self, event: object, /) -> bool:
         """Whether it holds, without asking whether the event is of one of its ``owners``."""
         raise NotImplementedError
 
@@ -65,9 +65,17 @@ class Condition:
 
     def __bool__(self) -> bool:
         raise TypeError(
-            f"{self} is a condition, not a truth value; use & | ~ for `and`, `or`, `not`, each side in brackets, "
-            "two comparisons for a chained one, and call it with an event to ask it"
+            f"{self} is a condition, not a truth value; {self._hint()}use & | ~ for `and`, `or`, `not`, each side in "
+            "brackets, two comparisons for a chained one, and call it with an event to ask it"
         )
+
+    def _hint(self) -> str:
+        """The way out that only this kind of condition has."""
+        return ""
+
+    def __dir__(self) -> list[str]:
+        # What a condition is made of is read by the index, and is no part of what users rely on.
+        return [name for name in super().__dir__() if name.startswith("_")]
 
     def __eq__(self, other: object, /) -> bool:
         if not isinstance(other, Condition):
@@ -78,7 +86,7 @@ class Condition:
         try:
             return hash((type(self), self._key))
         except TypeError:  # a value of the condition cannot be hashed
-            return hash((type(self), self.owners))
+            return hash((type(self), self._owners))
 
 
 def _shown(value: object) -> str:
@@ -89,7 +97,7 @@ def _shown(value: object) -> str:
 
 def _inside(condition: Condition) -> str:
     """The text of a condition inside another one."""
-    return f"({condition})" if condition.bracketed else str(condition)
+    return f"({condition})" if condition._bracketed else str(condition)
 
 
 class _OfField(Condition):
@@ -103,7 +111,7 @@ class _OfField(Condition):
         super().__init__((path.owner,), path, *key)
         self.path = path
 
-    def holds(self, event: object, /) -> bool:
+    def _holds(self, event: object, /) -> bool:
         if not isinstance(event, self.path.owner):
             return False
         found = self.path.read(event)
@@ -118,13 +126,17 @@ class Comparison(_OfField):
     """A field compared with a value."""
 
     __slots__ = ("_compare", "op", "value")
-    bracketed = True
+    _bracketed = True
 
     def __init__(self, path: Path, op: str, value: object, /) -> None:
         super().__init__(path, op, type(value), value)
         self.op = op
         self.value = value
         self._compare: Callable[[object, object], object] = getattr(operator, COMPARISONS[op])
+
+    def _hint(self) -> str:
+        # `region in [...]` asks `==` with each item, and then for the truth of the answer.
+        return f"for `{self.path} in [...]` write one_of({self.path}, ...); " if self.op == "==" else ""
 
     def accepts(self, found: object, /) -> bool:
         try:
@@ -170,7 +182,7 @@ class _Joined(Condition):
     """Conditions joined by one sign; ``(a & b) & c`` has three parts, not two."""
 
     __slots__ = ("parts",)
-    bracketed = True
+    _bracketed = True
     sign: str
     decide: Callable[[Iterable[bool]], bool]
 
@@ -178,11 +190,11 @@ class _Joined(Condition):
         flat: list[Condition] = []
         for part in parts:
             flat.extend(part.parts if isinstance(part, _Joined) and part.sign == self.sign else (part,))
-        super().__init__(tuple(dict.fromkeys(owner for part in flat for owner in part.owners)), *flat)
+        super().__init__(tuple(dict.fromkeys(owner for part in flat for owner in part._owners)), *flat)
         self.parts: tuple[Condition, ...] = tuple(flat)
 
-    def holds(self, event: object, /) -> bool:
-        return self.decide(part.holds(event) for part in self.parts)
+    def _holds(self, event: object, /) -> bool:
+        return self.decide(part._holds(event) for part in self.parts)
 
     def __repr__(self) -> str:
         return f" {self.sign} ".join(map(_inside, self.parts))
@@ -208,17 +220,22 @@ class Not(Condition):
     __slots__ = ("part",)
 
     def __init__(self, part: Condition, /) -> None:
-        super().__init__(part.owners, part)
+        super().__init__(part._owners, part)
         self.part = part
 
     def __invert__(self) -> Condition:
         return self.part
 
-    def holds(self, event: object, /) -> bool:
-        return not self.part.holds(event)
+    def _holds(self, event: object, /) -> bool:
+        return not self.part._holds(event)
 
     def __repr__(self) -> str:
         return f"~{_inside(self.part)}"
+
+
+# The name in what Python itself says of a wrong use; a pickle goes by the qualified name.
+for _kind in (Comparison, OneOf, Truth, All, Either, Not):
+    _kind.__name__ = Condition.__name__
 
 
 def condition_in(value: object, taker: str, /) -> Condition | None:

@@ -18,10 +18,9 @@ from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from anyio import WouldBlock
 from anyio.lowlevel import checkpoint
 
-from ._errors import SubjectClosed
+from ._errors import SubjectClosed, no_room
 from ._fairness import DELIVERIES_A_TURN, GIVEN
 from ._gate import Gate, Waiter
 from ._waiting import Waiting
@@ -187,7 +186,7 @@ class Delivery(Generic[E]):
         targets = self._find(event)
         if targets.blocked:
             self._become_idle()
-            raise WouldBlock
+            raise no_room(self._name, [mailbox.name for mailbox in targets.blocked])
         return self._commit(event, targets, claim)
 
     async def publish_many(self, events: tuple[E, ...]) -> int:

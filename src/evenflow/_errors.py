@@ -6,7 +6,12 @@ A wrong argument is a ``TypeError`` or a ``ValueError``.
 
 from __future__ import annotations
 
-from anyio import ClosedResourceError
+from typing import TYPE_CHECKING
+
+from anyio import ClosedResourceError, EndOfStream, WouldBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class EvenflowError(Exception):
@@ -51,3 +56,29 @@ class LogError(EvenflowError):
 
 class DecodeError(EvenflowError):
     """Bytes from outside the process are not an event."""
+
+
+def ended(kind: type[BaseException], name: str, /) -> BaseException:
+    """What a reader of a subscription gets after its last event: an exception of its own, which says what has ended."""
+    if issubclass(kind, EndOfStream):
+        return kind(f"{name} has ended: what it was subscribed to was closed, and everything before that was delivered")
+    return kind(f"{name} was closed: what it had not delivered was discarded; subscribe again to get further events")
+
+
+def chain_closed() -> ClosedResourceError:
+    """What a reader of a chain of operators gets once that was closed."""
+    return ClosedResourceError("this stream was closed, and its sources with it; make it anew to read again")
+
+
+def nothing_yet(name: str, /) -> WouldBlock:
+    """What a read that must not wait raises while nothing is there."""
+    return WouldBlock(f"{name} has nothing to read now; 'await receive()' waits for the next event")
+
+
+def no_room(name: str, full: Sequence[str], /) -> WouldBlock:
+    """What a publish that must not wait raises, with the names of the subscriptions that it would wait for."""
+    more = f" (and {len(full) - 1} more)" if len(full) > 1 else ""
+    return WouldBlock(
+        f"nobody got the event of {name}: {min(full)}{more} wants it and is full; 'await publish' waits for room,"
+        " and an overflow other than 'block' never makes a publisher wait"
+    )

@@ -5,7 +5,9 @@ Rule 2: while a class is being made, the fields of its parents cannot be read on
         that a redeclared field hides an attribute, and would take the field of the parent as its default.
 Rule 3: a field that hides an attribute of ``Event``, an unknown class keyword and an event that is not frozen
         are refused when the class is made.
-Rule 4: type checkers see pydantic's own metaclass. Ours would conflict with other metaclasses in users' files,
+Rule 4: the class has an entry for each field, so that ``dir``, completion and Sphinx find it there. The entry has no
+        value: the metaclass gives it on the class, and the event's own ``__dict__`` on an event.
+Rule 5: type checkers see pydantic's own metaclass. Ours would conflict with other metaclasses in users' files,
         and its ``__getattr__`` would hide misspelled fields from them.
 """
 
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from ._comparable import FieldRef
+from ._comparable import FieldRef, computed
 from ._fields import Path, members_of
 
 if sys.version_info >= (3, 14):
@@ -48,6 +50,19 @@ def _refuse_hidden_attributes(cls_name: str, bases: tuple[type, ...], namespace:
                 f"the field {field!r} of {cls_name} would hide an attribute of Event; give it another name, "
                 f"as in `{field}_: ... = Field(alias={field!r})`"
             )
+
+
+class FieldEntry:
+    """What stands in the ``__dict__`` of a class of events for each of its fields; reading it finds nothing."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str, /) -> None:
+        self._name = name
+
+    def __get__(self, event: object, cls: type, /) -> object:
+        # Python then asks `__getattr__`: that of the metaclass for the class, pydantic's own for an event.
+        raise AttributeError(f"{cls.__name__} has no value for {self._name!r}")
 
 
 def _annotations(namespace: dict[str, Any]) -> Mapping[str, Any]:
@@ -96,6 +111,11 @@ else:
                 )
             cls.__evenflow_name__ = cls_name if name is None else name
             cls.__evenflow_fields__ = {}
+            for field in cls.__pydantic_fields__.keys() & _annotations(namespace).keys():
+                setattr(cls, field, FieldEntry(field))
+            for word, value in [(word, cls.__dict__.get(word)) for word in namespace]:
+                if (refusing := computed(cls_name, word, value)) is not value:
+                    setattr(cls, word, refusing)
             return cls
 
         def __getattr__(cls, name):

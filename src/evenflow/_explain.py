@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ._conditions import All, Comparison, Condition, Either, Not, OneOf, Truth
-from ._routing import wanted
+from ._routing import names, wanted, with_article
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ._fields import Path
     from ._routing import Interest, Target
 
@@ -54,21 +52,21 @@ def _answer(interest: Interest, event: object, target: Target) -> tuple[bool, st
     try:
         said = wanted(interest, event, target)
         if interest.wants and not isinstance(event, interest.wants):
-            return said, f"it is {_a(type(event))}, wanted {_names(interest.wants)}"
+            return said, _stranger(event, "wanted", interest.wants)
         if condition is not None:
-            if isinstance(event, condition.owners):
+            if isinstance(event, condition._owners):
                 return said, _because(condition, event, said=said)
-            return said, f"it is {_a(type(event))}, and the condition speaks of {_names(condition.owners)}"
+            return said, _stranger(event, "and the condition speaks of", condition._owners)
     except Exception as error:  # noqa: BLE001 -- users' code may raise anything, and that is the answer
         return False, f"{source} raised {type(error).__name__}: {error}; that ends the subscription"
     verdict = f"its callable says {'yes' if said else 'no'}"
-    return said, verdict if interest.asks else f"every {_names(interest.wants) or 'event'} is wanted"
+    return said, verdict if interest.asks else f"every {' or '.join(names(interest.wants)) or 'event'} is wanted"
 
 
 def _because(condition: Condition, event: object, *, said: bool) -> str:
     """Why a condition holds or does not: only the parts that decide it are named."""
     if isinstance(condition, (All, Either)):
-        deciding = (part for part in condition.parts if part.holds(event) is said)
+        deciding = (part for part in condition.parts if part._holds(event) is said)
         return " and ".join(dict.fromkeys(_because(part, event, said=said) for part in deciding))
     if isinstance(condition, Not) and isinstance(condition.part, (All, Either, Not)):
         return f"{_because(condition.part, event, said=not said)}, but ~ wants the opposite"
@@ -80,7 +78,7 @@ def _because(condition: Condition, event: object, *, said: bool) -> str:
 def _what_is(path: Path, event: object) -> str:
     """What the event has at this path, or where the path ends at a None."""
     if not isinstance(event, path.owner):
-        return f"it is {_a(type(event))} and has no {path}"
+        return f"it is {with_article(type(event).__name__)} and has no {path}"
     value = event
     for position, name in enumerate(path.names):
         if value is None:
@@ -97,9 +95,6 @@ def _wish(leaf: Comparison | OneOf | Truth) -> str:
     return {"==": "", "!=": "anything but "}.get(leaf.op, f"{leaf.op} ") + _brief.repr(leaf.value)
 
 
-def _names(classes: Iterable[type]) -> str:
-    return " or ".join(cls.__name__ for cls in classes)
-
-
-def _a(cls: type) -> str:
-    return f"{'an' if cls.__name__[:1] in 'AEIOU' else 'a'} {cls.__name__}"
+def _stranger(event: object, relation: str, classes: tuple[type, ...]) -> str:
+    kind = type(event)
+    return f"it is {with_article(names([kind], *classes)[0])}, {relation} {' or '.join(names(classes, kind))}"

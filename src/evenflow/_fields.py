@@ -138,6 +138,18 @@ def members_behind(parts: tuple[Any, ...], name: str, /, *, shown: str) -> tuple
     return tuple(found) or (Any,)
 
 
+def names_behind(parts: tuple[Any, ...], /) -> list[str]:
+    """The names of the fields that the values of a field have."""
+    classes = (get_origin(part) or part for part in parts)
+    return [name for cls in classes if isinstance(cls, type) for name in fields_of(cls) or ()]
+
+
+def description(path: Path, /) -> str | None:
+    """What was said of a field of an event: ``Field(description="in cents")``."""
+    owner: Any = path.owner
+    return owner.model_fields[path.names[0]].description if len(path.names) == 1 else None
+
+
 def can_hold(parts: tuple[Any, ...], value: object, /, *, ordering: bool = False) -> bool:
     """Whether a field with these ``members`` can hold the value; with ``ordering``, any value of its type."""
     return type(value) in parts or any(_member_can_hold(part, value, ordering=ordering) for part in parts)

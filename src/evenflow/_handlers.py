@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from inspect import Parameter, isasyncgenfunction, isgeneratorfunction, signature, unwrap
+from inspect import Parameter, isasyncgenfunction, isfunction, isgeneratorfunction, signature, unwrap
 from types import CodeType
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from ._routing import classes_in
+from ._routing import classes_in, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,35 @@ def written_at(handler: Any) -> tuple[str, int]:
     return (code.co_filename, code.co_firstlineno) if isinstance(code, CodeType) else ("", 0)
 
 
+def refuse_class_method(handler: Any) -> None:
+    """Refuse what ``@observer`` finds above a ``@classmethod``, which cannot be called.
+
+    Raises:
+        TypeError: it is one.
+    """
+    if isinstance(handler, classmethod):
+        name = _shown(handler)
+        raise TypeError(
+            f"{name} is a classmethod, which has no class to be called with yet; observe it after the class:"
+            f" subject.observe({name})"
+        )
+
+
+def _shown(handler: Any) -> str:
+    """The name of a handler for a message."""
+    return str(getattr(handler, "__qualname__", None) or repr(handler))
+
+
+def _refuse_method(handler: Any, first: str) -> None:
+    """Refuse a function of a class body: it would be called without its ``self``."""
+    owner, _, name = _shown(handler).rpartition(".")
+    if isfunction(handler) and first in ("self", "cls") and owner and not owner.endswith("<locals>"):
+        raise TypeError(
+            f"{_shown(handler)} is a method, and would be called without its {first}; observe it where there is one, as"
+            f" in __init__: subject.observe(self.{name}, OrderPlaced)"
+        )
+
+
 def wants_of_handler(handler: Callable[..., object]) -> object:
     """What a handler's first parameter is annotated with; None where nothing is said.
 
@@ -31,15 +60,21 @@ def wants_of_handler(handler: Callable[..., object]) -> object:
     if not callable(handler):
         raise TypeError(f"an observer is a function that takes an event, not {handler!r}")
     if isgeneratorfunction(handler) or isasyncgenfunction(handler):
-        raise TypeError(f"{handler!r} is a generator, which does nothing when it is called; an observer has no yield")
+        raise TypeError(
+            f"{_shown(handler)} is a generator, which does nothing when it is called; an observer has no yield"
+        )
     try:
         taken = signature(handler)
     except (TypeError, ValueError):  # some builtins do not say
         return None
+    _refuse_method(handler, next(iter(taken.parameters), ""))
     try:
         taken.bind(None)
     except TypeError as error:
-        raise TypeError(f"{handler!r} cannot be called with one event, as an observer is: {error}") from None
+        raise TypeError(
+            f"{_shown(handler)}{taken} cannot be called with one event, as an observer is: {error}; give the rest"
+            " a default, or use functools.partial"
+        ) from None
     first = next(iter(taken.parameters.values()))
     if first.annotation is Parameter.empty:
         return None
@@ -52,8 +87,8 @@ def wants_of_handler(handler: Callable[..., object]) -> object:
         return get_type_hints(function)[first.name]
     except (NameError, AttributeError, KeyError) as error:
         raise TypeError(
-            f"the annotation {first.annotation!r} of {handler!r} cannot be read ({error}); name what it wants instead:"
-            " @subject.observer(OrderPlaced)"
+            f"the annotation {first.annotation!r} of {_shown(handler)} cannot be read ({error}); name what it"
+            " wants instead: @subject.observer(OrderPlaced)"
         ) from error
 
 
@@ -68,9 +103,9 @@ def refuse_other_annotation(handler: Any, wants: tuple[Any, ...], annotated: Any
         issubclass(object, takes)
     except TypeError:  # not a class that can be asked: a type variable, Any, a Protocol with attributes
         return
-    strangers = [want.__name__ for want in classes_in(*wants) if not issubclass(want, takes)]
+    strangers = names((want for want in classes_in(*wants) if not issubclass(want, takes)), *takes)
     if strangers:
         raise TypeError(
-            f"{getattr(handler, '__qualname__', handler)} takes {' | '.join(c.__name__ for c in takes)},"
+            f"{_shown(handler)} takes {' | '.join(names(takes, *classes_in(*wants)))},"
             f" and {', '.join(strangers)} is none; name what it takes, or annotate what it gets"
         )

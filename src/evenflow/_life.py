@@ -86,7 +86,7 @@ class Life(Generic[E]):
         overflow: Overflow,
         gaps: bool = False,
         carries: bool = False,
-        replay: bool = False,
+        replay: bool | int = False,
         name: str | None = None,
         created_at: tuple[str, int],
     ) -> Mailbox:
@@ -106,15 +106,15 @@ class Life(Generic[E]):
         )
         kept = self.delivery.ask(self.history.events) if replay and self.history is not None else []
         if self.is_closed:
-            self._give_replay(mailbox, interest, kept)
+            self._give_replay(mailbox, interest, kept, replay)
             mailbox.finish(self.end)
         else:
             self.members.add(mailbox, interest)
-            self._give_replay(mailbox, interest, kept)
+            self._give_replay(mailbox, interest, kept, replay)
         return mailbox
 
-    def _give_replay(self, mailbox: Mailbox, interest: Interest, kept: list[Any]) -> None:
-        """Give it those of the kept events that it wants."""
+    def _give_replay(self, mailbox: Mailbox, interest: Interest, kept: list[Any], replay: bool | int) -> None:
+        """Give it those of the kept events that it wants, as many of the last as it asks for."""
         if not kept:
             return
         try:
@@ -125,7 +125,7 @@ class Life(Generic[E]):
         except BaseException as error:  # noqa: ASYNC103, BLE001 -- what `where` raises ends the subscription
             self._finish(mailbox, error)
         else:
-            mailbox.buffer.give_replay(events)
+            mailbox.buffer.give_replay(events if replay is True else events[-replay:])
 
     def detach(self, mailbox: Mailbox) -> None:
         """Close a subscription: what is buffered is discarded."""

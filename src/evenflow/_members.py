@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from ._buffer import hashed
 from ._events import Event
-from ._routing import Interest, Route, Router
+from ._routing import Interest, Route, Router, refused_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -171,10 +171,7 @@ class Members(Generic[E]):
     def check_type(self, event: object) -> None:
         """Refuse, with a ``TypeError``, what is none of the subject's classes."""
         if not isinstance(event, self._types):
-            names = " | ".join(cls.__name__ for cls in self._types)
-            raise TypeError(
-                f"{self._name} takes {names}, not {event!r}, which is a {type(event).__name__}; nobody got it"
-            )
+            raise TypeError(refused_event(self._name, self._types, event))
 
     def find(self, event: object, published: int) -> Targets:
         """The subscriptions that want the event, before which ``published`` others were; asks users' functions once."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, Typed
 from ._comparable import path_of
 from ._fields import fields_of
 from ._mailbox import Overflow
-from ._routing import is_async
+from ._routing import is_async, names
 
 if TYPE_CHECKING:
     from ._conditions import Condition
@@ -51,7 +51,7 @@ class ObserveOptions(_ReaderOptions[W], Generic[W], total=False):
 class SubscribeOptions(_ReaderOptions[W], Generic[W], total=False):
     """Keyword arguments of ``Subject.subscribe``."""
 
-    replay: bool
+    replay: bool | int
 
 
 class SubjectOptions(TypedDict, Generic[W], total=False):
@@ -83,7 +83,18 @@ def whole(value: object, name: str, least: int, hint: str = "") -> int:
 
 def checked_buffer(buffer: object) -> int:
     """How many events a buffer holds."""
+    if buffer is None:
+        raise TypeError(
+            "buffer must be a whole number, not None: every buffer is bounded; for a large one write 10_000"
+        )
     return whole(buffer, "buffer", 1, "; to keep only the newest event use buffer=1, overflow='drop_oldest', or State")
+
+
+def checked_replay(replay: object) -> bool | int:
+    """How many of the kept events a subscription gets at most; True for all of them."""
+    if isinstance(replay, bool):
+        return replay
+    return whole(replay, "replay", 0, "; True is all that the subject keeps, False is none")
 
 
 def checked_overflow(overflow: object, *, conflated: bool, may_block: bool = True) -> Overflow:
@@ -136,7 +147,7 @@ def checked_key(key: Any, name: str, classes: tuple[type, ...] = ()) -> Callable
     if key is None:
         return None
     if (path := path_of(key)) is not None:
-        if strangers := [cls.__name__ for cls in classes if _never_has(cls, path)]:
+        if strangers := names((cls for cls in classes if _never_has(cls, path)), path.owner):
             raise ValueError(
                 f"{name}={path} is no field of {', '.join(strangers)}; "
                 "name only classes that have it, or give a callable that knows the key of each"

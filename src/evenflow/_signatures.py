@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, overload
 
-from ._handlers import refuse_other_annotation, wants_of_handler
+from ._handlers import refuse_class_method, refuse_other_annotation, wants_of_handler
 from ._options import BUFFER, Key, ObserveOptions as O, SubscribeOptions as S, Where
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ T2 = TypeVar("T2")
 T3 = TypeVar("T3")
 T4 = TypeVar("T4")
 W = TypeVar("W")
-H = TypeVar("H", bound=Callable[..., object])
+H = TypeVar("H", bound=Callable[[Any], object])
 
 
-class Signatures(Generic[E]):
-    """What can be written with a subject."""
+class Subject(Generic[E]):
+    """What can be written with a subject: named like one, because Python and checkers name it in what they say."""
 
     @overload
     def subscribe(self, /, *, gaps: No = False, **o: Unpack[S[E]]) -> Subscription[E]: ...
@@ -89,7 +89,7 @@ class Signatures(Generic[E]):
         buffer: int = BUFFER,
         overflow: Overflow | None = None,
         conflate: Key[Any] | None = None,
-        replay: bool = True,
+        replay: bool | int = True,
         gaps: bool = False,
         name: str | None = None,
     ) -> Subscription[Any]:
@@ -106,7 +106,7 @@ class Signatures(Generic[E]):
                 dropped (``"drop_oldest"``, the default with ``conflate``), the newest is (``"drop_newest"``), or the
                 subscriber is disconnected (``"disconnect"``).
             conflate: an event replaces a buffered one of the same key: a field, or a callable.
-            replay: whether to get first what the subject keeps.
+            replay: whether to get first what the subject keeps, or at most how many of it, the last ones.
             gaps: whether a ``Gap`` stands where events were dropped.
             name: for logs, statistics and errors.
 
@@ -218,13 +218,17 @@ class Signatures(Generic[E]):
         Raises:
             TypeError: bare, and the function's parameter is not annotated with what it wants; else as ``observe``.
         """
+        for want in wants:
+            refuse_class_method(want)
         if len(wants) == 1 and not options and callable(wants[0]) and not is_want(wants[0]):
             return observe_annotated(self.observe, wants[0], (), {})
+        self._check_wants(wants)
         return partial(observe_annotated, self.observe, wants=wants, options=options)
 
     if TYPE_CHECKING:  # what a subject does with it
 
         def _subscribe(self, *args: Any, **options: Any) -> Subscription[Any]: ...
+        def _check_wants(self, wants: tuple[Any, ...]) -> None: ...
         def _observe(self, *args: Any, **options: Any) -> Observer: ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from ._errors import SubjectClosed
 from ._life import Life
 from ._mailbox import UserFunctions
 from ._options import STALL_AFTER, checked_name
@@ -60,13 +61,17 @@ class State(Generic[V]):
             RuntimeError: called from another thread.
         """
         self._life.binding.check()
-        self._life.delivery.check_open()
+        self._check_open()
         if value is self._value or bool(value == self._value):
             return
         self._value = value
         self._untold.append(value)
         if len(self._untold) == 1:
             self._tell()
+
+    def _check_open(self) -> None:
+        if self._life.is_closed:
+            raise SubjectClosed(f"{self._life.name} is closed: its value changes no more; make a new State")
 
     def _tell(self) -> None:
         """Tell everybody of each value, in the order in which they were set."""
@@ -83,7 +88,9 @@ class State(Generic[V]):
         Raises: as for ``set``; then ``fn`` was not called.
         """
         self._life.binding.check()
-        self._life.delivery.check_open()
+        self._check_open()
+        if not callable(fn):
+            raise TypeError(f"update takes a function of the value, not {fn!r}; set() takes a value")
         self.set(fn(self._value))
         return self._value
 
@@ -103,10 +110,15 @@ class State(Generic[V]):
         Cancelling gives up.
 
         Raises:
-            TypeError: ``predicate`` returned what must be awaited.
+            TypeError: ``predicate`` is no function, or returned what must be awaited.
             RuntimeError: called from another thread, or from a second live loop.
             anyio.EndOfStream: the state was closed first.
         """
+        if not callable(predicate):
+            raise TypeError(
+                f"wait_for takes a function of the value, not {predicate!r}; to wait for this value use"
+                f" wait_for(lambda value: value == {predicate!r})"
+            )
         life = self._life
         life.check()
         functions = UserFunctions(where=predicate)

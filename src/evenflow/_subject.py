@@ -24,11 +24,12 @@ from ._options import (
     checked_key,
     checked_name,
     checked_overflow,
+    checked_replay,
     checked_seconds,
     whole,
 )
-from ._routing import classes_in
-from ._signatures import Signatures
+from ._routing import classes_in, names
+from ._signatures import Subject as Signatures
 from ._statistics import SubjectStatistics
 from ._subscription import Subscription
 from ._supervisor import Supervisor
@@ -234,7 +235,7 @@ class Subject(Signatures[E], Generic[E]):
         buffer: int,
         overflow: Any,
         conflate: Any,
-        replay: bool,
+        replay: bool | int,
         gaps: bool,
         name: Any,
         created_at: tuple[str, int],
@@ -252,11 +253,14 @@ class Subject(Signatures[E], Generic[E]):
             capacity=checked_buffer(buffer),
             overflow=checked_overflow(overflow, conflated=key is not None, may_block=self._may_block),
             gaps=bool(gaps),
-            replay=replay,
+            replay=checked_replay(replay),
             name=checked_name(name),
             created_at=created_at,
         )
         return Subscription(life, mailbox, functions, quiet=quiet)
+
+    def _check_wants(self, wants: tuple[Any, ...]) -> None:
+        self._life.members.interest(wants, None)
 
     def _observe(
         self,
@@ -427,7 +431,7 @@ class Subject(Signatures[E], Generic[E]):
         )
 
     def __repr__(self) -> str:
-        takes = " | ".join(cls.__name__ for cls in self._types) or "Event"
+        takes = " | ".join(names(self._types)) or "Event"
         active = self._life.members.active
         state = "closed" if self.is_closed else f"{len(active)} subscriptions"
         full = sum(1 for mailbox in list(active) if mailbox.room() <= 0)

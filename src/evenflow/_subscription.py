@@ -9,11 +9,12 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from weakref import ref
 
-from anyio import EndOfStream, WouldBlock
+from anyio import EndOfStream
 from anyio.lowlevel import checkpoint
 
 from ._backends import NOT_RUNNING
 from ._buffer import Buffer
+from ._errors import ended, nothing_yet
 from ._fairness import DELIVERIES_A_TURN, TAKEN
 from ._mailbox import NOTHING
 from .streams._stream import Stream
@@ -134,7 +135,7 @@ class Subscription(Stream[W_co]):
             return cast("W_co", item)
         if not line.woken:
             self._raise_end(EndOfStream)
-        raise WouldBlock
+        raise nothing_yet(mailbox.name)
 
     async def _next(self, take: Callable[[list[int]], Any], end: type[Exception] = EndOfStream) -> Any:
         """What ``take`` finds, once there is anything and it is this task's turn; at the end raise ``end``."""
@@ -174,7 +175,7 @@ class Subscription(Stream[W_co]):
             return
         if normal is StopAsyncIteration and (end is EndOfStream or isinstance(end, EndOfStream)):
             raise StopAsyncIteration
-        raise end.with_traceback(None) if isinstance(end, BaseException) else end
+        raise end.with_traceback(None) if isinstance(end, BaseException) else ended(end, self._mailbox.name)
 
     def _reading_here(self) -> RunningLoop:
         """Note which task reads; returns the loop that it reads in."""

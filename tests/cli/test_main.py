@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import evenflow
 from evenflow.cli import main
 
 
@@ -62,6 +63,14 @@ def test_the_command_line_and_its_help_need_no_extra() -> None:
     assert "--seconds" in done.stdout
     assert "--rate" in done.stdout
     assert "--out" in done.stdout
+
+
+def test_the_version_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """`evenflow --version` prints what is installed, and needs no command."""
+    with pytest.raises(SystemExit) as done:
+        main(["--version"])
+    assert done.value.code == 0
+    assert capsys.readouterr().out == f"evenflow {evenflow.__version__}\n"
 
 
 def test_python_m_finds_it() -> None:

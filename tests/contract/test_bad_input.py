@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import pytest
+from pydantic import computed_field
 
-from evenflow import Event, State, Subject, one_of
+from evenflow import Event, State, Subject, one_of, present, stream, when
 
 from .kit import Order, Shipped, Tick, both, numbers, take_all
 
@@ -132,6 +134,225 @@ def test_an_observer_whose_wants_contradict_its_annotation_is_refused() -> None:
     def of_shipped(event: Shipped) -> None: ...
 
     refused(lambda: subject.observer(Order)(of_shipped), TypeError, "of_shipped")  # type: ignore[type-var]
+
+
+PUBLISH: list[Callable[[Any, Any], Any]] = [
+    lambda subject, event: subject.publish(event).send(None),
+    lambda subject, event: subject.publish_nowait(event),
+    lambda subject, event: subject.publish_many([event]).send(None),
+    lambda subject, event: subject.explain(event),
+]
+
+
+@pytest.mark.parametrize("publish", PUBLISH)
+def test_the_class_of_an_event_is_no_event(publish: Callable[[Any, Any], Any]) -> None:
+    """`publish(Order)` is answered with `Order(...)`, and a class of another kind with what the subject takes."""
+    subject = Subject(Order, name="shop")
+    said = refused(
+        lambda: publish(subject, Order), TypeError, "shop", "not the class Order itself", "give it Order(...)"
+    )
+    assert "EventMeta" not in said
+    refused(lambda: publish(subject, Shipped), TypeError, "not the class Shipped itself", "give it Order(...)")
+
+
+def namesake() -> Any:
+    class Order(Event):
+        n: int
+
+    return Order
+
+
+def test_where_two_classes_have_one_name_their_modules_are_shown() -> None:
+    """Each message that names both says which is which; where even the modules are the same, the objects differ."""
+    other, another = namesake(), namesake()
+    mine, theirs = f"{Order.__module__}.Order", f"{other.__module__}.namesake.<locals>.Order"
+    subject: Any = Subject(Order, Shipped, name="shop")
+    refused(lambda: subject.publish_nowait(other(n=1)), TypeError, mine, theirs, "| Shipped", "an test", "two classes")
+    refused(lambda: subject.publish_nowait(other), TypeError, mine, theirs)
+    refused(lambda: subject.subscribe(other), ValueError, mine, theirs, "Shipped")
+    refused(lambda: subject.subscribe(where=other.n > 1), ValueError, mine, theirs)
+    refused(lambda: Subject(Order, other).subscribe(Order, where=other.n > 1), ValueError, mine, theirs)
+    refused(
+        lambda: Subject(other).publish_nowait(another(n=1)), TypeError, f"at {id(other):#x}", f"at {id(another):#x}"
+    )
+
+    def of_other(event: other) -> None: ...  # type: ignore[valid-type]
+
+    of_other.__annotations__ = {"event": other}
+    refused(lambda: Subject(Order, other).observer(Order)(of_other), TypeError, mine, theirs)
+    assert mine in repr(Subject(Order, other))
+    assert theirs in repr(Subject(Order, other))
+    both_wanted = Subject(Order, other).subscribe(Order, other)
+    assert mine in repr(both_wanted)
+    both_wanted.close()
+    wanting = Subject(Order, other)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        subscription = wanting.subscribe(Order, name="mine")
+        assert f"it is an {theirs}, wanted {mine}" in wanting.explain(other(n=1))[0].reason
+        subscription.close()
+    assert "test_bad_input" not in refused(lambda: Subject(Order).publish_nowait(Shipped(n=1)), TypeError)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ask", [lambda: Order.region in ["eu", "us"], lambda: Order.region not in ["us", "eu"]])
+def test_a_field_in_a_list_is_answered_with_one_of(ask: Callable[[], Any]) -> None:
+    """Python asks `==` and then for the truth of the answer; the error says what to write instead of `in`."""
+    refused(ask, TypeError, "`Order.region in [...]`", "one_of(Order.region, ...)")
+    assert "one_of" not in refused(lambda: bool(Order.n > 1), TypeError)
+
+
+def test_a_buffer_without_a_bound_is_refused_with_a_large_one() -> None:
+    """`buffer=None` asks for no bound, and every buffer has one."""
+    refused(lambda: Subject(Order).subscribe(buffer=None), TypeError, "not None", "every buffer is bounded", "10_000")  # type: ignore[call-overload]
+
+
+MISCALLED: list[Callable[[Any], Any]] = [
+    lambda subject: subject.subscribe(wants=Order),
+    lambda subject: subject.subscribe(buffr=1),
+    lambda subject: subject.first(buffer=1),
+    lambda subject: subject.observe(),
+    lambda subject: subject.observe(print, unknown=1),
+    lambda subject: subject.observer(Order, unknown=1)(print),
+    lambda subject: subject.publish_nowait(),
+    lambda subject: subject.publish(1, 2),
+    lambda subject: subject.close(1, 2),
+]
+
+
+@pytest.mark.parametrize("call", MISCALLED)
+def test_a_wrong_call_of_a_subject_is_called_one_of_a_subject(call: Callable[[Any], Any]) -> None:
+    """Python names the method itself, and names no class that users do not know."""
+    assert refused(lambda: call(Subject(Order)), TypeError).startswith("Subject.")
+
+
+@pytest.mark.parametrize(
+    "wrong, name",
+    [
+        (lambda: stream([1]).map(str).receive(1), "Stream"),  # type: ignore[call-arg]
+        (lambda: stream([1]).map(), "Stream"),  # type: ignore[call-arg]
+        (lambda: list(stream([1]).map(str)), "Stream"),  # type: ignore[call-overload]
+        (lambda: when(Order.n > 1)[0], "Condition"),  # type: ignore[index]
+        (lambda: Order.n(), "field"),  # type: ignore[operator]
+    ],
+)
+def test_what_python_says_of_a_wrong_use_names_no_private_class(wrong: Callable[[], Any], name: str) -> None:
+    """A chain is a Stream, what a comparison makes is a Condition, and a field is a field."""
+    said = refused(wrong, TypeError, name)
+    assert not any(private in said for private in ("_ChainStream", "Comparison", "FieldRef", "Signatures"))
+
+
+class Priced(Event):
+    net: int
+
+    @computed_field
+    @property
+    def gross(self) -> int:
+        """With tax."""
+        return self.net * 2
+
+    @property
+    def cheap(self) -> bool:
+        return self.net < 3
+
+    @cached_property
+    def label(self) -> str:
+        return f"{self.net} EUR"
+
+
+COMPUTED: list[Any] = [
+    lambda: Priced.gross > 3,
+    lambda: Priced.gross == 3,
+    lambda: Priced.gross != 3,
+    lambda: Priced.label == "3 EUR",
+    lambda: one_of(Priced.gross, 1),
+    lambda: present(Priced.gross),
+    lambda: when(Priced.cheap),
+    lambda: Subject(Priced).subscribe(where=Priced.cheap),
+    lambda: (Priced.net > 1) & Priced.cheap,
+    lambda: ~Priced.cheap,  # type: ignore[operator]
+]
+
+
+@pytest.mark.parametrize("write", COMPUTED)
+def test_a_condition_on_what_is_computed_is_refused_with_a_callable(write: Callable[[], Any]) -> None:
+    """A property has no value on the class; comparing it must not quietly be False."""
+    refused(write, TypeError, "Priced.", "is computed", "where=lambda event: event.")
+
+
+def test_what_is_computed_works_on_an_event_as_ever() -> None:
+    """In the event, in what it is dumped to, and in a subclass."""
+
+    class Rebate(Priced):
+        """A kind of it."""
+
+    event = Rebate(net=2)
+    assert (event.gross, event.cheap, event.label, event.label) == (4, True, "2 EUR", "2 EUR")
+    assert event.model_dump() == {"net": 2, "gross": 4}
+    assert Priced.gross.__doc__ == "With tax."  # type: ignore[attr-defined]
+
+
+@both
+async def test_a_predicate_of_a_state_is_a_function() -> None:
+    """`wait_for(2)` is answered with the function that compares, and `update(2)` with `set`."""
+    state: Any = State(1)
+    with pytest.raises(TypeError, match=r"not 2; to wait for this value use wait_for\(lambda value: value == 2\)"):
+        await state.wait_for(2)
+    refused(lambda: state.update(2), TypeError, "not 2", "set()")
+    assert state.value == 1
+
+
+def test_a_method_as_a_handler_is_refused_where_it_is_written() -> None:
+    """In a class body there is no `self` yet; the error says where there is one."""
+    subject: Any = Subject(Order)
+
+    def bare() -> None:
+        class Mailer:
+            @subject.observer
+            def on_placed(self, order: Order) -> None: ...
+
+    def called() -> None:
+        class Mailer:
+            @subject.observer(Order)
+            async def on_placed(self, order: Order) -> None: ...
+
+    def forgot_the_event() -> None:
+        class Mailer:
+            @subject.observer
+            def on_placed(self) -> None: ...
+
+    for define in (bare, called, forgot_the_event):
+        refused(define, TypeError, "Mailer.on_placed is a method", "subject.observe(self.on_placed")
+
+    def of_the_class() -> None:
+        class Mailer:
+            @subject.observer
+            @classmethod
+            def on_placed(cls, order: Order) -> None: ...
+
+    refused(of_the_class, TypeError, "Mailer.on_placed is a classmethod", "after the class")
+    assert subject.statistics().observers == ()
+
+
+def test_a_decorated_class_that_is_no_event_is_refused() -> None:
+    """`@subject.observer` over a class reads like a want, and must not replace the class by a decorator."""
+    subject: Any = Subject(Order)
+    refused(lambda: subject.observer(dict), ValueError, "dict", "Order")
+    refused(lambda: subject.observer(7), TypeError, "7")
+
+
+def test_a_static_or_a_bound_method_is_a_handler() -> None:
+    """Neither lacks a `self`."""
+    subject = Subject(Order)
+
+    class Mailer:
+        @subject.observer
+        @staticmethod
+        def on_placed(order: Order) -> None: ...
+
+        def on_shipped(self, order: Order) -> None: ...
+
+    subject.observe(Mailer().on_shipped)
+    assert [o.name.rpartition(".")[2] for o in subject.statistics().observers] == ["on_placed", "on_shipped"]
 
 
 @pytest.mark.parametrize("handler", [None, 1, "handler"])

@@ -9,7 +9,21 @@ from typing import Any
 import anyio
 import pytest
 
-from .kit import Order, Shipped, Subject, Tick, balanced, both, fill, group, numbers, publishing, settle, take_all
+from .kit import (
+    Order,
+    Shipped,
+    Subject,
+    Tick,
+    balanced,
+    both,
+    fill,
+    group,
+    numbers,
+    publishing,
+    read_all,
+    settle,
+    take_all,
+)
 
 
 @both
@@ -82,6 +96,46 @@ async def test_replay_false_gets_no_history() -> None:
     subscription = subject.subscribe(Order, replay=False)
     fill(subject, 1, 3)
     assert numbers(take_all(subscription)) == [3]
+
+
+@pytest.mark.parametrize(
+    "replay, expected", [(True, [1, 3, 5]), (2, [3, 5]), (1, [5]), (3, [1, 3, 5]), (9, [1, 3, 5]), (0, []), (False, [])]
+)
+@pytest.mark.parametrize("closed", [False, True])
+@both
+async def test_replay_is_how_many_of_what_it_wants(replay: Any, expected: list[int], closed: bool) -> None:
+    """`subscribe(replay=2)` gets the last two events that it wants of those kept, and what is live; closed, the end."""
+    subject = Subject(Order, replay=6)
+    for n in range(7):
+        subject.publish_nowait(Order(n=n, region="eu" if n % 2 else "us"))
+    if closed:
+        subject.close()
+    subscription = subject.subscribe(Order, where=Order.region == "eu", replay=replay)
+    assert subscription.statistics().wanted == len(expected)
+    if closed:
+        assert numbers(await read_all(subscription)) == expected
+    else:
+        fill(subject, 1, 7)
+        assert numbers(take_all(subscription)) == [*expected, 7]
+
+
+@both
+async def test_replay_counts_the_last_over_all_keys() -> None:
+    """With `replay_by` they are the last ones in the order in which they were published."""
+    subject = Subject(Tick, replay=1, replay_by=Tick.symbol)
+    for symbol in "abcab":
+        await subject.publish(Tick(symbol=symbol, price=1))
+    assert [tick.symbol for tick in take_all(subject.subscribe(Tick, replay=2))] == ["a", "b"]
+
+
+@pytest.mark.parametrize("replay, error", [(-1, ValueError), ("x", TypeError), (1.5, TypeError), (None, TypeError)])
+@both
+async def test_what_is_no_number_of_events_is_refused(replay: Any, error: type[Exception]) -> None:
+    """With the value in the message, and nothing is subscribed."""
+    subject = Subject(Order, replay=3)
+    with pytest.raises(error, match=rf"replay must be .*{replay!r}.*True is all"):
+        subject.subscribe(replay=replay)
+    assert subject.statistics().subscriptions == ()
 
 
 @both

@@ -7,6 +7,10 @@ import logging
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -191,6 +195,190 @@ def test_everything_public_has_a_docstring() -> None:
         for name in dir(kind):
             if not name.startswith("_"):
                 assert getattr(kind, name).__doc__, f"{kind.__name__}.{name} has no docstring"
+
+
+PUBLIC_MODULES = {"cli", "streams", "testing"}
+
+
+def test_evenflow_has_its_documented_names_and_no_others() -> None:
+    """`dir(evenflow)` shows what `__all__` names, and the modules with a page of their own."""
+    shown = {name for name in dir(evenflow) if name.isidentifier() and not name.startswith("_")}
+    assert shown - PUBLIC_MODULES == set(evenflow.__all__) - {"__version__"}
+    assert all(hasattr(evenflow, name) for name in evenflow.__all__)
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "names.md").read_text(encoding="utf-8")
+    assert [name for name in evenflow.__all__ if f"`{name}" not in page and f"`evenflow.{name}`" not in page] == []
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    """`evenflow.__version__` is what pip installed."""
+    assert evenflow.__version__ == metadata.version("evenflow")
+
+
+CONTRACT = {
+    "Subject": "name is_closed publish publish_nowait publish_many publish_from_thread subscribe first observe observer"
+    " failures explain drain close aclose statistics",
+    "Observer": "name detach statistics ended",
+    "State": "value set update subscribe wait_for close",
+    "Condition": "",
+    "Gap": "count first_at last_at",
+    "Explanation": "name wanted reason found_by",
+    "SubscriptionStatistics": "name wanted delivered replaced dropped discarded waiting capacity",
+    "ObserverStatistics": "name running handled failed handling subscription",
+    "SubjectStatistics": "name published deliveries waiting_publishers kept closed subscriptions observers",
+    "Shared": "subscribe",
+    "SlowSubscriber": "missed add_note args with_traceback",
+    "Deadlock": "path add_note args with_traceback",
+    "ObserverFailed": "event error observer",
+}
+
+
+def shown_by(thing: object) -> set[str]:
+    return {name for name in dir(thing) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+@both
+async def test_an_object_shows_its_contract_and_nothing_else(name: str) -> None:
+    """What completion offers is what a user may rely on."""
+    subject: Any = Subject(Order)
+    observer = subject.observe(print, Order)
+    now = datetime.now(UTC)
+    things = {
+        "Subject": subject,
+        "Observer": observer,
+        "State": State(1),
+        "Condition": (Order.n > 1) & ~evenflow.one_of(Order.region, "eu"),
+        "Gap": evenflow.Gap(1, now, now),
+        "Explanation": evenflow.Explanation("a", True, "b", "c"),
+        "SubscriptionStatistics": subject.subscribe().statistics(),
+        "ObserverStatistics": observer.statistics(),
+        "SubjectStatistics": subject.statistics(),
+        "Shared": evenflow.share(evenflow.stream([1])),
+        "SlowSubscriber": SlowSubscriber("slow"),
+        "Deadlock": Deadlock("round"),
+        "ObserverFailed": evenflow.ObserverFailed(Order(n=1), ValueError(), observer),
+    }
+    assert shown_by(things[name]) == set(CONTRACT[name].split())
+
+
+def test_the_class_of_conditions_shows_nothing_either() -> None:
+    """A condition is called, joined, printed, compared and hashed; all of that has underscores."""
+    assert shown_by(evenflow.Condition) == set()
+
+
+@both
+async def test_a_subscription_shows_the_operators_and_its_own_methods() -> None:
+    """A chain shows the operators; a subscription can be closed, counted and read without waiting as well."""
+    subscription = Subject(Order).subscribe()
+    chain = Subject(Order).subscribe().map(str)
+    assert shown_by(chain) == shown_by(evenflow.Stream)
+    assert shown_by(subscription) - shown_by(chain) == {"close", "name", "receive_nowait", "statistics"}
+
+
+def words_of(error: BaseException, *words: str) -> None:
+    assert all(word in str(error) for word in words), str(error)
+
+
+@both
+async def test_what_is_closed_says_what_it_was_and_the_way_out() -> None:
+    """Every read of a closed subscription, its batches, or a closed chain raises an error of its own, with words."""
+    subscription = Subject(Order, name="shop").subscribe(name="mine")
+    batches = subscription.batches()
+    subscription.close()
+    errors = []
+    for read in (subscription.receive, subscription.receive, batches.receive):
+        with pytest.raises(anyio.ClosedResourceError) as caught:
+            await read()
+        errors.append(caught.value)
+    with pytest.raises(anyio.ClosedResourceError) as caught:
+        subscription.receive_nowait()
+    for error in (*errors, caught.value):
+        words_of(error, "mine was closed", "subscribe again")
+    assert len(set(map(id, errors))) == 3
+    chain = evenflow.stream([1, 2]).map(str)
+    await chain.aclose()
+    with pytest.raises(anyio.ClosedResourceError, match="this stream was closed"):
+        await chain.receive()
+    with pytest.raises(anyio.ClosedResourceError, match="this stream was closed"):
+        async with chain:
+            pass
+
+
+CHAINS: dict[str, Callable[[evenflow.Stream[Any]], evenflow.Stream[Any]]] = {
+    "debounce": lambda source: source.debounce(1),
+    "delay": lambda source: source.delay(1),
+    "merge": lambda source: source.merge(evenflow.interval(100)),
+    "combine_latest": lambda source: source.combine_latest(evenflow.interval(100)),
+    "race": lambda source: source.race(evenflow.interval(100)),
+    "group_by": lambda source: source.group_by(str),
+    "flat_map": lambda source: source.flat_map(lambda _: [1]),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+@both
+async def test_a_reader_of_a_chain_that_is_closed_under_it_is_told_so(name: str) -> None:
+    """A chain with a task ends the read that waits for it, with words."""
+    errors: list[BaseException] = []
+
+    async def read(chain: evenflow.Stream[Any]) -> None:
+        try:
+            await chain.receive()
+        except anyio.ClosedResourceError as error:
+            errors.append(error)
+
+    async with group() as tasks, CHAINS[name](evenflow.interval(100)) as chain:
+        tasks.start_soon(read, chain)
+        await settle()
+        await chain.aclose()
+        await settle()
+    (error,) = errors
+    words_of(error, "this stream was closed", "make it anew")
+
+
+@both
+async def test_the_end_says_what_has_ended() -> None:
+    """`EndOfStream` names the subscription or the chain, or the sink that found nothing."""
+    subject = Subject(Order, name="shop")
+    subscription = subject.subscribe(name="mine")
+    waiting = subject.first()
+    chain = subject.subscribe().map(str)
+    subject.close()
+    for read in (subscription.receive, subscription.batches().receive):
+        with pytest.raises(anyio.EndOfStream, match="mine has ended"):
+            await read()
+    with pytest.raises(anyio.EndOfStream, match="mine has ended"):
+        subscription.receive_nowait()
+    with pytest.raises(anyio.EndOfStream, match="shop/"):
+        await waiting
+    with pytest.raises(anyio.EndOfStream, match=r"<Stream map> has ended"):
+        await chain.receive()
+    for name in ("first", "last"):
+        with pytest.raises(anyio.EndOfStream, match=rf"{name}\(\) found no event"):
+            await getattr(evenflow.stream([]), name)()
+
+
+@both
+async def test_what_would_have_to_wait_says_for_whom() -> None:
+    """`WouldBlock` names what is empty, or who is full, and the call that waits."""
+    subject = Subject(Order, name="shop")
+    subscription = subject.subscribe(name="mine", buffer=1)
+    subject.subscribe(name="yours", buffer=1)
+    with pytest.raises(anyio.WouldBlock, match=r"mine has nothing to read now; 'await receive\(\)'"):
+        subscription.receive_nowait()
+    subject.publish_nowait(Order(n=1))
+    with pytest.raises(anyio.WouldBlock) as caught:
+        subject.publish_nowait(Order(n=2))
+    words_of(caught.value, "shop", "mine (and 1 more)", "is full", "'await publish' waits for room")
+
+
+def test_a_closed_state_does_not_speak_of_entering_it_again() -> None:
+    """A state is not entered: once closed, the way out is another one."""
+    state = State(1)
+    state.close()
+    for change in (lambda: state.set(2), lambda: state.update(lambda value: value + 1)):
+        with pytest.raises(SubjectClosed, match="make a new State"):
+            change()
 
 
 def test_importing_evenflow_imports_nothing_of_the_extras() -> None:

@@ -115,7 +115,7 @@ def every_equality_is_trusted(_: Any) -> Any:
 )
 def not_holds_for_any_class(_: Any) -> Any:
     """`~condition` holds for events of classes that it does not speak of."""
-    return lambda self, event: self.holds(event)
+    return lambda self, event: self._holds(event)
 
 
 @mutant(

@@ -141,6 +141,8 @@ assert_type(both.subscribe(Placed, where=~when(Placed.region == "eu")), Subscrip
 assert_type(both.subscribe(Placed, where=one_of(Placed.region, "eu", "us")), Subscription[Placed])
 assert_type(both.subscribe(Placed, where=Placed.express), Subscription[Placed])
 assert_type(both.subscribe(Placed, buffer=5, overflow="drop_oldest", name="n", replay=False), Subscription[Placed])
+assert_type(both.subscribe(Placed, replay=2), Subscription[Placed])
+both.subscribe(Placed, replay="x")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 assert_type(both.subscribe(Placed, conflate=Placed.region), Subscription[Placed])
 assert_type(both.subscribe(Placed, conflate=lambda event: event.region), Subscription[Placed])
 assert_type(both.subscribe(gaps=True), Subscription[Placed | Shipped | Gap])
@@ -252,6 +254,23 @@ async def with_options(order: Placed) -> None: ...
 
 @both.observer(where=Placed.region == "eu")
 async def with_options_alone(order: Placed) -> None: ...
+
+
+@both.observer  # type: ignore[type-var]  # pyright: ignore[reportArgumentType, reportCallIssue, reportUntypedFunctionDecorator]
+async def bare_with_two_parameters(order: Placed, retries: int) -> None: ...
+
+
+@both.observer(Placed)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType, reportUntypedFunctionDecorator]
+async def called_with_two_parameters(order: Placed, retries: int) -> None: ...
+
+
+@both.observer
+async def bare_with_a_default(order: Placed, retries: int = 3) -> None: ...
+
+
+class Mailer:
+    @both.observer  # type: ignore[type-var]  # pyright: ignore[reportArgumentType, reportCallIssue, reportUntypedFunctionDecorator]
+    async def method(self, order: Placed) -> None: ...
 
 
 async def functions_stay_what_they_are() -> None:

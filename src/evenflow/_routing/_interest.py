@@ -14,7 +14,7 @@ from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 from evenflow._conditions import Condition, condition_in
 
-from ._classes import open_to_strangers, related
+from ._classes import names, open_to_strangers, related, with_article
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Interest:
     asks: bool
 
     def __str__(self) -> str:
-        wanted = " | ".join(cls.__name__ for cls in self.wants) or "everything"
+        wanted = " | ".join(names(self.wants)) or "everything"
         if self.condition is not None:
             return f"{wanted} where {self.condition}"
         return f"{wanted} where a callable says so" if self.asks else wanted
@@ -57,9 +57,9 @@ class Interests:
         """
         classes = self._classes_in(wants)
         condition = _condition(where)
-        if condition is not None and (classes, condition.owners) not in self._checked:
+        if condition is not None and (classes, condition._owners) not in self._checked:
             _refuse_other_classes(condition, classes, self._carried)
-            self._checked.add((classes, condition.owners))
+            self._checked.add((classes, condition._owners))
         return Interest(classes, condition, where is not None and condition is None)
 
     def _classes_in(self, wants: tuple[object, ...]) -> tuple[type, ...]:
@@ -113,9 +113,10 @@ def _classes(form: Any) -> tuple[type, ...]:
 def _refuse_never_carried(cls: type, carried: tuple[type, ...]) -> None:
     if open_to_strangers(cls) or any(related(cls, known) for known in carried):
         return
-    names = ", ".join(known.__name__ for known in carried)
+    wanted, known = names([cls], *carried)[0], ", ".join(names(carried, cls))
     raise ValueError(
-        f"no event here is ever a {cls.__name__}: the subject carries {names}; want one of these, a base or a subclass"
+        f"no event here is ever {with_article(wanted)}: the subject carries {known}; want one of these, a base or a"
+        " subclass"
     )
 
 
@@ -148,13 +149,17 @@ def is_async(function: object, /) -> bool:
 
 
 def _refuse_other_classes(condition: Condition, classes: tuple[type, ...], carried: tuple[type, ...]) -> None:
-    owners = condition.owners
+    owners = condition._owners
     for cls in classes:
         if not open_to_strangers(cls) and not any(related(cls, owner) for owner in owners):
+            name = names([cls], *owners)[0]
+            of = f" speaks of {', '.join(names(owners, cls))}, and" if name != cls.__name__ else ""
             raise ValueError(
-                f"the condition {condition} says nothing of {cls.__name__}, so no {cls.__name__} would ever come; "
+                f"the condition {condition}{of} says nothing of {name}, so no {cls.__name__} would ever come; "
                 f"say what is wanted of it, joined by |, or subscribe to it apart"
             )
     if not any(related(owner, known) for owner in owners for known in carried):
-        names = ", ".join(known.__name__ for known in carried)
-        raise ValueError(f"the condition {condition} speaks of no class that the subject carries: {names}")
+        raise ValueError(
+            f"the condition {condition} speaks of {', '.join(names(owners, *carried))}, and the subject carries"
+            f" {', '.join(names(carried, *owners))}; compare fields of one of these, of a base or of a subclass"
+        )

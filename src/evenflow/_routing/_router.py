@@ -134,5 +134,5 @@ def _places(entry: Entry[T]) -> Iterator[tuple[type, Atom | None]]:
         for cls in narrowed(wants, (atom.owner,)):
             yield cls, atom
     if not entry.atoms:
-        for cls in narrowed(wants, () if condition is None else condition.owners):
+        for cls in narrowed(wants, () if condition is None else condition._owners):
             yield cls, None

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import cast
 
+from evenflow import __version__
+
 from . import demo
 
 EXTRA = ("psutil", "rich")
@@ -18,6 +20,7 @@ Command = Callable[[argparse.Namespace], int]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 success, 1 failure, 2 not understood or not able to run."""
     parser = argparse.ArgumentParser(prog="evenflow", description="Typed, backpressured publish/subscribe for asyncio.")
+    parser.add_argument("--version", action="version", version=f"evenflow {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     demo.add_parser(commands)
     options = parser.parse_args(arguments)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from anyio import ClosedResourceError
-
 from evenflow._crew import Crew
+from evenflow._errors import chain_closed
 from evenflow._loop import running_loop
 from evenflow.streams._ending import Caught, Ended
 from evenflow.streams._node import NOT_ENTERED, Node, Run
@@ -44,7 +43,7 @@ class Chain(Generic[T]):
         if self._reader is None:
             self._reader = self._start()
         if self.closed:
-            raise ClosedResourceError
+            raise chain_closed()
         return self._reader
 
     def _start(self) -> AsyncIterator[T]:
@@ -69,7 +68,7 @@ class Chain(Generic[T]):
     async def enter(self) -> None:
         """Make the crew, if one may be needed, and start the nodes that run tasks."""
         if self.closed:
-            raise ClosedResourceError
+            raise chain_closed()
         self._entered += 1
         if self._crew is None and self.node.may_need_task():
             crew = Crew(f"the chain that ends in {self.node.name}", running_loop())

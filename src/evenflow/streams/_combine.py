@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from anyio import ClosedResourceError, Event
+from anyio import Event
 
+from evenflow._errors import chain_closed
 from evenflow.streams._channel import Notifier
 from evenflow.streams._node import NOTHING
 from evenflow.streams._tasks import TaskEngine
@@ -161,5 +162,5 @@ class Zip(Together[tuple[Any, ...]]):
 
     async def stop(self) -> None:
         """End the tasks, and wake a reader that waits for them."""
-        self.after_error(ClosedResourceError())
+        self.after_error(chain_closed())
         await super().stop()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from anyio import ClosedResourceError
-
+from evenflow._errors import chain_closed
 from evenflow.streams._channel import Channel
 from evenflow.streams._node import Node
 from evenflow.streams._operator import COROUTINE
@@ -66,7 +65,7 @@ class GroupBy(TaskEngine[tuple[Any, S]]):
 
     async def stop(self) -> None:
         """End the task, the groups, and what waits for them."""
-        self.end(ClosedResourceError())
+        self.end(chain_closed())
         await super().stop()
 
 
@@ -94,7 +93,7 @@ class Group(Node[T]):
 
     def drop(self) -> None:
         """Drop what is here, and what comes."""
-        self.channel.end(ClosedResourceError())
+        self.channel.end(chain_closed())
         self.channel.clear()
 
     async def close(self, *, final: bool) -> None:

@@ -14,8 +14,9 @@ from __future__ import annotations
 from math import ceil, inf
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from anyio import CancelScope, ClosedResourceError, current_time
+from anyio import CancelScope, current_time
 
+from evenflow._errors import chain_closed
 from evenflow.streams._channel import Notifier
 from evenflow.streams._moments import let_sources_go_first
 from evenflow.streams._node import NOTHING, Nothing
@@ -122,7 +123,7 @@ class Paced(TaskEngine[U], Generic[T, U]):
     async def stop(self) -> None:
         """End the task, and wake a reader that waits for it."""
         if self.ended is None:
-            self.ended = ClosedResourceError()
+            self.ended = chain_closed()
             self.changed.notify()
         await super().stop()
 

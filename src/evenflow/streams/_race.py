@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from anyio import ClosedResourceError
-
+from evenflow._errors import chain_closed
 from evenflow.streams._channel import Notifier
 from evenflow.streams._ending import Caught
 from evenflow.streams._node import NOTHING, Nothing, close_all
@@ -68,6 +67,6 @@ class Race(TaskEngine[T]):
     async def stop(self) -> None:
         """End the tasks, and wake a reader that waits for them."""
         if self.winner is None:
-            self.winner, self.error = 0, ClosedResourceError()
+            self.winner, self.error = 0, chain_closed()
             self.decided.notify()
         await super().stop()

@@ -94,7 +94,7 @@ async def first(stream: ObjectReceiveStream[T]) -> T:
     async with stream as events:
         async for event in events:
             return event
-    raise EndOfStream
+    raise EndOfStream("first() found no event: the stream has ended without one")
 
 
 async def last(stream: ObjectReceiveStream[T]) -> T:
@@ -104,7 +104,7 @@ async def last(stream: ObjectReceiveStream[T]) -> T:
         async for event in events:
             found = [event]
     if not found:
-        raise EndOfStream
+        raise EndOfStream("last() found no event: the stream has ended without one")
     return found[0]
 
 

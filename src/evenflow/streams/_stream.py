@@ -731,7 +731,7 @@ class _ChainStream(Stream[T]):
         try:
             return await anext(reader)
         except StopAsyncIteration:
-            raise EndOfStream from None
+            raise EndOfStream(f"{self!r} has ended: there are no more events") from None
 
     async def aclose(self) -> None:
         """Close the chain with all its sources, and wait until its tasks have ended."""
@@ -751,6 +751,12 @@ class _ChainStream(Stream[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._chain.exit(error)
+
+
+# Users hold it as a stream, and what Python says of a wrong use should name it so.
+_ChainStream.__name__ = Stream.__name__
+for _name in ("receive", "aclose"):
+    vars(_ChainStream)[_name].__qualname__ = f"Stream.{_name}"
 
 
 def stream(source: Streamable[T]) -> Stream[T]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from anyio import ClosedResourceError, Event
+from anyio import Event
 from anyio.lowlevel import checkpoint
 
+from evenflow._errors import chain_closed
 from evenflow.streams._channel import Channel
 from evenflow.streams._ending import Caught
 from evenflow.streams._node import NOT_ENTERED, Node
@@ -144,7 +145,7 @@ class TaskEngine(Generic[T]):
         try:
             await self.tasks.stop()
         finally:
-            self.channel.end(ClosedResourceError())
+            self.channel.end(chain_closed())
 
     def made(self) -> Nodes:
         """Return nothing: most engines make no nodes."""

@@ -11,8 +11,9 @@ from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from anyio import CancelScope, ClosedResourceError, EndOfStream, WouldBlock, current_time, move_on_after
+from anyio import CancelScope, EndOfStream, WouldBlock, current_time, move_on_after
 
+from evenflow._errors import chain_closed
 from evenflow.streams._channel import Notifier
 from evenflow.streams._deciding import Rule
 from evenflow.streams._guarded import OneSource
@@ -123,7 +124,7 @@ class Delay(TaskEngine[T]):
 
     async def stop(self) -> None:
         """End the task, and wake a reader that waits for it."""
-        self.end(ClosedResourceError())
+        self.end(chain_closed())
         await super().stop()
 
 

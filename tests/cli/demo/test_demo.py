@@ -24,7 +24,7 @@ ON_A_TERMINAL = (
 """Makes the terminal the controlling one, so that Ctrl-C reaches the process, and becomes the demo."""
 NO_WISHES = {name: value for name, value in os.environ.items() if name not in {"FORCE_COLOR", "TTY_COMPATIBLE"}}
 """The environment without the variables that force colours on a pipe."""
-ROW = re.compile(r"^  (?P<name>\w+) .*?(?P<numbers>(\s+[\d,]+){6})$", re.MULTILINE)
+ROW = re.compile(r"^  (?P<name>\w+) .*?(?P<numbers>[\d,]+ = .*)$", re.MULTILINE)
 
 
 def run(*options: str, tampered: str = "") -> subprocess.CompletedProcess[str]:
@@ -35,14 +35,15 @@ def run(*options: str, tampered: str = "") -> subprocess.CompletedProcess[str]:
 
 
 def ledger(said: str) -> dict[str, list[int]]:
-    """The rows of the ledger that was printed: wanted, delivered, replaced, dropped, discarded, waiting."""
+    """The rows of the ledger that was printed: wanted, delivered, replaced, dropped, and what was not read, if any."""
     return {
-        row["name"]: [int(number.replace(",", "")) for number in row["numbers"].split()] for row in ROW.finditer(said)
+        row["name"]: [int(number.replace(",", "")) for number in re.findall(r"[\d,]+", row["numbers"])]
+        for row in ROW.finditer(said)
     }
 
 
 def number_after(words: str, said: str) -> int:
-    found = re.search(rf"{words} +([\d,]+)", said)
+    found = re.search(rf"{words} +([\d,]*\d)", " ".join(said.split()))
     assert found is not None, said
     return int(found[1].replace(",", ""))
 
@@ -62,14 +63,43 @@ def test_a_run_makes_a_publisher_wait_replaces_and_shows_a_gap(plain: Plain) -> 
     """The archive makes publishers wait, the table is conflated, and the analyst misses events."""
     done, _ = plain
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"had to wait (once|[\d,]+ times)", done.stdout)
-    assert re.search(r"analyst  Gap\(count=\d+\) since", done.stdout)
+    assert re.search(r"archive  waits for the disk: publishers waited (once|twice|[\d,]+ times)", done.stdout)
+    assert re.search(r"analyst  thinks for long: [1-9][\d,]* old events were dropped", done.stdout)
+    assert re.search(r"screen   shows only the newest: [1-9][\d,]* older values were replaced", done.stdout)
     rows = ledger(done.stdout)
-    assert list(rows) == ["table", "archive", "analyst", "alarm", "census"]
-    assert rows["table"][2] > 0
+    assert list(rows) == ["screen", "archive", "analyst", "alarm", "census"]
+    assert rows["screen"][2] > 0
     assert rows["analyst"][3] > 0
     assert rows["archive"][1] == rows["archive"][0] > 0
-    assert "Every sum holds." in done.stdout
+    assert "Every event is accounted for:" in done.stdout
+
+
+def test_it_says_what_happens_before_it_happens_and_where_to_go_after(plain: Plain) -> None:
+    """Somebody who has never heard of evenflow reads one sentence, then each reader and what its slowness leads to."""
+    said = plain[0].stdout
+    before, _, rest = said.partition("  1.")
+    assert " ".join(before.split()).startswith("evenflow hands the events of a program to any number of readers, each")
+    for words in (
+        "screen shows the latest values",
+        "archive must have every event safely on the disk: while its buffer is full, the publishers wait",
+        "analyst thinks for milliseconds about each event",
+        "alarm is called only for",
+        "census is called only for",
+    ):
+        assert words in " ".join(before.split())
+    assert "Each line adds up" in rest
+    assert rest.index("How each reader is made:") < rest.index("Next:") < rest.index("docs/tutorial/1-first-event.md")
+
+
+def test_where_to_go_next_can_be_gone_to(plain: Plain) -> None:
+    """The page exists, and so does what the lines of Python name."""
+    said = plain[0].stdout
+    root = Path(__file__).parents[3]
+    assert all((root / page).exists() for page in re.findall(r"docs/\S+", said))
+    written = (root / "src" / "evenflow" / "cli" / "demo" / "_run.py").read_text(encoding="utf-8")
+    for words in ("conflate=Noticed.source", 'overflow="drop_oldest", gaps=True', "(CoreLoad.percent >= TOO_HIGH) |"):
+        assert words in written
+        assert words.replace("TOO_HIGH", "90") in said
 
 
 def test_the_printed_sums_can_be_added_up_by_hand(plain: Plain) -> None:
@@ -78,8 +108,10 @@ def test_the_printed_sums_can_be_added_up_by_hand(plain: Plain) -> None:
     rows = ledger(said)
     for name, (wanted, *places) in rows.items():
         assert wanted == sum(places), name
-    assert number_after("what publish returned, added up", said) == sum(row[0] for row in rows.values())
-    assert number_after("events missing in the gaps", said) == rows["analyst"][3]
+    assert number_after("the publishers counted", said) == sum(row[0] for row in rows.values())
+    assert number_after("and the readers", said) == sum(row[0] for row in rows.values())
+    assert number_after("gaps that it was told of add up to", said) == rows["analyst"][3]
+    assert number_after("and its file has", said) == rows["archive"][1]
 
 
 def test_the_archive_holds_a_json_line_for_each_event_after_what_was_there(plain: Plain) -> None:
@@ -98,7 +130,8 @@ def test_without_a_terminal_it_prints_plain_lines(plain: Plain) -> None:
     done, _ = plain
     assert "\x1b" not in done.stdout
     assert "\r" not in done.stdout
-    assert re.search(r"^  1\.\d s  table    \d+ cores? \d+ % busy, memory", done.stdout, re.MULTILINE)
+    assert re.search(r"^  1\.\d s  \d+ cores? \d+ % busy, memory", done.stdout, re.MULTILINE)
+    assert all(len(line) <= 80 for line in done.stdout.splitlines() if "census" not in line), done.stdout
     assert done.stderr == ""
 
 
@@ -154,7 +187,8 @@ def test_it_ends_when_nobody_reads_what_it_prints() -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert "table" in process.stdout.readline()
+        assert process.stdout.readline() == "\n"
+        assert "evenflow hands the events of a program" in process.stdout.readline()
         process.stdout.close()
         assert process.wait(timeout=30) == 1
         assert process.stderr.read() == ""
@@ -165,11 +199,13 @@ def test_a_signal_ends_it_with_the_ledger(number: signal.Signals) -> None:
     """After Ctrl-C or SIGTERM, readers still take what is in their buffers, and the sums hold."""
     with subprocess.Popen([*DEMO, "--seconds", "inf"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        first = process.stdout.readline()
+        first = ""
+        while not re.match(r" +[\d.]+ s  ", line := process.stdout.readline()):
+            first += line
         process.send_signal(number)
-        said = first + process.stdout.read()
+        said = first + line + process.stdout.read()
     assert process.returncode == 0, said
-    assert "Every sum holds." in said
+    assert "Every event is accounted for:" in said
     assert "Traceback" not in said
 
 
@@ -182,16 +218,18 @@ def test_on_a_terminal_it_draws_in_place_and_ctrl_c_gives_the_terminal_back_with
             command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, env=environment
         ) as process:
             os.close(slave)
-            seen = read_until(master, "Gap(count=")
+            seen = read_until(master, "old events were dropped")
             os.write(master, b"\x03")
             seen += read_until(master, None)
     assert process.returncode == 0, seen
     assert "Ctrl-C ends it" in seen
-    assert "newer replaces" in seen
+    assert "newer value replaces an older one" in " ".join(seen.split())
+    assert "One source, five readers, each at its own pace" in seen
     assert seen.count("\x1b[?25l") == seen.count("\x1b[?25h") == 1, "the cursor was hidden, and is back"
     after = seen[seen.index("\x1b[?25h") :]
-    assert "what publish returned" in after
-    assert "Every sum holds." in after
+    assert "newer replaces" in after
+    assert "Every event is accounted for:" in after
+    assert "How each reader is made:" in after
     assert "Traceback" not in seen
 
 

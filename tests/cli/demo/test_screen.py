@@ -53,9 +53,9 @@ def test_a_picture_fits_on_the_terminal_however_many_cores_there_are(width: int,
     """Cores that do not fit are counted, and the ledger is always visible."""
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None)
     notes = Notes()
-    for who in ("alarm", "analyst", "census"):
-        notes.say(who, "something")
-    rows = [Row("publishers wait", SubscriptionStatistics(f"machine/{n}", 9, 5, 1, 1, 1, 1, 8)) for n in range(5)]
+    notes.say("census", "something " * 20)
+    names = ("screen", "archive", "analyst", "alarm", "census")
+    rows = [Row("publishers wait", SubscriptionStatistics(f"machine/{name}", 9, 5, 1, 1, 1, 1, 8)) for name in names]
     screen = LiveScreen(console, Scene(10.0, notes, [Books("sampler"), Books("watcher")], lambda: rows))
     readings = [CoreLoad(source=f"cpu{n}", core=n, percent=n / 2) for n in range(cores)]
     readings.append(MemoryUse(source="memory", percent=50, used=1, total=64_000_000_000))
@@ -63,6 +63,9 @@ def test_a_picture_fits_on_the_terminal_however_many_cores_there_are(width: int,
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined] -- it is a StringIO
     assert all(len(line) <= width for line in lines)
     assert any("wanted" in line for line in lines)
+    assert any("Ctrl-C ends it" in line for line in lines)
+    for said in ("shows only the newest", "waits for the disk", "thinks for long", "above 90 %", "only for processes"):
+        assert any(said in line for line in lines)
     if height > 20:
         assert len(lines) < height
     if cores == 192 and height < 60:

@@ -1,12 +1,12 @@
-"""`evenflow demo`: what this machine is doing, as events, for subscribers of very different speed.
+"""`evenflow demo`: what this machine is doing, as events, for readers of very different speed.
 
     _events      the classes of events
     _machine     from the numbers of psutil to events
     _publishers  what publishes, and how long each publisher had to wait
-    _readers     the alarm, the archive and the analyst, each as slow as its work
+    _readers     the alarm, the census, the archive and the analyst, each as slow as its work
     _screen      the live table, or plain lines if there is no terminal
     _ledger      where every event went, and whether the sums hold
-    _report      the ledger in words
+    _report      every word: what happens, who reads, what a slow reader leads to, where every event went
     _output      where it is printed
     _run         everything together, from the first event to the ledger
 
@@ -29,15 +29,16 @@ SECONDS = 10.0
 FASTEST = 1_000.0
 
 DESCRIPTION = """\
-Publish what this machine is really doing (processor, memory, disk, network, processes) through one subject,
-to a live table, an alarm, an archive on disk and a slow analyst, and show at the end where every event went.
-Ctrl-C ends it early, with the ledger. The exit code is 1 if a sum does not hold, or if no buffer was ever full.
+Publish what this machine is really doing (processor, memory, disk, network, processes) to five readers of different
+speed: a screen, an archive on disk, a slow analyst, an alarm and a census of processes. Show what happens while each
+is too slow, and at the end where every event went. Ctrl-C ends it early, and shows that too.
+The exit code is 1 if events are missing, or if no reader was ever too slow.
 """
 
 
 def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
     """Add this command and its options to the command line."""
-    parser = commands.add_parser("demo", help="what this machine is doing, as events", description=DESCRIPTION)
+    parser = commands.add_parser("demo", help="see in ten seconds what evenflow does", description=DESCRIPTION)
     parser.add_argument(
         "--seconds", type=_seconds, default=SECONDS, help=f"how long (default {SECONDS:g}; inf: until Ctrl-C)"
     )

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-PLAIN_WIDTH = 120
+PLAIN_WIDTH = 80
 """Characters on a line if there is no terminal."""
 
 
@@ -33,6 +33,11 @@ class Output(Console):
         # What is still buffered is written there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise NobodyReads
+
+    def lines(self, *lines: str) -> None:
+        """Print lines as they are; a terminal that is too narrow breaks them."""
+        for line in lines:
+            self.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def say(self, text: str, style: str = "") -> None:
         """Print a sentence, indented by two; on a terminal it is wrapped at the end of the line."""

@@ -14,8 +14,6 @@ import lzma
 import os
 import time
 from collections import deque
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from anyio import to_thread
@@ -35,23 +33,15 @@ REMEMBERED = 400
 """With how many events the analyst compares a new one."""
 
 
-@dataclass(frozen=True)
-class Note:
-    """The last message of one reader."""
-
-    at: datetime
-    text: str
-
-
 class Notes:
     """The last message of each reader, for the screen."""
 
     def __init__(self) -> None:
-        self.last: dict[str, Note] = {}
+        self.last: dict[str, str] = {}
 
     def say(self, who: str, text: str) -> None:
         """Replace the last message of this reader."""
-        self.last[who] = Note(datetime.now().astimezone(), text)
+        self.last[who] = text
 
 
 class Alarm:
@@ -91,7 +81,6 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.written = 0
         self.failed: OSError | None = None
         """Why it stopped; the other readers go on."""
         self._starts_at = path.stat().st_size if path.exists() else 0
@@ -103,13 +92,8 @@ class Archive:
                 with self.path.open("ab") as file:
                     async for batch in subscription.batches():
                         await to_thread.run_sync(append, file, batch)
-                        self.written += len(batch)
         except OSError as error:
             self.failed = error
-
-    def line(self) -> str:
-        """What the archive did."""
-        return f"archive  {self.written:,} events written, each safe on the disk before later ones were taken"
 
     def lines_on_disk(self) -> int:
         """Read back how many lines this run has added to the file."""
@@ -136,18 +120,13 @@ class Analyst:
     A usual event adds few bytes, news add many. This is slow, so it asks for gaps where it misses something.
     """
 
-    def __init__(self, notes: Notes) -> None:
-        self._notes = notes
+    def __init__(self) -> None:
         self._record: deque[bytes] = deque(maxlen=REMEMBERED)
         self.weighed = 0
         self.seconds = 0.0
         """How long weighing took."""
-        self.gaps = 0
         self.missed = 0
         """Events in the gaps."""
-        self.last_gap: Gap | None = None
-        self.news: tuple[int, Noticed] | None = None
-        """The event that added most bytes, and how many."""
 
     async def study(self, subscription: Subscription[Noticed | Gap]) -> None:
         """Weigh events until the end."""
@@ -158,26 +137,20 @@ class Analyst:
                 else:
                     await self._study_event(item)
 
-    def line(self) -> str:
-        """What the analyst did."""
-        pace = f", {1_000 * self.seconds / self.weighed:.1f} ms each" if self.weighed else ""
-        news = f"; the biggest news: {self.news[1].source}, {self.news[0]} bytes" if self.news else ""
-        return f"analyst  {self.weighed:,} events weighed{pace}, {self.missed:,} missed in {self.gaps:,} gaps{news}"
+    @property
+    def pace(self) -> float:
+        """Seconds for one event."""
+        return self.seconds / self.weighed if self.weighed else 0.0
 
     def _note_gap(self, gap: Gap) -> None:
-        self.gaps += 1
         self.missed += gap.count
-        self.last_gap = gap
-        self._notes.say("analyst", f"Gap(count={gap.count}) since {gap.first_at.astimezone():%H:%M:%S.%f}")
 
     async def _study_event(self, event: Noticed) -> None:
         started = time.monotonic()
-        added = await to_thread.run_sync(weigh, tuple(self._record), as_line(event))
+        await to_thread.run_sync(weigh, tuple(self._record), as_line(event))
         self.seconds += time.monotonic() - started
         self.weighed += 1
         self._record.append(as_line(event))
-        if len(self._record) > 1 and (self.news is None or added > self.news[0]):
-            self.news = (added, event)
 
 
 def weigh(record: tuple[bytes, ...], new: bytes) -> int:

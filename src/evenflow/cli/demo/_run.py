@@ -20,7 +20,7 @@ from ._machine import Meters, Processes
 from ._output import NobodyReads, Output
 from ._publishers import Books, sample, watch
 from ._readers import Alarm, Analyst, Archive, Census, Notes
-from ._report import print_ledger, publisher_line, summary
+from ._report import intro, paragraph, print_ledger, print_next, verdict
 from ._screen import Scene, keep_showing, screen_for
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Demo:
         self._rate = rate
         self._notes = Notes()
         self._archive = Archive(out)
-        self._analyst = Analyst(self._notes)
+        self._analyst = Analyst()
         self._publishers = (Books("sampler"), Books("watcher"))
         self._machine: Subject[Noticed] = Subject(Noticed, name="machine")
 
@@ -92,6 +92,7 @@ class Demo:
         meters = await to_thread.run_sync(Meters)
         processes = await to_thread.run_sync(Processes)
         sources = len(await to_thread.run_sync(meters.read))
+        self._console.lines("", *intro(self._rate))
         readers = self._subscribe(sources)
         screen = screen_for(self._console, Scene(self._seconds, self._notes, self._publishers, readers.rows))
         over = Event()
@@ -113,7 +114,7 @@ class Demo:
         alarm = Alarm(self._notes)
         census = Census(self._notes)
         return Readers(
-            table=machine.subscribe(Reading, conflate=Noticed.source, buffer=sources, name="table"),
+            table=machine.subscribe(Reading, conflate=Noticed.source, buffer=sources, name="screen"),
             archive=machine.subscribe(Noticed, buffer=ARCHIVE_BUFFER, name="archive"),
             analyst=machine.subscribe(
                 Noticed, buffer=ANALYST_BUFFER, overflow="drop_oldest", gaps=True, name="analyst"
@@ -139,15 +140,18 @@ class Demo:
             lines=self._archive.lines_on_disk(),
             taken=archive.delivered,
         )
-        said = [*map(publisher_line, self._publishers), self._archive.line(), self._analyst.line()]
-        print_ledger(self._console, ledger, said)
+        print_ledger(self._console, ledger, self._analyst.pace)
         if self._archive.failed is not None:
             return self._bad(f"The archive stopped: {self._archive.failed}. Everybody else went on.")
         if mistakes := ledger.mistakes():
             return self._bad(*(f"A sum does not hold: {mistake}." for mistake in mistakes))
         if not ledger.was_full():
-            return self._bad("Every sum holds, but no buffer was ever full, so little was shown: run it for longer.")
-        self._console.say(f"Every sum holds. {summary(ledger)}", "bold green")
+            return self._bad(
+                "All is accounted for, but no buffer was ever full, and there was little to see: run it for longer."
+            )
+        for line in paragraph(verdict(ledger)):
+            self._console.say(line.strip(), "bold green")
+        print_next(self._console)
         return 0
 
     def _bad(self, *sentences: str) -> int:

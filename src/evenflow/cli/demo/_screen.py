@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ._events import CoreLoad, DiskFlow, LoadAverage, MemoryUse, NetFlow, ProcessCount, Reading
-from ._report import ledger_table, publisher_line, times
+from ._report import NAME, now_head, now_line, so_far
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -91,48 +91,34 @@ class PlainScreen:
 
     pause = 1.0
 
-    def __init__(self, console: Console, scene: Scene) -> None:
+    def __init__(self, console: Output, scene: Scene) -> None:
         self._console = console
         self._scene = scene
         self._started = time.monotonic()
-        self._said: dict[str, object] = {}
+        self._said: dict[str, str] = {}
 
     def entered(self) -> AbstractContextManager[object]:
         """Plain lines need nothing from the terminal."""
         return nullcontext()
 
     def show(self, latest: Mapping[str, Reading]) -> None:
-        """Print one line of readings, and one for each new message."""
+        """Print one line of readings, and one for each reader of which there is something new to say."""
         at = f"{time.monotonic() - self._started:5.1f} s"
-        self._print(f"{at}  table    {', '.join(self._readings(latest))}")
-        for who, note in sorted(self._scene.notes.last.items()):
-            if self._said.get(who) is not note:
-                self._said[who] = note
-                self._print(f"{at}  {who:8} {note.text}")
-        waits = sum(books.waits for books in self._scene.publishers)
-        if waits:
-            waited = sum(books.waited for books in self._scene.publishers)
-            self._print(f"{at}  archive  full {times(waits)} so far; publishers waited for it {waited:.2f} s in all")
+        self._console.lines(f"{at}  {', '.join(self._readings(latest))}")
+        for row in self._scene.rows():
+            said = so_far(row, self._scene.publishers, self._scene.notes.last)
+            if self._said.get(row.name) != said:
+                self._said[row.name] = said
+                self._console.lines(f"{'':{len(at)}}  {row.name:{NAME}}{said}")
 
     def _readings(self, latest: Mapping[str, Reading]) -> list[str]:
         cores = [reading.percent for reading in latest.values() if isinstance(reading, CoreLoad)]
         busy = [f"{len(cores)} core{'s'[: len(cores) > 1]} {sum(cores) / len(cores):.0f} % busy"] if cores else []
         return busy + [
-            f"{source} {plain(reading).lstrip()}" for source, reading in latest.items() if _is_worth_a_word(reading)
+            f"{source} {plain(reading).lstrip()}"
+            for source, reading in latest.items()
+            if isinstance(reading, MemoryUse | LoadAverage | ProcessCount)
         ]
-
-    def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _is_worth_a_word(reading: Reading) -> bool:
-    match reading:
-        case DiskFlow():
-            return reading.read + reading.written > 0
-        case NetFlow():
-            return reading.received + reading.sent > 0
-        case _:
-            return not isinstance(reading, CoreLoad)
 
 
 class LiveScreen:
@@ -157,26 +143,29 @@ class LiveScreen:
 
     def _picture(self, latest: Mapping[str, Reading]) -> RenderableType:
         rows = self._scene.rows()
-        notes = self._scene.notes.last
-        below = len(rows) + len(self._scene.publishers) + len(notes) + 10
+        below = 2 * len(rows) + 7
         return Group(
             self._head(),
             self._readings(latest, max(self._console.height - below, 2)),
-            ledger_table(rows, self._console.width, fill=self._bar),
-            Text(),
-            *(Text(f"  {publisher_line(books)}") for books in self._scene.publishers),
-            Text(),
-            *(
-                Text.assemble((f"  {who:9}", "bold"), (f"{note.at:%H:%M:%S}  ", "dim"), note.text)
-                for who, note in sorted(notes.items())
-            ),
+            Text(now_head(), "dim", no_wrap=True),
+            *(line for row in rows for line in self._reader(row)),
+        )
+
+    def _reader(self, row: Row) -> tuple[Text, Text]:
+        said = so_far(row, self._scene.publishers, self._scene.notes.last)
+        return (
+            Text(now_line(row, self._bar), "bold", no_wrap=True),
+            Text(f"  {'':{NAME}}{said}", no_wrap=True, overflow="ellipsis"),
         )
 
     def _head(self) -> Text:
         ran = time.monotonic() - self._started
         whole = "" if self._scene.seconds == float("inf") else f" of {self._scene.seconds:g}"
         return Text.assemble(
-            ("  evenflow demo", "bold"), f"   this machine as events   {ran:.1f}{whole} s   ", ("Ctrl-C ends it", "dim")
+            ("  One source, five readers, each at its own pace", "bold"),
+            (f"   {ran:.1f}{whole} s   Ctrl-C ends it", "dim"),
+            no_wrap=True,
+            overflow="ellipsis",
         )
 
     def _readings(self, latest: Mapping[str, Reading], height: int) -> RenderableType:
