@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import anyio
+import pytest
 
 from .kit import BigOrder, Order, Shipped, Subject, Tick, both, group, numbers, publishing, settle, take_all, turn
+
+if TYPE_CHECKING:
+    from evenflow import Subscription
 
 
 @both
@@ -94,3 +100,44 @@ async def test_an_event_published_in_answer_comes_after_the_event_it_answers() -
         event = await reader.receive()
         await subject.publish(Order(n=event.n + 1))
     assert numbers(take_all(witness)) == list(range(11))
+
+
+@pytest.mark.parametrize("size", [1, 3, 64])
+@pytest.mark.parametrize("cancel_after", range(4))
+@pytest.mark.parametrize("many", [1, 300])
+@both
+async def test_publish_many_keeps_its_order_where_a_reader_that_was_woken_is_cancelled(
+    many: int, cancel_after: int, size: int
+) -> None:
+    """With many subscriptions not all wake-ups fire in one turn: a reader is cancelled before, in or after its own."""
+    subject = Subject(Order)
+    subscriptions = [subject.subscribe(Order, buffer=size) for _ in range(many)]
+    last = subscriptions[-1]
+    had: list[int] = []
+    scope = anyio.CancelScope()
+
+    async def read(subscription: Subscription[Order]) -> None:
+        async for order in subscription:
+            if subscription is last:
+                had.append(order.n)
+
+    async def is_cancelled() -> None:
+        with scope:
+            had.append((await last.receive()).n)
+
+    async def publish() -> None:
+        await subject.publish_many([Order(n=n) for n in range(6)])
+        await subject.publish_many(Order(n=n) for n in range(6, 9))
+
+    async with group() as tasks:
+        tasks.start_soon(is_cancelled)
+        await settle()
+        for subscription in subscriptions:
+            tasks.start_soon(read, subscription)
+        await settle()
+        tasks.start_soon(publish)
+        await turn(cancel_after)
+        scope.cancel()
+        await settle()
+        assert had == list(range(9))
+    assert last.statistics().delivered == 9

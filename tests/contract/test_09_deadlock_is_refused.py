@@ -490,6 +490,29 @@ async def test_a_stall_is_logged_once_by_name_and_place(caplog: pytest.LogCaptur
 
 
 @both
+async def test_a_stall_is_measured_from_when_its_own_subscription_was_waited_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """That other subscriptions get room meanwhile does not make its clock start again, and they are not logged."""
+    subject = Subject(Order, stall_after=5.0)
+    subject.subscribe(Order, buffer=1, name="stalling")
+    others = [subject.subscribe(Order, buffer=1, name=f"reading {n}") for n in range(3)]
+    fill(subject, 1)
+    with caplog.at_level(logging.DEBUG):
+        async with group() as tasks:
+            await publishing(tasks, subject, Order(n=1))
+            for other in others:
+                await anyio.sleep(1.4)
+                await other.receive()
+            await anyio.sleep(0.5)
+            assert stalls(caplog, "stalling") == []
+            await anyio.sleep(1)
+            assert len(stalls(caplog, "stalling")) == 1
+            await anyio.sleep(60)
+    assert [record.getMessage().split(",")[0] for record in caplog.records] == ["stalling"]
+
+
+@both
 async def test_a_wait_shorter_than_stall_after_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Waits shorter than `stall_after` are not logged, however many there are."""
     subject = Subject(Order, stall_after=5.0)

@@ -9,7 +9,7 @@ import pytest
 
 from evenflow import Gap
 
-from .kit import Order, Subject, Tick, balanced, both, fill, group, read_all, settle, take_all
+from .kit import Order, Subject, Tick, balanced, both, fill, group, read_all, settle, take_all, turn
 
 
 def drawn(events: list[Any]) -> list[Any]:
@@ -110,6 +110,28 @@ async def test_first_at_and_last_at_say_when_the_drops_happened() -> None:
     assert gap.first_at.utcoffset() is not None
     assert gap.first_at.utcoffset().total_seconds() == 0
     assert before <= gap.first_at <= gap.last_at <= after
+
+
+@pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest"])
+@both
+async def test_last_at_moves_with_each_drop_and_first_at_stays(overflow: Any) -> None:
+    """A gap that grows says when the first of its events was dropped, and when the last."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1, overflow=overflow, gaps=True)
+    fill(subject, 2)
+    between = await _later()
+    fill(subject, 1, 2)
+    gap: Any = next(item for item in take_all(subscription) if isinstance(item, Gap))
+    assert gap.count == 2
+    assert gap.first_at < between <= gap.last_at
+
+
+async def _later() -> datetime:
+    """A moment after this one: the clock has moved on."""
+    now = datetime.now(UTC)
+    while (later := datetime.now(UTC)) == now:
+        await turn()
+    return later
 
 
 @both

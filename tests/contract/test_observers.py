@@ -272,6 +272,28 @@ async def test_an_observer_whose_handler_raises_goes_on(caplog: pytest.LogCaptur
     await failures.aclose()
 
 
+@pytest.mark.parametrize("concurrency", [2, 4])
+@both
+async def test_every_failure_of_handlers_that_run_at_once_is_published_and_counted(concurrency: int) -> None:
+    """With concurrency as without: each event whose handler raised is one ObserverFailed, and one in the statistics."""
+    subject = Subject(Order)
+    failures = subject.failures.subscribe(ObserverFailed)
+
+    async def handle(order: Order) -> None:
+        await anyio.sleep(1)
+        if order.n % 2:
+            raise ZeroDivisionError(order.n)
+
+    watcher = subject.observe(handle, Order, concurrency=concurrency)
+    async with subject:
+        fill(subject, 8)
+        await subject.drain()
+        failed = take_all(failures)
+    assert sorted(failure.event.n for failure in failed) == [1, 3, 5, 7]
+    assert [failure.error.args for failure in failed] == [(failure.event.n,) for failure in failed]
+    assert (watcher.statistics().handled, watcher.statistics().failed) == (8, 4)
+
+
 @both
 async def test_failures_never_make_a_handler_wait() -> None:
     """A subscriber of `failures` that never reads delays no handler, and `overflow="block"` is refused there."""

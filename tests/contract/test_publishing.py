@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import anyio
 import pytest
@@ -17,6 +17,7 @@ from .kit import (
     Order,
     Shipped,
     Subject,
+    Tick,
     both,
     fill,
     group,
@@ -25,6 +26,9 @@ from .kit import (
     settle,
     take_all,
 )
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
 
 
 @both
@@ -402,3 +406,132 @@ async def test_drain_is_bounded_by_the_callers_scope_alone() -> None:
     assert numbers(take_all(subscription)) == [0, 1]
     with anyio.fail_after(1):
         await subject.drain()
+
+
+async def draining(tasks: TaskGroup, subject: Subject[Any]) -> anyio.Event:
+    """Drain in a task of its own, which has begun when this returns; the event is set when it has ended."""
+    drained = anyio.Event()
+
+    async def drain() -> None:
+        await subject.drain()
+        drained.set()
+
+    tasks.start_soon(drain)
+    await settle()
+    return drained
+
+
+@both
+async def test_drain_waits_for_a_conflated_event() -> None:
+    """An event that replaced another is waited for as well: until it is read, or replaced by one that came later."""
+    subject = Subject(Tick)
+    subscription = subject.subscribe(Tick, conflate=Tick.symbol)
+    for symbol, price in (("a", 1), ("b", 1), ("a", 2)):
+        await subject.publish(Tick(symbol=symbol, price=price))
+    async with group() as tasks:
+        drained = await draining(tasks, subject)
+        assert not drained.is_set()
+        await subject.publish(Tick(symbol="c", price=1))
+        assert (await subscription.receive()) == Tick(symbol="a", price=2)
+        await settle()
+        assert not drained.is_set()
+        await subject.publish(Tick(symbol="b", price=2))
+        await settle()
+        assert drained.is_set()
+    assert [tick.symbol for tick in take_all(subscription)] == ["b", "c"]
+
+
+@both
+async def test_drain_waits_for_the_replay_of_a_conflated_subscription() -> None:
+    """What it was given first has to be read, whether or not anything was published since."""
+    subject = Subject(Tick, replay=2)
+    for price in (1, 2):
+        await subject.publish(Tick(symbol="a", price=price))
+    subscription = subject.subscribe(Tick, conflate=Tick.symbol)
+    async with group() as tasks:
+        drained = await draining(tasks, subject)
+        await subscription.receive()
+        await settle()
+        assert not drained.is_set()
+        await subscription.receive()
+        await settle()
+        assert drained.is_set()
+
+
+@pytest.mark.parametrize("replay", [0, 3])
+@pytest.mark.parametrize("overflow, kept", [("drop_oldest", [3, 4]), ("drop_newest", [0, 1])])
+@both
+async def test_drain_waits_for_what_drops_have_left_and_for_no_more(
+    overflow: Any, kept: list[int], replay: int
+) -> None:
+    """Some events are read, some dropped, some a replay: drain ends with the last of those that are left."""
+    subject = Subject(Order, replay=replay)
+    fill(subject, replay, -replay)
+    subscription = subject.subscribe(Order, buffer=2, overflow=overflow)
+    fill(subject, 5)
+    left = [*range(-replay, 0), *kept]
+    async with group() as tasks:
+        drained = await draining(tasks, subject)
+        for number in left:
+            await settle()
+            assert not drained.is_set()
+            assert (await subscription.receive()).n == number
+        await settle()
+        assert drained.is_set()
+
+
+@both
+async def test_drain_with_a_replay_does_not_wait_for_what_drop_oldest_drops_meanwhile() -> None:
+    """All that was buffered is dropped while it waits: then it waits for the replay alone."""
+    subject = Subject(Order, replay=1)
+    fill(subject, 1)
+    subscription = subject.subscribe(Order, buffer=2, overflow="drop_oldest")
+    fill(subject, 2, 1)
+    async with group() as tasks:
+        drained = await draining(tasks, subject)
+        fill(subject, 2, 3)
+        await settle()
+        assert not drained.is_set()
+        assert (await subscription.receive()).n == 0
+        await settle()
+        assert drained.is_set()
+    assert numbers(take_all(subscription)) == [3, 4]
+
+
+@both
+async def test_a_replay_that_drain_waits_for_does_not_stand_for_what_is_live() -> None:
+    """Reading as many events of the replay as live ones were buffered does not end it."""
+    subject = Subject(Order, replay=3)
+    fill(subject, 3)
+    subscription = subject.subscribe(Order, buffer=3)
+    fill(subject, 3, 3)
+    async with group() as tasks:
+        drained = await draining(tasks, subject)
+        for _ in range(5):
+            await subscription.receive()
+            await settle()
+            assert not drained.is_set()
+        await subscription.receive()
+        await settle()
+        assert drained.is_set()
+
+
+@both
+async def test_drain_waits_for_every_handler_that_runs_at_once() -> None:
+    """With concurrency, the last of the handlers ends it, in whatever order they end."""
+    subject = Subject(Order)
+    may_end = {n: anyio.Event() for n in range(3)}
+
+    async def handle(order: Order) -> None:
+        await may_end[order.n].wait()
+
+    subject.observe(handle, Order, concurrency=3)
+    async with subject, group() as tasks:
+        fill(subject, 3)
+        await settle()
+        drained = await draining(tasks, subject)
+        for n in (2, 0, 1):
+            assert not drained.is_set()
+            may_end[n].set()
+            await settle()
+        assert drained.is_set()

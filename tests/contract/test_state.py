@@ -144,6 +144,23 @@ async def test_wait_for_tests_every_value_set() -> None:
 
 
 @both
+async def test_wait_for_returns_the_first_value_that_holds() -> None:
+    """Several values hold before the task that waits runs again: it gets the first of them, and not a later one."""
+    state = State(0)
+    found: list[int] = []
+
+    async def wait() -> None:
+        found.append(await state.wait_for(lambda value: value > 2))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await settle()
+        for value in range(1, 6):
+            state.set(value)
+    assert found == [3]
+
+
+@both
 async def test_a_predicate_that_raises_ends_its_own_wait() -> None:
     """Its waiter gets the error; `set` and the other waiters are not affected."""
     state = State(1)
@@ -311,6 +328,27 @@ async def test_a_value_that_a_predicate_sets_in_its_first_call_is_tested_too() -
 
     with anyio.fail_after(1):
         assert await state.wait_for(predicate) == 1
+
+
+@both
+async def test_values_that_a_predicate_sets_while_it_is_told_of_one_are_tested_in_order() -> None:
+    """It sets two values in one call: each is tested once, the first of them first."""
+    state = State(0)
+    tested: list[int] = []
+
+    def predicate(value: int) -> bool:
+        tested.append(value)
+        if value == 1:
+            state.set(2)
+            state.set(3)
+        return value == 3
+
+    async with group() as tasks:
+        tasks.start_soon(state.wait_for, predicate)
+        await settle()
+        state.set(1)
+        await settle()
+    assert tested == [0, 1, 2, 3]
 
 
 @both

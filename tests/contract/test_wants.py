@@ -14,6 +14,7 @@ from .kit import BigOrder, Order, Shipped, Subject, both, numbers, take_all
 
 class Customer(Event):
     country: str
+    city: str | None = None
 
 
 class Sale(Event):
@@ -77,13 +78,26 @@ CONDITIONS: list[Any] = [
     (lambda: Sale.n >= 1, [1, 2, 3]),
     (lambda: one_of(Sale.n, 0, 3), [0, 3]),
     (lambda: (Sale.n > 0) & (Sale.n < 3), [1, 2]),
+    (lambda: (Sale.n > 0) & (Sale.n > 2), [3]),
+    (lambda: (Sale.n > 2) & (Sale.n > 0), [3]),
+    (lambda: (Sale.n <= 2) & (Sale.n < 2) & (Sale.n >= 0) & (Sale.n > 0), [1]),
+    (lambda: (Sale.n == 1) & (Sale.n == 2), []),
+    (lambda: one_of(Sale.n, 1, 2) & one_of(Sale.n, 2, 3), [2]),
+    (lambda: one_of(Sale.n, 1, 2) & (Sale.n > 1), [2]),
+    (lambda: (Sale.n > 1) & (Sale.n < 1), []),
     (lambda: (Sale.n == 0) | (Sale.n == 3), [0, 3]),
+    (lambda: (Sale.n < 1) | ((Sale.n > 1) & (Sale.n > 2)), [0, 3]),
     (lambda: ~when(Sale.n == 0), [1, 2, 3]),
     (lambda: Sale.express, [1, 3]),
     (lambda: ~when(Sale.express), [0, 2]),
     (lambda: present(Sale.customer).country == "de", [1, 2]),
     (lambda: present(Sale.discount) > 5, [3]),
     (lambda: one_of(Sale.discount, None), [0, 1]),
+    (lambda: one_of(present(Sale.customer).city, None), [1, 3]),
+    (lambda: one_of(present(Sale.customer).city, None, "bonn"), [1, 2, 3]),
+    (lambda: ~one_of(present(Sale.customer).city, None), [0, 2]),
+    (lambda: present(Sale.customer).city != "bonn", [1, 3]),
+    (lambda: present(present(Sale.customer).city) != "bonn", []),
     (lambda: lambda sale: sale.n in (0, 2), [0, 2]),
     (lambda: lambda sale: [] if sale.n else "truthy", [0]),
 ]
@@ -97,7 +111,7 @@ async def test_where_selects_events(number: int) -> None:
     sales = [
         Sale(n=0),
         Sale(n=1, customer=Customer(country="de"), express=True),
-        Sale(n=2, customer=Customer(country="de"), discount=5),
+        Sale(n=2, customer=Customer(country="de", city="bonn"), discount=5),
         Sale(n=3, customer=Customer(country="fr"), discount=6, express=True),
     ]
     subject = Subject(Sale)
