@@ -140,12 +140,10 @@ async def test_an_observer_that_has_ended_says_so() -> None:
     """While the subject is entered, an observer that does not run has ended; before that, it has not begun."""
     subject = Subject(Order)
 
-    def where(_: Order) -> bool:
-        raise ZeroDivisionError
-
-    subject.observe(print, Order, where=where)
+    subject.observe(print, Order, buffer=1, overflow="disconnect")
     assert [told.reason for told in subject.explain(Order())] == [NOT_RUNNING]
     async with subject:
-        assert await subject.publish(Order()) == 0
+        for _ in range(3):
+            subject.publish_nowait(Order())
         await anyio.wait_all_tasks_blocked()
         assert [told.reason for told in subject.explain(Order())] == [ENDED]

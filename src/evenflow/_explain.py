@@ -17,7 +17,7 @@ _brief: Final = reprlib.Repr()
 _brief.maxstring = _brief.maxother = 60
 
 NOT_RUNNING: Final = "the observer is not running: the subject was not entered"
-ENDED: Final = "the observer has ended: its where or conflate raised, it was too slow, or its task was cancelled"
+ENDED: Final = "the observer has ended: it was too slow, or its task was cancelled"
 CLOSED: Final = "the subject is closed: it takes no more events"
 
 

@@ -53,20 +53,21 @@ class Carried(NamedTuple):
 class UserFunctions:
     """What a user gave to one subscription; the subscription keeps it alive, its mailbox does not."""
 
-    __slots__ = ("__weakref__", "failed", "key", "where")
+    __slots__ = ("__weakref__", "key", "report", "where")
 
     def __init__(
-        self,
-        where: Callable[[Any], object] | None = None,
-        key: Callable[[Any], object] | None = None,
-        failed: Callable[[Any, Exception], None] | None = None,
+        self, where: Callable[[Any], object] | None = None, key: Callable[[Any], object] | None = None
     ) -> None:
         self.where: Callable[[Any], object] | None = where
         """Which events it wants, beyond their class."""
         self.key: Callable[[Any], object] | None = key
         """What makes two events the same, where events are conflated."""
-        self.failed: Callable[[Any, Exception], None] | None = failed
-        """Who hears that one of these two raised on an event; None where that ends the subscription."""
+        self.report: Callable[[Any, Exception], None] | None = None
+        """Hears that one of these two raised on an event; None where that ends the subscription."""
+
+    def report_to(self, report: Callable[[Any, Exception], None]) -> None:
+        """What is raised ends the subscription no more: it is told here."""
+        self.report = report
 
     def ask(self, event: object, /) -> object:
         """What ``where`` says."""
@@ -152,9 +153,9 @@ class Mailbox:
     def survives(self, event: object, error: BaseException) -> bool:
         """Whether the subscription goes on although one of its own functions has raised; then somebody has heard."""
         functions = self._functions()
-        if functions is None or functions.failed is None or not isinstance(error, Exception):
+        if functions is None or functions.report is None or not isinstance(error, Exception):
             return False
-        functions.failed(event, error)
+        functions.report(event, error)
         return True
 
     def key_of(self) -> Callable[[Any], object] | None:

@@ -94,7 +94,7 @@ class Observer:
         self._host = host
         self._interest = interest
         self._functions = functions
-        functions.failed = self._fail
+        functions.report_to(self._fail)
         self._options = options
         self._concurrency = concurrency
         self._begin = partial(

@@ -133,10 +133,11 @@ class Subject(Signatures[E], Generic[E]):
         """Whether it was entered by ``start``, so that ``aclose`` leaves it."""
         self._failures: Subject[ObserverFailed] | None = None
         self._supervisor = Supervisor(self._name)
-        self._life: Life[E] = self._begin()
+        self._begin()
 
-    def _begin(self) -> Life[E]:
-        life: Life[E] = Life(
+    def _begin(self) -> None:
+        """Begin a life: the same observers, no history, counters at zero."""
+        self._life: Life[E] = Life(
             self._name,
             self._types,
             history=History(*self._kept) if self._kept[0] else None,
@@ -144,8 +145,9 @@ class Subject(Signatures[E], Generic[E]):
             unwanted=self._supervisor.unwanted,
             loop_ended=self._supervisor.loop_ended,
         )
-        self._supervisor.supervise(life)
-        return life
+        self._supervisor.supervise(self._life)
+        if self._failures is not None:
+            self._failures._begin()
 
     @property
     def name(self) -> str:
@@ -371,15 +373,9 @@ class Subject(Signatures[E], Generic[E]):
                 f"{self._name} is entered already, and lives once at a time; leave it first, or make a subject for each"
             )
         if self.is_closed:
-            self._begin_anew()
+            self._begin()
         await self._supervisor.enter()
         return self
-
-    def _begin_anew(self) -> None:
-        """Live once more: the same observers, no history, counters at zero."""
-        self._life = self._begin()
-        if self._failures is not None:
-            self._failures._begin_anew()
 
     async def __aexit__(
         self,

@@ -216,14 +216,14 @@ def test_the_version_is_that_of_the_distribution() -> None:
 
 CONTRACT = {
     "Subject": "name is_closed publish publish_nowait publish_many publish_from_thread subscribe first observe observer"
-    " failures explain drain close aclose statistics",
-    "Observer": "name detach statistics ended",
+    " failures explain drain close start aclose statistics",
+    "Observer": "name detach statistics ended unhandled",
     "State": "value set update subscribe wait_for close",
     "Condition": "",
     "Gap": "count first_at last_at",
     "Explanation": "name wanted reason found_by",
     "SubscriptionStatistics": "name wanted delivered replaced dropped discarded waiting capacity",
-    "ObserverStatistics": "name running handled failed handling subscription",
+    "ObserverStatistics": "name running handled failed handling cancelled subscription",
     "SubjectStatistics": "name published deliveries waiting_publishers kept closed subscriptions observers",
     "Shared": "subscribe",
     "SlowSubscriber": "missed add_note args with_traceback",

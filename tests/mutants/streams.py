@@ -121,22 +121,6 @@ def closing_does_not_wait_for_the_tasks(_: Any) -> Any:
 
 
 @mutant(
-    "evenflow.streams._chain:leave",
-    breaks="streams: an error comes as it is",
-    kills=[f"{RULES}::test_every_way_out_closes_every_source[asyncio-merge]"],
-)
-def the_error_of_the_body_goes_out_in_a_group(_: Any) -> Any:
-    """What the body of an `async with` raises goes out in a group."""
-
-    async def leave_as_it_comes(group: Any, error: BaseException | None) -> None:
-        if group is not None:
-            group.cancel_scope.cancel()
-            await group.__aexit__(type(error) if error else None, error, None)
-
-    return leave_as_it_comes
-
-
-@mutant(
     "evenflow.streams._stream:_ChainStream._chain_reader",
     breaks="streams: an operator owns its source",
     kills=[f"{RULES}::test_an_operator_owns_its_source[map]"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ WIDTH = 80
 NAME = 9
 """Characters for the name of a reader."""
 
-ABOUT = {
+ABOUT: Final = {
     "screen": "shows the latest values, and nobody can look that often: a newer value replaces an older one that was"
     " not shown yet.",
     "archive": "must have every event safely on the disk: while its buffer is full, the publishers wait.",
