@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from evenflow import Event
-from evenflow._handlers import refuse_other_annotation, wants_of_handler, written_at
+from evenflow._handlers import check_handler, refuse_other_annotation, wants_of_handler, written_at
 
 
 class Order(Event):
@@ -133,19 +133,50 @@ def test_what_cannot_handle_one_event_is_refused_with_the_way_out(name: str) -> 
     assert says in str(caught.value)
 
 
+def handler_of(annotation: object) -> Any:
+    """A handler whose parameter has this annotation."""
+
+    def handler(event: Any) -> None:
+        """Handle it."""
+
+    handler.__annotations__["event"] = annotation
+    return handler
+
+
 @pytest.mark.parametrize(
     "wants, annotated",
-    [((Order,), Order), ((BigOrder,), Order), ((Order, Note), Order | Note), ((Order,), Any), ((Order,), "text")],
+    [
+        ((Order,), Order),
+        ((BigOrder,), Order),
+        ((Order, Note), Order | Note),
+        ((Order,), Any),
+        ((Order,), "text"),
+        ((Order,), "OnlyTheTypeCheckerKnows"),
+    ],
 )
 def test_a_handler_is_given_what_its_annotation_takes(wants: tuple[Any, ...], annotated: object) -> None:
-    """Subclasses, parts of a union, and whatever an annotation that is no class may take."""
-    refuse_other_annotation(takes_order, wants, annotated)
+    """Subclasses, parts of a union, and whatever an annotation may take that is no class, or cannot be read."""
+    refuse_other_annotation(handler_of(annotated), wants)
 
 
 def test_a_handler_is_not_given_what_its_annotation_does_not_take() -> None:
     """The error names the handler, what it takes, and what it would be given."""
     with pytest.raises(TypeError, match="takes_order takes Order, and Note is none"):
-        refuse_other_annotation(takes_order, (Order, Note), Order)
+        refuse_other_annotation(takes_order, (Order, Note))
+
+
+def test_only_the_annotation_of_the_first_parameter_is_read() -> None:
+    """The others may name what only a type checker knows."""
+
+    def handler(order: Order, to: OnlyTheTypeCheckerKnows = ()) -> OnlyTheTypeCheckerKnows: ...  # type: ignore[name-defined]  # noqa: F821
+
+    assert wants_of_handler(handler) is Order
+
+
+def test_a_class_is_no_handler() -> None:
+    """Whoever gives one has forgotten the function."""
+    with pytest.raises(TypeError, match="Order is a class, and an observer is a function"):
+        check_handler(Order)
 
 
 @pytest.mark.parametrize("handler", [takes_order, functools.partial(takes_order), wrapped(takes_order)])

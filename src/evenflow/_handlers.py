@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
-from inspect import Parameter, isasyncgenfunction, isfunction, isgeneratorfunction, signature, unwrap
-from types import CodeType
+from inspect import Parameter, Signature, isasyncgenfunction, isfunction, isgeneratorfunction, signature, unwrap
+from types import CodeType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from ._routing import classes_in, names
+
+if sys.version_info >= (3, 14):
+    import annotationlib
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,12 +55,17 @@ def _refuse_method(handler: Any, first: str) -> None:
         )
 
 
-def wants_of_handler(handler: Callable[..., object]) -> object:
-    """What a handler's first parameter is annotated with; None where nothing is said.
+def check_handler(handler: Callable[..., object]) -> Signature | None:
+    """Refuse what cannot be called with one event; returns its signature, if it has one.
 
     Raises:
-        TypeError: it cannot be called with one event, or its annotation cannot be read.
+        TypeError: it cannot be an observer; the message says what can.
     """
+    if isinstance(handler, type):
+        raise TypeError(
+            f"{_shown(handler)} is a class, and an observer is a function that takes an event; to name what is wanted,"
+            " give the function first: subject.observe(handler, OrderPlaced)"
+        )
     if not callable(handler):
         raise TypeError(f"an observer is a function that takes an event, not {handler!r}")
     if isgeneratorfunction(handler) or isasyncgenfunction(handler):
@@ -64,7 +73,7 @@ def wants_of_handler(handler: Callable[..., object]) -> object:
             f"{_shown(handler)} is a generator, which does nothing when it is called; an observer has no yield"
         )
     try:
-        taken = signature(handler)
+        taken = _signature_of(handler)
     except (TypeError, ValueError):  # some builtins do not say
         return None
     _refuse_method(handler, next(iter(taken.parameters), ""))
@@ -75,33 +84,53 @@ def wants_of_handler(handler: Callable[..., object]) -> object:
             f"{_shown(handler)}{taken} cannot be called with one event, as an observer is: {error}; give the rest"
             " a default, or use functools.partial"
         ) from None
+    return taken
+
+
+def _signature_of(handler: Callable[..., object]) -> Signature:
+    """Its signature, without a look at what the annotations name."""
+    if sys.version_info >= (3, 14):
+        return signature(handler, annotation_format=annotationlib.Format.FORWARDREF)
+    return signature(handler)
+
+
+def wants_of_handler(handler: Callable[..., object]) -> object:
+    """What a handler's first parameter is annotated with, the others are not looked at; None where nothing is said.
+
+    Raises:
+        TypeError: it cannot be called with one event, or this annotation cannot be read.
+    """
+    taken = check_handler(handler)
+    if taken is None:
+        return None
     first = next(iter(taken.parameters.values()))
     if first.annotation is Parameter.empty:
         return None
-    if not isinstance(first.annotation, str):
-        return first.annotation
     while isinstance(handler, partial):
         handler = handler.func
-    function = handler if hasattr(handler, "__annotations__") else type(handler).__call__
+    function = unwrap(handler)
+    if not hasattr(function, "__globals__"):  # an object that can be called
+        function = unwrap(type(function).__call__)
+    alone = SimpleNamespace(__annotations__={first.name: first.annotation})
     try:
-        return get_type_hints(function)[first.name]
-    except (NameError, AttributeError, KeyError) as error:
+        return get_type_hints(alone, getattr(function, "__globals__", {}), include_extras=True)[first.name]
+    except (NameError, AttributeError) as error:
         raise TypeError(
             f"the annotation {first.annotation!r} of {_shown(handler)} cannot be read ({error}); name what it"
             " wants instead: @subject.observer(OrderPlaced)"
         ) from error
 
 
-def refuse_other_annotation(handler: Any, wants: tuple[Any, ...], annotated: Any) -> None:
-    """Refuse wants that the handler's annotation does not take.
+def refuse_other_annotation(handler: Callable[..., object], wants: tuple[Any, ...]) -> None:
+    """Refuse wants that the handler's annotation does not take, as far as that can be read.
 
     Raises:
         TypeError: it would be given what it does not take.
     """
     try:
-        takes = classes_in(annotated)
+        takes = classes_in(wants_of_handler(handler))
         issubclass(object, takes)
-    except TypeError:  # not a class that can be asked: a type variable, Any, a Protocol with attributes
+    except TypeError:  # nothing that can be read, or asked: a type variable, Any, a Protocol with attributes
         return
     strangers = names((want for want in classes_in(*wants) if not issubclass(want, takes)), *takes)
     if strangers:

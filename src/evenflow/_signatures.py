@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, overload
 
-from ._handlers import refuse_class_method, refuse_other_annotation, wants_of_handler
+from ._handlers import check_handler, refuse_class_method, refuse_other_annotation, wants_of_handler
 from ._options import BUFFER, Key, ObserveOptions as O, SubscribeOptions as S, Where
 
 if TYPE_CHECKING:
@@ -239,14 +239,14 @@ def is_want(thing: Any) -> bool:
 
 def observe_annotated(observe: Callable[..., object], handler: Any, wants: Any, options: dict[str, Any]) -> Any:
     """Observe with a decorated handler, which says itself what it wants, or takes what is wanted; returns it."""
-    annotated = wants_of_handler(handler)
-    if not wants and annotated is None:
+    if not wants and wants_of_handler(handler) is None:
         raise TypeError(
             f"{getattr(handler, '__qualname__', handler)} does not say which events it wants: annotate its"
             " parameter (order: OrderPlaced), or name them: @subject.observer(OrderPlaced)"
         )
-    if wants and annotated is not None:
-        refuse_other_annotation(handler, wants, annotated)
+    if wants:
+        check_handler(handler)
+        refuse_other_annotation(handler, wants)
     observe(handler, *wants, **options)
     return handler
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, overlo
 from ._drain import drain
 from ._errors import SubjectClosed
 from ._explain import CLOSED, ENDED, NOT_RUNNING, Explanation, explain
-from ._handlers import wants_of_handler, written_at
+from ._handlers import check_handler, wants_of_handler, written_at
 from ._history import History
 from ._life import Life
 from ._mailbox import UserFunctions
@@ -278,8 +278,9 @@ class Subject(Signatures[E], Generic[E]):
         name: Any,
     ) -> Observer:
         self._life.check()
-        annotated = wants_of_handler(handler)
-        if not wants and annotated not in (None, Any, object):
+        if wants:
+            check_handler(handler)
+        elif (annotated := wants_of_handler(handler)) not in (None, Any, object):
             wants = (annotated,)
         interest = self._life.members.interest(wants, where)
         key = checked_key(conflate, "conflate", interest.wants or self._types)
