@@ -207,7 +207,7 @@ class Observer:
         self._unhandled = (*self._handling.unfinished(), *rest)
         if self._unhandled:
             _log.log(
-                logging.WARNING if any(member.was_cancelled for member in self._members) else logging.INFO,
+                logging.INFO if any(member.was_cut_off for member in self._members) else logging.WARNING,
                 "observer %s of %s was cut off, and did not finish %s: see its `unhandled`",
                 self.name,
                 self._host.name,

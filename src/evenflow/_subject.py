@@ -349,8 +349,10 @@ class Subject(Signatures[E], Generic[E]):
         """
         self._supervisor.refuse_inside("aclose")
         if self._started:
-            self._started = False
-            await self._supervisor.leave(None)
+            try:
+                await self._supervisor.leave(None)
+            finally:
+                self._started = self._supervisor.is_entered
             return
         self.close()
         await self._supervisor.wait_ended()

@@ -55,6 +55,10 @@ class Together(TaskEngine[T]):
         if all(self.done):
             self.channel.end()
 
+    def fail(self, error: Exception) -> None:
+        """End the stream as if a source had failed."""
+        self.after_error(error)
+
     def after_error(self, error: Exception) -> None:
         """One source has failed: end now."""
         self.channel.end(error)

@@ -41,6 +41,10 @@ class GroupBy(TaskEngine[tuple[Any, S]]):
         """Read the source to its end, which is the end of all groups."""
         self.end(await self.tasks.read(self.nodes[0], reader, self.take_in))
 
+    def fail(self, error: Exception) -> None:
+        """End the stream, and every group, with this error."""
+        self.end(error)
+
     async def take_in(self, event: Any) -> None:
         """Hand the event to its group. If that is new, the reader gets it first."""
         key = self.key(event)

@@ -98,6 +98,12 @@ class Paced(TaskEngine[U], Generic[T, U]):
 
     # the reader
 
+    def fail(self, error: Exception) -> None:
+        """End the stream with this error; what is left is dropped."""
+        self.after_error()
+        self.ended = self.ended or error
+        self.changed.notify()
+
     async def pull(self) -> U:
         """Wait until something is due."""
         while True:

@@ -60,13 +60,17 @@ class Race(TaskEngine[T]):
             return await anext(self.readers[self.winner])
         return first
 
+    def fail(self, error: Exception) -> None:
+        """End the stream with this error, unless a source has won."""
+        if self.winner is None:
+            self.winner, self.error = 0, error
+            self.decided.notify()
+
     def being_read(self) -> Nodes:
         """Return the winner, once the reader reads it."""
         return (self.nodes[self.winner],) if self.losers_closed and self.winner is not None else ()
 
     async def stop(self) -> None:
         """End the tasks, and wake a reader that waits for them."""
-        if self.winner is None:
-            self.winner, self.error = 0, chain_closed()
-            self.decided.notify()
+        self.fail(chain_closed())
         await super().stop()

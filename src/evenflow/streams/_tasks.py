@@ -134,7 +134,11 @@ class TaskEngine(Generic[T]):
         self.channel: Channel[T] = Channel()
 
     def _task_lost(self) -> None:
-        self.channel.end(RuntimeError("a task of this operator was cancelled by somebody else; nothing more comes"))
+        self.fail(RuntimeError("a task of this operator was cancelled by somebody else; nothing more comes"))
+
+    def fail(self, error: Exception) -> None:
+        """End the stream with this error, after what was put."""
+        self.channel.end(error)
 
     async def pull(self) -> T:
         """Wait for the next event that a task has put."""

@@ -105,6 +105,10 @@ class Delay(TaskEngine[T]):
             self.delayed.append((-inf, error))
         self.arrived.notify()
 
+    def fail(self, error: Exception) -> None:
+        """End the stream with this error at once."""
+        self.end(error)
+
     async def pull(self) -> T:
         """Wait until the first is due."""
         while True:

@@ -57,6 +57,10 @@ class Watching(TaskEngine[U], Generic[T, U]):
             if self.scope is not None:
                 self.scope.cancel()
 
+    def fail(self, error: Exception) -> None:
+        """End the stream with this error."""
+        self.interrupt(error)
+
     async def dismiss(self, node: Node[Any]) -> None:
         """Close one of the others, which is not needed any more. What that raises ends the stream."""
         failure = await self.tasks.retire(node)
