@@ -309,6 +309,8 @@ CHAINS: dict[str, Callable[[evenflow.Stream[Any]], evenflow.Stream[Any]]] = {
     "delay": lambda source: source.delay(1),
     "merge": lambda source: source.merge(evenflow.interval(100)),
     "combine_latest": lambda source: source.combine_latest(evenflow.interval(100)),
+    "zip": lambda source: source.zip(evenflow.interval(100)),
+    "zip_latest": lambda source: source.zip_latest(evenflow.interval(100)),
     "race": lambda source: source.race(evenflow.interval(100)),
     "group_by": lambda source: source.group_by(str),
     "flat_map": lambda source: source.flat_map(lambda _: [1]),
