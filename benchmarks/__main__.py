@@ -21,7 +21,18 @@ from types import ModuleType
 from benchmarks import _report, peers
 from benchmarks._harness import Bench, Expectation
 
-QUESTIONS = ("fanout", "latency", "selective", "churn", "streams", "memory", "fairness", "threads", "startup")
+QUESTIONS = (
+    "fanout",
+    "latency",
+    "selective",
+    "churn",
+    "streams",
+    "memory",
+    "fairness",
+    "waiting",
+    "threads",
+    "startup",
+)
 
 
 def main() -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -13,8 +14,39 @@ from evenflow._mailbox import Mailbox
 from .parts import emptied, mailbox
 
 
+class Terms:
+    """What publishes that wait share."""
+
+    name = "subject"
+    stall_after = 5.0
+
+    def __init__(self, blocked: Callable[[Waiter], Collection[Mailbox]]) -> None:
+        self.blocked = blocked
+
+
+class Bell:
+    """What a publisher sleeps on."""
+
+    def __init__(self) -> None:
+        self.rung = 0
+
+    def done(self) -> bool:
+        """Whether it has fired."""
+        return self.rung > 0
+
+    def set_result(self, _: None) -> None:
+        """Fire."""
+        self.rung += 1
+
+    def __await__(self) -> Any:
+        """Nobody sleeps on it."""
+        raise NotImplementedError
+
+
 class Scene:
     """A few mailboxes, and publishers that wait for some of them."""
+
+    time = 0.0
 
     def __init__(self) -> None:
         self.unready: set[Mailbox] = set()
@@ -30,12 +62,12 @@ class Scene:
         def blocked(waiter: Waiter) -> Collection[Mailbox]:
             return [box for box in boxes if box not in waiter.held and box.room() <= 0 and box.end is None]
 
-        return Waiter("an event", "subject", next(self.gate.tickets), blocked)
+        return Waiter("an event", boxes, next(self.gate.tickets), Terms(blocked), lambda: self.time)
 
     def publisher(self, *boxes: Mailbox) -> Waiter:
         """A publish that waits for these."""
         waiter = self.waiter(*boxes)
-        self.gate.join(waiter, waiter.blocked(waiter))
+        self.gate.join(waiter, waiter.terms.blocked(waiter))
         return waiter
 
 
@@ -65,7 +97,7 @@ def test_whoever_came_earlier_stands_before_whoever_waits_already() -> None:
     box = scene.full()
     early, late = scene.waiter(box), scene.publisher(box)
     scene.gate.join(early, [box])
-    assert scene.gate.queue == [early, late]
+    assert set(scene.gate.queue) == {early, late}
     take(box)
     assert (early.granted, late.granted) == (True, False)
 
@@ -76,8 +108,11 @@ def test_a_publish_that_joins_again_keeps_its_place() -> None:
     box, other = scene.full(), scene.full()
     early, late = scene.publisher(box), scene.publisher(box)
     scene.gate.join(early, [box, other])
-    assert scene.gate.queue == [early, late]
-    assert early.missing == {box, other}
+    assert scene.gate.waiting() == len(scene.gate.queue) == 2
+    assert set(early.missing) == {box, other}
+    scene.gate.join(early, [box])
+    take(box)
+    assert (early.granted, late.granted) == (True, False)
 
 
 def test_a_slot_that_was_granted_counts_as_taken() -> None:
@@ -86,30 +121,34 @@ def test_a_slot_that_was_granted_counts_as_taken() -> None:
     box = scene.full()
     waiter = scene.publisher(box)
     take(box)
-    assert (box.room(), box.reserved, waiter.held) == (0, 1, {box})
+    assert (box.room(), box.reserved, waiter.held) == (0, 1, (box,))
 
 
-def test_a_publish_that_may_go_is_woken() -> None:
-    """It sleeps on its own event, which is not set before."""
+def test_a_publish_that_may_go_is_woken_once() -> None:
+    """It sleeps on its own wake-up, which has not fired before, and does not fire again."""
     scene = Scene()
     box = scene.full()
     waiter = scene.publisher(box)
-    assert waiter.wake_up is not None
-    assert not waiter.wake_up.is_set()
+    waiter.sleep_on(bell := Bell())
+    assert bell.rung == 0
     take(box)
-    assert waiter.wake_up.is_set()
+    assert bell.rung == 1
+    waiter.wake()
+    assert bell.rung == 1
 
 
-def test_a_publish_that_must_wait_again_sleeps_on_a_new_event() -> None:
-    """The old one is set, and would not let it sleep."""
+def test_a_publish_that_must_wait_again_may_not_go() -> None:
+    """Somebody new had no room after it was let go."""
     scene = Scene()
     box, new = scene.full(), scene.full()
     waiter = scene.publisher(box)
     take(box)
-    scene.gate.join(waiter, [new])
+    held = scene.gate.give_back(waiter)
+    scene.gate.join(waiter, [new], held)
     assert not waiter.granted
-    assert waiter.wake_up is not None
-    assert not waiter.wake_up.is_set()
+    assert waiter.held == (box,)
+    take(new)
+    assert waiter.granted
 
 
 def test_for_the_one_that_has_waited_longest_one_slot_a_mailbox_is_reserved() -> None:
@@ -132,10 +171,10 @@ def test_for_the_others_nothing_is_reserved_before_they_have_all() -> None:
     scene.publisher(stuck)
     second = scene.publisher(one, other)
     take(one)
-    assert (one.room(), second.held) == (1, set())
+    assert (one.room(), second.held) == (1, ())
     take(other)
     assert second.granted
-    assert second.held == {one, other}
+    assert set(second.held) == {one, other}
 
 
 def test_a_slot_that_was_taken_meanwhile_is_waited_for_again() -> None:
@@ -148,7 +187,7 @@ def test_a_slot_that_was_taken_meanwhile_is_waited_for_again() -> None:
     one.append("a stranger's")
     take(other)
     assert not second.granted
-    assert second.missing == {one}
+    assert set(second.missing) == {one}
     take(one)
     assert second.granted
 
@@ -172,7 +211,7 @@ def test_whoever_leaves_passes_on_what_was_reserved() -> None:
     scene.gate.leave(longest, ())
     assert next_one.granted
     assert one.reserved == 1
-    assert scene.gate.queue == [next_one]
+    assert list(scene.gate.queue) == [next_one]
 
 
 def test_whoever_leaves_without_its_event_passes_on_what_it_had() -> None:
@@ -181,7 +220,7 @@ def test_whoever_leaves_without_its_event_passes_on_what_it_had() -> None:
     box = scene.full()
     early, late = scene.publisher(box), scene.publisher(box)
     take(box)
-    had = early.give_back_all()
+    had = scene.gate.give_back(early)
     assert not late.granted
     scene.gate.leave(early, had)
     assert late.granted
@@ -194,10 +233,10 @@ def test_no_slot_is_held_in_a_mailbox_that_has_ended() -> None:
     ended.finish(EOFError)
     waiter = scene.waiter(box)
     waiter.hold_all([box, ended])
-    assert waiter.held == {box}
+    assert waiter.held == (box,)
     assert ended.reserved == 0
-    assert waiter.give_back_all() == {box}
-    assert (waiter.held, box.reserved) == (set(), 0)
+    assert waiter.give_back_all() == (box,)
+    assert (waiter.held, box.reserved) == ((), 0)
 
 
 def test_whoever_leaves_while_nobody_waits_frees_what_was_reserved() -> None:
@@ -230,7 +269,7 @@ def test_a_mailbox_that_is_gone_is_held_no_longer() -> None:
     take(one)
     one.finish(EOFError)
     scene.gate.gone(one)
-    assert waiter.held == set()
+    assert waiter.held == ()
     assert not waiter.granted
 
 
@@ -269,18 +308,16 @@ def test_two_never_hold_what_the_other_needs() -> None:
     longest = scene.publisher(one, other)
     second = scene.publisher(other)
     take(other)
-    assert longest.held == {other}
+    assert longest.held == (other,)
     scene.gate.leave(longest, ())
     assert second.granted
     longest = scene.waiter(one, other)
     longest.ticket = 0
     scene.gate.join(longest, [one, other])
-    other.watch(None)
     scene.gate.join(second, [new])
-    assert second.held == set()
-    assert second.missing == {other, new}
-    assert other._tell is not None
-    assert longest.held == {other}
+    assert second.held == ()
+    assert set(second.missing) == {other, new}
+    assert longest.held == (other,)
 
 
 def test_a_key_that_came_into_a_conflated_buffer_lets_its_publisher_go() -> None:
@@ -288,23 +325,25 @@ def test_a_key_that_came_into_a_conflated_buffer_lets_its_publisher_go() -> None
     scene = Scene()
     box = scene.full()
     needs_room = True
-    waiter = Waiter("an event", "subject", 1, lambda _: [box] if needs_room else [])
+    waiter = Waiter("an event", (), 1, Terms(lambda _: [box] if needs_room else []), float)
     scene.gate.join(waiter, [box])
     scene.gate.look_again(box)
     assert not waiter.granted
     needs_room = False
     scene.gate.look_again(box)
     assert waiter.granted
-    assert waiter.held == set()
+    assert waiter.held == ()
 
 
 def test_a_closed_subject_wakes_everybody() -> None:
     """Each looks for itself, and is refused."""
     scene = Scene()
-    waiters = [scene.publisher(scene.full()), scene.publisher(scene.full())]
+    waiters, bells = [scene.publisher(scene.full()), scene.publisher(scene.full())], [Bell(), Bell()]
+    for waiter, bell in zip(waiters, bells, strict=True):
+        waiter.sleep_on(bell)
     scene.gate.close()
     assert scene.gate.closed
-    assert all(waiter.wake_up is not None and waiter.wake_up.is_set() for waiter in waiters)
+    assert [bell.rung for bell in bells] == [1, 1]
     assert not any(waiter.granted for waiter in waiters)
 
 
@@ -321,18 +360,45 @@ def test_a_loop_that_has_ended_leaves_nothing_reserved() -> None:
 
 
 def test_it_is_noted_since_when_a_mailbox_is_missed() -> None:
-    """The first time stays while it is missed; one that was taken and is missed anew begins anew."""
+    """The first time stays while it is missed, also when another comes free; one that is missed anew begins anew."""
     scene = Scene()
-    one, other = scene.full(), scene.full()
+    one, other = scene.full(2), scene.full()
+    scene.time = 1
     waiter = scene.publisher(one, other)
-    waiter.note_time(1)
-    waiter.note_time(2)
-    assert waiter.since == {one: 1, other: 1}
+    scene.time = 2
+    scene.gate.join(waiter, [one, other])
+    assert waiter.missing == {one: 1, other: 1}
     take(one)
-    waiter.note_time(3)
-    waiter.miss([one, other], lambda box: None)
-    waiter.note_time(4)
-    assert waiter.since == {one: 4, other: 1}
+    assert waiter.missing == {other: 1}
+    scene.time = 3
+    scene.gate.join(waiter, [one, other])
+    assert waiter.missing == {one: 3, other: 1}
+
+
+def test_what_a_step_costs_does_not_depend_on_how_many_wait() -> None:
+    """Of ten thousand that wait for one mailbox, none is asked but the one whose turn it is."""
+    scene = Scene()
+    box, asked = scene.full(), list[int]()
+
+    def blocked(waiter: Waiter) -> Collection[Mailbox]:
+        asked.append(waiter.ticket)
+        return ()
+
+    waiters = [Waiter("an event", (), ticket, Terms(blocked), float) for ticket in range(10_000)]
+    for waiter in waiters:
+        scene.gate.join(waiter, [box])
+    assert asked == []
+    for ticket, waiter in enumerate(waiters[:3]):
+        take(box)
+        assert asked.pop() == ticket
+        held = scene.gate.give_back(waiter)
+        box.append("an event")
+        scene.gate.leave(waiter, held)
+        assert asked == []
+    scene.gate.leave(waiters[-1], ())
+    scene.gate.leave(waiters[5_000], ())
+    assert asked == []
+    assert scene.gate.waiting() == 9_995
 
 
 # ------------------------------------------------------------------ whatever happens
@@ -351,7 +417,7 @@ class World(Scene):
         """Somebody publishes to these."""
         boxes = [self.boxes[n % len(self.boxes)] for n in sorted(wanted)]
         waiter = self.waiter(*boxes)
-        if blocked := waiter.blocked(waiter):
+        if blocked := waiter.terms.blocked(waiter):
             self.wants[waiter] = list(dict.fromkeys(boxes))
             self.gate.join(waiter, blocked)
         else:
@@ -368,10 +434,9 @@ class World(Scene):
         """The loop runs this publisher: it goes if it may."""
         if not waiter.granted or self.gate.comes_before(waiter):
             return False
-        held = waiter.give_back_all()
-        if blocked := waiter.blocked(waiter):
-            waiter.hold_all(held)
-            self.gate.join(waiter, blocked)
+        held = self.gate.give_back(waiter)
+        if blocked := waiter.terms.blocked(waiter):
+            self.gate.join(waiter, blocked, [box for box in held if box.room() > 0])
             return False
         self.commit(waiter, self.wants.pop(waiter))
         self.gate.leave(waiter, held)
@@ -383,11 +448,19 @@ class World(Scene):
             assert box.reserved == sum(box in waiter.held for waiter in self.gate.queue)
             assert 0 <= box.room() + box.reserved <= box.buffer.capacity
             assert box.room() >= 0
+        not_granted = [waiter for waiter in self.gate.queue if not waiter.granted]
+        longest = min(not_granted, key=lambda waiter: waiter.ticket, default=None)
+        assert self.gate.waiting() == len(not_granted)
         for waiter in self.gate.queue:
-            assert not waiter.missing & waiter.held
+            assert waiter.missing.keys().isdisjoint(waiter.held)
+            assert all(waiter in self.gate.missed[box] for box in waiter.missing)
             assert waiter.granted is (not waiter.missing)
             for box in waiter.missing:
-                assert box.room() == 0 or waiter is not next(one for one in self.gate.queue if not one.granted)
+                assert box.room() == 0 or waiter is not longest
+            assert waiter.granted or waiter is longest or not waiter.held
+        for line in self.gate.missed.values():
+            tickets = [waiter.ticket for waiter in line]
+            assert tickets == sorted(set(tickets)) != []
 
 
 WHICH = st.integers(0, 9)

@@ -284,12 +284,12 @@ def test_each_task_that_has_read_is_known_once_while_it_exists() -> None:
     at, stays, goes = line(), Task(), Task()
     for task in (stays, goes, stays):
         at.note_task(ref(task))
-    assert at.tasks() == [stays, goes]
+    assert list(at.tasks()) == [stays, goes]
     del task, goes
-    assert at.tasks() == [stays]
+    assert list(at.tasks()) == [stays]
     another = Task()
     at.note_task(ref(another))
-    assert len(at._tasks) == 2
+    assert len(at.known) == 2
 
 
 @pytest.mark.parametrize("expected, known, all_known", [(0, 1, True), (2, 1, False), (2, 2, True)])

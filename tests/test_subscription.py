@@ -266,7 +266,7 @@ def test_the_task_that_reads_is_known_and_not_kept_alive(backend: str) -> None:
             async def read() -> None:
                 await subscription.receive()
                 task = running_loop().current_task()
-                assert subscription._mailbox.line.tasks() == [task]
+                assert list(subscription._mailbox.line.tasks()) == [task]
                 assert subscription._known.cr_running
                 gone.append(ref(task))
 
@@ -276,7 +276,7 @@ def test_the_task_that_reads_is_known_and_not_kept_alive(backend: str) -> None:
             await anyio.lowlevel.checkpoint()
             collect()
             assert gone[0]() is None
-            assert subscription._mailbox.line.tasks() == []
+            assert list(subscription._mailbox.line.tasks()) == []
             assert not subscription._known.cr_running
 
     run(main, backend)

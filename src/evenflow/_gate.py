@@ -7,170 +7,297 @@ Rule 3: for the publish that has waited longest, each slot that comes free and t
 Rule 4: a publish that leaves passes on what was reserved for it, to the next that waits.
 
 A reserved slot counts as taken for everybody else (``Mailbox.room``).
-Nothing here waits: a publisher sleeps on its own ``Waiter.wake_up``.
+Nothing here waits: a publisher sleeps on a wake-up of its own, which ``Waiter.wake`` fires.
+No step looks at all that wait: they are found by the mailbox that they miss, and those that hold slots by those.
 """
 
 from __future__ import annotations
 
-from bisect import insort
-from itertools import count, takewhile
+from bisect import bisect_left, insort
+from collections import deque
+from itertools import count, islice
 from operator import attrgetter
-from typing import TYPE_CHECKING
-
-from anyio import Event
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
+    from ._backends import WakeUp
+    from ._errors import Deadlock
     from ._mailbox import Mailbox
+
+
+class Terms(Protocol):
+    """What all that wait at one subject share: its name, and after how many seconds a wait is a stall."""
+
+    name: str
+    stall_after: float
+
+    def blocked(self, waiter: Waiter, /) -> Collection[Mailbox]:
+        """The mailboxes that have no slot for it now, those that it holds left out."""
+        ...
 
 
 class Waiter:
     """A publish that waits for room; the lower its ``ticket``, the earlier it came.
 
-    ``missing`` are the mailboxes that it needs a slot in and has none, ``needed`` all that it ever missed one in,
-    and ``held`` those in which one is reserved for it. ``blocked`` finds the mailboxes that have no slot for it now,
-    those that it holds left out.
+    Attributes:
+        event: what is published.
+        targets: who wants it; the gate only keeps them for ``terms``.
+        terms: the subject that it is published to.
+        now: what its times are read from.
+        missing: the mailboxes that it needs a slot in and has none, and since when.
+        held: those in which a slot is reserved for it.
+        unheld: those in which a slot came free that was not reserved for it.
+        granted: whether it may go.
+        refusal: why it will never go.
     """
 
-    __slots__ = ("blocked", "granted", "held", "missing", "needed", "since", "ticket", "wake_up", "what")
+    __slots__ = (
+        "_wake_up", "event", "granted", "held", "missing", "now", "refusal", "targets", "terms", "ticket",
+        "unheld",
+    )  # fmt: skip
 
     def __init__(
-        self, event: object, subject: str, ticket: int, blocked: Callable[[Waiter], Collection[Mailbox]]
+        self,
+        event: object,
+        targets: Any,
+        ticket: int,
+        terms: Terms,
+        now: Callable[[], float],
     ) -> None:
-        self.what: str = f"{type(event).__name__} to {subject}"
+        self.event: object = event
+        self.targets: Any = targets
         self.ticket: int = ticket
-        self.blocked: Callable[[Waiter], Collection[Mailbox]] = blocked
-        self.missing: set[Mailbox] = set()
-        self.needed: set[Mailbox] = set()
-        self.held: set[Mailbox] = set()
+        self.terms: Terms = terms
+        self.now: Callable[[], float] = now
+        self.missing: dict[Mailbox, float] = {}
+        self.held: tuple[Mailbox, ...] = ()
+        self.unheld: tuple[Mailbox, ...] = ()
         self.granted: bool = False
-        self.wake_up: Event = Event()
-        self.since: dict[Mailbox, float] = {}
+        self.refusal: Deadlock | None = None
+        self._wake_up: WakeUp | None = None
 
-    def miss(self, blocked: Iterable[Mailbox], note_take: Callable[[Mailbox], None]) -> None:
-        """It needs a slot in each of these, and may not go before; each calls ``note_take`` whenever it is read."""
-        self.granted = False
-        if self.wake_up.is_set():
-            self.wake_up = Event()
-        self.missing = set(blocked)
-        self.needed |= self.missing
-        for mailbox in self.missing:
-            mailbox.watch(note_take)
+    @property
+    def what(self) -> str:
+        """What is published where, in words."""
+        return f"{type(self.event).__name__} to {self.terms.name}"
+
+    def sleep_on(self, wake_up: WakeUp) -> None:
+        """From now on whatever concerns it fires this."""
+        self._wake_up = wake_up
+
+    def wake(self) -> None:
+        """Have its task look again."""
+        if (wake_up := self._wake_up) is not None and not wake_up.done():
+            wake_up.set_result(None)
+
+    def refuse(self, refusal: Deadlock) -> None:
+        """It will never go: its task raises this."""
+        self.refusal = refusal
+        self.wake()
 
     def hold_all(self, mailboxes: Iterable[Mailbox]) -> None:
         """Reserve a slot for it in each of these."""
         for mailbox in mailboxes:
             if mailbox.end is None:
                 mailbox.reserve()
-                self.held.add(mailbox)
+                self.held = (*self.held, mailbox)
 
-    def give_back_all(self) -> set[Mailbox]:
+    def give_back_all(self) -> tuple[Mailbox, ...]:
         """Give all slots back; returns the mailboxes."""
-        held, self.held = self.held, set()
+        held, self.held = self.held, ()
         for mailbox in held:
             mailbox.release()
         return held
 
-    def note_time(self, now: float) -> None:
-        """Note which mailboxes it misses, and since when."""
-        self.since = {mailbox: self.since.get(mailbox, now) for mailbox in self.missing}
+    def lose(self, mailbox: Mailbox) -> None:
+        """A mailbox takes no more events: it holds no slot there."""
+        self.held = tuple(one for one in self.held if one is not mailbox)
 
 
 class Gate:
-    """The publishes that wait at one subject: all of them are in ``queue``, the earliest first."""
+    """The publishes that wait at one subject.
 
-    __slots__ = ("_note_take", "closed", "queue", "tickets")
+    Attributes:
+        queue: all of them.
+        missed: those that miss a slot, by mailbox, each line with the earliest first.
+        tickets: each publish that comes draws the next.
+        closed: whether the subject takes no more events.
+    """
+
+    __slots__ = ("_going", "_note_take", "_waiting", "closed", "missed", "queue", "tickets")
 
     def __init__(self, note_take: Callable[[Mailbox], None]) -> None:
-        self.queue: list[Waiter] = []
         self.tickets: Iterator[int] = count(1)
-        """Each publish that comes draws the next."""
         self.closed: bool = False
         self._note_take = note_take
+        self._clear()
 
-    def join(self, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
-        """A publish begins to wait, or has to wait again because somebody new has no room."""
-        if waiter not in self.queue:
-            insort(self.queue, waiter, key=attrgetter("ticket"))
-        waiter.miss(blocked, self._note_take)
-        self._let_only_the_longest_hold()
+    def _clear(self) -> None:
+        self.queue: dict[Waiter, None] = {}
+        self.missed: dict[Mailbox, deque[Waiter]] = {}
+        self._waiting: deque[Waiter] = deque()
+        """Those that may not go yet, the earliest first."""
+        self._going: dict[Mailbox, deque[Waiter]] = {}
+        """Those that may go and hold a slot, by mailbox, each line with the earliest first."""
+
+    def join(self, waiter: Waiter, blocked: Collection[Mailbox], holding: Collection[Mailbox] = ()) -> None:
+        """A publish begins to wait, or has to wait again because somebody new has no room; it keeps what it has."""
+        before = self._waiting[0] if self._waiting else waiter
+        if waiter.granted or waiter not in self.queue:
+            waiter.granted = False
+            self.queue[waiter] = None
+            _insert(self._waiting, waiter)
+        if holding:
+            waiter.hold_all(holding)
+        self._miss(waiter, blocked)
+        if before.held or waiter.held:
+            self._let_only_the_longest_hold(before, waiter)
 
     def freed(self, mailbox: Mailbox) -> None:
         """A slot has come free: whose is it?"""
-        longest = next((waiter for waiter in self.queue if not waiter.granted), None)
-        for waiter in self.queue:
-            if mailbox.room() <= 0:
-                return
-            if not waiter.granted and mailbox in waiter.missing:
-                if waiter is longest:
-                    waiter.hold_all((mailbox,))
-                self._misses_no_more(waiter, mailbox)
+        if (line := self.missed.get(mailbox)) is None:
+            return
+        at = 0
+        while at < len(line) and mailbox.room() > 0:
+            waiter = line[at]
+            if waiter is self._waiting[0]:
+                waiter.hold_all((mailbox,))
+            self._misses_no_more(waiter, mailbox)
+            if at < len(line) and line[at] is waiter:
+                at += 1
 
     def look_again(self, mailbox: Mailbox) -> None:
         """A key has come to a conflated buffer: who brings the same key needs no room any more."""
-        for waiter in self.queue:
-            if not waiter.granted and mailbox in waiter.missing and mailbox not in waiter.blocked(waiter):
+        for waiter in tuple(self.missed.get(mailbox, ())):
+            if mailbox not in waiter.terms.blocked(waiter):
                 self._misses_no_more(waiter, mailbox)
 
     def gone(self, mailbox: Mailbox) -> None:
         """A mailbox takes no more events: nobody waits for it any longer."""
-        for waiter in self.queue:
-            waiter.held.discard(mailbox)
-            waiter.needed.discard(mailbox)
-            if mailbox in waiter.missing:
-                self._misses_no_more(waiter, mailbox)
+        for waiter in (*self._going.pop(mailbox, ()), *islice(self._waiting, 1)):
+            waiter.lose(mailbox)
+        for waiter in tuple(self.missed.get(mailbox, ())):
+            self._misses_no_more(waiter, mailbox)
 
-    def leave(self, waiter: Waiter, had: Collection[Mailbox]) -> None:
+    def give_back(self, waiter: Waiter) -> tuple[Mailbox, ...]:
+        """A publish that was let go runs now, or leaves: its slots are not reserved any more. Returns the mailboxes."""
+        if waiter.granted:
+            for mailbox in waiter.held:
+                _remove(self._going, mailbox, waiter)
+        return waiter.give_back_all()
+
+    def leave(self, waiter: Waiter, had: Iterable[Mailbox]) -> None:
         """A publish has run, or was called off: what it held, or ``had``, and did not use goes to the next."""
         if waiter in self.queue:
-            self.queue.remove(waiter)
-        for mailbox in waiter.give_back_all() | set(had):
+            del self.queue[waiter]
+            if not waiter.granted:
+                del self._waiting[_place(self._waiting, waiter)]
+        while waiter.missing:
+            _remove(self.missed, waiter.missing.popitem()[0], waiter)
+        for mailbox in {*self.give_back(waiter), *had} if waiter.held else had:
             self.freed(mailbox)
 
     def close(self) -> None:
         """The subject takes no more events: nobody needs to wait."""
         self.closed = True
-        for waiter in self.queue:
-            waiter.wake_up.set()
+        self.missed = {}
+        for waiter in list(self.queue):
+            waiter.missing.clear()
+            waiter.wake()
 
     def abandon(self) -> None:
         """The loop has ended: a publish that waited here holds nothing, and is not waited for."""
         for waiter in self.queue:
+            waiter.missing.clear()
             waiter.give_back_all()
-        self.queue = []
+        self._clear()
 
     def waiting(self) -> int:
         """How many publishes wait for room."""
-        return sum(not waiter.granted for waiter in self.queue)
+        return len(self._waiting)
+
+    def latest_but(self, waiter: Waiter) -> Waiter | None:
+        """The publish that will go last, as things stand, of all others."""
+        return next((one for one in reversed(self._waiting) if one is not waiter), None)
 
     def is_waited_for(self, mailbox: Mailbox) -> bool:
         """Whether a publish waits for room in this mailbox."""
-        return any(mailbox in waiter.missing for waiter in self.queue)
+        return mailbox in self.missed
 
     def comes_before(self, waiter: Waiter) -> bool:
         """Whether a publish that came earlier may go too, shares a mailbox, and has not run yet."""
-        earlier = takewhile(lambda other: other is not waiter, self.queue)
-        return any(other.granted and not other.held.isdisjoint(waiter.held) for other in earlier)
+        return any(self._going[mailbox][0] is not waiter for mailbox in waiter.held)
+
+    def _miss(self, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
+        """A publish needs a slot in each of these, and may not go before."""
+        missing, missed = waiter.missing, self.missed
+        for mailbox in [one for one in missing if one not in blocked] if missing else ():
+            del missing[mailbox]
+            _remove(missed, mailbox, waiter)
+        now = waiter.now()
+        for mailbox in blocked:
+            if mailbox not in missing:
+                missing[mailbox] = now
+                if (line := missed.get(mailbox)) is None:
+                    missed[mailbox] = deque((waiter,))
+                    mailbox.watch(self._note_take)
+                else:
+                    _insert(line, waiter)
 
     def _misses_no_more(self, waiter: Waiter, mailbox: Mailbox) -> None:
         """A publish needs no slot in this mailbox any more; it may go if that was the last."""
-        waiter.missing.discard(mailbox)
+        del waiter.missing[mailbox]
+        _remove(self.missed, mailbox, waiter)
+        if mailbox not in waiter.held and mailbox not in waiter.unheld:
+            waiter.unheld = (*waiter.unheld, mailbox)
         if waiter.missing:
             return
-        if blocked := waiter.blocked(waiter):
-            waiter.miss(blocked, self._note_take)
-        else:
-            waiter.hold_all(one for one in waiter.needed - waiter.held if one.room() > 0)
-            waiter.granted = True
-            waiter.wake_up.set()
+        if blocked := waiter.terms.blocked(waiter):
+            self._miss(waiter, blocked)
+            return
+        if waiter.unheld:
+            waiter.hold_all([one for one in waiter.unheld if one not in waiter.held and one.room() > 0])
+        waiter.granted = True
+        del self._waiting[_place(self._waiting, waiter)]
+        for one in waiter.held:
+            if (line := self._going.get(one)) is None:
+                self._going[one] = deque((waiter,))
+            else:
+                _insert(line, waiter)
+        waiter.wake()
 
-    def _let_only_the_longest_hold(self) -> None:
-        """Whoever else waits gives back what it was granted before: two could hold what the other needs."""
+    def _let_only_the_longest_hold(self, *may_hold: Waiter) -> None:
+        """Whoever else waits gives back what was reserved for it: two could hold what the other needs."""
         given_back: dict[Mailbox, None] = {}
-        for waiter in [one for one in self.queue if not one.granted][1:]:
-            if held := waiter.give_back_all():
-                waiter.miss(waiter.missing | held, self._note_take)
+        for waiter in may_hold:
+            if waiter is not self._waiting[0] and (held := waiter.give_back_all()):
+                self._miss(waiter, (*waiter.missing, *held))
                 given_back.update(dict.fromkeys(held))
         for mailbox in given_back:
             self.freed(mailbox)
+
+
+_TICKET: Final = attrgetter("ticket")
+
+
+def _insert(line: deque[Waiter], waiter: Waiter) -> None:
+    """Put a publish into its place; nearly always that is the last."""
+    if line and line[-1].ticket > waiter.ticket:
+        insort(line, waiter, key=_TICKET)
+    else:
+        line.append(waiter)
+
+
+def _place(line: deque[Waiter], waiter: Waiter) -> int:
+    """Where a publish stands; nearly always that is the first place."""
+    return 0 if line[0] is waiter else bisect_left(line, waiter.ticket, key=_TICKET)
+
+
+def _remove(lines: dict[Mailbox, deque[Waiter]], mailbox: Mailbox, waiter: Waiter) -> None:
+    """Take a publish out of the line at a mailbox; a line without anybody is none."""
+    line = lines[mailbox]
+    del line[_place(line, waiter)]
+    if not line:
+        del lines[mailbox]

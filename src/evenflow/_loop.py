@@ -31,6 +31,7 @@ class RunningLoop:
         known: the last task that asked twice in a row whether it is cancelled: ask it whether it runs.
         is_pending: tells whether that task is being cancelled; ask it in that task.
         own: the tasks that evenflow runs: nobody else reads what they read.
+        now: the loop's clock, in seconds.
         thread: the thread it runs in.
         waiting: the publish that each task waits in, over all subjects; ``_deadlock`` looks at it.
     """
@@ -44,6 +45,7 @@ class RunningLoop:
         self.counts: list[int] = self.budget.counts
         self.waiting: dict[object, Any] = {}
         self.own: WeakSet[Any] = WeakSet()
+        self.now: Callable[[], float] = token.backend_class.current_time
         self.known: KnownTask = NOT_RUNNING
         self.is_pending: Callable[[], bool] = bool
         self._asked_last: Callable[[], object] = _nobody

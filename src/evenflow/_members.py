@@ -10,7 +10,7 @@ A mailbox that wants an event by its condition is measured each time.
 from __future__ import annotations
 
 from inspect import iscoroutine
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from ._buffer import hashed
 from ._events import Event
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 E = TypeVar("E")
 FAR: Final = 1 << 30
 """More events than any buffer holds."""
+NOBODY: Final = cast("list[Any]", ())
+"""As empty as a list, without one more for each publish that waits."""
 FAILED: Final = object()
 """The key of an event at a mailbox whose function raised."""
 
@@ -82,11 +84,11 @@ class Targets:
     def __init__(self, of_class: ClassTargets, asked: int) -> None:
         self.of_class: ClassTargets = of_class
         self.asked: int = asked
-        self.chosen: list[Mailbox] = []
+        self.chosen: list[Mailbox] = NOBODY
         self.keys: dict[Mailbox, object] = {}
         self.history_key: object = None
-        self.blocked: list[Mailbox] = []
-        self.starving: list[Mailbox] = []
+        self.blocked: list[Mailbox]  # `find_blocked` makes these two
+        self.starving: list[Mailbox]
         self.failed: list[tuple[Mailbox, BaseException]] = []
         self.without: set[Mailbox] = set()
 
@@ -211,7 +213,7 @@ class Members(Generic[E]):
         for mailbox in targets.chosen:
             mailbox.measure()
         targets.blocked = []
-        targets.starving = []
+        targets.starving = NOBODY
         if not self.unready:
             return
         among = targets.of_class.everyone.keys() & self.unready
@@ -227,7 +229,7 @@ class Members(Generic[E]):
             if mailbox.overflow == "block":
                 targets.blocked.append(mailbox)
             elif mailbox.line.woken:
-                targets.starving.append(mailbox)
+                targets.starving = [*targets.starving, mailbox]
 
     def _wants(self, mailbox: Mailbox, event: object, targets: Targets) -> bool:
         """Ask one subscription, outside the index."""

@@ -167,6 +167,7 @@ class Observer:
         self._unhandled = ()
         self._subscription = subscription = self._host.subscribe(self)
         self._tasks = self._concurrency
+        subscription._mailbox.line.keep_private()
         subscription._mailbox.line.expect(self._concurrency)
         start = partial(crew.start, self._work, subscription, handling, name=f"observer {self.name}")
         context, ended = context or copy_context(), partial(self._task_ended, subscription)
@@ -195,6 +196,7 @@ class Observer:
         if subscription is not self._subscription:  # of a life whose loop ended under it
             return
         self._tasks -= 1
+        subscription._mailbox.line.expect(self._tasks)
         if self._tasks:
             return
         if not self._detached:

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from weakref import ref
 
     from ._backends import WakeUp
@@ -69,12 +70,15 @@ class ReaderLine:
     are ``_returned``: they were woken for nothing, and keep their turn.
     """
 
-    __slots__ = ("_expected", "_returned", "_tasks", "_wake_ups", "asleep", "queue", "woken")
+    __slots__ = ("_expected", "_returned", "_wake_ups", "asleep", "known", "private", "queue", "woken")
 
     def __init__(self, wake_ups: WakeUps) -> None:
         self._wake_ups = wake_ups
         self._expected: int = 0
-        self._tasks: tuple[ref[object], ...] = ()
+        self.private: bool = False
+        """Whether nobody but an observer, an operator or a sink can read, so that it is known who will."""
+        self.known: tuple[ref[object], ...] = ()
+        """The tasks that have read."""
         self.forget()
 
     def forget(self) -> None:
@@ -155,14 +159,18 @@ class ReaderLine:
         """This many tasks will read, whether they have begun or not."""
         self._expected = tasks
 
+    def keep_private(self) -> None:
+        """From now on nobody but an observer, an operator or a sink can read."""
+        self.private = True
+
     def note_task(self, task: ref[object]) -> None:
         """This task reads."""
-        if task not in self._tasks:
-            self._tasks = (*(known for known in self._tasks if known() is not None), task)
+        if task not in self.known:
+            self.known = (*(known for known in self.known if known() is not None), task)
 
-    def tasks(self) -> list[object]:
+    def tasks(self) -> Iterator[object]:
         """The tasks that have read, and exist."""
-        return [task for known in self._tasks if (task := known()) is not None]
+        return (task for known in self.known if (task := known()) is not None)
 
     def all_known(self, tasks: int) -> bool:
         """Whether as many tasks as this are all that will read."""

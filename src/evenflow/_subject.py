@@ -170,7 +170,8 @@ class Subject(Signatures[E], Generic[E]):
         Raises:
             TypeError: the event is none of the classes that this subject takes.
             SubjectClosed: the subject was closed, before or while this waited.
-            Deadlock: everyone who could make room waits for this very publish.
+            Deadlock: everyone who could make room waits for this very publish: at once where only evenflow's own tasks
+                can read, else after ``stall_after``.
             RuntimeError: called from another thread, from a second live loop, or by a condition.
         """
         delivery = self._life.delivery

@@ -115,8 +115,12 @@ class Subscription(Stream[W_co]):
 
     def _claim(self, owner: str, /) -> Node[W_co]:
         node = super()._claim(owner)
+        self._mailbox.line.keep_private()
         self._buffer = Buffer(1)  # empty for ever: each read but the owner's is looked at, and refused
         return node
+
+    def _read_by_sink(self) -> None:
+        self._mailbox.line.keep_private()
 
     def _reader(self) -> AsyncIterator[W_co]:
         return _OwnersReader(self)
@@ -271,6 +275,9 @@ class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
     def __init__(self, subscription: Subscription[W_co]) -> None:
         self._subscription = subscription
         self._take = subscription._mailbox.take_batch
+
+    def _read_by_sink(self) -> None:
+        self._subscription._read_by_sink()
 
     async def _pull(self) -> tuple[W_co, ...]:
         batch: tuple[W_co, ...] = await self._subscription._next(self._take)

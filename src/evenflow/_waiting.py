@@ -1,17 +1,25 @@
-"""Sleeping until the gate lets a publish go, and looking up meanwhile: for a deadlock, and for a stall."""
+"""Sleeping until the gate lets a publish go, and looking up meanwhile: for a deadlock, and for a stall.
+
+However many wait, one of them has a timer: the watch. It looks for all of them, and hands the watch on when it leaves,
+to the one that will go last, so that the watch does not change hands with each publish that goes.
+"""
 
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
-import anyio
+from anyio import CancelScope
 from anyio.lowlevel import checkpoint
 
-from ._deadlock import WaitGraph
+from ._deadlock import HAIR, WaitGraph, may_be_stuck, readers_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection
+
+    from ._backends import WakeUp
     from ._gate import Gate, Waiter
     from ._loop import RunningLoop
     from ._mailbox import Mailbox
@@ -19,53 +27,119 @@ if TYPE_CHECKING:
 _log = logging.getLogger("evenflow.subject")
 
 TICK: Final = 0.5
-"""Seconds after which a publish that waits looks again: for a deadlock, and for a stall."""
+"""Seconds after which the watch looks again: for a deadlock, and for a stall."""
 
 
 class Waiting:
-    """The publishes of one life that sleep."""
+    """The publishes of one life that sleep.
 
-    def __init__(self, name: str, gate: Gate, stall_after: float) -> None:
-        self._name = name
+    Attributes:
+        name: the subject's.
+        stall_after: seconds after which a subscription that holds a publisher is logged.
+        blocked: finds the mailboxes that have no room for a publish.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        gate: Gate,
+        stall_after: float,
+        run_deferred: Callable[[], None],
+        blocked: Callable[[Waiter], Collection[Mailbox]],
+    ) -> None:
+        self.name: str = name
         self._gate = gate
-        self._stall_after = stall_after
+        self.stall_after: float = stall_after
+        self.blocked: Callable[[Waiter], Collection[Mailbox]] = blocked
+        self._run_deferred = run_deferred
+        self._watch: Waiter | None = None
+        """Whoever looks for all that wait."""
+        self._look_at = 0.0
+        """When it looks next."""
         self._logged: WeakSet[Mailbox] = WeakSet()
 
-    async def until_granted(self, loop: RunningLoop, waiter: Waiter) -> None:
-        """Sleep until the gate lets this publish go, or the subject was closed; ``Deadlock`` if neither can happen."""
-        task = loop.current_task()
-        graph = WaitGraph(loop.waiting, loop.backend)
-        loop.waiting[task] = waiter
-        try:
-            graph.refuse_deadlock(task)
-            while not waiter.granted or self._gate.comes_before(waiter):
-                if waiter.granted:
-                    await checkpoint()
-                elif self._gate.closed or await self._sleep(graph, task, waiter):
-                    return
-        finally:
-            loop.waiting.pop(task, None)
+    def enter(self, loop: RunningLoop, waiter: Waiter) -> object:
+        """A publish begins to wait; returns its task. ``leave`` must follow.
 
-    async def _sleep(self, graph: WaitGraph, task: object, waiter: Waiter) -> bool:
-        """Sleep for one tick at most; returns whether the gate was closed."""
-        waiter.note_time(anyio.current_time())
-        wake_up = waiter.wake_up
-        with anyio.move_on_after(min(TICK, self._stall_after)):
-            await wake_up.wait()
-        if wake_up.is_set():
-            return self._gate.closed
-        graph.refuse_deadlock(task)
-        for mailbox, since in waiter.since.items():
-            long = since <= anyio.current_time() - self._stall_after
-            if long and mailbox in waiter.missing and mailbox not in self._logged:
-                self._logged.add(mailbox)
-                _log.warning(
-                    "%s, made at %s:%s, has held a publisher of %s for more than %s s: its buffer of %s is full and %s",
-                    mailbox.name,
-                    *mailbox.created_at,
-                    self._name,
-                    self._stall_after,
-                    mailbox.buffer.capacity,
-                    "its readers are slow" if graph.readers(mailbox) else "nobody reads it",
-                )
-        return self._gate.closed
+        Raises:
+            Deadlock: it can never go on, as is known already.
+        """
+        task = loop.backend.current_task()
+        loop.waiting[task] = waiter
+        if may_be_stuck(waiter, loop.waiting, loop.backend):
+            try:
+                WaitGraph(loop.waiting, loop.own, loop.backend).refuse_deadlock(task)
+            except BaseException:
+                self.leave(loop, task, waiter)
+                raise
+        return task
+
+    def sleep(self, loop: RunningLoop, waiter: Waiter) -> Awaitable[object] | None:
+        """What the publish must await, and then ask again; None once it may go, or the subject was closed.
+
+        It is no coroutine around all of that: of thousands that wait each would hold one more frame.
+
+        Raises:
+            Deadlock: it can never go on.
+        """
+        if waiter.granted:
+            return checkpoint() if self._gate.comes_before(waiter) else None
+        # before the look: a destructor may let it go while this is made
+        waiter.sleep_on(wake_up := loop.backend.wake_up())
+        if waiter.granted:
+            return self.sleep(loop, waiter)
+        if self._gate.closed:
+            return None
+        if waiter.refusal is not None:
+            raise waiter.refusal
+        if self._watch is waiter or self._watch not in self._gate.queue:
+            return self._sleep_and_look(loop, waiter, wake_up)
+        return wake_up
+
+    def leave(self, loop: RunningLoop, task: object, waiter: Waiter) -> None:
+        """A publish waits no longer, for whatever reason; if it has the watch, another gets that."""
+        loop.waiting.pop(task, None)
+        if self._watch is waiter:
+            self._watch = self._gate.latest_but(waiter)
+            if self._watch is not None:
+                self._watch.wake()
+
+    async def _sleep_and_look(self, loop: RunningLoop, waiter: Waiter, wake_up: WakeUp) -> None:
+        """Have the watch until this publish is woken, or until it is time to look."""
+        if self._watch is not waiter:
+            self._watch, self._look_at = waiter, loop.now() + min(TICK, self.stall_after)
+        with CancelScope(deadline=self._look_at - HAIR / 2) as scope:
+            await wake_up
+        if scope.cancelled_caught:
+            self._look_at = max(self._look_at, loop.now()) + min(TICK, self.stall_after)
+            self._run_deferred()
+            self._refuse_deadlocks(loop)
+            self._log_stalls(loop)
+
+    def _refuse_deadlocks(self, loop: RunningLoop) -> None:
+        """Look for publishes that can never go on, among all that those of this gate wait for."""
+        while True:
+            graph = WaitGraph(loop.waiting, loop.own, loop.backend)
+            found = graph.find(graph.suspects(list(self._gate.missed)))
+            if found is None:
+                return
+            waiter, refusal = found
+            waiter.refuse(refusal)
+
+    def _log_stalls(self, loop: RunningLoop) -> None:
+        """Log each subscription that has held a publisher for too long, once."""
+        before = loop.now() - self.stall_after + HAIR
+        for mailbox in list(self._gate.missed):
+            line = list(self._gate.missed.get(mailbox, ()))  # copies: a destructor may read meanwhile
+            if mailbox in self._logged or all(waiter.missing.get(mailbox, math.inf) > before for waiter in line):
+                continue
+            self._logged.add(mailbox)
+            _log.warning(
+                "%s, made at %s:%s, has held a publisher of %s for more than %s s: its buffer of %s is full and %s",
+                mailbox.name,
+                *mailbox.created_at,
+                self.name,
+                self.stall_after,
+                mailbox.buffer.capacity,
+                "its readers are slow" if readers_of(mailbox, loop.backend) else "nobody reads it",
+            )

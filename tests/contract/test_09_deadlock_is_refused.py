@@ -1,4 +1,8 @@
-"""Guarantee 9: deadlock is refused. A publish for which all known readers wait raises `Deadlock`, and no other does."""
+"""Guarantee 9: deadlock is refused.
+
+At once where only evenflow's own tasks read and all of them wait for this publish; where anybody else could read, when
+everyone who has read has waited longer than `stall_after`. No other publish is refused.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +13,23 @@ import anyio
 import pytest
 
 from evenflow import Deadlock, EvenflowError, Subject as PlainSubject
+from evenflow.streams import share
 
 from .kit import Order, Shipped, Subject, both, fill, group, numbers, publishing, settle, take_all
 
 
 @both
 async def test_the_only_reader_of_a_full_subscription_cannot_publish_into_it() -> None:
-    """The only reader of a subscription would wait for itself: publish raises Deadlock, and nobody gets the event."""
+    """The only reader of a subscription waits for itself: after `stall_after` publish raises Deadlock, and nobody gets the event."""
     subject = Subject(Order, name="orders")
     subscription = subject.subscribe(Order, buffer=2, name="mine")
     fill(subject, 2)
     await subscription.receive()
     await subject.publish(Order(n=2))
-    with anyio.fail_after(1), pytest.raises(Deadlock) as caught:
+    began = anyio.current_time()
+    with anyio.fail_after(6), pytest.raises(Deadlock) as caught:
         await subject.publish(Order(n=3))
+    assert anyio.current_time() - began == pytest.approx(5)
     assert isinstance(caught.value, EvenflowError)
     assert "mine" in str(caught.value)
     assert numbers(take_all(subscription)) == [1, 2]
@@ -36,7 +43,7 @@ async def test_a_loop_cannot_publish_into_the_full_buffer_it_reads(way: str) -> 
     subject = Subject(Order)
     subscription = subject.subscribe(Order, buffer=2)
     fill(subject, 2)
-    with anyio.fail_after(1), pytest.raises(Deadlock):
+    with anyio.fail_after(6), pytest.raises(Deadlock):
         if way == "receive":
             while True:
                 event = await subscription.receive()
@@ -58,9 +65,220 @@ async def test_a_deadlocked_publish_reached_none() -> None:
     fill(subject, 1)
     await own.receive()
     await subject.publish(Order(n=1))
-    with anyio.fail_after(1), pytest.raises(Deadlock):
+    with anyio.fail_after(6), pytest.raises(Deadlock):
         await subject.publish(Order(n=2))
     assert numbers(take_all(free)) == [0, 1]
+
+
+@pytest.mark.parametrize("slow_start", [0, 0.05, 4.5])
+@both
+async def test_a_task_that_has_read_may_publish_until_the_one_it_hands_over_to_begins(slow_start: float) -> None:
+    """A greeting is read here and the rest by a worker, which begins late: nothing is refused, and nothing is lost."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=4)
+    seen: list[int] = []
+    await subject.publish(Order(n=0))
+    await subscription.receive()
+
+    async def work() -> None:
+        await anyio.sleep(slow_start)
+        async for event in subscription:
+            seen.append(event.n)
+
+    async with group() as tasks:
+        tasks.start_soon(work)
+        for n in range(1, 20):
+            await subject.publish(Order(n=n))
+        await settle()
+    assert seen == list(range(1, 20))
+
+
+@pytest.mark.parametrize("stall_after", [0.2, 20.0])
+@both
+async def test_a_subject_says_how_long_a_reader_may_be_late(stall_after: float) -> None:
+    """Where anybody could read a deadlock is refused after `stall_after`, and not before."""
+    subject = Subject(Order, stall_after=stall_after)
+    subscription = subject.subscribe(Order, buffer=1)
+    fill(subject, 1)
+    await subscription.receive()
+    fill(subject, 1)
+    began = anyio.current_time()
+    with pytest.raises(Deadlock):
+        await subject.publish(Order(n=1))
+    assert stall_after <= anyio.current_time() - began + 1e-6 <= stall_after + 0.5
+
+
+@both
+async def test_everyone_in_the_circle_must_have_waited_that_long() -> None:
+    """One has waited for six seconds when the other comes to wait for it: that other may still be replaced."""
+    orders, parcels = Subject(Order), Subject(Shipped)
+    of_orders, of_parcels = orders.subscribe(Order, buffer=1), parcels.subscribe(Shipped, buffer=1)
+    fill(orders, 1)
+    parcels.publish_nowait(Shipped(n=0))
+    refused: list[float] = []
+
+    async def pack(late: float) -> None:
+        await of_orders.receive()
+        fill(orders, 1)
+        await anyio.sleep(late)
+        await parcels.publish(Shipped(n=1))
+
+    async def count() -> None:
+        await of_parcels.receive()
+        parcels.publish_nowait(Shipped(n=0))
+        await orders.publish(Order(n=1))
+
+    async def run(task: Any, *arguments: Any) -> None:
+        try:
+            await task(*arguments)
+        except Deadlock:
+            refused.append(anyio.current_time() - began)
+            await anyio.sleep_forever()
+
+    async with group() as tasks:
+        began = anyio.current_time()
+        tasks.start_soon(run, pack, 6)
+        await settle()
+        tasks.start_soon(run, count)
+        await anyio.sleep(10.5)
+        assert refused == []
+        await anyio.sleep(2)
+        assert len(refused) == 1
+
+
+@pytest.mark.parametrize("reads", ["for_each", "for_each of a chain", "two handlers", "batches", "operator", "share"])
+@both
+async def test_what_only_evenflow_reads_is_refused_at_once(reads: str) -> None:
+    """A handler, or a function in a task of evenflow, publishes into the very subscription that it is called for."""
+    subject = PlainSubject(Order, stall_after=300)
+    subscription = subject.subscribe(Order, buffer=1)
+    at: list[float] = []
+
+    async def publish(_: object) -> Any:
+        try:
+            await subject.publish_many([Order(n=n) for n in range(1, 10)])
+        except Deadlock:
+            at.append(anyio.current_time() - began)
+            await anyio.sleep_forever()
+
+    async def read_shared() -> None:
+        async with share(subscription) as shared:
+            await shared.subscribe(buffer=1).for_each(publish)
+
+    async def inner(event: Order) -> list[int]:
+        await publish(event)
+        return []
+
+    ways: dict[str, Any] = {
+        "for_each": lambda: subscription.for_each(publish),
+        "for_each of a chain": lambda: subscription.map(lambda order: order.n).for_each(publish),
+        "two handlers": lambda: subscription.for_each(publish, concurrency=2),
+        "batches": lambda: subscription.batches().for_each(publish),
+        "operator": lambda: subscription.concat_map(inner).debounce(0).to_list(),
+        "share": read_shared,
+    }
+    async with group() as tasks:
+        tasks.start_soon(ways[reads])
+        await settle()
+        began = anyio.current_time()
+        await subject.publish_many([Order(n=0), Order(n=0)])
+        await anyio.sleep(200)
+        assert at[0] <= 1
+
+
+@both
+async def test_a_handler_that_reads_a_subscription_of_its_own_may_hand_it_over() -> None:
+    """The task is evenflow's, and the subscription is not: whoever has it may still read."""
+    requests, lines = Subject(Shipped), Subject(Order)
+    seen: list[int] = []
+    async with group() as workers:
+
+        async def handle(_: Shipped) -> None:
+            feed = lines.subscribe(Order, buffer=2)
+            await lines.publish(Order(n=0))
+            await feed.receive()
+
+            async def work() -> None:
+                await anyio.sleep(1)
+                async for order in feed:
+                    seen.append(order.n)
+
+            workers.start_soon(work)
+            for n in range(1, 8):
+                await lines.publish(Order(n=n))
+
+        requests.observe(handle, Shipped)
+        async with requests:
+            await requests.publish(Shipped(n=0))
+        await settle()
+    assert seen == list(range(1, 8))
+
+
+@both
+async def test_a_task_is_its_own_again_after_a_for_each() -> None:
+    """What it reads afterwards by itself, it may hand over."""
+    subject = Subject(Order)
+    first = subject.subscribe(Order)
+    await subject.publish(Order(n=0))
+
+    async def close(_: Order) -> None:
+        await first.aclose()
+
+    with pytest.raises(anyio.ClosedResourceError):
+        await first.for_each(close)
+    subscription = subject.subscribe(Order, buffer=1)
+    fill(subject, 1)
+    await subscription.receive()
+    fill(subject, 1)
+    async with group() as tasks:
+
+        async def work() -> None:
+            await anyio.sleep(1)
+            await subscription.receive()
+
+        tasks.start_soon(work)
+        assert await subject.publish(Order(n=1)) == 1
+
+
+@both
+async def test_a_second_worker_of_for_each_makes_room_for_the_first() -> None:
+    """With `concurrency=2` one handler waits for room that the next worker makes, which has not begun yet."""
+    subject = PlainSubject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    handled: list[int] = []
+
+    async def handle(order: Order) -> None:
+        if order.n == 0:
+            await subject.publish_many([Order(n=n) for n in range(1, 6)])
+            subject.close()
+        handled.append(order.n)
+
+    await subject.publish(Order(n=0))
+    with anyio.fail_after(60):
+        await subscription.for_each(handle, concurrency=2)
+    assert sorted(handled) == [0, 1, 2, 3, 4, 5]
+
+
+@both
+async def test_whoever_waits_for_a_circle_is_not_refused_with_it() -> None:
+    """One handler of the circle is refused and reads on: the publisher outside, which waits for it, goes on too."""
+    subject = Subject(Order)
+    refused: list[int] = []
+
+    async def handle(order: Order) -> None:
+        if order.n == 0:
+            await anyio.sleep(1)
+            try:
+                await subject.publish_many([Order(n=7), Order(n=8)])
+            except Deadlock:
+                refused.append(order.n)
+
+    subject.observe(handle, Order, buffer=1)
+    async with subject:
+        await subject.publish(Order(n=0))
+        await settle()
+        assert await subject.publish_many([Order(n=1), Order(n=2)]) == 2
+    assert refused == [0]
 
 
 @both
@@ -394,7 +612,7 @@ async def test_a_handler_cannot_publish_into_its_own_full_buffer() -> None:
                 refused.append(error)
 
     subject.observe(handle, Order, buffer=1)
-    with anyio.fail_after(60):
+    with anyio.fail_after(0.5):
         async with subject:
             await subject.publish(Order(n=0))
             await settle()

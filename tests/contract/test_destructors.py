@@ -6,8 +6,9 @@ Its call takes effect before or after a publish, a read or a close, and never in
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import anyio
@@ -15,7 +16,7 @@ import pytest
 
 from evenflow import Deadlock, Subject as PlainSubject, SubjectClosed, Subscription
 
-from .kit import MEDDLING, Meddler, Order, balanced, group, only_asyncio, settle
+from .kit import MEDDLING, Meddler, Order, balanced, both, fill, group, only_asyncio, publishing, settle
 
 REFUSED = (anyio.WouldBlock, anyio.EndOfStream, anyio.ClosedResourceError, StopAsyncIteration, Deadlock, SubjectClosed)
 AFTER = range(1, 60)
@@ -337,3 +338,65 @@ async def test_a_destructor_that_publishes_during_subscribe_breaks_no_replay(key
             received = [subscription.receive_nowait().n for _ in range(subscription.statistics().waiting)]
         assert received[:30] == list(range(30)), times
         assert received == sorted(set(received)), times
+
+
+@pytest.mark.parametrize("waited", [True, False])
+@both
+async def test_a_publish_goes_on_if_the_full_subscription_is_let_go_while_it_asks(waited: bool) -> None:
+    """A `where` drops its last reference, whether anything has waited on the subject before or not."""
+    subject = PlainSubject(Order)
+    clients = {0: subject.subscribe(Order, buffer=1)}
+    await subject.publish(Order(n=0))
+
+    def where(order: Order) -> bool:
+        clients.pop(order.n, None)
+        return True
+
+    async with subject.subscribe(where=where) as other:
+        if waited:
+            with anyio.move_on_after(0.01):
+                await other.receive()
+        clients[1] = clients.pop(0)
+        with anyio.fail_after(1), pytest.warns(ResourceWarning, match="without being closed"):
+            assert await subject.publish(Order(n=1)) == 1
+
+
+@pytest.mark.parametrize("how", ["is let go", "closes it"])
+@pytest.mark.parametrize("others", [0, 1])
+@only_asyncio
+async def test_a_cancelled_publish_passes_its_slot_on_while_the_subscription_goes(how: str, others: int) -> None:
+    """Whenever the collector finds the full subscription, or a holder of it that closes it, nobody waits for it."""
+    found = 0
+    for after in AFTER:
+        subject = PlainSubject(Order)
+        subscription = subject.subscribe(Order, buffer=1)
+        keeps: dict[str, Any] = {"subscription": subscription}
+        fill(subject, 1)
+
+        def goes(keeps: dict[str, Any] = keeps) -> None:
+            nonlocal found
+            gone = keeps.pop("subscription")
+            found += 1
+            if how == "closes it":
+                gone.close()
+
+        def cancelling(scope: anyio.CancelScope, goes: Callable[[], None] = goes, after: int = after) -> None:
+            stack.enter_context(collecting(goes, after))
+            scope.cancel()
+
+        with ExitStack() as stack, warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            async with group() as tasks:
+                first = await publishing(tasks, subject, Order(n=1))
+                rest = [await publishing(tasks, subject, Order(n=2 + n)) for n in range(others)]
+                subscription.receive_nowait()
+                del subscription
+                cancelling(first.scope)
+                await settle()
+                stack.close()
+                gc.collect(1)
+                keeps.clear()
+                await anyio.sleep(1)
+                assert first.ended, after
+                assert all(task.ended for task in rest), after
+    assert found > 5

@@ -46,7 +46,7 @@ def always(value: object) -> property:
 def gives_before_all_have_room(wait_and_commit: Any) -> Any:
     """Subscriptions with room get the event before the full ones have any."""
 
-    async def give_to_some(self: Any, event: Any, targets: Any, ticket: int, claim: Any = None) -> int:
+    async def give_to_some(self: Any, event: Any, targets: Any, ticket: int, claim: Any, freed: Any) -> int:
         first = [mailbox for mailbox in targets.all() if mailbox not in targets.blocked]
         for mailbox in first:
             mailbox.offer(event, targets.keys.get(mailbox))
@@ -57,7 +57,7 @@ def gives_before_all_have_room(wait_and_commit: Any) -> Any:
         )
         targets.of_class = rest
         targets.chosen = [mailbox for mailbox in targets.chosen if mailbox not in first]
-        return len(first) + await wait_and_commit(self, event, targets, ticket, claim)
+        return len(first) + await wait_and_commit(self, event, targets, ticket, claim, freed)
 
     return give_to_some
 
@@ -192,10 +192,10 @@ def waits_for_strangers(members: Any) -> Any:
 def latest_goes_first(join: Any) -> Any:
     """Of the publishes that wait for one subscription the latest goes first."""
 
-    def join_in_front(self: Any, waiter: Any, blocked: Any) -> None:
+    def join_in_front(self: Any, waiter: Any, blocked: Any, holding: Any = ()) -> None:
         if waiter not in self.queue:
-            self.queue.insert(0, waiter)
-        join(self, waiter, blocked)
+            waiter.ticket = -waiter.ticket
+        join(self, waiter, blocked, holding)
 
     return join_in_front
 
@@ -205,13 +205,12 @@ def latest_goes_first(join: Any) -> Any:
     breaks="guarantee 3",
     kills=[f"{BACKPRESSURE}::test_a_cancelled_publish_passes_its_reserved_slots_on"],
 )
-def passes_no_slots_on(_: Any) -> Any:
+def passes_no_slots_on(leave: Any) -> Any:
     """A cancelled publish gives its reserved slots back, and wakes nobody for them."""
 
     def leave_in_silence(self: Any, waiter: Any, had: Any) -> None:
-        if waiter in self.queue:
-            self.queue.remove(waiter)
-        waiter.give_back_all()
+        self.give_back(waiter)
+        leave(self, waiter, ())
 
     return leave_in_silence
 
@@ -477,66 +476,54 @@ def late_subscribers_hang(open_mailbox: Any) -> Any:
 
 
 @mutant(
-    "evenflow._deadlock:WaitGraph.refuse_deadlock",
+    "evenflow._deadlock:WaitGraph.find",
     breaks="guarantee 9",
     kills=[
         f"{DEADLOCK}::test_the_only_reader_of_a_full_subscription_cannot_publish_into_it",
         f"{DEADLOCK}::test_a_deadlock_through_two_subjects_is_refused",
+        f"{DEADLOCK}::test_a_handler_cannot_publish_into_its_own_full_buffer",
     ],
 )
 def deadlocks_are_waited_for(_: Any) -> Any:
     """A publish that can never go on waits all the same."""
-    return lambda self, task: None
+    return lambda self, tasks: None
 
 
 @mutant(
-    "evenflow._waiting:WaitGraph",
-    breaks="guarantee 9",
-    kills=[f"{DEADLOCK}::test_a_publish_that_waits_is_refused_when_the_other_reader_has_ended"],
-)
-def looks_for_deadlock_once(graph: Any) -> Any:
-    """Nobody looks for a deadlock after a publish has begun to wait."""
-
-    class LooksOnce(graph):
-        looked = False
-
-        def refuse_deadlock(self, task: object) -> None:
-            if not self.looked:
-                self.looked = True
-                super().refuse_deadlock(task)
-
-    return LooksOnce
-
-
-@mutant(
-    "evenflow._deadlock:WaitGraph.readers",
+    "evenflow._deadlock:WaitGraph._holds",
     breaks="guarantee 9",
     kills=[
-        f"{DEADLOCK}::test_no_deadlock_if_a_busy_worker_will_read_again",
-        f"{DEADLOCK}::test_no_deadlock_if_a_subscription_was_handed_over",
+        f"{DEADLOCK}::test_a_task_that_has_read_may_publish_until_the_one_it_hands_over_to_begins",
+        f"{DEADLOCK}::test_a_subject_says_how_long_a_reader_may_be_late",
+        f"{DEADLOCK}::test_everyone_in_the_circle_must_have_waited_that_long",
     ],
 )
-def one_reader_is_a_deadlock(readers: Any) -> Any:
-    """One reader that waits in a publish makes a deadlock, though others will read."""
-
-    def those_that_wait(self: Any, mailbox: Any) -> list[object]:
-        found = readers(self, mailbox)
-        return [task for task in found if task in self._waiting] or found
-
-    return those_that_wait
+def nobody_may_be_late(_: Any) -> Any:
+    """Whoever has read is all that will read, wherever the subscription may be handed."""
+    return lambda self, waiter, mailbox: self._all_waiting(mailbox) is not None
 
 
 @mutant(
-    "evenflow._deadlock:WaitGraph.readers",
+    "evenflow._readers:ReaderLine.private",
     breaks="guarantee 9",
     kills=[
-        f"{DEADLOCK}::test_no_deadlock_if_nobody_has_read_yet",
-        f"{DEADLOCK}::test_no_deadlock_if_the_last_reader_has_ended",
+        f"{DEADLOCK}::test_what_only_evenflow_reads_is_refused_at_once",
+        f"{DEADLOCK}::test_a_handler_cannot_publish_into_its_own_full_buffer",
     ],
 )
-def nobody_reads_is_a_deadlock(readers: Any) -> Any:
-    """A subscription that nobody reads is taken for one that only waiting publishers read."""
-    return lambda self, mailbox: readers(self, mailbox) or list(self._waiting)
+def nothing_is_private(_: Any) -> Any:
+    """A deadlock of evenflow's own tasks is refused after a while only."""
+    return always(False)
+
+
+@mutant(
+    "evenflow._gate:Gate.latest_but",
+    breaks="guarantee 9",
+    kills=["tests/test_waiting.py::test_whoever_leaves_hands_the_watch_on"],
+)
+def the_watch_ends_with_its_holder(_: Any) -> Any:
+    """When the one publisher leaves that looks for all, nobody looks any more."""
+    return lambda self, waiter: None
 
 
 # ---------------------------------------------------------------------- guarantee 10: fair

@@ -124,6 +124,9 @@ class Claimable(Generic[T_co]):
         """
         raise NotImplementedError
 
+    def _read_by_sink(self) -> None:
+        """Note that a sink reads this to its end, and then closes it: nobody else is going to read it."""
+
 
 def open_inside(node: Node[T], run: Run) -> AsyncIterator[T]:
     """Open a node that was made while its chain runs.

@@ -7,18 +7,23 @@ be a group that must be freed.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from anyio import EndOfStream, Lock, create_task_group
 
+from evenflow._loop import running_loop
 from evenflow.streams._checks import check_count, check_function
 from evenflow.streams._ending import Caught
+from evenflow.streams._node import Claimable
 from evenflow.streams._operator import COROUTINE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 
     from anyio.abc import ObjectReceiveStream, TaskGroup
+
+    from evenflow._loop import RunningLoop
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -35,15 +40,33 @@ class Publishes(Protocol[T_contra]):
 async def for_each(stream: ObjectReceiveStream[T], handler: Callable[[T], object], concurrency: int) -> None:
     """Call the handler with each event."""
     check_function(handler, "for_each")
-    if check_count(1, concurrency, "for_each", "handlers at once") > 1:
+    check_count(1, concurrency, "for_each", "handlers at once")
+    if isinstance(stream, Claimable):
+        stream._read_by_sink()
+    if concurrency > 1:
         await Workers(handler, concurrency).work(stream)
         return
     async with stream as events:
-        async for event in events:
-            answer: Any = handler(event)
-            if type(answer) is COROUTINE:
-                await answer
-            del event, answer
+        with own_task():
+            async for event in events:
+                answer: Any = handler(event)
+                if type(answer) is COROUTINE:
+                    await answer
+                del event, answer
+
+
+@contextmanager
+def own_task() -> Generator[None]:
+    """Meanwhile this task reads for a sink, and for nobody else."""
+    loop = running_loop()
+    task = loop.current_task()
+    was_own = task in loop.own
+    loop.own.add(task)
+    try:
+        yield
+    finally:
+        if not was_own:
+            loop.own.discard(task)
 
 
 async def to_list(stream: ObjectReceiveStream[T]) -> list[T]:
@@ -124,7 +147,7 @@ async def publish_to(stream: ObjectReceiveStream[T], publisher: Publishes[T]) ->
 class Workers:
     """Handlers that run side by side: each takes an event when it is free, and one of them reads at a time."""
 
-    __slots__ = ("concurrency", "failure", "handler", "reading", "started")
+    __slots__ = ("concurrency", "failure", "handler", "reading", "started", "tasks")
 
     def __init__(self, handler: Callable[[Any], object], concurrency: int) -> None:
         self.handler = handler
@@ -132,6 +155,8 @@ class Workers:
         self.started = 0
         self.reading = Lock()
         self.failure: Exception | None = None
+        self.tasks: list[object] = []
+        """Those of the workers that have read."""
 
     async def work(self, stream: ObjectReceiveStream[Any]) -> None:
         """Read the stream to its end, and raise the first error, in no group."""
@@ -148,6 +173,13 @@ class Workers:
             self.started += 1
             group.start_soon(self.run, group, reader)
 
+    def note_read(self, loop: RunningLoop) -> None:
+        """A worker has read. Once all have, it is known who reads; until then one that has not may still make room."""
+        if len(self.tasks) < self.concurrency and (task := loop.current_task()) not in self.tasks:
+            self.tasks.append(task)
+            if len(self.tasks) == self.concurrency:
+                loop.own.update(self.tasks)
+
     async def run(self, group: TaskGroup, reader: AsyncIterator[Any]) -> None:
         """Handle one event after another. The next worker is started with the first event of this one."""
         while True:
@@ -162,6 +194,7 @@ class Workers:
                 self.failure = self.failure or reading.error
                 return
             self.start(group, reader)
+            self.note_read(running_loop())
             with Caught() as handling:
                 answer: Any = self.handler(event)
                 if type(answer) is COROUTINE:
