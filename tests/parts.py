@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from evenflow._buffer import RATION
 from evenflow._mailbox import NOTHING, Mailbox, Overflow, UserFunctions
 from evenflow._readers import WakeUps
 
@@ -30,7 +31,7 @@ def mailbox(
     holds: Sequence[object] = (),
     name: str = "mailbox",
 ) -> Mailbox:
-    """A mailbox by itself, which holds these events."""
+    """A mailbox by itself, which holds these events, and whose reader is known to be quick."""
     unready = set() if unready is None else unready
     made = Mailbox(
         capacity=capacity,
@@ -43,6 +44,7 @@ def mailbox(
         name=name,
         created_at=("file.py", 1),
     )
+    made.buffer.ration = RATION
     for event in holds:
         made.append(event)
     return made

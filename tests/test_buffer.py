@@ -11,8 +11,9 @@ from evenflow._buffer import EMPTY, RATION, Buffer, ConflatedBuffer, HashedKey, 
 
 
 def filled(count: int, capacity: int = 100) -> Buffer[int]:
-    """A buffer with this many numbers."""
+    """A buffer with this many numbers, whose reader is known to be quick."""
     buffer: Buffer[int] = Buffer(capacity)
+    buffer.ration = RATION
     for n in range(count):
         buffer.put(None, n)
     return buffer
@@ -144,6 +145,39 @@ def test_a_long_outbox_opens_no_lane(count: int, opens: bool) -> None:
     buffer.take()
     buffer.open_lane()
     assert bool(buffer.fast) is opens
+
+
+def test_nobody_is_quick_before_that_was_seen() -> None:
+    """Each of the first takes is asked for."""
+    buffer: Buffer[int] = Buffer(9)
+    for n in range(4):
+        buffer.put(None, n)
+    assert buffer.is_slow()
+    buffer.take()
+    assert buffer.open_lane() == 0
+    assert not buffer.fast
+
+
+def test_a_ration_doubles_and_never_is_more_than_fits_into_a_while() -> None:
+    """A reader that becomes slow loses it at once."""
+    buffer = filled(4)
+    buffer.ration = 1
+    for fitting, ration in [(9, 2), (9, 4), (9, 8), (9, 9), (10**6, 18), (1, 1), (10**6, 2)]:
+        buffer.adapt_ration(fitting)
+        assert buffer.ration == ration
+    for _ in range(20):
+        buffer.adapt_ration(10**6)
+    assert buffer.ration == RATION
+
+
+def test_a_quick_reader_and_one_with_nothing_to_take_are_not_asked() -> None:
+    """The first pays nothing, and the second lets the loop turn by waiting."""
+    buffer = filled(1)
+    assert not buffer.is_slow()
+    buffer.ration = 1
+    assert buffer.is_slow()
+    buffer.take()
+    assert not buffer.is_slow()
 
 
 def test_what_comes_while_the_lane_is_open_is_not_in_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -160,3 +161,120 @@ async def test_a_cancelled_drain_changes_nothing() -> None:
         assert scope.cancelled_caught
         assert not subject._life._watchers
         assert (await subscription.receive()).n == 1
+
+
+@both
+async def test_with_observers_only_a_subscription_that_nobody_reads_is_not_waited_for() -> None:
+    """The observer's own events are."""
+    subject = Subject(Note)
+    release = anyio.Event()
+    handled: list[int] = []
+
+    @subject.observer
+    async def handle(note: Note) -> None:
+        await release.wait()
+        handled.append(note.n)
+
+    async with subject, subject.subscribe(), group() as tasks:
+        for n in range(3):
+            await subject.publish(Note(n=n))
+        ended: list[bool] = []
+
+        async def wait() -> None:
+            await subject.drain(observers_only=True)
+            ended.append(True)
+
+        tasks.start_soon(wait)
+        await settle()
+        assert not ended
+        release.set()
+        await settle()
+        assert ended
+        assert handled == [0, 1, 2]
+
+
+@both
+async def test_with_observers_only_a_subject_without_observers_is_drained_at_once() -> None:
+    """Though its subscriptions hold events."""
+    subject = Subject(Note)
+    async with subject.subscribe() as subscription:
+        await subject.publish(Note())
+        with anyio.fail_after(1):
+            await subject.drain(observers_only=True)
+        assert subscription.statistics().waiting == 1
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged as a warning."""
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+@both
+async def test_what_a_drain_has_waited_for_too_long_is_logged_once(
+    caplog: pytest.LogCaptureFixture, *, is_read: bool
+) -> None:
+    """By name and place, with the number of events, and whether anybody reads; once, however often one drains."""
+    subject = Subject(Note, name="notes", stall_after=2)
+    async with subject.subscribe(name="idle") as idle, subject.subscribe() as busy, group() as tasks:
+        await subject.publish(Note(n=0))
+        if is_read:
+
+            async def read() -> None:
+                await idle.receive()
+                await anyio.sleep_forever()
+
+            tasks.start_soon(read)
+            await settle()
+        for n in range(3):
+            await subject.publish(Note(n=n))
+        for _ in range(4):
+            await busy.receive()
+        tasks.start_soon(Drain(subject))
+        tasks.start_soon(Drain(subject))
+        await anyio.sleep(1.9)
+        assert warnings_of(caplog) == []
+        await anyio.sleep(0.2)
+        (message,) = warnings_of(caplog)
+        for words in ("drain of notes", "idle, made at ", "test_drain.py:", "2 s"):
+            assert words in message
+        assert ("holds 3 events" if is_read else "holds 4 events") in message
+        assert ("its readers are slow" if is_read else "nobody reads it") in message
+        tasks.start_soon(Drain(subject))
+        await anyio.sleep(9)
+        assert len(warnings_of(caplog)) == 1
+
+
+@both
+async def test_a_handler_that_a_drain_has_waited_for_too_long_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Its event has left the buffer, and it has not returned."""
+    subject = Subject(Note, stall_after=2)
+
+    async def hangs(_: Note) -> None:
+        await anyio.sleep(9)
+
+    subject.observe(hangs, name="hanging")
+    async with subject:
+        await subject.publish(Note())
+        await settle()
+        await subject.drain(observers_only=True)
+        (message,) = warnings_of(caplog)
+        assert "hanging, made at" in message
+        assert "has not returned" in message
+
+
+@both
+async def test_a_drain_that_was_logged_ends_when_all_is_taken(caplog: pytest.LogCaptureFixture) -> None:
+    """The line in the log changes nothing; a subscription that comes in time is not in it."""
+    subject = Subject(Note, stall_after=2)
+    async with subject.subscribe(name="late") as late, subject.subscribe(name="in time") as in_time, group() as tasks:
+        await subject.publish(Note())
+        drain = Drain(subject)
+        tasks.start_soon(drain)
+        await anyio.sleep(1)
+        await in_time.receive()
+        await anyio.sleep(2)
+        assert ["late, made" in message for message in warnings_of(caplog)] == [True]
+        await late.receive()
+        await settle()
+        assert drain.ended

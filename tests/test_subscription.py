@@ -110,7 +110,7 @@ async def test_at_the_end_every_reader_hears_why(way: str, end: str, waits: bool
 
 @both
 async def test_an_error_at_the_end_does_not_grow_by_every_read() -> None:
-    """Each reader gets the same error, without the traceback of the one before."""
+    """Each read raises an error of its own, chained to the one that was given, which stays as it is."""
     subject, error = Subject(Note), OSError("why")
     async with subject.subscribe() as subscription:
         subject.close(error)
@@ -118,9 +118,11 @@ async def test_an_error_at_the_end_does_not_grow_by_every_read() -> None:
         for _ in range(3):
             with pytest.raises(OSError) as caught:
                 await subscription.receive()
-            assert caught.value is error
+            assert caught.value is not error
+            assert caught.value.__cause__ is error
             depths.append(len(caught.traceback))
         assert depths[0] == depths[2]
+        assert error.__traceback__ is None
 
 
 @both

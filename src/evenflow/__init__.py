@@ -4,11 +4,11 @@ The house, top to bottom; a file imports only from what stands below it (import-
 
     edges       cli  testing
     delivery    _share  _state  _subject  _signatures  _supervisor  _threads  _observers  _handling  _handlers
-                _drain  _subscription  _life  _delivery  _waiting  _members  _binding  _options
+                _drain  _subscription  _watch  _life  _delivery  _waiting  _members  _binding  _options
     streams     streams
     back ends   _crew  _loop  _backends
     decisions   _explain  _deadlock  _gate  _history  _mailbox  _readers  _buffer  _gaps  _fairness  _routing
-    words       _events  _comparable  _conditions  _fields  _statistics  _errors
+    words       _events  _comparable  _conditions  _fields  _statistics  _ends  _errors
 
 docs/explanation/how-it-works.md is the first page for whoever changes the code.
 """

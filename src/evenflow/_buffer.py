@@ -33,6 +33,9 @@ T = TypeVar("T")
 RATION: Final = 1_024
 """A reader may take at most this many events without asking: they count towards a turn of the loop at once."""
 
+QUICK: Final = 64
+"""A reader whose ration is smaller than this is slow, and is asked at each event whether the loop should turn."""
+
 EMPTY: Final = cast("deque[Any]", ())
 """A lane that was never used: as empty as a deque, without the 600 bytes that an empty deque takes."""
 
@@ -50,6 +53,8 @@ class Buffer(Generic[T]):
         moved: events that were moved from the inbox to the outbox, or read from the inbox.
         replayed: events of the replay that were read.
         dropped: events that were dropped unread, as the oldest.
+        ration: how many events its reader may take without asking. It doubles while these take about a millisecond at
+            most, and falls to as many as do where they take longer; so it begins with one.
     """
 
     __slots__ = (
@@ -64,6 +69,7 @@ class Buffer(Generic[T]):
         "inbox",
         "moved",
         "outbox",
+        "ration",
         "replay",
         "replayed",
     )
@@ -78,6 +84,7 @@ class Buffer(Generic[T]):
         self.moved: int = 0
         self.replayed: int = 0
         self.dropped: int = 0
+        self.ration: int = 1
         self._sending: MemoryObjectSendStream[deque[Any]] | None = None
         self._receiving: MemoryObjectReceiveStream[deque[Any]] | None = None
         self._close_stream: finalize[..., Any] | None = None
@@ -151,10 +158,18 @@ class Buffer(Generic[T]):
 
     def open_lane(self) -> int:
         """Let a reader pop from the outbox without asking, if there are not too many events in it; returns how many."""
-        if (count := len(self.outbox)) > RATION or self.replay:
+        if (count := len(self.outbox)) > self.ration or self.replay:
             return 0
         self.fast = self.outbox
         return count
+
+    def is_slow(self) -> bool:
+        """Whether its reader is slow, and has something to take."""
+        return self.ration < QUICK and bool(self.inbox or self.outbox or self.replay)
+
+    def adapt_ration(self, fitting: int) -> None:
+        """As many events as these, and like the last ones, its reader takes in a millisecond."""
+        self.ration = min(2 * self.ration, fitting, RATION)
 
     def close_lane(self) -> None:
         """From now on each take must be asked for."""

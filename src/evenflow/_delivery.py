@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from anyio.lowlevel import checkpoint
 
 from ._errors import SubjectClosed, no_room
-from ._fairness import DELIVERIES_A_TURN, GIVEN
+from ._fairness import GIVEN, LOOK_GIVEN
 from ._gate import Gate, Waiter
 from ._waiting import Waiting
 
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from anyio import Event
 
     from ._binding import LoopBinding
+    from ._ends import End
     from ._history import History
     from ._loop import RunningLoop
-    from ._mailbox import End, Mailbox
+    from ._mailbox import Mailbox
     from ._members import Members, Targets
 
 E = TypeVar("E")
@@ -98,7 +99,7 @@ class Delivery(Generic[E]):
                 or loop.thread != get_ident()
                 or not loop.known.cr_running
                 or loop.is_pending()
-                or loop.counts[GIVEN] >= DELIVERIES_A_TURN
+                or (loop.counts[GIVEN] >= loop.counts[LOOK_GIVEN] and loop.budget.publisher_should_turn())
                 or self.busy
                 or self.deferred
             ):
@@ -128,6 +129,7 @@ class Delivery(Generic[E]):
         if self.deferred:
             self.run_deferred()
         if not reached:
+            loop.counts[LOOK_GIVEN] -= 1  # it is no delivery, and takes its time
             self._unwanted(event)
         return reached
 
@@ -186,13 +188,13 @@ class Delivery(Generic[E]):
             self.check_idle()
         if self.closed:
             self.check_open()
-        return loop if loop is not None and (loop.is_cancelled() or loop.budget.is_used_up()) else None
+        return loop if loop is not None and (loop.is_cancelled() or loop.budget.publisher_should_turn()) else None
 
     async def _let_loop_turn(self, loop: RunningLoop) -> None:
         if loop.is_cancelled():
             await checkpoint()
-        if loop.budget.is_used_up():
-            await loop.turn()
+        if loop.budget.publisher_should_turn():
+            await loop.turn_when_due()
             self.check_open()
 
     def publish_nowait(self, event: E, claim: Callable[[], None] | None = None) -> int:
@@ -309,6 +311,7 @@ class Delivery(Generic[E]):
             self.deliveries += reached
             if (loop := self._binding.loop or self._binding.here()) is not None:
                 loop.counts[GIVEN] += reached
+                loop.counts[LOOK_GIVEN] -= not reached  # as in `publish_at_once`
             if self._history is not None:
                 self._history.add(event, targets.history_key)
             for mailbox in disconnected:
@@ -333,7 +336,7 @@ class Delivery(Generic[E]):
         loop = self._binding.loop
         if self.busy or self.closed or self.deferred or loop is None or not loop.is_here():
             return 0, 0
-        if loop.is_cancelled() or loop.budget.is_used_up():
+        if loop.is_cancelled() or loop.budget.publisher_should_turn():
             return 0, 0
         targets = self._of_classes.get(type(events[at]))
         if targets is None or not targets.everyone or targets.conditional:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakSet
 
 from anyio import ClosedResourceError, EndOfStream, Event
 
@@ -20,11 +21,11 @@ from ._readers import WakeUps
 from ._routing import wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Awaitable, Callable, Generator, Iterable
 
+    from ._ends import End
     from ._history import History
     from ._loop import RunningLoop
-    from ._mailbox import End
     from ._routing import Interest
 
 E = TypeVar("E")
@@ -76,6 +77,8 @@ class Life(Generic[E]):
         self._tell_loop_ended = loop_ended
         self._wake_ups = WakeUps()
         self._opened = 0
+        self._told_of: WeakSet[Mailbox] = WeakSet()
+        """Those that a drain has waited for too long."""
 
     def open(
         self,
@@ -177,7 +180,7 @@ class Life(Generic[E]):
     def _close(self, error: BaseException | None) -> None:
         if self.is_closed:
             return
-        self.end = error or EndOfStream
+        self.end = EndOfStream if error is None else error
         self.delivery.close()
         for mailbox in tuple(self.members.active):
             mailbox.finish(self.end)
@@ -205,6 +208,12 @@ class Life(Generic[E]):
         """Refuse a call from a foreign thread or loop; do what was deferred, if it can be done now."""
         self.binding.check()
         self.delivery.run_deferred()
+
+    def not_told_of(self, mailboxes: Iterable[Mailbox]) -> list[Mailbox]:
+        """Those of which nobody was told yet that a drain waits for them; they are told of now."""
+        new = [mailbox for mailbox in mailboxes if mailbox not in self._told_of]
+        self._told_of.update(new)
+        return new
 
     def note_take(self, mailbox: Mailbox) -> None:
         """A reader has taken an event from a mailbox that somebody waits for."""

@@ -41,7 +41,7 @@ class RunningLoop:
         self._loop: ref[Any] = ref(loop)
         self.thread: int = get_ident()
         self.backend: Backend = backend_of(loop)
-        self.budget: FairnessBudget = FairnessBudget()
+        self.budget: FairnessBudget = FairnessBudget(self.backend.time, self.backend.in_next_turn)
         self.counts: list[int] = self.budget.counts
         self.waiting: dict[object, Any] = {}
         self.own: WeakSet[Any] = WeakSet()
@@ -88,8 +88,13 @@ class RunningLoop:
 
     def turn(self) -> Awaitable[None]:
         """Let this loop turn once, when awaited. A checkpoint."""
-        self.counts[:] = (0, 0)
+        self.budget.begin_turn()
         return self.backend.turn()
+
+    async def turn_when_due(self) -> None:
+        """Let this loop turn because the budget is used up. A checkpoint."""
+        await self.turn()
+        self.budget.has_turned()
 
     def has_ended(self) -> bool:
         """Whether this loop will never run again."""

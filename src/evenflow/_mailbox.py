@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import sys
 from contextvars import Context, copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 from weakref import ref
 
@@ -33,14 +34,13 @@ from ._statistics import SubscriptionStatistics
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ._ends import End
+
 Overflow: TypeAlias = Literal["block", "drop_oldest", "drop_newest", "disconnect"]
 """What happens when the buffer is full: see the table."""
 
 NOTHING: Final = object()
 """There is nothing to take; not None, which may be an event."""
-
-End: TypeAlias = "BaseException | type[BaseException]"
-"""What a reader gets when everything that was buffered has been read."""
 
 
 class Carried(NamedTuple):
@@ -237,12 +237,11 @@ class Mailbox:
             self.buffer.close_lane()
             self.line.wake(self.items())
         if self.overflow == "disconnect":
-            self.finish(
-                SlowSubscriber(
-                    f"{self.name} was disconnected: its buffer of {self.buffer.capacity} was full; take events faster,"
-                    " raise buffer=, or choose another policy with overflow=",
-                )
+            words = (
+                f"{self.name} was disconnected: its buffer of {self.buffer.capacity} was full; take events faster,"
+                " raise buffer=, or choose another policy with overflow="
             )
+            self.finish(partial(SlowSubscriber, words))
         return event
 
     def reserve(self) -> None:
@@ -260,6 +259,7 @@ class Mailbox:
         self.reserved = 0
         self._tell = None
         self.line.forget()
+        self.line.forget_who_is_told()
 
     def watch(self, tell: Callable[[Mailbox], None] | None) -> None:
         """From now on tell of each take, or of none any more."""
@@ -309,12 +309,15 @@ class Mailbox:
         self._unready.discard(self)
         self.buffer.close_stream()
         self.line.wake(self.items())
+        self.line.end()
 
     def discard(self, end: End) -> list[object]:
-        """The subscription was closed: everything that waits is discarded, and returned to be let go."""
+        """The subscription was closed: everything that waits is discarded, and returned to be let go.
+
+        ``end`` is what it ended with, unless it had ended before.
+        """
         self.finish(end)
         self.discarded = True
-        self.end = end
         self._discarded += len(self.buffer)
         if self._gaps is not None:
             self._gaps.clear()

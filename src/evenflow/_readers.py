@@ -1,4 +1,4 @@
-"""Who waits to read one subscription, and whose turn it is.
+"""Who waits to read one subscription, and whose turn it is; and who is told when it has ended.
 
 Rule 1: readers are woken in the order in which they began to wait, as many as there are items.
 Rule 2: a reader that was woken has the first claim; whoever comes later waits behind it.
@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from weakref import ref
 
     from ._backends import WakeUp
@@ -70,7 +70,17 @@ class ReaderLine:
     are ``_returned``: they were woken for nothing, and keep their turn.
     """
 
-    __slots__ = ("_expected", "_returned", "_wake_ups", "asleep", "known", "private", "queue", "woken")
+    __slots__ = (
+        "_expected",
+        "_returned",
+        "_told_of_end",
+        "_wake_ups",
+        "asleep",
+        "known",
+        "private",
+        "queue",
+        "woken",
+    )
 
     def __init__(self, wake_ups: WakeUps) -> None:
         self._wake_ups = wake_ups
@@ -79,6 +89,7 @@ class ReaderLine:
         """Whether nobody but an observer, an operator or a sink can read, so that it is known who will."""
         self.known: tuple[ref[object], ...] = ()
         """The tasks that have read."""
+        self._told_of_end: dict[Callable[[], None], None] | None = None
         self.forget()
 
     def forget(self) -> None:
@@ -150,6 +161,28 @@ class ReaderLine:
         """Whoever was woken runs in the next turn of the loop."""
         for wake_up in islice(self.queue, self.woken):
             self._wake_ups.fire_now(wake_up)
+
+    def tell_of_end(self, tell: Callable[[], None]) -> None:
+        """Call this when the subscription has ended, once; it must not raise."""
+        if self._told_of_end is None:
+            self._told_of_end = {}
+        self._told_of_end[tell] = None
+
+    def do_not_tell_of_end(self, tell: Callable[[], None]) -> None:
+        """Whoever was to be told waits no more."""
+        if self._told_of_end is not None:
+            self._told_of_end.pop(tell, None)
+
+    def end(self) -> None:
+        """The subscription has ended: tell those who wait for that."""
+        told = self._told_of_end
+        self.forget_who_is_told()
+        for tell in told or ():
+            tell()
+
+    def forget_who_is_told(self) -> None:
+        """The loop has ended, and all who waited with it."""
+        self._told_of_end = None
 
     def is_queued(self) -> bool:
         """Whether a reader was woken whose wake-up has yet to fire."""

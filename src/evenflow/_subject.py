@@ -84,7 +84,7 @@ class Subject(Signatures[E], Generic[E]):
         replay: how many events a later subscription gets first.
         replay_by: keep that many of each key: a field (``Tick.symbol``) or a callable.
         replay_keys: for at most this many keys; the least recently used is evicted.
-        stall_after: seconds after which a subscription that holds a publisher is logged, once.
+        stall_after: seconds after which a subscription that holds a publisher, or a drain, is logged, once.
 
     Raises:
         TypeError, ValueError: an argument makes no sense; the message says what would.
@@ -316,17 +316,24 @@ class Subject(Signatures[E], Generic[E]):
             self._supervisor.nest(failures._supervisor)
         return self._failures
 
-    async def drain(self) -> None:
+    async def drain(self, *, observers_only: bool = False) -> None:
         """Wait until all that was published before this call is taken and handled.
 
-        Bounded by the caller's scope alone: a subscription that nobody reads makes it wait. Cancelling changes nothing.
+        With ``observers_only`` it waits for this subject's observers alone, whatever lies in subscriptions.
+        Bounded by the caller's scope alone: a subscription that nobody reads makes it wait. Each one that it has
+        waited for longer than ``stall_after`` is logged, once. Cancelling changes nothing.
 
         Raises:
             Deadlock: called from inside one of this subject's own handlers.
             RuntimeError: called from another thread, or from a second live loop.
         """
         self._supervisor.refuse_inside("drain")
-        await drain(self._life, tuple(self._supervisor.running))
+        await drain(
+            self._life,
+            tuple(self._supervisor.running),
+            observers_only=bool(observers_only),
+            stall_after=self._stall_after,
+        )
 
     def close(self, error: BaseException | None = None) -> None:
         """Take no more events; what is buffered is still delivered, then comes the end, or ``error``.

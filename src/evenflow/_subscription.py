@@ -9,18 +9,20 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from weakref import ref
 
-from anyio import EndOfStream
+from anyio import ClosedResourceError, EndOfStream
 from anyio.lowlevel import checkpoint
 
 from ._backends import NOT_RUNNING
-from ._buffer import Buffer
-from ._errors import ended, nothing_yet
-from ._fairness import DELIVERIES_A_TURN, TAKEN
+from ._buffer import QUICK, Buffer
+from ._ends import error_for_a_reader, is_the_end, reason_of
+from ._errors import nothing_yet
+from ._fairness import LOOK_TAKEN, TAKEN
 from ._mailbox import NOTHING
+from ._watch import Cancelling, Ended
 from .streams._stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
     from typing import Self
 
@@ -147,8 +149,11 @@ class Subscription(Stream[W_co]):
         if loop is None or loop.thread != get_ident() or not self._known.cr_running:
             loop = self._reading_here()
         counts, line = loop.counts, mailbox.line
-        if counts[TAKEN] >= DELIVERIES_A_TURN:
-            await loop.turn()
+        buffer = mailbox.buffer
+        if counts[TAKEN] >= counts[LOOK_TAKEN] or (buffer.ration < QUICK and buffer.is_slow()):
+            buffer.adapt_ration(loop.budget.reader_looks())
+            if loop.budget.is_used_up(TAKEN):
+                await loop.turn_when_due()
         first = not line.queue
         while True:
             if first:
@@ -174,12 +179,12 @@ class Subscription(Stream[W_co]):
 
     def _raise_end(self, normal: type[Exception]) -> None:
         """Raise what the subscription ended with, if it has ended; ``normal`` where that was no error."""
-        end = self._mailbox.end
+        end = ClosedResourceError if self._mailbox.discarded else self._mailbox.end
         if end is None:
             return
-        if normal is StopAsyncIteration and (end is EndOfStream or isinstance(end, EndOfStream)):
+        if normal is StopAsyncIteration and is_the_end(end):
             raise StopAsyncIteration
-        raise end.with_traceback(None) if isinstance(end, BaseException) else ended(end, self._mailbox.name)
+        raise error_for_a_reader(end, self._mailbox.name)
 
     def _reading_here(self) -> RunningLoop:
         """Note which task reads; returns the loop that it reads in."""
@@ -202,6 +207,51 @@ class Subscription(Stream[W_co]):
         if self._mailbox.end is None:
             self._mailbox.buffer.open_stream()
         self._mailbox.line.note_task(ref(task))
+
+    @property
+    def ended(self) -> Awaitable[None]:
+        """To be awaited by whoever must hear of the end while it does not read: ``await feed.ended``.
+
+        It has ended when nothing more comes in: it was closed, or its subject was; its own ``where`` or ``conflate``
+        raised; or it was disconnected for being too slow. What it holds then can still be read, unless it was closed.
+        Any number of tasks may await it, as often as they like, before and after the end. A checkpoint.
+        Cancelling changes nothing. ``reason`` says why it has ended.
+
+        Raises:
+            RuntimeError: (when awaited) in another thread, or in a second live loop.
+        """
+        return Ended(self._life, self._mailbox)
+
+    @property
+    def reason(self) -> BaseException | None:
+        """Why it has ended; None while events may still come in.
+
+        ``anyio.EndOfStream`` (the subject was closed), the very error that the subject was closed with or that
+        ``where`` or ``conflate`` raised, ``SlowSubscriber``, or ``anyio.ClosedResourceError`` (this was closed while
+        it lived). Closing it later changes no reason.
+        """
+        end = self._mailbox.end
+        return None if end is None else reason_of(end, self._mailbox.name)
+
+    def cancelling(self, grace: float = 1.0) -> Cancelling:
+        """A block whose body is cancelled ``grace`` seconds after this subscription has ended.
+
+        For a reader that may be stuck elsewhere, such as in the ``send`` of a socket whose peer does not read::
+
+            async with ticks.subscribe(Tick, overflow="disconnect") as feed, feed.cancelling(grace=1.0):
+                async for tick in feed:
+                    await socket.send(tick.model_dump_json())
+
+        "Ended" is as for ``ended``: the grace is for what is still in the buffer.
+        A body that ends by itself, or raises, is left as any block is. One that was cancelled by this ends without an
+        error where the subject was closed normally, or this subscription was; else the block raises the error, or
+        ``SlowSubscriber``. A cancellation from outside stays one. A block is entered once, and left in the same task.
+
+        Raises:
+            TypeError, ValueError: ``grace`` is no number of seconds of at least 0.
+            RuntimeError: (when entered) in another thread, in a second live loop, or for the second time.
+        """
+        return Cancelling(self._life, self._mailbox, grace)
 
     def close(self) -> None:
         """Detach from the subject; what is buffered is discarded, readers that wait get ``ClosedResourceError``."""

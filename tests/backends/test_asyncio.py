@@ -172,3 +172,17 @@ def test_a_tasks_name_and_end_are_known() -> None:
         assert BACKEND.task_has_ended(task)
 
     asyncio.run(main())
+
+
+def test_a_function_is_called_in_the_next_turn_and_the_clock_is_the_loops() -> None:
+    """Before whoever lets the loop turn goes on."""
+
+    async def main() -> None:
+        called: list[float] = []
+        BACKEND.in_next_turn(lambda: called.append(BACKEND.time()))
+        assert called == []
+        before = asyncio.get_running_loop().time()
+        await BACKEND.turn()
+        assert before <= called[0] <= asyncio.get_running_loop().time()
+
+    asyncio.run(main())

@@ -155,3 +155,18 @@ def test_a_tasks_name_and_end_are_known() -> None:
         assert BACKEND.times_cancelled(tasks[0]) == 0
 
     trio.run(main)
+
+
+def test_a_function_is_called_in_one_of_the_next_turns_and_the_clock_is_the_loops() -> None:
+    """trio orders nothing within a turn, and needs one more to notice."""
+
+    async def main() -> None:
+        called: list[float] = []
+        BACKEND.in_next_turn(lambda: called.append(BACKEND.time()))
+        assert called == []
+        before = trio.current_time()
+        for _ in range(3):
+            await BACKEND.turn()
+        assert before <= called[0] <= trio.current_time()
+
+    trio.run(main)

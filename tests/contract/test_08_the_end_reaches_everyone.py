@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
 import pytest
 
-from evenflow import SubjectClosed
+from evenflow import SlowSubscriber, SubjectClosed
 
 from .kit import Order, Subject, balanced, both, fill, group, numbers, publishing, read_all, settle, take_all
 
@@ -174,7 +175,7 @@ async def test_close_with_an_error_ends_async_for_with_it() -> None:
 
 @both
 async def test_a_subject_closed_with_an_end_of_stream_ends_every_iteration() -> None:
-    """`close(anyio.EndOfStream())` ends loops over events, batches and chains; `receive` raises that very exception."""
+    """`close(anyio.EndOfStream())` ends loops over events, batches and chains; `receive` raises one like it."""
     subject = Subject(Order)
     subscriptions = [subject.subscribe(Order) for _ in range(4)]
     fill(subject, 2)
@@ -187,7 +188,8 @@ async def test_a_subject_closed_with_an_end_of_stream_ends_every_iteration() -> 
         await last.receive()
     with pytest.raises(anyio.EndOfStream, match="that was all") as raised:
         await last.receive()
-    assert raised.value is error
+    assert raised.value is not error
+    assert raised.value.__cause__ is error
 
 
 @both
@@ -205,6 +207,107 @@ async def test_each_reader_gets_the_error_with_a_fresh_traceback() -> None:
                 lengths.append(len(traceback.extract_tb(error.__traceback__)))
     assert len(lengths) == 15
     assert len(set(lengths)) == 1, lengths
+
+
+WAYS: dict[str, Callable[[Any], Awaitable[object]]] = {
+    "receive": lambda subscription: subscription.receive(),
+    "async for": lambda subscription: anext(subscription),
+    "batches": lambda subscription: anext(subscription.batches()),
+    "an operator": lambda subscription: subscription.map(lambda order: order.n).to_list(),
+}
+
+
+async def _without_waiting(subscription: Any) -> object:
+    return subscription.receive_nowait()
+
+
+WAYS["without waiting"] = _without_waiting
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("ended_by", ["close", "where", "late"])
+@both
+async def test_each_reader_gets_an_exception_of_its_own_chained_to_the_one_given(ended_by: str, way: str) -> None:
+    """What one reader does with its exception is seen by no other, and not on the exception that was given."""
+    subject = Subject(Order)
+    given = Broken("it broke")
+
+    def where(_: Order) -> bool:
+        raise given
+
+    early = [subject.subscribe(Order, where=where if ended_by == "where" else None) for _ in range(2)]
+    if ended_by == "where":
+        await subject.publish(Order(n=0))
+        subject.close()
+    else:
+        subject.close(given)
+    subscriptions = early if ended_by != "late" else [subject.subscribe(Order) for _ in range(2)]
+    traceback_of_given = given.__traceback__
+    caught: list[BaseException] = []
+    for subscription in subscriptions:
+        try:
+            try:
+                raise LookupError(f"context {len(caught)}")
+            except LookupError:
+                await WAYS[way](subscription)
+        except Broken as error:
+            error.add_note(f"reader {len(caught)}")
+            caught.append(error)
+    one, two = caught
+    assert len({one, two, given}) == 3
+    assert one.__cause__ is two.__cause__ is given
+    assert (one.args, two.args) == (given.args, given.args)
+    assert [str(error.__context__) for error in caught] == ["context 0", "context 1"]
+    assert [error.__notes__ for error in caught] == [["reader 0"], ["reader 1"]]
+    assert not hasattr(given, "__notes__")
+    assert given.__traceback__ is traceback_of_given
+    assert given.__context__ is None
+
+
+@both
+async def test_a_disconnected_subscriber_gets_an_error_of_its_own_at_each_read() -> None:
+    """Nobody gave it, so that it has no cause."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1, overflow="disconnect")
+    fill(subject, 2)
+    assert subscription.receive_nowait().n == 0
+    caught: list[SlowSubscriber] = []
+    for _ in range(2):
+        with pytest.raises(SlowSubscriber) as raised:
+            await subscription.receive()
+        caught.append(raised.value)
+    assert caught[0] is not caught[1]
+    assert [error.__cause__ for error in caught] == [None, None]
+    assert [error.missed for error in caught] == [1, 1]
+
+
+@pytest.mark.parametrize("error", [StopAsyncIteration(), StopIteration()])
+@both
+async def test_a_where_that_raises_the_end_of_an_iterator_is_no_normal_end(error: Exception) -> None:
+    """A loop over the subscription raises instead of ending as if all was read."""
+    subject = Subject(Order)
+
+    def where(_: Order) -> bool:
+        raise error
+
+    subscription = subject.subscribe(Order, where=where)
+    await subject.publish(Order(n=0))
+    with pytest.raises(RuntimeError, match=type(error).__name__) as raised:
+        await read_all(subscription)
+    assert raised.value.__cause__ is error
+
+
+@both
+async def test_an_end_is_never_empty() -> None:
+    """``EndOfStream`` and ``ClosedResourceError`` name the subscription."""
+    subject = Subject(Order)
+    ended, closed = (subject.subscribe(Order, name=name) for name in ("first", "second"))
+    subject.close()
+    closed.close()
+    with pytest.raises(anyio.EndOfStream, match="first"):
+        await ended.receive()
+    with pytest.raises(anyio.ClosedResourceError, match="second"):
+        await closed.receive()
 
 
 @both

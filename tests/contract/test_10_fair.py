@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Awaitable, Callable
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
+import async_solipsism
 import pytest
+import trio
+import trio.testing
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from .kit import Order, Shipped, Subject, both, fill, group, numbers, settle, take_all, turn
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 BOUND = 10_000
 """The contract promises no number. Ten thousand deliveries take about five milliseconds; more is not "bounded"."""
@@ -132,6 +133,202 @@ async def test_deliveries_are_counted_over_all_subjects_that_have_room() -> None
         tasks.cancel_scope.cancel()
 
 
+def work(seconds: float) -> None:
+    """Work that takes so long: nothing else runs meanwhile, and the clock goes on."""
+    try:
+        loop: Any = asyncio.get_running_loop()
+    except RuntimeError:
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, trio.testing.MockClock)
+        clock.jump(seconds)
+    else:
+        loop._selector.clock.advance(seconds)
+
+
+class Stretches:
+    """For how long the loop did not turn, each time."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __call__(self) -> None:
+        while True:
+            before = anyio.current_time()
+            await turn()
+            self.seconds.append(anyio.current_time() - before)
+
+
+EVENTS = 200
+Work = Callable[[], None]
+
+
+async def _receive(work: Work) -> None:
+    subject = Subject(Order)
+    async with subject.subscribe(Order, buffer=EVENTS) as feed:
+        fill(subject, EVENTS)
+        for _ in range(EVENTS):
+            await feed.receive()
+            work()
+
+
+async def _loop_over(work: Work, buffer: int = EVENTS) -> None:
+    subject = Subject(Order)
+    async with subject.subscribe(Order, buffer=buffer) as feed:
+        fill(subject, buffer)
+        subject.close()
+        async for _ in feed:
+            work()
+
+
+async def _batches(work: Work) -> None:
+    subject = Subject(Order)
+    async with subject.subscribe(Order) as feed:
+        fill(subject, 1)
+        for _ in range(EVENTS):
+            await feed.batches().receive()
+            work()
+            fill(subject, 1)
+
+
+async def _operator(work: Work) -> None:
+    subject = Subject(Order)
+    feed = subject.subscribe(Order, buffer=EVENTS)
+    fill(subject, EVENTS)
+    subject.close()
+    await feed.map(lambda _: work()).count()
+
+
+async def _observer(work: Work) -> None:
+    subject = Subject(Order)
+    subject.observe(lambda _: work(), Order, buffer=EVENTS)
+    async with subject:
+        await subject.publish_many([Order(n=0)] * EVENTS)
+
+
+async def _two_subjects(work: Work) -> None:
+    subjects = [Subject(Order) for _ in range(2)]
+    feeds = [subject.subscribe(Order, buffer=EVENTS) for subject in subjects]
+    for subject in subjects:
+        fill(subject, EVENTS // 2)
+    for _ in range(EVENTS // 2):
+        for feed in feeds:
+            await feed.receive()
+            work()
+
+
+async def _quick_then_slow(work: Work) -> None:
+    await _loop_over(lambda: None, 5_000)
+    await _loop_over(work)
+
+
+async def _quick_beside_slow(work: Work) -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_loop_over, lambda: None, 2_000)
+        tasks.start_soon(_loop_over, work)
+
+
+async def _between_publishes(work: Work) -> None:
+    subject = Subject(Order)
+    feed = subject.subscribe(Order, buffer=1, overflow="drop_newest")
+    for n in range(EVENTS):
+        await subject.publish(Order(n=n))
+        work()
+    assert feed.statistics().wanted == EVENTS
+
+
+async def _unwanted(work: Work) -> None:
+    subject = Subject(Order)
+    for n in range(EVENTS):
+        await subject.publish(Order(n=n))
+        work()
+
+
+async def _publish_many(work: Work) -> None:
+    def slowly() -> Any:
+        for n in range(EVENTS):
+            work()
+            yield Order(n=n)
+
+    subject = Subject(Order)
+    feed = subject.subscribe(Order, overflow="drop_oldest")
+    await subject.publish_many(slowly())
+    assert feed.statistics().wanted == EVENTS
+
+
+async def _where(work: Work, *, wants: bool = True, many: bool = False) -> None:
+    def where(_: Order) -> bool:
+        work()
+        return wants
+
+    subject = Subject(Order)
+    feed = subject.subscribe(Order, where=where, overflow="drop_oldest")
+    if many:
+        await subject.publish_many([Order(n=n) for n in range(EVENTS)])
+    else:
+        for n in range(EVENTS):
+            await subject.publish(Order(n=n))
+    assert feed.statistics().wanted == wants * EVENTS
+
+
+WORK: dict[str, Callable[[Work], Awaitable[None]]] = {
+    "receive": _receive,
+    "async for": _loop_over,
+    "batches": _batches,
+    "an operator": _operator,
+    "an observer": _observer,
+    "two subjects": _two_subjects,
+    "quick, then slow": _quick_then_slow,
+    "a quick reader beside a slow one": _quick_beside_slow,
+    "between publishes": _between_publishes,
+    "between publishes that nobody wants": _unwanted,
+    "in what is given to publish_many": _publish_many,
+    "in a where": _where,
+    "in a where that wants nothing": lambda work: _where(work, wants=False),
+    "in a where, with publish_many": lambda work: _where(work, many=True),
+}
+
+
+@pytest.mark.parametrize("seconds", [0.0003, 0.0005, 0.004])
+@pytest.mark.parametrize("where", WORK)
+@both
+async def test_slow_work_for_each_event_lets_the_loop_turn_in_time(where: str, seconds: float) -> None:
+    """However many events lie ready, others run after about ten milliseconds."""
+    stretches = Stretches()
+    worked = 0
+
+    def work_once() -> None:
+        nonlocal worked
+        worked += 1
+        work(seconds)
+
+    async with group() as tasks:
+        tasks.start_soon(stretches)
+        await turn(2)
+        await WORK[where](work_once)
+    assert worked >= EVENTS
+    # the first look only notes the time; trio may let the one who works run twice before another
+    assert max(stretches.seconds) <= 2 * (0.012 + 2 * seconds)
+    assert sum(one > 0.009 for one in stretches.seconds) >= worked * seconds / 0.05
+
+
+@both
+async def test_a_task_whose_loop_turns_meanwhile_is_not_made_to_wait() -> None:
+    """After a long pause elsewhere `publish` and `receive` are no checkpoint."""
+    subject = Subject(Order)
+    feed = subject.subscribe(Order)
+    turns = Turns()
+    async with group() as tasks:
+        tasks.start_soon(turns)
+        await turn(2)
+        for n in range(300):
+            work(0.1)
+            await turn(2)
+            before = turns.count
+            await subject.publish(Order(n=n))
+            assert (await feed.receive()).n == n
+            assert turns.count == before
+
+
 SUBSCRIBERS = 64
 """How many deliveries one event makes in the tests about several threads: few events make the loop turn, quickly."""
 
@@ -157,7 +354,13 @@ async def _publish_until(enough: Callable[[int, int], bool]) -> tuple[int, int]:
 
 def _in_another_thread(enough: Callable[[int, int], bool]) -> tuple[int, int]:
     result: list[tuple[int, int]] = []
-    thread = Thread(target=lambda: result.append(asyncio.run(_publish_until(enough))))
+    # in virtual time: where a real clock shows that ten milliseconds have passed, a loop turns too
+
+    def publish() -> None:
+        with asyncio.Runner(loop_factory=async_solipsism.EventLoop) as runner:
+            result.append(runner.run(_publish_until(enough)))
+
+    thread = Thread(target=publish)
     thread.start()
     thread.join()
     return result[0]

@@ -9,6 +9,7 @@ from typing import Any
 from anyio.lowlevel import checkpoint
 
 from evenflow import SubjectClosed
+from evenflow._fairness import GIVEN
 from tests.mutants._mutant import mutant
 
 ALL_OR_NONE = "tests/contract/test_01_all_or_none.py"
@@ -561,12 +562,25 @@ def every_publish_is_a_checkpoint(publish: Any) -> Any:
 
 
 @mutant(
-    "evenflow._subscription:DELIVERIES_A_TURN",
+    "evenflow._fairness:FairnessBudget.is_used_up",
     breaks="guarantee 10",
     kills=[f"{FAIR}::test_reading_a_long_buffer_lets_the_loop_turn"],
 )
-def reader_never_turns(_: Any) -> Any:
+def reader_never_turns(is_used_up: Any) -> Any:
     """A loop of reads never lets the loop turn."""
+    return lambda self, side: side == GIVEN and is_used_up(self, side)
+
+
+@mutant(
+    "evenflow._fairness:SECONDS_A_TURN",
+    breaks="guarantee 10",
+    kills=[
+        f"{FAIR}::test_slow_work_for_each_event_lets_the_loop_turn_in_time",
+        "tests/test_fairness.py::test_slow_events_let_the_loop_turn_after_ten_milliseconds",
+    ],
+)
+def only_deliveries_count(_: Any) -> Any:
+    """However long a reader or a publisher takes for an event, only their number lets the loop turn."""
     return math.inf
 
 

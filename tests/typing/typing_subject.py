@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Annotated, Any, Generic, Literal, TypeVar, assert_type
 
 import anyio.abc
@@ -170,6 +170,14 @@ async def reading() -> None:
             assert_type(batch, tuple[Placed, ...])
         assert_type(placed.statistics(), SubscriptionStatistics)
         assert_type(placed.statistics().waiting, int)
+        waiting: Awaitable[None] = placed.ended
+        assert_type(await waiting, None)
+        assert_type(await placed.ended, None)
+        assert_type(placed.reason, BaseException | None)
+        async with placed.cancelling(grace=1.0) as nothing:
+            assert_type(nothing, None)
+        async with placed.cancelling():
+            pass
         await placed.aclose()
     async with both.subscribe(Placed, gaps=True) as gapped:
         async for item in gapped:
@@ -303,6 +311,7 @@ async def life() -> None:
     async with Bus(Placed) as bus:
         assert_type(bus, Bus[Placed])
     assert_type(await both.drain(), None)
+    assert_type(await both.drain(observers_only=True), None)
     assert_type(await both.aclose(), None)
     assert_type(both.close(), None)
     both.close(ValueError("why"))

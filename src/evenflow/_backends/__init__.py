@@ -106,6 +106,8 @@ class Backend:
         know: what tells from now on whether a task is the one that runs, without keeping it alive. When the task is
             gone, the second argument is called with that, and it must not be asked any more.
         turn: lets the loop turn once, when awaited: a checkpoint.
+        time: the clock of the loop that runs in this thread, in seconds.
+        in_next_turn: has the loop that runs in this thread call a function in its next turn.
         wake_up: makes what a reader sleeps on.
         home: makes a place for tasks that belong to one object, and not to the task that starts them, where it can be.
         call_soon: has a loop call a function that raises nothing, from any thread; ``RuntimeError`` if it has ended.
@@ -119,6 +121,8 @@ class Backend:
     current_task: Callable[[], object | None]
     know: Callable[[Any, Callable[[object], None]], KnownTask]
     turn: Callable[[], Awaitable[None]]
+    time: Callable[[], float]
+    in_next_turn: Callable[[Callable[[], object]], object]
     wake_up: Callable[[], WakeUp]
     home: Callable[[], Home]
     call_soon: Callable[[Any, Callable[[], object]], object]

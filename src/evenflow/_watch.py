@@ -1,0 +1,122 @@
+"""Being told that a subscription has ended, for whoever does not read it just now.
+
+A subscription has ended when nothing more comes in: it was closed, its subject was closed, its own ``where`` or
+``conflate`` raised, or it was disconnected. What it still holds does not matter: a reader that is stuck in a socket's
+``send`` will never take it.
+
+Nothing here costs anything before it is asked for.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from anyio import CancelScope
+from anyio.lowlevel import checkpoint
+
+from ._ends import error_for_a_reader, is_closing, is_the_end
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import TracebackType
+
+    from ._backends import WakeUp
+    from ._ends import End
+    from ._life import Life
+    from ._loop import RunningLoop
+    from ._mailbox import Mailbox
+
+
+class Ended:
+    """The end of a subscription, to be awaited as often as one likes."""
+
+    __slots__ = ("_life", "_mailbox")
+
+    def __init__(self, life: Life[Any], mailbox: Mailbox) -> None:
+        self._life = life
+        self._mailbox = mailbox
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._wait().__await__()
+
+    async def _wait(self) -> None:
+        loop = self._life.enter()
+        self._life.check_here()
+        line = self._mailbox.line
+        if self._mailbox.end is not None:
+            await checkpoint()
+            return
+        wake_up = loop.backend.wake_up()
+        fire = partial(_fire, wake_up)
+        line.tell_of_end(fire)
+        try:
+            await wake_up
+        finally:
+            line.do_not_tell_of_end(fire)
+
+
+class Cancelling:
+    """A block whose body is cancelled a while after a subscription has ended. ``Subscription.cancelling`` makes it."""
+
+    __slots__ = ("_end", "_grace", "_left", "_life", "_loop", "_mailbox", "_scope")
+
+    def __init__(self, life: Life[Any], mailbox: Mailbox, grace: float) -> None:
+        if not isinstance(grace, (int, float)) or isinstance(grace, bool):
+            raise TypeError(f"grace must be a number of seconds, not {grace!r}")
+        if not grace >= 0:
+            raise ValueError(f"grace must be at least 0 seconds, not {grace}")
+        self._life = life
+        self._mailbox = mailbox
+        self._grace = grace
+        self._loop: RunningLoop | None = None
+        self._scope: CancelScope | None = None
+        self._end: End | None = None
+        """What the subscription ended with: it may be closed before the body is left."""
+        self._left = False
+
+    async def __aenter__(self) -> None:
+        if self._scope is not None:
+            raise RuntimeError("a block of cancelling() is entered once; call cancelling() again for another block")
+        self._loop = self._life.enter()
+        self._life.check_here()
+        self._scope = CancelScope()
+        self._scope.__enter__()
+        if self._mailbox.end is None:
+            self._mailbox.line.tell_of_end(self._has_ended)
+        else:
+            self._has_ended()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        self._left = True
+        self._mailbox.line.do_not_tell_of_end(self._has_ended)
+        scope, end = self._scope, self._end
+        assert scope is not None
+        caught = bool(scope.__exit__(exc_type, exc, traceback))
+        if not scope.cancelled_caught or end is None or is_closing(end) or is_the_end(end):
+            return caught
+        error = error_for_a_reader(end, self._mailbox.name)
+        raise error from error.__cause__  # and not from the cancellation, of which nobody needs to hear
+
+    def _has_ended(self) -> None:
+        """The subscription has ended, perhaps in the middle of a publish, or where no loop runs."""
+        self._end = self._mailbox.end
+        assert self._loop is not None
+        with suppress(RuntimeError):  # the loop has ended, and the body with it
+            self._loop.call_soon(self._begin_grace)
+
+    def _begin_grace(self) -> None:
+        if self._scope is not None and self._loop is not None and not self._left:
+            self._scope.deadline = self._loop.backend.time() + self._grace
+
+
+def _fire(wake_up: WakeUp) -> None:
+    """Wake whoever waits, unless it was cancelled."""
+    if not wake_up.done():
+        wake_up.set_result(None)
