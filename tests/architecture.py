@@ -34,6 +34,8 @@ MUTABLE = frozenset({
     "list", "dict", "set", "bytearray", "deque", "defaultdict", "OrderedDict", "Counter", "ChainMap",
     "WeakKeyDictionary", "WeakValueDictionary", "WeakSet", "local", "Queue", "SimpleQueue", "Lock", "RLock",
 })  # fmt: skip
+OF_THE_PROCESS = frozenset({("_fork.py", "_KNOWN")})
+"""What belongs to the process by its nature: a fork copies all lives at once, and whoever is alive must be told."""
 """What makes something mutable when it is called. Three things that are mutable too are allowed module-wide:
 
 - a `ContextVar`: the state belongs to the task that set it, and the variable only names it;
@@ -290,6 +292,8 @@ def module_wide_state(house: House) -> list[str]:
         for name, value, node in _constants(file.tree):
             made = _made(house, file, value)
             is_final = isinstance(node, ast.AnnAssign) and "Final" in ast.unparse(node.annotation)
+            if (file.name, name) in OF_THE_PROCESS:
+                continue
             if made == "mutable" and not (is_final and (file.name, name) not in changed):
                 how = "and is changed" if is_final else "and is not Final"
                 found.append(f"{file.name}:{node.lineno} {name} is shared by the whole module, mutable, {how}")

@@ -6,7 +6,7 @@ The house, top to bottom; a file imports only from what stands below it (import-
     delivery    _share  _state  _subject  _signatures  _supervisor  _threads  _observers  _handling  _handlers
                 _drain  _subscription  _watch  _life  _delivery  _waiting  _members  _binding  _options
     streams     streams
-    back ends   _crew  _loop  _backends
+    back ends   _crew  _loop  _backends  _fork
     decisions   _explain  _deadlock  _gate  _history  _mailbox  _readers  _buffer  _gaps  _fairness  _routing
     words       _events  _comparable  _conditions  _fields  _statistics  _ends  _errors
 

@@ -18,11 +18,12 @@ class LoopBinding:
         loop: the loop it belongs to; None before something waits, and after that loop has ended.
     """
 
-    __slots__ = ("_loop_ended", "_name", "loop")
+    __slots__ = ("_from_thread", "_loop_ended", "_name", "loop")
 
-    def __init__(self, name: str, loop_ended: Callable[[], None]) -> None:
+    def __init__(self, name: str, loop_ended: Callable[[], None], from_thread: str = "publish_from_thread") -> None:
         self._name = name
         self._loop_ended = loop_ended
+        self._from_thread = from_thread
         self.loop: RunningLoop | None = None
 
     def bind(self) -> RunningLoop:
@@ -31,6 +32,10 @@ class LoopBinding:
         if self.loop is None:
             self.loop = running_loop()
         return self.loop
+
+    def release(self) -> None:
+        """Belong to no loop: nothing waits here any more."""
+        self.loop = None
 
     def here(self) -> RunningLoop | None:
         """The loop that runs here, bound or not; None outside a loop."""
@@ -51,7 +56,7 @@ class LoopBinding:
             self._loop_ended()
         elif loop.thread != get_ident():
             raise RuntimeError(
-                f"{self._name} belongs to an event loop in another thread; from here use only publish_from_thread"
+                f"{self._name} belongs to an event loop in another thread; from here use only {self._from_thread}"
             )
         elif running_loop_or_none() is not None:
             raise RuntimeError(

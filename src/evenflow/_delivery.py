@@ -178,7 +178,7 @@ class Delivery(Generic[E]):
             return self._commit(event, targets, claim)
         except BaseException:
             if freed:
-                self.ask(partial(self._pass_on, freed))
+                self.ask(partial(self._gate.pass_on, freed))
             raise
 
     def _begin(self) -> RunningLoop | None:
@@ -266,6 +266,10 @@ class Delivery(Generic[E]):
         self.closed = True
         self._members.close()
         self._gate.close()
+
+    def forked(self) -> None:
+        """A publish that was being given out goes on in another process, and not in this one."""
+        self.busy = False
 
     def _find(self, event: E, again: Targets | None = None) -> Targets:
         """Ask who wants the event, and who has no room for it; after a wait ``again``, who has come since.
@@ -396,16 +400,11 @@ class Delivery(Generic[E]):
             if self._binding.loop is loop:  # else the loop has ended, and took the slots back
                 for mailbox in blocked:
                     mailbox.release()
-                self.ask(partial(self._pass_on, blocked))
+                self.ask(partial(self._gate.pass_on, blocked))
             raise
         for mailbox in blocked:
             mailbox.release()
         return True
-
-    def _pass_on(self, freed: Sequence[Mailbox]) -> None:
-        """A publish that let readers run was called off: the slots that they freed go to the next."""
-        for mailbox in freed:
-            self._gate.freed(mailbox)
 
     def _bound(self) -> RunningLoop:
         """The loop that a publish waits in."""

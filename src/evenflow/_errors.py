@@ -6,12 +6,15 @@ A wrong argument is a ``TypeError`` or a ``ValueError``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
 from anyio import ClosedResourceError, EndOfStream, WouldBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class EvenflowError(Exception):
@@ -82,3 +85,14 @@ def no_room(name: str, full: Sequence[str], /) -> WouldBlock:
         f"nobody got the event of {name}: {min(full)}{more} wants it and is full; 'await publish' waits for room,"
         " and an overflow other than 'block' never makes a publisher wait"
     )
+
+
+def refuses_copying(way_out: str) -> Callable[[Any, SupportsIndex], NoReturn]:
+    """What stands as ``__reduce_ex__``, by which copies and pickles are made, in a class whose objects run."""
+
+    def refuse(self: object, _: SupportsIndex, /) -> NoReturn:
+        raise TypeError(
+            f"{self!r} cannot be copied or pickled: a copy would have no part in what runs for it; {way_out}"
+        )
+
+    return refuse

@@ -14,6 +14,7 @@ from anyio import ClosedResourceError, EndOfStream, Event
 
 from ._binding import LoopBinding
 from ._delivery import Delivery
+from ._fork import forget_in_child
 from ._gate import Gate
 from ._mailbox import Mailbox, Overflow, UserFunctions
 from ._members import Members
@@ -53,11 +54,12 @@ class Life(Generic[E]):
         stall_after: float,
         unwanted: Callable[[E], None],
         loop_ended: Callable[[Life[E]], None],
+        from_thread: str = "publish_from_thread",
     ) -> None:
         self.name = name
         self.history = history
         self.end: End = EndOfStream
-        self.binding: LoopBinding = LoopBinding(name, self._loop_ended)
+        self.binding: LoopBinding = LoopBinding(name, self._loop_ended, from_thread)
         self.members: Members[E] = Members(name, types, None if history is None else history.key)
         self.gate: Gate = Gate(self.note_take)
         self._watchers: list[Event] = []
@@ -79,6 +81,7 @@ class Life(Generic[E]):
         self._opened = 0
         self._told_of: WeakSet[Mailbox] = WeakSet()
         """Those that a drain has waited for too long."""
+        forget_in_child(self)
 
     def open(
         self,
@@ -146,8 +149,8 @@ class Life(Generic[E]):
             with suppress(RuntimeError):  # the loop has ended: whoever looks next does it
                 loop.call_soon(self.delivery.run_deferred)
 
-    def _discard(self, mailbox: Mailbox) -> None:
-        rest = mailbox.discard(ClosedResourceError)
+    def _discard(self, mailbox: Mailbox, end: End = ClosedResourceError) -> None:
+        rest = mailbox.discard(end)
         self._forget(mailbox)
         del rest  # only now may the events' own destructors run
 
@@ -175,25 +178,44 @@ class Life(Generic[E]):
         if self.delivery.busy:
             self.delivery.deferred.append(partial(self._close, error))
         else:
-            self._close(error)
+            # asked, so that what a destructor closes meanwhile is detached afterwards
+            self.delivery.ask(partial(self._close, error))
 
     def _close(self, error: BaseException | None) -> None:
         if self.is_closed:
             return
         self.end = EndOfStream if error is None else error
         self.delivery.close()
-        for mailbox in tuple(self.members.active):
+        for mailbox in list(self.members.active):
             mailbox.finish(self.end)
         self.note_change()
 
     def _loop_ended(self) -> None:
         """The loop has ended: whoever waited there waits no more."""
+        self.delivery.ask(self._free_all)
+        self._tell_loop_ended(self)
+
+    def _free_all(self) -> None:
         self.gate.abandon()
         self._wake_ups.forget()
         self._watchers.clear()
         for mailbox in self.members.active:
             mailbox.free_all()
-        self._tell_loop_ended(self)
+
+    def left(self) -> None:
+        """The subject was left: nothing of it waits any more, so another loop may use it."""
+        self.binding.release()
+
+    def forked(self) -> None:
+        """This is the copy in a child process: what waited, read or observed in the parent is not here."""
+        self.binding.release()
+        self.delivery.forked()
+        self._loop_ended()
+        end = ClosedResourceError(f"a subscription of {self.name} belongs to the process that made it: subscribe here")
+        for mailbox in list(self.members.active):
+            mailbox.discard(end)
+        self.members.forget_all()
+        self.delivery.run_deferred()
 
     def enter(self) -> RunningLoop:
         """Somebody waits here: belong to the running loop."""
@@ -203,6 +225,11 @@ class Life(Generic[E]):
         """Refuse a call from a foreign thread or loop, and one from a condition; do what was deferred."""
         self.binding.check()
         self.delivery.check_idle()
+
+    def check_unless_closed(self) -> None:
+        """As ``check``, but not where it has ended: it may be read in one loop while the next begins in another."""
+        if not self.is_closed:
+            self.check()
 
     def check_here(self) -> None:
         """Refuse a call from a foreign thread or loop; do what was deferred, if it can be done now."""

@@ -155,6 +155,13 @@ class Members(Generic[E]):
         """No more events come: their classes are not needed any more."""
         self.of_classes.clear()
 
+    def forget_all(self) -> None:
+        """The subscriptions belong to another process; what was half done there is forgotten with them."""
+        self.active.clear()
+        self.unready.clear()
+        self.of_classes.clear()
+        self._router = Router(self._types)
+
     def became_ready(self, mailbox: Mailbox) -> None:
         """Events can simply be appended to it again."""
         self.unready.discard(mailbox)

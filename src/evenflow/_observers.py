@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from anyio import ClosedResourceError
 
+from ._errors import refuses_copying
 from ._handling import Handling
 from ._loop import running_loop
 from ._mailbox import Carried
@@ -145,6 +146,8 @@ class Observer:
             cancelled=len(self._unhandled),
             subscription=None if self._subscription is None else self._subscription.statistics(),
         )
+
+    __reduce_ex__ = refuses_copying("each call of observe() makes another")
 
     def __repr__(self) -> str:
         if self._subscription is None or not self._tasks:

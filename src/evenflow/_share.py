@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from evenflow._crew import Crew, Member
+from evenflow._errors import refuses_copying
 from evenflow._loop import running_loop
 from evenflow._subject import Subject
 from evenflow.streams._stream import stream as stream_of
@@ -34,6 +35,8 @@ class Shared(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<Shared {self._stream!r}>"
+
+    __reduce_ex__ = refuses_copying("each call of subscribe() makes another reader")
 
     def subscribe(self, **options: Unpack[SubscribeOptions[T]]) -> Subscription[T]:
         """Subscribe from this call on, with the options of ``Subject.subscribe``.

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ._errors import SubjectClosed
+from ._errors import SubjectClosed, refuses_copying
 from ._life import Life
 from ._mailbox import UserFunctions
 from ._options import STALL_AFTER, checked_name
 from ._routing import Interest, wanted
 from ._signatures import caller
 from ._subscription import Subscription
+from ._threads import call_in_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,11 +43,16 @@ class State(Generic[V]):
 
     def __init__(self, initial: V, *, name: str | None = None) -> None:
         self._value = initial
-        self._life: Life[V] = Life(
-            checked_name(name) or "state", (object,), stall_after=STALL_AFTER, unwanted=_nothing, loop_ended=_nothing
-        )
         self._untold: deque[V] = deque()
         """Values that nobody has been told of yet: set by a predicate, while it was asked about the one before."""
+        self._life: Life[V] = Life(
+            checked_name(name) or "state",
+            (object,),
+            stall_after=STALL_AFTER,
+            unwanted=_nothing,
+            loop_ended=partial(_forget, self._untold),
+            from_thread="set_from_thread",
+        )
 
     @property
     def value(self) -> V:
@@ -58,7 +66,7 @@ class State(Generic[V]):
 
         Raises:
             SubjectClosed: the state was closed.
-            RuntimeError: called from another thread.
+            RuntimeError: called from another thread; there use ``set_from_thread``.
         """
         self._life.binding.check()
         self._check_open()
@@ -68,6 +76,24 @@ class State(Generic[V]):
         self._untold.append(value)
         if len(self._untold) == 1:
             self._tell()
+
+    def set_from_thread(self, value: V, /) -> None:
+        """Set the value from any thread but the loop's own, to whose loop the state belongs.
+
+        Blocks the thread until the value is set; it never waits for room. Each thread's own order is kept.
+
+        Raises:
+            RuntimeError: called in the loop's own thread.
+            SubjectClosed: the state was closed, or its loop has ended, before or meanwhile.
+            Exception: what ``==`` raised; nothing has changed.
+        """
+        name, loop = self._life.name, self._life.binding.loop
+        if loop is None:  # nobody waits anywhere: any thread may set it
+            self.set(value)
+            return
+        if loop.thread == get_ident() and not loop.has_ended():
+            raise RuntimeError(f"set_from_thread was called in the thread of the loop of {name}; there use 'set'")
+        call_in_loop(loop, name, partial(self.set, value))
 
     def _check_open(self) -> None:
         if self._life.is_closed:
@@ -132,8 +158,15 @@ class State(Generic[V]):
         """No more changes: what was not read can still be read, then comes the end; so too for late subscribers."""
         self._life.close()
 
+    __reduce_ex__ = refuses_copying("hand on the state itself, or its value")
+
     def __repr__(self) -> str:
         return f"<State {self._life.name} of {self._value!r}{', closed' if self._life.is_closed else ''}>"
+
+
+def _forget(untold: deque[V], _: object) -> None:
+    """Its loop has ended, or this is a copy in another process: whoever was telling of a value goes on nowhere."""
+    untold.clear()
 
 
 def _nothing(_: object) -> None:

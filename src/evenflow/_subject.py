@@ -7,7 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, overload
 
 from ._drain import drain
-from ._errors import SubjectClosed
+from ._errors import SubjectClosed, refuses_copying
 from ._explain import CLOSED, ENDED, NOT_RUNNING, Explanation, explain
 from ._handlers import check_handler, wants_of_handler, written_at
 from ._history import History
@@ -278,7 +278,7 @@ class Subject(Signatures[E], Generic[E]):
         context: Any,
         name: Any,
     ) -> Observer:
-        self._life.check()
+        self._life.check_unless_closed()
         if wants:
             check_handler(handler)
         elif (annotated := wants_of_handler(handler)) not in (None, Any, object):
@@ -378,7 +378,7 @@ class Subject(Signatures[E], Generic[E]):
         self._started = True
 
     async def __aenter__(self) -> Self:
-        self._life.check()
+        self._life.check_unless_closed()
         if self._supervisor.is_entered:
             raise RuntimeError(
                 f"{self._name} is entered already, and lives once at a time; leave it first, or make a subject for each"
@@ -394,7 +394,12 @@ class Subject(Signatures[E], Generic[E]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._supervisor.leave(exc)
+        life = self._life
+        try:
+            await self._supervisor.leave(exc)
+        finally:
+            if life.is_closed:
+                life.left()
 
     def explain(self, event: E, /) -> tuple[Explanation, ...]:
         """Why each subscription and observer would, or would not, get this event; nobody gets it.
@@ -436,6 +441,8 @@ class Subject(Signatures[E], Generic[E]):
             subscriptions=tuple(mailbox.ledger() for mailbox in life.members.active),
             observers=tuple(observer.statistics() for observer in self._supervisor.observers),
         )
+
+    __reduce_ex__ = refuses_copying("hand on the subject itself, and to another process the events")
 
     def __repr__(self) -> str:
         takes = " | ".join(names(self._types)) or "Event"

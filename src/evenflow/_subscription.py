@@ -15,7 +15,7 @@ from anyio.lowlevel import checkpoint
 from ._backends import NOT_RUNNING
 from ._buffer import QUICK, Buffer
 from ._ends import error_for_a_reader, is_the_end, reason_of
-from ._errors import nothing_yet
+from ._errors import nothing_yet, refuses_copying
 from ._fairness import LOOK_TAKEN, TAKEN
 from ._mailbox import NOTHING
 from ._watch import Cancelling, Ended
@@ -283,6 +283,8 @@ class Subscription(Stream[W_co]):
                 ResourceWarning,
                 stacklevel=1,
             )
+
+    __reduce_ex__ = refuses_copying("several tasks may read this one, and each call of subscribe() makes another")
 
     @property
     def name(self) -> str:

@@ -19,6 +19,8 @@ from anyio import WouldBlock
 from ._errors import SubjectClosed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._crew import Crew, Member
     from ._delivery import Delivery
     from ._loop import RunningLoop
@@ -87,6 +89,43 @@ class Request:
         return self._count
 
 
+def call_in_loop(loop: RunningLoop, name: str, function: Callable[[], None]) -> None:
+    """Call ``function`` in the loop, from another thread, and wait here until that is done; it must not wait.
+
+    Raises:
+        SubjectClosed: the loop has ended.
+        BaseException: what ``function`` raised.
+    """
+    request = Request(None, patient=False)
+
+    def begin() -> None:
+        with suppress(_Withdrawn):
+            request.claim()
+            try:
+                function()
+            except BaseException as error:  # noqa: ASYNC103, BLE001 -- it belongs to the thread; no task runs here
+                request.fail(error)
+            else:
+                request.succeed(0)
+
+    try:
+        loop.call_soon(begin)
+    except RuntimeError:
+        raise _loop_has_ended(name) from None
+    try:
+        while not request.done.wait(LOOK):
+            if loop.has_ended() and request.withdraw():
+                raise _loop_has_ended(name)
+    except BaseException:  # an interrupt of this thread: what has raised here changes nothing
+        request.withdraw()
+        raise
+    request.result()
+
+
+def _loop_has_ended(name: str) -> SubjectClosed:
+    return SubjectClosed(f"{name} is closed: its loop has ended")
+
+
 class Courier:
     """Publishes in the loop of an entered subject what other threads give it.
 
@@ -108,7 +147,7 @@ class Courier:
         try:
             self._loop.call_soon(partial(self._begin, request))
         except RuntimeError:
-            raise self._loop_has_ended() from None
+            raise _loop_has_ended(self._name) from None
         try:
             self._wait(request, until)
         except BaseException:  # an interrupt of this thread as well: what has raised here reaches nobody
@@ -123,7 +162,7 @@ class Courier:
             LOOK if until is None or not request.patient else min(LOOK, max(0.0, until - monotonic()))
         ):
             if self._loop.has_ended() and not request.done.is_set():
-                raise self._loop_has_ended()
+                raise _loop_has_ended(self._name)
             if self.is_stopped and request.withdraw():
                 raise SubjectClosed(f"{self._name} is closed: it was left while this publish was on its way")
             if until is not None and request.patient and monotonic() >= until and request.withdraw():
@@ -141,9 +180,6 @@ class Courier:
         """In a callback: the thread has given up; no need to wait any more."""
         if request.task is not None:
             request.task.cancel()
-
-    def _loop_has_ended(self) -> SubjectClosed:
-        return SubjectClosed(f"{self._name} is closed: its loop has ended")
 
     def _begin(self, request: Request) -> None:
         """In a callback: publish at once, or begin to wait for room. Raises nothing."""

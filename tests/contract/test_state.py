@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from evenflow import State, SubjectClosed
@@ -393,3 +396,140 @@ async def test_an_update_of_a_closed_state_does_not_call_the_function() -> None:
     with pytest.raises(SubjectClosed):
         state.update(add)
     assert asked == []
+
+
+# ------------------------------------------------------------------ from another thread
+
+
+async def in_thread(call: Callable[[], object]) -> None:
+    """Call it in a thread of its own."""
+    await anyio.to_thread.run_sync(call)
+
+
+@both_real
+async def test_a_thread_sets_the_value_in_the_loop_of_the_state() -> None:
+    """`set_from_thread` returns when the value is set; a reader that is slow makes it wait for nothing."""
+    state = State(0)
+    seen: list[int] = []
+
+    def sensor() -> None:
+        for value in range(1, 4):
+            state.set_from_thread(value)
+            seen.append(state.value)
+
+    async with state.subscribe() as values:
+        assert await values.receive() == 0
+        await in_thread(sensor)
+        assert seen == [1, 2, 3]
+        assert await values.receive() == 3
+
+
+@both_real
+async def test_whoever_waits_for_a_value_is_woken_by_a_thread() -> None:
+    """`wait_for` returns the first value that holds, although a thread has set the next one at once."""
+    state = State(0)
+    found: list[int] = []
+
+    async def wait() -> None:
+        found.append(await state.wait_for(lambda value: value >= 2))
+
+    async with group() as tasks:
+        tasks.start_soon(wait)
+        await settle()
+        await in_thread(lambda: [state.set_from_thread(value) for value in (1, 2, 3)])
+    assert found == [2]
+
+
+@both_real
+async def test_setting_from_a_thread_in_the_ordinary_way_names_the_other_one() -> None:
+    """The error of `set` and `update` in a foreign thread names `set_from_thread`, which a state has."""
+    state = State(0)
+    async with state.subscribe() as values:
+        await values.receive()
+        for call in (lambda: state.set(1), lambda: state.update(lambda value: value + 1)):
+            with pytest.raises(RuntimeError, match="use only set_from_thread"):
+                await in_thread(call)
+    assert state.value == 0
+
+
+@both_real
+async def test_set_from_thread_is_refused_in_the_threads_own_loop() -> None:
+    """It would block the loop that it waits for."""
+    state = State(0)
+    async with state.subscribe() as values:
+        await values.receive()
+        with pytest.raises(RuntimeError, match="there use 'set'"):
+            state.set_from_thread(1)
+    assert state.value == 0
+
+
+def test_set_from_thread_sets_at_once_before_something_waits_and_is_refused_after_the_loop_has_ended() -> None:
+    """Before something has waited there is no loop to set it in, and nobody to disturb."""
+    state = State(-1, name="level")
+    state.set_from_thread(0)
+    assert state.value == 0
+
+    async def main() -> None:
+        async with state.subscribe() as values:
+            await values.receive()
+
+    anyio.run(main)
+    with pytest.raises(SubjectClosed, match="its loop has ended"):
+        state.set_from_thread(1)
+    assert state.value == 0
+
+
+@both_real
+async def test_what_the_comparison_raises_goes_to_the_thread() -> None:
+    """So do the errors of a state that was closed; the loop goes on."""
+
+    class Odd:
+        def __eq__(self, other: object) -> bool:
+            raise ZeroDivisionError
+
+        __hash__ = object.__hash__
+
+    state: State[object] = State(Odd())
+    async with state.subscribe() as values:
+        await values.receive()
+        with pytest.raises(ZeroDivisionError):
+            await in_thread(lambda: state.set_from_thread(1))
+        state.close()
+        with pytest.raises(SubjectClosed):
+            await in_thread(lambda: state.set_from_thread(1))
+
+
+@both_real
+async def test_a_thread_does_not_hang_on_a_loop_that_ends_meanwhile() -> None:
+    """The loop has taken the call in, and ends before it comes to it: the thread gets `SubjectClosed`."""
+    state = State(0)
+    asked, said = threading.Event(), list[str]()
+
+    def sensor() -> None:
+        asked.set()
+        try:
+            state.set_from_thread(1)
+        except SubjectClosed as error:
+            said.append(str(error))
+
+    def other() -> None:
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(state.wait_for(lambda value: value == 0))
+        loop.run_until_complete(first(state))
+        thread = threading.Thread(target=sensor)
+        thread.start()
+        while not loop._ready:  # type: ignore[attr-defined]  # the call has arrived
+            asked.wait(0.01)
+        loop.close()
+        thread.join()
+
+    await in_thread(other)
+    assert len(said) == 1
+    assert "its loop has ended" in said[0]
+    assert state.value == 0
+
+
+async def first(state: State[int]) -> int:
+    """The value now, read by a task."""
+    async with state.subscribe() as values:
+        return await values.receive()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from anyio import EndOfStream, WouldBlock
 from anyio.abc import ObjectReceiveStream
 
+from evenflow._errors import refuses_copying
 from evenflow.streams import _sinks as sinks
 from evenflow.streams._batches import LARGEST_BATCH, SizedBatches, WaitingBatches
 from evenflow.streams._chain import Chain
@@ -125,6 +126,8 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
     async def __aenter__(self) -> Self:
         self._check_owner()
         return self
+
+    __reduce_ex__ = refuses_copying("for several readers use share()")
 
     def _check_owner(self) -> None:
         """Refuse a second reader."""
