@@ -179,9 +179,11 @@ class Subscription(Stream[W_co]):
 
     def _raise_end(self, normal: type[Exception]) -> None:
         """Raise what the subscription ended with, if it has ended; ``normal`` where that was no error."""
-        end = ClosedResourceError if self._mailbox.discarded else self._mailbox.end
+        end = self._mailbox.end
         if end is None:
             return
+        if self._mailbox.discarded and not isinstance(end, ClosedResourceError):  # that says why it was closed
+            end = ClosedResourceError
         if normal is StopAsyncIteration and is_the_end(end):
             raise StopAsyncIteration
         raise error_for_a_reader(end, self._mailbox.name)
