@@ -9,7 +9,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from evenflow.streams import Stream, share, stream
+from evenflow.streams import Stream, _flatten as flatten, share, stream
 from evenflow.testing import marbles
 
 from .drawing import check, on_both_loops
@@ -194,5 +194,126 @@ def test_a_stream_that_is_never_out_of_events_does_not_hold_up_the_source() -> N
         for name in ("flat_map", "switch_map"):
             chain = getattr(stream(["endless", "other"]), name)(lambda what: endless() if what == "endless" else [what])
             assert await chain.filter(lambda event: event == "other").first() == "other"
+
+    on_both_loops(main)
+
+
+@pytest.mark.parametrize("keys", [16, 17, 1_000])
+def test_flat_map_reads_all_groups_of_group_by(keys: int) -> None:
+    """Without a limit as many streams run as come, so groups that end with their source do not wait for each other."""
+
+    async def main() -> None:
+        got = await stream(range(2_000)).group_by(lambda n: n % keys).flat_map(lambda pair: pair[1]).to_list()
+        assert sorted(got) == list(range(2_000))
+
+    on_both_loops(main)
+
+
+def test_more_streams_at_once_than_flat_map_can_run_are_an_error() -> None:
+    """It says how many there are, and that a limit makes the source wait."""
+    assert flatten.MOST_STREAMS == 10_000
+
+    async def main() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(flatten, "MOST_STREAMS", 20)
+            never = stream(range(100)).flat_map(lambda n: marbles("-"))
+            with pytest.raises(RuntimeError, match=r"runs 20 streams at once.*concurrency=n, so that the source waits"):
+                await never.to_list()
+            twenty = stream(range(20)).flat_map(lambda n: marbles("-|"))
+            assert await twenty.to_list() == []
+
+    on_both_loops(main)
+
+
+async def written_by_hand(pair: tuple[int, Stream[int]]) -> Any:
+    async for event in pair[1]:
+        yield event
+
+
+Inner = Callable[[Any], Any]
+WAITS_AT_ONCE: dict[str, Inner] = {
+    "the group": lambda pair: pair[1],
+    "operators on it": lambda pair: pair[1].map(str).filter(bool).enumerate(),
+    "an async generator": written_by_hand,
+    "with others before it": lambda pair: stream([1]).concat(pair[1]),
+}
+WAITS_FOR_LONG: dict[str, Inner] = {
+    "an operator that looks at the clock": lambda pair: pair[1].debounce(0.1),
+    "an operator with a task": lambda pair: pair[1].merge(marbles("--x|")),
+    "a time that comes late": lambda pair: pair[1].take_until(marbles("------------------x")),
+}
+
+
+@pytest.mark.parametrize("kind", [*WAITS_AT_ONCE, *WAITS_FOR_LONG])
+def test_a_limit_below_the_number_of_groups_is_an_error_and_no_hang(kind: str) -> None:
+    """``flat_map`` that reads no further group, and groups that wait for each other, say so: at once where that is sure."""
+    read = (WAITS_AT_ONCE | WAITS_FOR_LONG)[kind]
+
+    async def main() -> None:
+        began = anyio.current_time()
+        with pytest.raises(RuntimeError, match=r"at most concurrency=3 streams, and all of them wait for groups"):
+            await stream(range(100)).group_by(lambda n: n % 4).flat_map(read, concurrency=3).to_list()
+        assert anyio.current_time() - began < (0.1 if kind in WAITS_AT_ONCE else 10)
+
+    on_both_loops(main)
+
+
+def test_the_error_comes_in_real_time_and_under_a_time_limit_too() -> None:
+    """A limit around everything changes nothing about what waits for what."""
+
+    async def main() -> None:
+        with anyio.fail_after(3), pytest.raises(RuntimeError, match="all of them wait for groups"):
+            await stream(range(100)).group_by(lambda n: n % 3).flat_map(lambda pair: pair[1], concurrency=2).to_list()
+
+    for backend in ("asyncio", "trio"):
+        anyio.run(main, backend=backend)
+
+
+MOVES: dict[str, tuple[Inner, int]] = {
+    "streams that end by themselves": (lambda pair: pair[1].take(2), 8),
+    "streams that are busy with an event": (lambda pair: pair[1].take(1).map(slowly_itself), 4),
+    "streams that another source ends": (lambda pair: pair[1].take_until(marbles("--x")), 0),
+    "streams that a time limit ends": (lambda pair: pair[1].timeout(2).catch(lambda error: []), 0),
+}
+
+
+async def slowly_itself(number: int) -> int:
+    await anyio.sleep(20)
+    return number
+
+
+@pytest.mark.parametrize("kind", MOVES)
+def test_a_limit_below_the_number_of_groups_is_no_error_where_streams_end(kind: str) -> None:
+    """Whatever will end makes room for the next group, so it is waited for."""
+    read, count = MOVES[kind]
+
+    async def main() -> None:
+        got = await stream(range(100)).group_by(lambda n: n // 25).flat_map(read, concurrency=2).to_list()
+        assert len(got) == count or (not count and got)
+
+    on_both_loops(main)
+
+
+def test_a_slow_reader_of_groups_at_their_limit_is_no_error() -> None:
+    """What waits for the reader does not stand still, however long that takes."""
+
+    async def main() -> None:
+        groups = stream(range(12)).group_by(lambda n: n // 3)
+        async with groups.flat_map(lambda pair: pair[1].merge([]).take(2), concurrency=2) as chain:
+            got = []
+            async for event in chain:
+                got.append(event)
+                await anyio.sleep(100)
+        assert sorted(got) == [0, 1, 3, 4, 6, 7, 9, 10]
+
+    on_both_loops(main)
+
+
+def test_idle_groups_make_room_for_more() -> None:
+    """With ``group_by(idle=...)`` a limit is no error: the groups end, and the next one is read."""
+
+    async def main() -> None:
+        chain = marbles("abcdef|").group_by(str, idle=3).flat_map(lambda pair: pair[1], concurrency=2)
+        assert "".join(await chain.to_list()) == "abcdef"
 
     on_both_loops(main)

@@ -8,11 +8,12 @@ import anyio
 import anyio.abc
 import pytest
 
-from evenflow import Event
-from evenflow.streams import stream
+from evenflow import Event, State, Subject
+from evenflow.streams import share, stream
 from evenflow.testing import marbles
 
 from .drawing import on_both_loops
+from .probes import Boom, Probe
 
 
 async def letters() -> AsyncIterator[str]:  # noqa: ASYNC124 -- it must be async
@@ -200,3 +201,76 @@ def test_a_generator_that_had_ended_before_a_cancel_has_ended(name: str) -> None
             assert [event async for event in chain] == ["b"]
 
     on_both_loops(main)
+
+
+def test_a_state_is_a_source() -> None:
+    """Its value now comes first, then each newest, also through operators and as the second source of one."""
+
+    async def main() -> None:
+        level = State(1)
+        async with stream(level).map(lambda n: n * 10) as tens:
+            assert await tens.receive() == 10
+            level.set(2)
+            assert await tens.receive() == 20
+        async with stream("ab").with_latest_from(level) as pairs:
+            assert await pairs.receive() == ("a", 2)
+        level.close()
+        assert await stream(level).to_list() == [2]
+
+    on_both_loops(main)
+
+
+def test_a_subject_is_a_source_from_the_moment_at_which_its_chain_is_entered() -> None:
+    """What is published between entering and the first read is not missed; closing the chain ends the subscription alone."""
+
+    async def main() -> None:
+        numbers = Subject(int)
+        chain = stream(numbers).map(str)
+        assert not numbers.statistics().subscriptions
+        async with chain:
+            await numbers.publish(1)
+            await numbers.publish(2)
+            assert [await chain.receive(), await chain.receive()] == ["1", "2"]
+        assert not numbers.statistics().subscriptions
+        assert await numbers.publish(3) == 0
+
+    on_both_loops(main)
+
+
+def test_a_source_is_subscribed_to_anew_at_each_start() -> None:
+    """``repeat`` and ``retry`` get a new subscription each time, and each is closed."""
+
+    class Countdown:
+        """A source of the user's own."""
+
+        def __init__(self) -> None:
+            self.probes: list[Probe] = []
+
+        def subscribe(self) -> Probe:
+            self.probes.append(Probe(2, error=None if len(self.probes) % 2 else Boom()))
+            return self.probes[-1]
+
+    async def main() -> None:
+        source = Countdown()
+        assert await stream(source).retry(2).to_list() == [0, 1, 0, 1]
+        assert await stream(lambda: source).catch(lambda error: source).to_list() == [0, 1, 0, 1]
+        assert len(source.probes) == 4
+        assert all(probe.closed for probe in source.probes)
+
+    on_both_loops(main)
+
+
+def test_what_share_returns_is_a_source() -> None:
+    """A shared stream can be given to an operator as it is."""
+
+    async def main() -> None:
+        async with share(marbles("-ab|"), replay=2) as shared:
+            assert await stream("x").concat(shared).to_list() == ["x", "a", "b"]
+
+    on_both_loops(main)
+
+
+def test_a_class_is_no_source() -> None:
+    """``stream(Subject)`` is refused, and the error says what is expected."""
+    with pytest.raises(TypeError, match="something with a subscribe method such as a subject or a state"):
+        stream(Subject)

@@ -9,7 +9,7 @@ import anyio
 import anyio.abc
 from typing_extensions import TypeIs
 
-from evenflow import Event, Source, Subject, Subscription, when
+from evenflow import Event, Source, State, Subject, Subscription, when
 from evenflow.streams import Stream, interval, share, stream, timer
 
 
@@ -149,6 +149,16 @@ def of_streams() -> None:
     assert_type(counts.exhaust_map(letters_of), Stream[str])
     assert_type(words.group_by(len), Stream[tuple[int, Stream[str]]])
     assert_type(words.group_by(length, max_groups=3), Stream[tuple[int, Stream[str]]])
+    assert_type(words.group_by(length, idle=1.5), Stream[tuple[int, Stream[str]]])
+    assert_type(stream(State(1)), Stream[int])
+    assert_type(stream(Subject(Placed)), Stream[Placed])
+    assert_type(stream(Subject(Placed, Paid)), Stream[Placed | Paid])
+    assert_type(stream(share(words)), Stream[str])
+    assert_type(stream(lambda: State(1)), Stream[int])
+    assert_type(counts.merge(Subject(Placed)), Stream[int | Placed])
+    assert_type(counts.flat_map(lambda _: State("a")), Stream[str])
+    assert_type(counts.flat_map(letters_of, concurrency=None), Stream[str])
+    assert_type(words.group_by(len).flat_map(lambda pair: pair[1]), Stream[str])
 
 
 def failing() -> None:

@@ -66,7 +66,7 @@ class Chain(Generic[T]):
         await self.node.close(final=True)
 
     async def enter(self) -> None:
-        """Make the crew, if one may be needed, and start the nodes that run tasks."""
+        """Make the crew, if one may be needed, and start a chain that runs tasks or subscribes."""
         if self.closed:
             raise chain_closed()
         self._entered += 1
@@ -75,7 +75,7 @@ class Chain(Generic[T]):
             await crew.open()
             self._crew = crew
             try:
-                if self.node.needs_task():
+                if self.node.starts_when_entered():
                     self.reader()
             except BaseException as error:
                 await self.exit(error)
@@ -88,16 +88,28 @@ class Chain(Generic[T]):
             crew.check_end()
             self._crew = None
         self._entered -= 1
+        was_closed = False
         try:
             with Caught() as caught:
                 await self.close()
+            was_closed = True
         finally:
             if crew is not None:
-                await crew.close()
+                await self._end(crew, was_closed=was_closed)
         if error is not None and caught.error is not None:
             error.add_note(f"and closing its sources raised {caught.error!r}")
         if error is None and caught.error is not None:
             raise caught.error
+
+    async def _end(self, crew: Crew, *, was_closed: bool) -> None:
+        """Wait for the end of all tasks."""
+        try:
+            await crew.close()
+        finally:
+            if not was_closed:
+                # It was cancelled, and has left open what the tasks were reading. The cancellation goes out.
+                with Caught():
+                    await self.close()
 
 
 class StartedNode(Node[T]):

@@ -10,6 +10,7 @@ from collections import deque
 from typing import Generic, TypeVar
 
 from anyio import Event
+from anyio.lowlevel import checkpoint
 
 T = TypeVar("T")
 
@@ -27,6 +28,11 @@ class Notifier:
         if self._event is not None:
             self._event.set()
             self._event = None
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a task waits, or has begun to and was cancelled."""
+        return self._event is not None
 
     async def wait(self) -> None:
         """Wait for the next ``notify``. Look first: there must be no await between the look and this call."""
@@ -56,10 +62,18 @@ class Channel(Generic[T]):
         """Whether no event will be put any more."""
         return self._end is not None
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a reader waits for the next event, or has begun to and was cancelled."""
+        return self._changed.is_awaited
+
     async def put(self, item: T) -> None:
         """Put an event, and wait until it was taken. A cancel leaves it here. After the end it is dropped."""
         if self._end is None:
             await self.put_nowait(item).wait()
+        else:
+            # Whoever never waits for anything else must let the loop turn.
+            await checkpoint()
 
     def put_nowait(self, item: T) -> Event:
         """Put an event, and return what is set when it was taken."""

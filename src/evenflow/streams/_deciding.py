@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from anyio import WouldBlock
 
-from evenflow.streams._ending import conclude
+from evenflow.streams._ending import conclude, not_an_end
 from evenflow.streams._node import Nothing, name_of
 from evenflow.streams._operator import COROUTINE, Operator
 
@@ -119,7 +119,10 @@ class FunctionOperator(Operator[T, U]):
         try:
             while True:
                 event = await anext(self.source)
-                answer = self.rule.call(event)
+                try:
+                    answer = self.rule.call(event)
+                except (StopAsyncIteration, StopIteration) as error:
+                    raise not_an_end(error) from error
                 if type(answer) is COROUTINE:
                     answer = await self.wait_for(answer, event)
                 result = self.rule.decide(event, answer)

@@ -5,6 +5,8 @@ Rule 2: the last node of a chain first closes the whole chain.
 Rule 3: if that closing is cancelled, the next read raises the error again.
 Rule 4: if that closing fails, its error becomes a note on the error of the stream, or is raised where that only ended.
 Rule 5: a cancelled read ends nothing.
+Rule 6: only a source says when a stream ends. A user's function that raises ``StopAsyncIteration`` or ``StopIteration``
+has failed.
 """
 
 from __future__ import annotations
@@ -78,6 +80,36 @@ async def conclude(node: Ending, error: BaseException) -> None:
     node.end_with(None)
     if outcome is not error:
         raise outcome from None
+
+
+def not_an_end(error: Exception) -> Exception:
+    """Return what to raise where a user's function raised ``error``: as in a generator, that is never an end."""
+    if not isinstance(error, StopAsyncIteration | StopIteration):
+        return error
+    failure = RuntimeError(
+        f"a function given to an operator raised {type(error).__name__}, which would look like the end of the stream: "
+        "end it with take(), take_while() or take_until()"
+    )
+    failure.__cause__ = error
+    return failure
+
+
+class CallingFunctions:
+    """A ``with`` block in which functions of users are called, and no source is read."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, StopAsyncIteration | StopIteration):
+            raise not_an_end(error)
+
+
+calling_functions: Final = CallingFunctions()
 
 
 class Caught:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from anyio import current_time, sleep_until
 from anyio.lowlevel import checkpoint
 
-from evenflow.streams._ending import conclude
+from evenflow.streams._ending import calling_functions, conclude
 from evenflow.streams._node import Run
 from evenflow.streams._operator import COROUTINE, Operator
 from evenflow.streams._sequential import Sequential
@@ -35,9 +35,10 @@ class Catch(Sequential[T]):
         """Return the source, or a node of what the function makes of its error."""
         if self.error is None:
             return self.nodes[0]
-        made = self.function(self.error)
-        if type(made) is COROUTINE:
-            made = await made
+        with calling_functions:
+            made = self.function(self.error)
+            if type(made) is COROUTINE:
+                made = await made
         return node_of(made, "catch")
 
     def after_end(self) -> None:
@@ -139,6 +140,7 @@ class FinallyDo(Operator[T, T]):
         finally:
             if self.must_call:
                 self.must_call = False
-                answer = self.function()
-                if type(answer) is COROUTINE:
-                    await answer
+                with calling_functions:
+                    answer = self.function()
+                    if type(answer) is COROUTINE:
+                        await answer

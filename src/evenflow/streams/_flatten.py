@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from anyio import move_on_after
+from anyio.lowlevel import checkpoint
+
 from evenflow.streams._channel import Notifier
-from evenflow.streams._ending import Caught
+from evenflow.streams._ending import Caught, calling_functions
 from evenflow.streams._node import open_inside
 from evenflow.streams._operator import COROUTINE
 from evenflow.streams._source import node_of
+from evenflow.streams._standstill import InnerStream, Motion, motion_of
 from evenflow.streams._tasks import OperatorTask, TaskEngine, let_others_run
 
 if TYPE_CHECKING:
@@ -29,6 +33,13 @@ MOST_AT_ONCE: Final = 256
 """How many events a new stream may yield before the source is read on. Then both go on side by side."""
 
 
+MOST_STREAMS: Final = 10_000
+"""How many streams ``flat_map`` runs at once where no limit is given."""
+
+STALL_AFTER: Final = 5.0
+"""How many seconds streams that may stand still are given, before that is an error."""
+
+
 class Output(Generic[T]):
     """What one inner stream puts into the channel."""
 
@@ -42,10 +53,13 @@ class Output(Generic[T]):
 
     async def put(self, item: T) -> None:
         """Put an event, and wait until it was taken. It is dropped if the reader has switched to another stream."""
-        if not self.channel.ended and not self.is_left:
-            self.count += 1
-            self.taken = self.channel.put_nowait(item)
-            await self.taken.wait()
+        if self.channel.ended or self.is_left:
+            # A stream that never waits must notice that it was cancelled.
+            await checkpoint()
+            return
+        self.count += 1
+        self.taken = self.channel.put_nowait(item)
+        await self.taken.wait()
 
     async def run_dry(self, task: OperatorTask) -> None:
         """Wait until everything was taken that the stream yields without waiting, up to a limit."""
@@ -103,9 +117,10 @@ class Flattening(TaskEngine[T]):
         """Run a stream to its end; return its error, or None. One that has failed is closed with the chain."""
         node: Node[Any] | None = None
         with Caught() as caught:
-            made = self.function(event)
-            if type(made) is COROUTINE:
-                made = await made
+            with calling_functions:
+                made = self.function(event)
+                if type(made) is COROUTINE:
+                    made = await made
             node = node_of(made, "this chain")
             self.open_nodes[node] = None
             reader = open_inside(node, self.run)
@@ -122,26 +137,78 @@ class Flattening(TaskEngine[T]):
             self.channel.end()
 
     def made(self) -> Nodes:
-        """Return the streams that have not ended; from now on they are the caller's to close."""
-        nodes, self.open_nodes = tuple(self.open_nodes), {}
-        return nodes
+        """Return the streams that have not been closed."""
+        return tuple(self.open_nodes)
 
 
 class FlatMap(Flattening[T]):
-    """See ``flat_map``."""
+    """See ``flat_map``, without a limit."""
 
-    __slots__ = ("concurrency",)
+    __slots__ = ()
+
+    async def take_in(self, event: Any) -> None:
+        """Start a stream."""
+        if self.running >= MOST_STREAMS:
+            raise RuntimeError(
+                f"flat_map runs {self.running:,} streams at once, and has no limit: end them, "
+                "or give it concurrency=n, so that the source waits until one has ended"
+            )
+        await self.start_stream(event)
+        await self.tasks.checkpoint_now_and_then()
+
+
+class LimitedFlatMap(Flattening[T]):
+    """See ``flat_map``, with a limit."""
+
+    __slots__ = ("concurrency", "streams")
 
     def __init__(self, function: Callable[[Any], Any], concurrency: int, run: Run, above: Node[Any]) -> None:
         super().__init__(function, run, above)
         self.concurrency = concurrency
+        self.streams: dict[InnerStream, None] = {}
 
     async def take_in(self, event: Any) -> None:
         """Start a stream, then wait until there is room for another."""
         await self.start_stream(event)
         while self.running >= self.concurrency:
-            await self.stream_over.wait()
+            await self.wait_for_a_change()
         await self.tasks.checkpoint_now_and_then()
+
+    async def run_stream(self, event: Any, output: Output[T]) -> None:
+        """Run a stream, and know of it while it runs."""
+        stream = InnerStream(self.stream_over)
+        self.streams[stream] = None
+        try:
+            await super().run_stream(event, output)
+        finally:
+            del self.streams[stream]
+
+    def motion(self) -> Motion:
+        """Whether anything can move before the source is read on."""
+        is_known = len(self.streams) == self.running and not self.channel
+        return motion_of(self.streams) if is_known else Motion.MOVES
+
+    async def wait_for_a_change(self) -> None:
+        """Wait until a stream has ended, or until it must be looked again whether they stand still.
+
+        Raises:
+            RuntimeError: they do, and so will stay as they are for ever.
+        """
+        motion = self.motion()
+        if motion is Motion.MOVES:
+            await self.stream_over.wait()
+            return
+        if motion is Motion.MAY_STAND:
+            with move_on_after(STALL_AFTER):
+                await self.stream_over.wait()
+                return
+        # What holds them up may be about to be taken.
+        await let_others_run()
+        if self.running >= self.concurrency and self.motion() <= motion:
+            raise RuntimeError(
+                f"flat_map runs at most concurrency={self.concurrency} streams, and all of them wait for groups "
+                "of a group_by that has a further group: leave out concurrency, or give at least the number of groups"
+            )
 
 
 class SwitchMap(Flattening[T]):
@@ -158,6 +225,7 @@ class SwitchMap(Flattening[T]):
             await self.newest.stop()
             for node in self.made():
                 await node.close(final=True)
+                del self.open_nodes[node]
         await self.start_stream(event)
 
 

@@ -84,16 +84,17 @@ class Guarded(Node[T_co]):
         return () if self.engine is None else self.engine.being_read()
 
     async def close(self, *, final: bool) -> None:
-        """Stop the engine, then close what it read."""
+        """Stop the engine, then close what it read.
+
+        If that is cancelled while tasks still end, the sources are left to the next call: a task may be reading them.
+        """
+        if self.engine is not None:
+            await self.engine.stop()
         try:
             if self.engine is not None:
-                await self.engine.stop()
+                await close_all(self.engine.made(), final=True)
         finally:
-            try:
-                if self.engine is not None:
-                    await close_all(self.engine.made(), final=True)
-            finally:
-                await close_all(self.nodes, final=final)
+            await close_all(self.nodes, final=final)
 
     def __aiter__(self) -> AsyncIterator[T_co]:
         return self

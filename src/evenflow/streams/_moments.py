@@ -34,11 +34,13 @@ AFTER_ALL_SOURCES: Final = maxsize
 class Timetable:
     """The sources that wait for their time, in the order in which they will go on."""
 
-    __slots__ = ("_numbers", "_waiting")
+    __slots__ = ("_numbers", "_order", "_waiting")
 
     def __init__(self) -> None:
         self._numbers = count()
-        self._waiting: list[tuple[float, int, float, Event]] = []
+        # Those that wait for all sources have one number: the first to wait goes on first.
+        self._order = count()
+        self._waiting: list[tuple[float, int, float, int, Event]] = []
 
     def next_number(self) -> int:
         """Return the number of a source that starts now."""
@@ -46,10 +48,10 @@ class Timetable:
 
     async def wait(self, due: float, number: int) -> None:
         """Wait until it is time ``due``, and the turn of the source with this number."""
-        entry = (moment_of(due), number, due, Event())
+        entry = (moment_of(due), number, due, next(self._order), Event())
         heappush(self._waiting, entry)
         try:
-            await entry[3].wait()
+            await entry[4].wait()
         except BaseException:
             # A source that was cancelled must not make the clock stop at its time. It may have been let go on already.
             if entry in self._waiting:
@@ -63,7 +65,7 @@ class Timetable:
 
     def let_one_go_on(self) -> None:
         """Let the first source go on."""
-        heappop(self._waiting)[3].set()
+        heappop(self._waiting)[4].set()
 
 
 TIMETABLE: Final[RunVar[Timetable]] = RunVar("evenflow timetable")

@@ -63,6 +63,9 @@ class Node(Generic[T_co]):
     opens_unknown: ClassVar[bool] = False
     """Whether it opens nodes that are made while it runs, and that may run tasks."""
 
+    subscribes: ClassVar[bool] = False
+    """Whether entering the chain starts it, so that no event is missed before the first read."""
+
     def __init__(self, *nodes: Node[Any]) -> None:
         self.nodes = nodes
         self.is_last = False
@@ -79,6 +82,10 @@ class Node(Generic[T_co]):
     def may_need_task(self) -> bool:
         """Whether the chain gets a task group when it is entered."""
         return self.runs_tasks or self.opens_unknown or any(node.may_need_task() for node in self.nodes)
+
+    def starts_when_entered(self) -> bool:
+        """Whether the chain is started when it is entered, and not by the first read."""
+        return self.runs_tasks or self.subscribes or any(node.starts_when_entered() for node in self.nodes)
 
     def open(self, run: Run, /) -> AsyncIterator[T_co]:
         """Start with fresh state, and return what is read."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from anyio import ClosedResourceError, EndOfStream, WouldBlock
 
-from evenflow.streams._ending import ENDED, Ended, conclude
+from evenflow.streams._ending import ENDED, Ended, conclude, not_an_end
 from evenflow.streams._node import Node
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Operator(Node[U_co], Generic[T, U_co]):
         try:
             answer = function(event)
         except Exception as error:
-            self.end_with(error)
+            self.end_with(not_an_end(error))
             raise WouldBlock from error
         if type(answer) is COROUTINE:
             answer.close()
@@ -125,8 +125,7 @@ class Operator(Node[U_co], Generic[T, U_co]):
         try:
             return await answer
         except StopAsyncIteration as error:
-            # Only the source says when it ends.
-            raise RuntimeError("a function given to an operator raised StopAsyncIteration") from error
+            raise not_an_end(error) from error
         except Exception:
             raise
         except BaseException:

@@ -98,12 +98,6 @@ class Paced(TaskEngine[U], Generic[T, U]):
 
     # the reader
 
-    def fail(self, error: Exception) -> None:
-        """End the stream with this error; what is left is dropped."""
-        self.after_error()
-        self.ended = self.ended or error
-        self.changed.notify()
-
     async def pull(self) -> U:
         """Wait until something is due."""
         while True:
@@ -126,11 +120,15 @@ class Paced(TaskEngine[U], Generic[T, U]):
             await let_sources_go_first()
         return self.due is not None and self.due == due and not self.channel
 
+    def fail(self, error: Exception) -> None:
+        """Let the reader meet the error, after what is due."""
+        if self.ended is None:
+            self.ended = error
+            self.changed.notify()
+
     async def stop(self) -> None:
         """End the task, and wake a reader that waits for it."""
-        if self.ended is None:
-            self.ended = chain_closed()
-            self.changed.notify()
+        self.fail(chain_closed())
         await super().stop()
 
 

@@ -57,18 +57,19 @@ class Race(TaskEngine[T]):
             raise self.error
         first, self.first = self.first, NOTHING
         if isinstance(first, Nothing):
+            await self.tasks.checkpoint_now_and_then()
             return await anext(self.readers[self.winner])
         return first
-
-    def fail(self, error: Exception) -> None:
-        """End the stream with this error, unless a source has won."""
-        if self.winner is None:
-            self.winner, self.error = 0, error
-            self.decided.notify()
 
     def being_read(self) -> Nodes:
         """Return the winner, once the reader reads it."""
         return (self.nodes[self.winner],) if self.losers_closed and self.winner is not None else ()
+
+    def fail(self, error: Exception) -> None:
+        """Let the reader meet the error, if it waits for the winner."""
+        if self.winner is None:
+            self.winner, self.error = 0, error
+            self.decided.notify()
 
     async def stop(self) -> None:
         """End the tasks, and wake a reader that waits for them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from evenflow.streams._ending import Caught, Ended
+from evenflow.streams._ending import Caught, Ended, calling_functions
 from evenflow.streams._node import NOTHING, Node, open_inside
 from evenflow.streams._operator import COROUTINE
 from evenflow.streams._source import node_of
@@ -123,9 +123,10 @@ class ConcatMap(Sequential[T]):
         """Make a node of the next event. The event is kept until that is done."""
         if self.held is NOTHING:
             self.held = await anext(self.source)
-        made = self.function(self.held)
-        if type(made) is COROUTINE:
-            made = await made
+        with calling_functions:
+            made = self.function(self.held)
+            if type(made) is COROUTINE:
+                made = await made
         node = node_of(made, "concat_map")
         self.held = NOTHING
         return node

@@ -8,13 +8,14 @@ be a group that must be freed.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from anyio import EndOfStream, Lock, create_task_group
+from anyio import EndOfStream, Lock, create_task_group, current_effective_deadline, get_cancelled_exc_class
 
 from evenflow._loop import running_loop
 from evenflow.streams._checks import check_count, check_function
-from evenflow.streams._ending import Caught
+from evenflow.streams._ending import Caught, calling_functions
 from evenflow.streams._node import Claimable
 from evenflow.streams._operator import COROUTINE
 
@@ -47,7 +48,7 @@ async def for_each(stream: ObjectReceiveStream[T], handler: Callable[[T], object
         await Workers(handler, concurrency).work(stream)
         return
     async with stream as events:
-        with own_task():
+        with own_task(), calling_functions:
             async for event in events:
                 answer: Any = handler(event)
                 if type(answer) is COROUTINE:
@@ -80,11 +81,12 @@ async def reduce(stream: ObjectReceiveStream[T], function: Callable[[Any, T], An
     check_function(function, "reduce")
     so_far = initial
     async with stream as events:
-        async for event in events:
-            so_far = function(so_far, event)
-            if type(so_far) is COROUTINE:
-                so_far = await so_far
-            del event
+        with calling_functions:
+            async for event in events:
+                so_far = function(so_far, event)
+                if type(so_far) is COROUTINE:
+                    so_far = await so_far
+                del event
     return so_far
 
 
@@ -102,13 +104,14 @@ async def is_met(stream: ObjectReceiveStream[T], predicate: object, operator: st
     """Return whether the predicate answers as ``wanted`` about any event; read no further than that one."""
     ask = check_function(predicate, operator)
     async with stream as events:
-        async for event in events:
-            answer = ask(event)
-            if type(answer) is COROUTINE:
-                answer = await answer
-            if bool(answer) is wanted:
-                return True
-            del event
+        with calling_functions:
+            async for event in events:
+                answer = ask(event)
+                if type(answer) is COROUTINE:
+                    answer = await answer
+                if bool(answer) is wanted:
+                    return True
+                del event
     return False
 
 
@@ -137,40 +140,50 @@ async def publish_to(stream: ObjectReceiveStream[T], publisher: Publishes[T]) ->
         raise TypeError(f"publish_to expected a subject, or something else with a publish method, not {publisher!r}")
     number = 0
     async with stream as events:
-        async for event in events:
-            await publisher.publish(event)
-            del event
-            number += 1
+        with calling_functions:
+            async for event in events:
+                await publisher.publish(event)
+                del event
+                number += 1
     return number
 
 
 class Workers:
-    """Handlers that run side by side: each takes an event when it is free, and one of them reads at a time."""
+    """Handlers that run side by side: each takes an event when it is free, and one of them reads at a time.
 
-    __slots__ = ("concurrency", "failure", "handler", "reading", "started", "tasks")
+    A task group raises no cancellation that only one of its tasks has met, for instance because it waited for a future
+    that somebody gave up. So ``failure`` keeps it, and ``unfinished`` counts the workers that have not returned.
+    """
+
+    __slots__ = ("concurrency", "failure", "handler", "reading", "started", "tasks", "unfinished")
 
     def __init__(self, handler: Callable[[Any], object], concurrency: int) -> None:
         self.handler = handler
         self.concurrency = concurrency
         self.started = 0
+        self.unfinished = 0
         self.reading = Lock()
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self.tasks: list[object] = []
         """Those of the workers that have read."""
 
     async def work(self, stream: ObjectReceiveStream[Any]) -> None:
-        """Read the stream to its end, and raise the first error, in no group."""
+        """Read the stream to its end, and raise the first error or cancellation, in no group."""
         async with stream as events:
             reader = aiter(events)
             async with create_task_group() as group:
                 self.start(group, reader)
             if self.failure is not None:
                 raise self.failure
+            if self.unfinished:
+                # On asyncio, a worker was cancelled before its first step.
+                raise get_cancelled_exc_class()("a handler of for_each was cancelled by somebody else")
 
     def start(self, group: TaskGroup, reader: AsyncIterator[Any]) -> None:
         """Start another worker, if there may be one."""
         if self.started < self.concurrency:
             self.started += 1
+            self.unfinished += 1
             group.start_soon(self.run, group, reader)
 
     def note_read(self, loop: RunningLoop) -> None:
@@ -181,26 +194,39 @@ class Workers:
                 loop.own.update(self.tasks)
 
     async def run(self, group: TaskGroup, reader: AsyncIterator[Any]) -> None:
+        """Handle events to the end, and keep the error or the cancellation that comes before that."""
+        try:
+            await self.handle_all(group, reader)
+        except get_cancelled_exc_class() as error:
+            # What cancels the whole group, the group raises itself.
+            if current_effective_deadline() > -inf:
+                self.fail(error, group)
+            raise
+        except BaseException as error:  # noqa: BLE001 -- raised by `work`, in no group
+            self.fail(error, group)
+        self.unfinished -= 1
+
+    def fail(self, error: BaseException, group: TaskGroup) -> None:
+        """Keep the error, and cancel the other handlers."""
+        self.failure = self.failure or error
+        group.cancel_scope.cancel()
+
+    async def handle_all(self, group: TaskGroup, reader: AsyncIterator[Any]) -> None:
         """Handle one event after another. The next worker is started with the first event of this one."""
         while True:
             event: Any = None
             with Caught() as reading:
                 async with self.reading:
                     event = await anext(reader)
-            if isinstance(reading.error, StopAsyncIteration):
-                return
             if reading.error is not None:
-                # The other handlers finish what came before the error.
-                self.failure = self.failure or reading.error
+                # The other handlers finish what came before the end or the error.
+                if not isinstance(reading.error, StopAsyncIteration):
+                    self.failure = self.failure or reading.error
                 return
             self.start(group, reader)
             self.note_read(running_loop())
-            with Caught() as handling:
+            with calling_functions:
                 answer: Any = self.handler(event)
                 if type(answer) is COROUTINE:
                     await answer
                 del event, answer
-            if handling.error is not None:
-                self.failure = self.failure or handling.error
-                group.cancel_scope.cancel()
-                return

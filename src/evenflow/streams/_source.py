@@ -2,6 +2,7 @@
 
 given                                         when the chain is started again
 a function                                    it is called again
+a subject, a state, what has a `subscribe()`  it is subscribed to again
 an iterable or an async iterable              it is iterated again
 an iterator, a receive stream, a generator    it goes on; once it has ended, that is an error
 """
@@ -12,11 +13,13 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, I
 from functools import partial
 from inspect import iscoroutinefunction
 from types import AsyncGeneratorType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
+from anyio import Event
 from anyio.lowlevel import checkpoint
 from pydantic import BaseModel
 
+from evenflow.streams._ending import calling_functions, not_an_end
 from evenflow.streams._node import Claimable, Node, open_inside
 
 if TYPE_CHECKING:
@@ -24,7 +27,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Streamable: TypeAlias = "AsyncIterable[T] | Iterable[T] | Callable[[], AsyncIterable[T] | Iterable[T]]"
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Subscribable(Protocol[T_co]):
+    """Something that can be subscribed to: a subject, a state, what ``share()`` returns."""
+
+    def subscribe(self) -> AsyncIterable[T_co]:
+        """Subscribe to all its events, from now on."""
+        ...
+
+
+Streamable: TypeAlias = (
+    "AsyncIterable[T] | Iterable[T] | Subscribable[T] | Callable[[], AsyncIterable[T] | Iterable[T] | Subscribable[T]]"
+)
 """What ``stream()`` takes, and what a function given to ``flat_map``, ``catch`` and their like may return."""
 
 CHECKPOINT_AFTER: Final = 256
@@ -67,16 +83,22 @@ class IterableSource(Node[T]):
             self.before_checkpoint = CHECKPOINT_AFTER
         self.before_checkpoint -= 1
         if self.iterator is not None:
-            for item in self.iterator:
-                return item
+            try:
+                for item in self.iterator:
+                    return item
+            except StopAsyncIteration as error:
+                raise not_an_end(error) from error
         raise StopAsyncIteration
 
     def next_nowait(self) -> T:
         """Return the next item. The end, and the checkpoint, are left to a read that can wait."""
         if self.before_checkpoint and self.iterator is not None:
-            for item in self.iterator:
-                self.before_checkpoint -= 1
-                return item
+            try:
+                for item in self.iterator:
+                    self.before_checkpoint -= 1
+                    return item
+            except StopAsyncIteration as error:
+                raise not_an_end(error) from error
         return super().next_nowait()
 
     async def close(self, *, final: bool) -> None:
@@ -94,16 +116,29 @@ class AsyncSource(Node[T]):
     Python ends an async generator that is cancelled while it waits. Its next read then looks like an end, and must not.
     """
 
-    __slots__ = ("iterator", "killed")
+    __slots__ = ("closing", "iterator", "killed")
 
     def __init__(self, iterator: AsyncIterator[T] | None) -> None:
         super().__init__()
         self.iterator = iterator
         self.killed = False
+        self.closing: Event | None = None
 
     def read_was_cancelled(self) -> None:
         """See whether the cancel has ended a generator."""
         self.killed = is_dead(self.iterator)
+
+    async def close_alone(self, iterator: AsyncIterator[T] | None) -> None:
+        """Close the iterator, after whoever is closing it: a generator cannot be closed twice at once."""
+        # No lock of anyio: in a cancelled scope that would let nobody in, and nothing would be closed.
+        while self.closing is not None:
+            await self.closing.wait()
+        self.closing = Event()
+        try:
+            await close_iterator(iterator)
+        finally:
+            self.closing.set()
+            self.closing = None
 
     def check_end(self) -> None:
         """Raise an error, once, if the end is that of a generator which a cancel has ended."""
@@ -132,7 +167,7 @@ class AsyncIterableSource(AsyncSource[T]):
         # The next start has an iterator of its own.
         del final
         iterator, self.iterator = self.iterator, None
-        await close_iterator(iterator)
+        await self.close_alone(iterator)
 
 
 class IteratorSource(AsyncSource[T]):
@@ -182,7 +217,7 @@ class IteratorSource(AsyncSource[T]):
         """Close it, if this is for good."""
         if final:
             self.spent = True
-            await close_iterator(self.iterator)
+            await self.close_alone(self.iterator)
 
 
 class WatchedIterator(AsyncIterator[T]):
@@ -215,7 +250,9 @@ class FunctionSource(Node[T]):
 
     def open(self, run: Run, /) -> AsyncIterator[T]:
         """Call the function, and open what it returns."""
-        self.made = node_of(self.function(), "stream")
+        with calling_functions:
+            made = self.function()
+        self.made = node_of(made, "stream")
         return open_inside(self.made, run)
 
     def next_nowait(self) -> T:
@@ -238,6 +275,16 @@ class FunctionSource(Node[T]):
         del final
         if self.made is not None:
             await self.made.close(final=True)
+
+
+class SubscribedSource(FunctionSource[T]):
+    """A subject, a state, or another source. It is subscribed to at each start, and the subscription is closed."""
+
+    __slots__ = ()
+    subscribes = True
+
+    def __init__(self, source: Subscribable[T]) -> None:
+        super().__init__(source.subscribe)
 
 
 def is_dead(iterator: object) -> bool:
@@ -271,9 +318,12 @@ def node_of(source: object, owner: str) -> Node[Any]:
     # pydantic iterates over a model's fields, but an event is not a source of events.
     if isinstance(source, Iterable) and not isinstance(source, BaseModel):
         return IterableSource(given)
-    if callable(source) and not isinstance(source, type) and not iscoroutinefunction(source):
-        return FunctionSource(given)
+    if not isinstance(source, type):
+        if callable(getattr(source, "subscribe", None)):
+            return SubscribedSource(given)
+        if callable(source) and not iscoroutinefunction(source):
+            return FunctionSource(given)
     raise TypeError(
-        f"cannot make a stream of {source!r}: expected an async iterable, an iterable, "
-        "a receive stream, or a function that returns one"
+        f"cannot make a stream of {source!r}: expected an async iterable, an iterable, a receive stream, "
+        "something with a subscribe method such as a subject or a state, or a function that returns one of them"
     )

@@ -21,7 +21,7 @@ from evenflow.streams._checks import check_count, check_function, check_seconds
 from evenflow.streams._combine import CombineLatest, Merge, Zip, ZipLatest
 from evenflow.streams._deciding import FunctionOperator, RuleOperator
 from evenflow.streams._failure import Catch, FinallyDo, Repeat, Retry
-from evenflow.streams._flatten import ExhaustMap, FlatMap, SwitchMap
+from evenflow.streams._flatten import ExhaustMap, FlatMap, LimitedFlatMap, SwitchMap
 from evenflow.streams._group_by import GroupBy
 from evenflow.streams._guarded import Guarded, Nesting, Tasked
 from evenflow.streams._limit import SkipFirst, SkipWhile, Take, TakeLast, TakeWhile
@@ -502,23 +502,29 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
 
     @overload
     def flat_map(
-        self, function: Callable[[T_co], Coroutine[Any, Any, Streamable[U]]], /, concurrency: int = 16
+        self, function: Callable[[T_co], Coroutine[Any, Any, Streamable[U]]], /, concurrency: int | None = None
     ) -> Stream[U]: ...
     @overload
-    def flat_map(self, function: Callable[[T_co], Streamable[U]], /, concurrency: int = 16) -> Stream[U]: ...
-    def flat_map(self, function: Callable[[T_co], Any], /, concurrency: int = 16) -> Stream[Any]:
+    def flat_map(self, function: Callable[[T_co], Streamable[U]], /, concurrency: int | None = None) -> Stream[U]: ...
+    def flat_map(self, function: Callable[[T_co], Any], /, concurrency: int | None = None) -> Stream[Any]:
         """Yield the events of all the streams that ``function``, sync or async, makes of the events, as they come.
 
         ``function`` returns anything that ``stream()`` takes. At most ``concurrency`` streams run at once, counted from
-        the call of the function; then the source waits (Rx has no such limit). What a stream yields without waiting, up
-        to 256 events, comes before the source is read on. The end comes after the last of them, an error at once.
+        the call of the function; then the source waits. Without it as many run as come, and more than 10,000 are an
+        error. What a stream yields without waiting, up to 256 events, comes before the source is read on. The end comes
+        after the last of them, an error at once.
+
+        The streams of ``group_by`` end with its source, so a limit must not be less than the number of its groups:
+        if all the streams that run wait for groups, and a further group waits for room, that is an error. It comes
+        after 5 seconds where a stream could still be ended by a clock or by another source.
 
         Holds one event for each of these streams, needs a task for each, and one that reads the source.
         Cancelling loses nothing.
         """
-        limit = check_count(1, concurrency, "flat_map", "streams at once")
+        limit = None if concurrency is None else check_count(1, concurrency, "flat_map", "streams at once")
         checked = check_function(function, "flat_map")
-        return self._then(Tasked(partial(FlatMap[Any], checked, limit), self._claim("flat_map")))
+        make = partial(FlatMap[Any], checked) if limit is None else partial(LimitedFlatMap[Any], checked, limit)
+        return self._then(Tasked(make, self._claim("flat_map")))
 
     @overload
     def concat_map(self, function: Callable[[T_co], Coroutine[Any, Any, Streamable[U]]], /) -> Stream[U]: ...
@@ -569,23 +575,33 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
 
     @overload
     def group_by(
-        self, key: Callable[[T_co], Coroutine[Any, Any, K]], max_groups: int = 10_000
+        self, key: Callable[[T_co], Coroutine[Any, Any, K]], max_groups: int = 10_000, idle: float | None = None
     ) -> Stream[tuple[K, Stream[T_co]]]: ...
     @overload
-    def group_by(self, key: Callable[[T_co], K], max_groups: int = 10_000) -> Stream[tuple[K, Stream[T_co]]]: ...
-    def group_by(self, key: Callable[[T_co], Any], max_groups: int = 10_000) -> Stream[tuple[Any, Stream[T_co]]]:
+    def group_by(
+        self, key: Callable[[T_co], K], max_groups: int = 10_000, idle: float | None = None
+    ) -> Stream[tuple[K, Stream[T_co]]]: ...
+    def group_by(
+        self, key: Callable[[T_co], Any], max_groups: int = 10_000, idle: float | None = None
+    ) -> Stream[tuple[Any, Stream[T_co]]]:
         """Yield, for each new key, a pair of it and the stream of the events that have it.
 
-        Each group is a stream of its own, to be read in a task of its own, for instance by ``flat_map`` with a
-        ``concurrency`` for all of them: a group that is kept and not read holds up all the others. A group that was
-        closed, or that nobody keeps, is not waited for, and its events are left out. All groups end with the source, or
-        with its error. More keys than ``max_groups`` are an error.
+        Each group is a stream of its own, to be read in a task of its own, for instance by ``flat_map`` without a
+        limit: a group that is kept and not read holds up all the others. A group that was closed, or that nobody
+        keeps, is not waited for, and its events are left out. All groups end with the source, or with its error.
 
-        Holds one event, needs a task, which reads the source. Cancelling loses nothing.
+        With ``idle`` a group ends when nothing has come for its key for so many seconds, and its key is forgotten: a
+        later event of that key opens a new group. While an event waits to be read in its group, no time passes.
+
+        At most ``max_groups`` groups may be open at once, and one more is an error; a group that has ended, was closed,
+        or that nobody keeps is not counted. Without ``idle`` every key is remembered.
+
+        Holds one event, needs a task, which reads the source, and with ``idle`` another. Cancelling loses nothing.
         """
         limit = check_count(1, max_groups, "group_by", "groups")
+        ends_after = None if idle is None else check_seconds(idle, "group_by", zero=False)
         checked = check_function(key, "group_by")
-        make = partial(GroupBy[Stream[T_co]], checked, limit, self._then)
+        make = partial(GroupBy[Stream[T_co]], checked, limit, ends_after, self._then)
         return self._then(Tasked(make, self._claim("group_by")))
 
     # ------------------------------------------------------------------ failure, and starting again
@@ -642,7 +658,8 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
     async def for_each(self, handler: Callable[[T_co], object], /, concurrency: int = 1) -> None:
         """Call ``handler``, sync or async, with each event; at most ``concurrency`` run at once.
 
-        An error of the handler ends it, cancels the other handlers, and is raised as it is.
+        An error of the handler ends it, cancels the other handlers, and is raised as it is; so does a cancellation that
+        one handler meets alone, for instance because it waits for a future that somebody cancels.
         Holds ``concurrency`` events, one in each handler; while all are busy the source waits.
         """
         await sinks.for_each(self, handler, concurrency)
@@ -767,7 +784,9 @@ def stream(source: Streamable[T]) -> Stream[T]:
 
     ``source`` is an async iterable, an iterable, an anyio receive stream, or a function that returns one of them, which
     is called again at each start (by ``retry``, ``repeat``). A stream is returned as it is.
-    The stream owns the source: closing the stream closes it.
+    It may also have a ``subscribe()``, as a subject, a ``State`` and what ``share`` returns have: that is called again
+    at each start. A chain that is entered subscribes then, any other with its first read.
+    The stream owns the source: closing the stream closes it, or the subscription.
 
     Holds nothing, needs no task. A plain iterable has a checkpoint after 256 events.
     Cancelling a read loses nothing, with one exception that Python makes: an async generator that is cancelled while it

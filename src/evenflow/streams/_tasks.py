@@ -17,6 +17,7 @@ from evenflow._errors import chain_closed
 from evenflow.streams._channel import Channel
 from evenflow.streams._ending import Caught
 from evenflow.streams._node import NOT_ENTERED, Node
+from evenflow.streams._standstill import INNER_STREAM
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -34,10 +35,11 @@ CHECKPOINT_AFTER: Final = 32
 class OperatorTask:
     """One task of an operator."""
 
-    __slots__ = ("_ended", "member", "over")
+    __slots__ = ("_ended", "has_finished", "member", "over")
 
     def __init__(self) -> None:
         self.member: Member | None = None
+        self.has_finished = False
         self._ended: Event | None = None
         self.over = False
 
@@ -63,13 +65,13 @@ class OperatorTask:
 class OperatorTasks:
     """The tasks of one engine. They raise nothing: their errors are handed to the reader.
 
-    ``lost`` is called if somebody else cancels one of them, so that the reader does not wait for it for ever.
+    ``lost`` is called if one of them is cancelled by anybody else, so that the reader does not wait for it for ever.
 
     Raises:
         RuntimeError: the chain was not entered.
     """
 
-    __slots__ = ("_crew", "_final", "_lost", "_tasks", "_without_checkpoint")
+    __slots__ = ("_crew", "_final", "_for_stream", "_lost", "_tasks", "_without_checkpoint")
 
     def __init__(self, run: Run, lost: Callable[[], None]) -> None:
         if run.crew is None:
@@ -77,6 +79,7 @@ class OperatorTasks:
         self._crew: Crew = run.crew
         self._final = not run.restarts
         self._lost = lost
+        self._for_stream = INNER_STREAM.get()
         self._tasks: dict[OperatorTask, None] = {}
         self._without_checkpoint = 0
 
@@ -84,13 +87,23 @@ class OperatorTasks:
         """Start a task; it runs when the loop turns."""
         task = OperatorTask()
         self._tasks[task] = None
-        task.member = self._crew.start(work, *arguments, name="operator", ended=partial(self._over, task))
+        if self._for_stream is not None:
+            self._for_stream.tasks += 1
+        work_of_task = partial(self._run, task, work)
+        task.member = self._crew.start(work_of_task, *arguments, name="operator", ended=partial(self._over, task))
         return task
+
+    async def _run(self, task: OperatorTask, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
+        await work(*arguments)
+        task.has_finished = True
 
     def _over(self, task: OperatorTask) -> None:
         del self._tasks[task]
+        if self._for_stream is not None:
+            self._for_stream.tasks -= 1
         task.end()
-        if task.member is not None and task.member.was_cut_off:
+        # It was cancelled, or has waited for something that was, and did not come to its end.
+        if not task.has_finished and task.member is not None and not task.member.was_cancelled:
             self._lost()
 
     async def stop(self) -> None:
@@ -137,7 +150,7 @@ class TaskEngine(Generic[T]):
         self.fail(RuntimeError("a task of this operator was cancelled by somebody else; nothing more comes"))
 
     def fail(self, error: Exception) -> None:
-        """End the stream with this error, after what was put."""
+        """Let the reader meet the error, wherever it waits."""
         self.channel.end(error)
 
     async def pull(self) -> T:

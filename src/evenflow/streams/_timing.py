@@ -106,7 +106,7 @@ class Delay(TaskEngine[T]):
         self.arrived.notify()
 
     def fail(self, error: Exception) -> None:
-        """End the stream with this error at once."""
+        """Let the reader meet the error now."""
         self.end(error)
 
     async def pull(self) -> T:

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from evenflow.streams._deciding import FunctionRule, Rule
-from evenflow.streams._ending import conclude
+from evenflow.streams._ending import conclude, not_an_end
 from evenflow.streams._node import NOTHING, Nothing
 from evenflow.streams._operator import COROUTINE, Operator
 
@@ -32,7 +32,10 @@ class Map(Operator[T, U]):
     async def __anext__(self) -> U:
         try:
             event = await anext(self.source)
-            answer: U = self.function(event)
+            try:
+                answer: U = self.function(event)
+            except (StopAsyncIteration, StopIteration) as error:
+                raise not_an_end(error) from error
             if type(answer) is COROUTINE:
                 answer = await self.wait_for(answer, event)
         except BaseException as error:
@@ -59,7 +62,10 @@ class Filter(Operator[T, T]):
         try:
             while True:
                 event = await anext(self.source)
-                answer = self.predicate(event)
+                try:
+                    answer = self.predicate(event)
+                except (StopAsyncIteration, StopIteration) as error:
+                    raise not_an_end(error) from error
                 if type(answer) is COROUTINE:
                     answer = await self.wait_for(answer, event)
                 if answer:

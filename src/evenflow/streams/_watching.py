@@ -44,7 +44,8 @@ class Watching(TaskEngine[U], Generic[T, U]):
         return self.nodes[:1]
 
     async def read(self) -> T:
-        """Read the first source, unless that is interrupted."""
+        """Read the first source, unless that is interrupted. One that never waits must let the others run."""
+        await self.tasks.checkpoint_now_and_then()
         if self.interruption is None:
             with CancelScope() as self.scope:
                 return await anext(self.source)
@@ -58,7 +59,7 @@ class Watching(TaskEngine[U], Generic[T, U]):
                 self.scope.cancel()
 
     def fail(self, error: Exception) -> None:
-        """End the stream with this error."""
+        """Let the reader meet the error, even while it reads the source."""
         self.interrupt(error)
 
     async def dismiss(self, node: Node[Any]) -> None:

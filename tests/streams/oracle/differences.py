@@ -43,7 +43,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         ("flat_map",),
         "runs as many streams at once as there are events; with `merge(max_concurrent=...)`, reads the source ahead",
-        "at most `concurrency`, 16 if nothing is said; then the source waits",
+        "at most `concurrency`, then the source waits; without a limit more than 10,000 are an error",
         PULLED,
         "`flat_map` below the bound; `map` and `merge(max_concurrent=...)` at it",
     ),
@@ -94,7 +94,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         ("group_by",),
         "a group that nobody reads is a subject whose events go nowhere; any number of groups",
-        "a group that is kept and not read holds up the others; at most `max_groups`",
+        "a group that is kept and not read holds up the others; at most `max_groups` open at once",
         PULLED,
         "`group_by`, with all groups read by `flat_map`",
     ),

@@ -242,7 +242,7 @@ def skipping_until(source: Observable[Any], other: Observable[Any], clock: Clock
 def grouped(stream: Stream[Any], call: Call) -> Any:
     """Return ours: all groups read side by side, each event with its key."""
     pairs = stream.group_by(call.args[0].ours)
-    return pairs.flat_map(lambda pair: pair[1].map(lambda event: (pair[0], event)), concurrency=1_000)
+    return pairs.flat_map(lambda pair: pair[1].map(lambda event: (pair[0], event)))
 
 
 TABLE: tuple[Operator, ...] = (
@@ -448,7 +448,7 @@ TABLE: tuple[Operator, ...] = (
     # -- streams of streams
     Operator(
         "flat_map",
-        lambda s, c: s.flat_map(c.inner, concurrency=1_000),
+        lambda s, c: s.flat_map(c.inner),
         lambda o, c: o.pipe(ops.flat_map(lambda value: in_turns(c.inner(value), c.clock))),
         inners=2,
     ),
