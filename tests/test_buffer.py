@@ -152,7 +152,6 @@ def test_nobody_is_quick_before_that_was_seen() -> None:
     buffer: Buffer[int] = Buffer(9)
     for n in range(4):
         buffer.put(None, n)
-    assert buffer.is_slow()
     buffer.take()
     assert buffer.open_lane() == 0
     assert not buffer.fast
@@ -168,16 +167,6 @@ def test_a_ration_doubles_and_never_is_more_than_fits_into_a_while() -> None:
     for _ in range(20):
         buffer.adapt_ration(10**6)
     assert buffer.ration == RATION
-
-
-def test_a_quick_reader_and_one_with_nothing_to_take_are_not_asked() -> None:
-    """The first pays nothing, and the second lets the loop turn by waiting."""
-    buffer = filled(1)
-    assert not buffer.is_slow()
-    buffer.ration = 1
-    assert buffer.is_slow()
-    buffer.take()
-    assert not buffer.is_slow()
 
 
 def test_what_comes_while_the_lane_is_open_is_not_in_it() -> None:

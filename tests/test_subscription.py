@@ -13,8 +13,8 @@ import anyio
 import pytest
 
 from evenflow import Event, SlowSubscriber, Subject, Subscription
-from evenflow._buffer import RATION
-from evenflow._fairness import DELIVERIES_A_TURN
+from evenflow._buffer import QUICK, RATION
+from evenflow._fairness import DELIVERIES_A_TURN, LOOK_TAKEN
 from evenflow._loop import running_loop
 
 from .contract.kit import both, collect, group, only_asyncio, settle
@@ -207,6 +207,35 @@ async def test_a_reader_lets_the_loop_turn_after_a_number_of_events() -> None:
             await subscription.receive()
         # trio may run the reader before the other task in the first turn
         assert DELIVERIES_A_TURN <= at <= 2 * (DELIVERIES_A_TURN + RATION + 1)
+
+
+@both
+async def test_only_a_reader_that_is_not_known_to_be_quick_and_finds_something_looks_at_the_clock() -> None:
+    """One that finds nothing lets the loop turn by waiting, and a quick one looks rarely."""
+    subject = Subject(Note)
+    async with subject.subscribe(buffer=200, replay=False) as subscription, group() as tasks:
+        budget, looks = running_loop().budget, list[float]()
+        clock = budget.clock
+
+        def look() -> float:
+            looks.append(clock())
+            return looks[-1]
+
+        budget.clock = look
+        budget.counts[LOOK_TAKEN] = 1_000
+        tasks.start_soon(subscription.receive)
+        await settle()
+        assert looks == []
+        publish(subject, *range(200))
+        await settle()
+        for at in range(5):
+            await subscription.receive()
+            assert len(looks) == at + 1
+        subscription._mailbox.buffer.ration = QUICK
+        before = len(looks)
+        for _ in range(50):
+            await subscription.receive()
+        assert len(looks) == before
 
 
 @both

@@ -163,10 +163,6 @@ class Buffer(Generic[T]):
         self.fast = self.outbox
         return count
 
-    def is_slow(self) -> bool:
-        """Whether its reader is slow, and has something to take."""
-        return self.ration < QUICK and bool(self.inbox or self.outbox or self.replay)
-
     def adapt_ration(self, fitting: int) -> None:
         """As many events as these, and like the last ones, its reader takes in a millisecond."""
         self.ration = min(2 * self.ration, fitting, RATION)

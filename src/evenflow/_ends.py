@@ -89,7 +89,7 @@ def _clone(given: BaseException) -> BaseException:
 
 def _args_of(given: Any) -> tuple[Any, ...]:
     """A group needs its exceptions when it is made, whatever its own constructor took."""
-    is_group = isinstance(given, BaseExceptionGroup)
+    is_group = issubclass(type(given), BaseExceptionGroup)  # does not narrow what is known of its type
     return (given.message, given.exceptions) if is_group else given.args
 
 

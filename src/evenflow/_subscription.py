@@ -150,7 +150,10 @@ class Subscription(Stream[W_co]):
             loop = self._reading_here()
         counts, line = loop.counts, mailbox.line
         buffer = mailbox.buffer
-        if counts[TAKEN] >= counts[LOOK_TAKEN] or (buffer.ration < QUICK and buffer.is_slow()):
+        # a reader that finds nothing lets the loop turn by waiting
+        if counts[TAKEN] >= counts[LOOK_TAKEN] or (
+            buffer.ration < QUICK and (buffer.outbox or buffer.inbox or buffer.replay)
+        ):
             buffer.adapt_ration(loop.budget.reader_looks())
             if loop.budget.is_used_up(TAKEN):
                 await loop.turn_when_due()

@@ -217,6 +217,7 @@ async def test_cancelling_everything_else_leaves_the_body_alone() -> None:
             await asyncio.gather(*rest, return_exceptions=True)
             await turn(3)
             assert await subject.publish(Order(n=2)) >= 0
+            assert (await calm.receive()).n == 1
             with pytest.raises(RuntimeError, match="cancelled by somebody else"):
                 await calm.receive()
             assert (await copy.receive()).n == 1

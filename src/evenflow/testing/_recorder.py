@@ -75,7 +75,8 @@ class SubjectRecorder(Generic[E_co]):
         except (WouldBlock, EndOfStream, ClosedResourceError):
             pass
         except Exception as error:  # noqa: BLE001 -- a subject can be closed with any error
-            self._error = error
+            given = self._subscription.reason  # what was raised is a copy of it
+            self._error = given if isinstance(given, Exception) else error
 
     async def wait_for(self, count: int, /) -> tuple[E_co, ...]:
         """Wait until ``count`` events have been recorded, and return all events that there are by then.
