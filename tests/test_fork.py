@@ -21,7 +21,7 @@ class Known:
 
     told = 0
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """This is a copy."""
         self.told += 1
 

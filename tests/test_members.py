@@ -13,7 +13,8 @@ from evenflow._mailbox import Mailbox, Overflow, UserFunctions
 from evenflow._members import FAILED, FAR, Members, Targets
 from evenflow._readers import WakeUps
 
-from .parts import Bell
+from .contract.kit import collect
+from .parts import Bell, mailbox
 
 
 class Order(Event):
@@ -140,7 +141,7 @@ def test_an_event_that_the_subject_does_not_carry_is_refused() -> None:
     scene = Scene(Order)
     with pytest.raises(TypeError, match=r"orders takes Order, not .*Note.*nobody got it"):
         scene.find(Note())
-    assert Note not in scene.members.of_classes
+    assert id(Note) not in scene.members.of_classes
 
 
 def test_a_subject_without_classes_carries_events() -> None:
@@ -168,6 +169,46 @@ def test_leaving_twice_changes_nothing() -> None:
     for _ in range(2):
         scene.members.remove(box)
         assert (scene.members.active, scene.members.unready) == ({}, set())
+
+
+def test_what_is_known_of_a_class_goes_with_the_class() -> None:
+    """Before another class can have its number, and although many are known; those that live stay known."""
+    scene = Scene(Event)
+    scene.join(Event)
+    scene.find(Order())
+    classes = [type("Made", (Event,), {"__module__": __name__}) for _ in range(50)]
+    for cls in classes:
+        scene.find(cls())
+    members = scene.members
+    assert len(members.of_classes) == len(members._router._routes) == 51
+    del cls, classes
+    collect()
+    assert list(members.of_classes) == [id(Order)]
+    assert list(members._router._routes) == [Order]
+    assert list(members._router._nodes) == [Event]
+
+
+def test_a_class_may_go_while_room_is_forgotten() -> None:
+    """The collector may run at any moment, and remove a class that is gone; whoever goes through all of them goes on."""
+    scene = Scene(Event)
+    classes = [type("Made", (Event,), {"__module__": __name__}) for _ in range(3)]
+    for cls in classes:
+        scene.find(cls())
+    del cls
+
+    class Last:
+        """As targets: to touch them lets the classes go."""
+
+        def __setattr__(self, name: str, value: object) -> None:
+            classes.clear()
+            collect()
+
+    of_classes: dict[int, Any] = scene.members.of_classes
+    first = next(iter(of_classes))
+    of_classes[first] = Last()
+    scene.members.became_ready(mailbox())
+    assert len(of_classes) == 1
+    of_classes.clear()
 
 
 def test_the_classes_of_events_are_let_go_at_the_end() -> None:

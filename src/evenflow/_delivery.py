@@ -104,7 +104,7 @@ class Delivery(Generic[E]):
                 or self.deferred
             ):
                 return None
-        targets = self._of_classes.get(type(event))  # none is known once it is closed
+        targets = self._of_classes.get(id(type(event)))  # none is known once it is closed
         if targets is None or targets.conditional:
             return self._commit_or_wait(event)
         self.busy = True  # before the measure: from here on no destructor can change what is seen
@@ -342,7 +342,7 @@ class Delivery(Generic[E]):
             return 0, 0
         if loop.is_cancelled() or loop.budget.publisher_should_turn():
             return 0, 0
-        targets = self._of_classes.get(type(events[at]))
+        targets = self._of_classes.get(id(type(events[at])))
         if targets is None or not targets.everyone or targets.conditional:
             return 0, 0
         self.busy = True  # before the look: from here on no destructor can change what was seen

@@ -14,7 +14,7 @@ from weakref import WeakSet
 class Forkable(Protocol):
     """What belongs to a running loop, and so to one process."""
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """This is the copy in a child process: forget the parent's loop, and everything that waits there."""
         ...
 
@@ -24,14 +24,14 @@ _KNOWN: Final[WeakSet[Forkable]] = WeakSet()
 
 
 def forget_in_child(one: Forkable) -> None:
-    """Call ``forked`` in each child process; keeps nothing alive."""
+    """Call ``_forked`` in each child process; keeps nothing alive."""
     _KNOWN.add(one)
 
 
-def _forked() -> None:
+def _in_child() -> None:
     for one in list(_KNOWN):
-        one.forked()
+        one._forked()
 
 
 if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_forked)
+    os.register_at_fork(after_in_child=_in_child)

@@ -206,7 +206,7 @@ class Life(Generic[E]):
         """The subject was left: nothing of it waits any more, so another loop may use it."""
         self.binding.release()
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """This is the copy in a child process: what waited, read or observed in the parent is not here."""
         self.binding.release()
         self.delivery.forked()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
+from weakref import ref
 
 from ._buffer import hashed
 from ._events import Event
@@ -47,9 +48,11 @@ class ClassTargets:
         room_until: as long as fewer events than this were published, each of ``everyone`` that is ready has room.
     """
 
-    __slots__ = ("conditional", "everyone", "room_until", "route")
+    __slots__ = ("_cls", "conditional", "everyone", "room_until", "route")
 
-    def __init__(self, route: Route[Mailbox]) -> None:
+    def __init__(self, route: Route[Mailbox], cls: ref[type]) -> None:
+        self._cls = cls
+        """Tells when the class is gone."""
         self.route: Route[Mailbox] = route
         self.everyone: dict[Mailbox, None] = route.everyone
         self.conditional: dict[Any, bool] = route.conditional
@@ -119,7 +122,8 @@ class Members(Generic[E]):
     Attributes:
         active: all of them, in the order in which they came.
         unready: the mailboxes that an event cannot simply be appended to.
-        of_classes: who wants events of each class seen so far.
+        of_classes: who wants events of each class seen so far, by the ``id`` of the class: a number keeps no class
+            alive, and costs a tenth of what a weak key does. The entry goes with its class, before the number is free.
     """
 
     __slots__ = ("_history_key", "_last", "_name", "_router", "_types", "active", "of_classes", "unready")
@@ -132,7 +136,7 @@ class Members(Generic[E]):
         self._last = 0
         self.active: dict[Mailbox, Member] = {}
         self.unready: set[Mailbox] = set()
-        self.of_classes: dict[type, ClassTargets] = {}
+        self.of_classes: dict[int, ClassTargets] = {}
 
     def interest(self, wants: tuple[object, ...], where: object) -> Interest:
         """What a subscription says it wants, checked."""
@@ -165,7 +169,7 @@ class Members(Generic[E]):
     def became_ready(self, mailbox: Mailbox) -> None:
         """Events can simply be appended to it again."""
         self.unready.discard(mailbox)
-        for of_class in self.of_classes.values():  # as `_forget_room`
+        for of_class in [*self.of_classes.values()]:  # as `_forget_room`
             of_class.room_until = 0
 
     def wants_of(self, mailbox: Mailbox) -> str:
@@ -185,10 +189,10 @@ class Members(Generic[E]):
     def find(self, event: object, published: int) -> Targets:
         """The subscriptions that want the event, before which ``published`` others were; asks users' functions once."""
         kind = type(event)
-        of_class = self.of_classes.get(kind)
+        of_class = self.of_classes.get(id(kind))
         if of_class is None:
             self.check_type(event)
-            of_class = self.of_classes[kind] = ClassTargets(self._router.route(kind))
+            of_class = self._know(kind)
         targets = Targets(of_class, self._last)
         if self._history_key is not None:
             targets.history_key = hashed(self._history_key(event))
@@ -196,6 +200,13 @@ class Members(Generic[E]):
             targets.chosen = of_class.route.find(event, targets.failed)
         self.find_blocked(event, targets, published)
         return targets
+
+    def _know(self, cls: type) -> ClassTargets:
+        """Find out who wants events of a class, as long as it is there."""
+        number, of_classes = id(cls), self.of_classes
+        gone = ref(cls, lambda _: of_classes.pop(number, None))
+        known = of_classes[number] = ClassTargets(self._router.route(cls), gone)
+        return known
 
     def find_again(self, event: Any, targets: Targets, published: int) -> Targets:
         """After a wait: ask those that have subscribed since, forget those that have ended, measure room again."""
@@ -270,5 +281,5 @@ class Members(Generic[E]):
 
     def _forget_room(self) -> None:
         """Somebody came, or became ready: nobody knows for how many events all have room."""
-        for of_class in self.of_classes.values():
+        for of_class in [*self.of_classes.values()]:  # a copy: the collector may remove a class that is gone
             of_class.room_until = 0

@@ -14,6 +14,7 @@ from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import ref
 
 from anyio import ClosedResourceError
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("evenflow.observers")
 
-HANDLING: ContextVar[tuple[tuple[object, object], ...]] = ContextVar("HANDLING", default=())
+HANDLING: ContextVar[tuple[tuple[object, ref[Any]], ...]] = ContextVar("HANDLING", default=())
 """The supervisors in whose handlers the present code runs, each with the task that handles.
 
 A task that a handler starts inherits this, but is another task: it may wait for the handler.
@@ -186,7 +187,8 @@ class Observer:
 
     async def _work(self, subscription: Subscription[Any], handling: Handling) -> None:
         loop = running_loop()
-        mark = partial(HANDLING.set, (*HANDLING.get(), (self._host, loop.current_task())))
+        # weakly: an error that somebody keeps would keep the task through its frames, and the loop with it
+        mark = partial(HANDLING.set, (*HANDLING.get(), (self._host, ref(loop.current_task()))))
         try:
             await handling.work(aiter(subscription), loop, mark)
         except ClosedResourceError:

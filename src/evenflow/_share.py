@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
+from anyio import ClosedResourceError
+
 from evenflow._crew import Crew, Member
 from evenflow._errors import refuses_copying
+from evenflow._fork import forget_in_child
 from evenflow._loop import running_loop
 from evenflow._subject import Subject
 from evenflow.streams._stream import stream as stream_of
@@ -28,10 +31,21 @@ class Shared(Generic[T]):
     """One stream, run from entering to leaving, for many subscribers: a ``Source``. ``share()`` makes it."""
 
     def __init__(self, source: Stream[T], replay: int) -> None:
-        self._subject: Subject[T] = cast("Subject[T]", Subject(object, name="share", replay=replay))
+        self._replay = replay
+        self._subject = self._made()
         self._stream = source._then(source._claim("share"))
         self._crew: Crew | None = None
         self._task: Member | None = None
+
+    def _made(self) -> Subject[T]:
+        return cast("Subject[T]", Subject(object, name="share", replay=self._replay))
+
+    def _forked(self) -> None:
+        """The task that reads the stream runs in the parent process: whoever subscribes here gets the end."""
+        if self._crew is not None:
+            self._crew = None
+            self._subject = self._made()
+            self._subject.close(ClosedResourceError(f"{self!r} runs in the parent process; share() a stream here"))
 
     def __repr__(self) -> str:
         return f"<Shared {self._stream!r}>"
@@ -52,6 +66,7 @@ class Shared(Generic[T]):
         crew = Crew("share", running_loop())
         await crew.open()
         self._crew = crew
+        forget_in_child(self)
         self._task = crew.start(self._run, name="share", ended=self._ended)
         return self
 

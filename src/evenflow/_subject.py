@@ -330,7 +330,7 @@ class Subject(Signatures[E], Generic[E]):
         self._supervisor.refuse_inside("drain")
         await drain(
             self._life,
-            tuple(self._supervisor.running),
+            list(self._supervisor.running),
             observers_only=bool(observers_only),
             stall_after=self._stall_after,
         )
@@ -358,7 +358,7 @@ class Subject(Signatures[E], Generic[E]):
         self._supervisor.refuse_inside("aclose")
         if self._started:
             try:
-                await self._supervisor.leave(None)
+                await self.__aexit__(None, None, None)
             finally:
                 self._started = self._supervisor.is_entered
             return
@@ -420,7 +420,7 @@ class Subject(Signatures[E], Generic[E]):
         if life.is_closed:
             asked = [replace(explanation, wanted=False, reason=CLOSED) for explanation in asked]
         why_not = NOT_RUNNING if not supervisor.is_entered else CLOSED if life.is_closed else ENDED
-        resting = [observer for observer in supervisor.observers if observer not in supervisor.running]
+        resting = [observer for observer in list(supervisor.observers) if observer not in supervisor.running]
         return (*asked, *(Explanation(observer.name, False, why_not, "not asked") for observer in resting))
 
     def statistics(self) -> SubjectStatistics:
@@ -431,6 +431,7 @@ class Subject(Signatures[E], Generic[E]):
         """
         life = self._life
         life.check_here()
+        # lists first: a destructor may end one of them while the numbers are put together
         return SubjectStatistics(
             name=self._name,
             published=life.delivery.published,
@@ -438,8 +439,8 @@ class Subject(Signatures[E], Generic[E]):
             waiting_publishers=life.gate.waiting(),
             kept=0 if life.history is None else len(life.history),
             closed=life.is_closed,
-            subscriptions=tuple(mailbox.ledger() for mailbox in life.members.active),
-            observers=tuple(observer.statistics() for observer in self._supervisor.observers),
+            subscriptions=tuple(mailbox.ledger() for mailbox in list(life.members.active)),
+            observers=tuple(observer.statistics() for observer in list(self._supervisor.observers)),
         )
 
     __reduce_ex__ = refuses_copying("hand on the subject itself, and to another process the events")

@@ -125,7 +125,7 @@ class Supervisor:
         if not handling:
             return
         task = running_loop().current_task()
-        if any(host is self and handler is task for host, handler in handling):
+        if any(host is self and handler() is task for host, handler in handling):
             raise Deadlock(
                 f"{what} of {self.name} was called from inside one of its own handlers, and would wait for that very"
                 " handler; call it from outside",
@@ -160,7 +160,7 @@ class Supervisor:
         self._crew = crew
         self._context = context
         self._all_ended = Event()
-        for observer in tuple(self.observers):
+        for observer in list(self.observers):
             self._start(observer, crew)
         if self._failures is not None:
             self._failures._join(crew, context)
@@ -209,7 +209,7 @@ class Supervisor:
         """The loop of a life has ended under it: nothing of it will ever run again."""
         if life is not self._life:  # a former one
             return
-        for observer in tuple(self.running):
+        for observer in list(self.running):
             observer._abandon()
         self.running.clear()
         if self._crew is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from evenflow import Event, State, Subject
+from evenflow import Event, State, Subject, share
 
 from .forks import in_child
 from .kit import both, group, settle
@@ -206,3 +206,28 @@ async def test_a_fork_on_either_library_reports_no_delivery() -> None:
     async with done, done.subscribe():
         await done.publish(Done(n=1))
         assert in_child(lambda: done.publish_nowait(Done(n=2))).startswith("SubjectClosed")
+
+
+def test_a_chain_with_tasks_and_a_share_have_ended_in_the_child() -> None:
+    """Their tasks run in the parent: reading, subscribing and entering in the child end at once."""
+
+    async def main() -> None:
+        done = Subject(Done)
+        async with share(done.subscribe()) as shared, done.subscribe().debounce(9) as chain:
+            await settle()
+
+            async def late() -> Done:
+                async with shared.subscribe() as own:
+                    return await asyncio.wait_for(own.receive(), 3)
+
+            async def enter() -> list[Done]:
+                async with shared, shared.subscribe() as own:
+                    return [event async for event in own]
+
+            said = in_child(lambda: asyncio.run(asyncio.wait_for(chain.receive(), 3)))
+            assert said.startswith("ClosedResourceError")
+            assert "runs in the parent process" in in_child(lambda: asyncio.run(late()))
+            assert in_child(lambda: asyncio.run(enter())).startswith(("ClosedResourceError", "[]"))
+            assert await done.publish(Done(n=1)) == 2
+
+    asyncio.run(main())

@@ -218,7 +218,7 @@ CONTRACT = {
     "Subject": "name is_closed publish publish_nowait publish_many publish_from_thread subscribe first observe observer"
     " failures explain drain close start aclose statistics",
     "Observer": "name detach statistics ended unhandled",
-    "State": "value set update subscribe wait_for close",
+    "State": "value set set_from_thread update subscribe wait_for close",
     "Condition": "",
     "Gap": "count first_at last_at",
     "Explanation": "name wanted reason found_by",

@@ -2,6 +2,7 @@
 
 Rule 1: a want or condition that no event of the subject can ever meet is refused where it is written.
 Rule 2: nothing here keeps a callable alive. An interest knows that there is one; its target calls it.
+        What was checked before is known weakly: no class of events outlives its last use.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import inspect
 import types
 from dataclasses import dataclass
 from typing import Annotated, Any, Union, cast, get_args, get_origin
+from weakref import WeakKeyDictionary, WeakSet
 
 from evenflow._conditions import Condition, condition_in
 
@@ -41,12 +43,13 @@ class Interest:
 class Interests:
     """Makes the interests of a subject that carries these classes, and remembers what it has checked before."""
 
-    __slots__ = ("_carried", "_checked", "_classes")
+    __slots__ = ("_carried", "_checked", "_known")
 
     def __init__(self, carried: tuple[type, ...], /) -> None:
         self._carried = carried
-        self._classes: dict[tuple[object, ...], tuple[type, ...]] = {}
-        self._checked: set[tuple[tuple[type, ...], tuple[type, ...]]] = set()
+        self._known: WeakSet[type] = WeakSet()
+        self._checked: WeakKeyDictionary[type, WeakSet[type]] = WeakKeyDictionary()
+        """Each wanted class with those whose fields a condition on it may read."""
 
     def of(self, wants: tuple[object, ...], where: object, /) -> Interest:
         """What a subscription wants.
@@ -57,24 +60,23 @@ class Interests:
         """
         classes = self._classes_in(wants)
         condition = _condition(where)
-        if condition is not None and (classes, condition._owners) not in self._checked:
+        if condition is not None and not self._was_checked(classes, condition._owners):
             _refuse_other_classes(condition, classes, self._carried)
-            self._checked.add((classes, condition._owners))
+            if len(classes) == len(condition._owners) == 1:
+                self._checked.setdefault(classes[0], WeakSet()).add(condition._owners[0])
         return Interest(classes, condition, where is not None and condition is None)
 
+    def _was_checked(self, classes: tuple[type, ...], owners: tuple[type, ...]) -> bool:
+        """Whether the usual case, one class and one owner, was met before."""
+        return len(classes) == len(owners) == 1 and owners[0] in self._checked.get(classes[0], ())
+
     def _classes_in(self, wants: tuple[object, ...]) -> tuple[type, ...]:
-        try:
-            known = self._classes.get(wants)
-        except TypeError:
-            # An annotation that cannot be hashed is checked each time.
-            known = None
-        if known is not None:
-            return known
+        if len(wants) == 1 and isinstance(want := wants[0], type) and want in self._known:
+            return (want,)
         classes = classes_in(*wants)
         for cls in classes:
             _refuse_never_carried(cls, self._carried)
-        if all(isinstance(want, type) for want in wants):
-            self._classes[wants] = classes
+        self._known.update(classes)
         return classes
 
 

@@ -3,12 +3,14 @@
 Rule 1: the route of a class is worked out once, at its first event, and then kept up to date in place.
         Adding or removing a target touches only the classes that it wants.
 Rule 2: a condition is looked up under the narrower of two classes: the wanted one, and the one whose fields it reads.
-Rule 3: nothing is added or removed while ``Route.find`` runs: the subject refuses or defers that.
+Rule 3: a class is known weakly, and with it goes all that is known of it; an entry keeps the classes that it wants.
+Rule 4: nothing is added or removed while ``Route.find`` runs: the subject refuses or defers that.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Generic
+from weakref import WeakKeyDictionary
 
 from evenflow._events import Event
 
@@ -27,8 +29,8 @@ class Router(Generic[T]):
 
     def __init__(self, types: tuple[type, ...], /) -> None:
         self._interests: Final = Interests(types or (Event,))
-        self._nodes: dict[type, Node[T]] = {}
-        self._routes: dict[type, Route[T]] = {}
+        self._nodes: WeakKeyDictionary[type, Node[T]] = WeakKeyDictionary()
+        self._routes: WeakKeyDictionary[type, Route[T]] = WeakKeyDictionary()
         self._entries: dict[T, Entry[T]] = {}
 
     def __len__(self) -> int:
@@ -73,8 +75,8 @@ class Router(Generic[T]):
         route = self._routes.get(cls)
         if route is None:
             route = self._routes[cls] = Route(cls)
-            for node in self._nodes.values():
-                node.connect(route)
+            for wanted_class, node in list(self._nodes.items()):
+                node.connect(route, cls, wanted_class)
         return route
 
     def wanted(self, interest: Interest, event: object, target: T, /) -> bool:
@@ -96,8 +98,8 @@ class Router(Generic[T]):
         node = self._nodes.get(cls)
         if node is None:
             node = self._nodes[cls] = Node(cls)
-            for route in self._routes.values():
-                node.connect(route)
+            for published, route in list(self._routes.items()):
+                node.connect(route, published, cls)
         return node
 
     def _plan(self, entry: Entry[T]) -> None:

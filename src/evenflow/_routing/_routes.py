@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import inspect
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from weakref import WeakKeyDictionary, ref
 
 from ._classes import always_one, never_one
 from ._index import Index
@@ -42,17 +43,15 @@ class Route(Generic[T]):
             ``isinstance`` must be asked first; always the same dict, kept up to date, and empty for most classes.
     """
 
-    __slots__ = ("cls", "conditional", "everyone")
+    __slots__ = ("__weakref__", "_name", "conditional", "everyone")
 
     def __init__(self, cls: type, /) -> None:
-        self.cls: type = cls
+        self._name = cls.__name__
         self.everyone: dict[T, None] = {}
         self.conditional: dict[Node[T], bool] = {}
 
     def __repr__(self) -> str:
-        return (
-            f"<Route of {self.cls.__name__}: {len(self.everyone)} want all, {len(self.conditional)} classes to look up>"
-        )
+        return f"<Route of {self._name}: {len(self.everyone)} want all, {len(self.conditional)} classes to look up>"
 
     def find(self, event: object, failures: list[tuple[T, BaseException]], /) -> list[T]:
         """The targets beside ``everyone`` that want this event, each once.
@@ -80,27 +79,32 @@ class Route(Generic[T]):
 class Node(Generic[T]):
     """One wanted class: the targets that want all its events, and the index of those that want some."""
 
-    __slots__ = ("_routes", "cls", "index", "unconditional")
+    __slots__ = ("_cls", "_routes", "index", "unconditional")
 
     def __init__(self, cls: type, /) -> None:
-        self.cls = cls
+        self._cls = ref(cls)
         self.unconditional: dict[T, None] = {}
         self.index: Index[T] = Index()
-        self._routes: dict[Route[T], bool] = {}
+        self._routes: WeakKeyDictionary[Route[T], bool] = WeakKeyDictionary()
 
-    def connect(self, route: Route[T], /) -> None:
-        """Have events of the route's class looked up here, if they can be of this class."""
-        if never_one(route.cls, self.cls):
+    def connect(self, route: Route[T], cls: type, wanted_class: type, /) -> None:
+        """Have events of the route's class looked up here, if they can be of the class that is wanted here."""
+        if never_one(cls, wanted_class):
             return
-        ask_isinstance = self._routes[route] = not always_one(route.cls, self.cls)
+        ask_isinstance = self._routes[route] = not always_one(cls, wanted_class)
         if not ask_isinstance:
             route.everyone.update(self.unconditional)
         self._tell(route, ask_isinstance=ask_isinstance)
 
+    def wants(self, event: object, /) -> bool:
+        """Whether the event is of this class."""
+        cls = self._cls()  # whoever wants it keeps it alive
+        return cls is not None and isinstance(event, cls)
+
     def add_unconditional(self, target: T, /) -> None:
         """Add a target that wants all events of this class."""
         self.unconditional[target] = None
-        for route, ask_isinstance in self._routes.items():
+        for route, ask_isinstance in list(self._routes.items()):
             if ask_isinstance:
                 route.conditional[self] = True
             else:
@@ -109,7 +113,7 @@ class Node(Generic[T]):
     def remove_unconditional(self, target: T, /) -> None:
         """Remove a target that wants all events of this class."""
         self.unconditional.pop(target, None)
-        for route, ask_isinstance in self._routes.items():
+        for route, ask_isinstance in list(self._routes.items()):
             if ask_isinstance:
                 self._tell(route, ask_isinstance=True)
             else:
@@ -117,7 +121,7 @@ class Node(Generic[T]):
 
     def tell_routes(self) -> None:
         """Tell every connected route whether events must be looked up here."""
-        for route, ask_isinstance in self._routes.items():
+        for route, ask_isinstance in list(self._routes.items()):
             self._tell(route, ask_isinstance=ask_isinstance)
 
     def _tell(self, route: Route[T], *, ask_isinstance: bool) -> None:
@@ -165,7 +169,7 @@ def _ask(entry: Entry[T], event: object, found: dict[T, object], failed: dict[T,
 def _is_one(event: object, node: Node[T], failed: dict[T, BaseException]) -> bool:
     """Whether the event is of a class for which ``isinstance`` must be asked."""
     try:
-        return isinstance(event, node.cls)
+        return node.wants(event)
     except Exception as error:  # noqa: BLE001 -- a hook of the user's may raise anything, for all who want this class
         failed.update(dict.fromkeys(node.unconditional, error))
         failed.update((entry.target, error) for entry in node.index.entries())

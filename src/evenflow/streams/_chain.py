@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from evenflow._crew import Crew
 from evenflow._errors import chain_closed
+from evenflow._fork import forget_in_child
 from evenflow._loop import running_loop
 from evenflow.streams._ending import Caught, Ended
 from evenflow.streams._node import NOT_ENTERED, Node, Run
@@ -24,7 +25,7 @@ T = TypeVar("T")
 class Chain(Generic[T]):
     """The nodes up to ``node``, as one thing to read, to enter and to close."""
 
-    __slots__ = ("_crew", "_entered", "_reader", "closed", "node")
+    __slots__ = ("__weakref__", "_crew", "_entered", "_reader", "closed", "node")
 
     def __init__(self, node: Node[T]) -> None:
         self.node = node
@@ -74,12 +75,19 @@ class Chain(Generic[T]):
             crew = Crew(f"the chain that ends in {self.node.name}", running_loop())
             await crew.open()
             self._crew = crew
+            forget_in_child(self)
             try:
                 if self.node.starts_when_entered():
                     self.reader()
             except BaseException as error:
                 await self.exit(error)
                 raise
+
+    def _forked(self) -> None:
+        """Its tasks run in the parent process, and not here."""
+        if self._crew is not None:
+            self.closed = True
+            self._crew = None
 
     async def exit(self, error: BaseException | None) -> None:
         """Close the chain and leave no task behind. ``error``, which the body raised, is not wrapped in a group."""
