@@ -317,3 +317,44 @@ def test_idle_groups_make_room_for_more() -> None:
         assert "".join(await chain.to_list()) == "abcdef"
 
     on_both_loops(main)
+
+
+@pytest.mark.parametrize("kind", WAITS_AT_ONCE)
+def test_concat_map_over_groups_that_wait_for_each_other_is_an_error_and_no_hang(kind: str) -> None:
+    """It reads no further group before the one that it reads has ended, and that ends with the source."""
+
+    async def main() -> None:
+        groups = stream(range(100)).group_by(lambda n: n % 2)
+        with anyio.fail_after(60), pytest.raises(RuntimeError, match=r"read the groups with flat_map, side by side"):
+            await groups.concat_map(WAITS_AT_ONCE[kind]).to_list()
+
+    on_both_loops(main)
+
+
+def test_concat_map_over_groups_that_end_or_of_which_there_is_one_is_no_error() -> None:
+    """Whatever ends makes way for the next group."""
+
+    async def main() -> None:
+        got = await stream(range(9)).group_by(lambda n: n // 3).concat_map(lambda pair: pair[1].take(2)).to_list()
+        assert got == [0, 1, 3, 4, 6, 7]
+        assert await stream(range(9)).group_by(lambda n: 0).concat_map(lambda pair: pair[1]).to_list() == list(range(9))
+        ends = (
+            stream(range(9)).group_by(lambda n: n % 2).concat_map(lambda pair: pair[1].timeout(1).catch(lambda _: []))
+        )
+        assert (await ends.to_list())[0] == 0
+        idle = marbles("abc|").group_by(str, idle=3).concat_map(lambda pair: pair[1])
+        assert await idle.to_list() == ["a", "b", "c"]
+
+    on_both_loops(main)
+
+
+def test_streams_at_their_limit_that_end_once_they_were_read_are_no_error() -> None:
+    """However late the reader comes, its reading makes room for the next group."""
+
+    async def main() -> None:
+        firsts = stream(range(5)).group_by(lambda n: n).flat_map(lambda pair: pair[1].merge([]).take(1), concurrency=2)
+        async with firsts as chain:
+            await anyio.sleep(100)
+            assert [event async for event in chain] == [0, 1, 2, 3, 4]
+
+    on_both_loops(main)

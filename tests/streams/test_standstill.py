@@ -76,13 +76,17 @@ def test_a_task_knows_the_stream_that_it_works_for() -> None:
     """The tasks that it starts know it, too; others do not."""
 
     async def main() -> None:
-        seen = []
+        seen: list[InnerStream | None] = []
 
         async def look() -> None:
             seen.append(INNER_STREAM.get())
 
         async def work() -> None:
-            seen.append(InnerStream(Notifier()))
+            stream = InnerStream(Notifier())
+            INNER_STREAM.reset(stream.enter())
+            assert INNER_STREAM.get() is None
+            stream.enter()
+            seen.append(stream)
             async with anyio.create_task_group() as group:
                 group.start_soon(look)
 

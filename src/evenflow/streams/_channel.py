@@ -45,13 +45,14 @@ class Channel(Generic[T]):
     """Events on their way from tasks to the reader, in the order in which they were put.
 
     It holds one event for each task that puts, because that waits until its event was taken. No cancel loses one.
+    ``changed`` is notified when there is something to take.
     """
 
-    __slots__ = ("_changed", "_end", "_items")
+    __slots__ = ("_end", "_items", "changed")
 
     def __init__(self) -> None:
         self._items: deque[tuple[T, Event]] = deque()
-        self._changed = Notifier()
+        self.changed = Notifier()
         self._end: Exception | None = None
 
     def __len__(self) -> int:
@@ -65,7 +66,7 @@ class Channel(Generic[T]):
     @property
     def is_awaited(self) -> bool:
         """Whether a reader waits for the next event, or has begun to and was cancelled."""
-        return self._changed.is_awaited
+        return self.changed.is_awaited
 
     async def put(self, item: T) -> None:
         """Put an event, and wait until it was taken. A cancel leaves it here. After the end it is dropped."""
@@ -79,7 +80,7 @@ class Channel(Generic[T]):
         """Put an event, and return what is set when it was taken."""
         taken = Event()
         self._items.append((item, taken))
-        self._changed.notify()
+        self.changed.notify()
         return taken
 
     async def take(self) -> T:
@@ -87,7 +88,7 @@ class Channel(Generic[T]):
         while not self._items:
             if self._end is not None:
                 raise self._end
-            await self._changed.wait()
+            await self.changed.wait()
         return self.take_nowait()
 
     def take_nowait(self) -> T:
@@ -105,4 +106,4 @@ class Channel(Generic[T]):
         """Let the reader meet the end, or ``error``, after what is here. Only the first call counts."""
         if self._end is None:
             self._end = error or StopAsyncIteration()
-            self._changed.notify()
+            self.changed.notify()

@@ -177,6 +177,7 @@ class LimitedFlatMap(Flattening[T]):
     async def run_stream(self, event: Any, output: Output[T]) -> None:
         """Run a stream, and know of it while it runs."""
         stream = InnerStream(self.stream_over)
+        stream.enter()
         self.streams[stream] = None
         try:
             await super().run_stream(event, output)

@@ -17,8 +17,8 @@ from evenflow.streams._ending import calling_functions
 from evenflow.streams._moments import let_sources_go_first, moment_of
 from evenflow.streams._node import Node
 from evenflow.streams._operator import COROUTINE
-from evenflow.streams._standstill import INNER_STREAM
-from evenflow.streams._tasks import TaskEngine
+from evenflow.streams._standstill import INNER_STREAM, Motion
+from evenflow.streams._tasks import TaskEngine, let_others_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Hashable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from anyio import Event
 
     from evenflow.streams._node import Run
+    from evenflow.streams._standstill import InnerStream
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -260,12 +261,31 @@ class Group(Node[T]):
         stream = None if self.channel else INNER_STREAM.get()
         if stream is None:
             return await self.channel.take()
-        self.groups.watch(stream.changed)
+        changed = stream.changed or self.channel.changed
+        self.groups.watch(changed)
         wait = stream.begin_to_wait(self.waits_in_vain)
         try:
+            while stream.changed is None and not self.channel and not self.channel.ended:
+                if stream.motion() is Motion.STANDS:
+                    await self.look_again(stream)
+                else:
+                    await changed.wait()
             return await self.channel.take()
         finally:
             del stream.waits[wait]
+
+    async def look_again(self, stream: InnerStream) -> None:
+        """Let what holds the groups up be taken, if it is about to be.
+
+        Raises:
+            RuntimeError: nobody takes it.
+        """
+        await let_others_run()
+        if stream.motion() is Motion.STANDS:
+            raise RuntimeError(
+                "concat_map reads one stream after the other, and waits for a group of a group_by that has a further "
+                "group: read the groups with flat_map, side by side"
+            )
 
     def waits_in_vain(self) -> bool:
         """Whether no event of this group can come, because what is held up waits for somebody else."""

@@ -177,7 +177,7 @@ class IteratorSource(AsyncSource[T]):
     what the iterator itself offers.
     """
 
-    __slots__ = ("read_nowait", "reader", "spent")
+    __slots__ = ("opened", "read_nowait", "reader", "spent")
 
     def __init__(
         self,
@@ -190,6 +190,7 @@ class IteratorSource(AsyncSource[T]):
         self.reader = reader or partial(aiter, iterator)
         self.read_nowait: Callable[[], T] | None = read_nowait or getattr(iterator, "receive_nowait", None)
         self.spent = False
+        self.opened = False
 
     def open(self, run: Run, /) -> AsyncIterator[T]:
         """Go on reading it.
@@ -197,11 +198,13 @@ class IteratorSource(AsyncSource[T]):
         Raises:
             NotRestartable: it has ended, failed, or was closed.
         """
-        if self.spent:
+        # A generator may have been ended by a time limit of an operator, which is no end of its own.
+        if self.spent or (self.opened and is_dead(self.iterator)):
             raise NotRestartable(
                 f"cannot start {type(self.iterator).__name__} again, it can be read only once: "
                 "give stream() a function that returns a new one"
             )
+        self.opened = True
         return WatchedIterator(self, self.reader()) if run.restarts else self.reader()
 
     def next_nowait(self) -> T:

@@ -1,7 +1,8 @@
-"""Inner streams that wait for each other: `flat_map` with a limit over the groups of `group_by`.
+"""Inner streams that wait for each other: `flat_map` with a limit, or `concat_map`, over the groups of `group_by`.
 
-`flat_map` reads no further group while as many streams run as it may run. `group_by` reads no further event while a
-group waits to be read. If then all the streams that run wait for groups of that `group_by`, nothing ever moves.
+`flat_map` reads no further group while as many streams run as it may run, and `concat_map` none while one runs.
+`group_by` reads no further event while a group waits to be read. If then all the streams that run wait for groups of
+that `group_by`, nothing ever moves.
 
 what an inner stream waits for                                             it
 a group of a `group_by` that is held up                                    stands still
@@ -11,7 +12,7 @@ anything else, or for its reader                                           moves
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
@@ -44,25 +45,29 @@ class Wait:
 class InnerStream:
     """An inner stream while it runs: which groups it waits for. It is made in the task that reads the stream.
 
-    ``tasks`` is how many tasks its operators run. ``changed`` is notified when it may have come to a standstill.
+    ``tasks`` is how many tasks its operators run. ``changed`` is notified when it may stand still. If that
+    is None, no other stream runs beside this one, and whoever reads the group looks itself.
     """
 
     __slots__ = ("_deadline", "changed", "tasks", "waits")
 
-    def __init__(self, changed: Notifier) -> None:
+    def __init__(self, changed: Notifier | None) -> None:
         self.changed = changed
         self.waits: dict[Wait, None] = {}
         self.tasks = 0
         self._deadline = current_effective_deadline()
-        # The tasks that are started for this stream inherit it.
-        INNER_STREAM.set(self)
+
+    def enter(self) -> Token[InnerStream | None]:
+        """Work for this stream from now on; the tasks that are started for it inherit that."""
+        self._deadline = current_effective_deadline()
+        return INNER_STREAM.set(self)
 
     def begin_to_wait(self, is_in_vain: Callable[[], bool]) -> Wait:
         """Note that the stream waits for a group."""
         # A time limit around everything, as a test has it, wakes nobody before it ends them all.
         wait = Wait(is_in_vain, has_limit=current_effective_deadline() < self._deadline)
         self.waits[wait] = None
-        if is_in_vain():
+        if self.changed is not None and is_in_vain():
             self.changed.notify()
         return wait
 

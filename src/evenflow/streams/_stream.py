@@ -534,7 +534,8 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         """Yield the events of the stream that ``function``, sync or async, makes of the first event, then of the next.
 
         The source is not asked for another event before that stream has ended. So its end, or its error, comes after
-        that, where in Rx an error comes at once.
+        that, where in Rx an error comes at once. Groups of ``group_by`` end with its source, so where there is more
+        than one, that is an error: use ``flat_map``.
 
         Holds nothing, needs no task of its own.
         If it is cancelled while an async function runs, it keeps the event, and the next read calls the function again.
@@ -791,7 +792,7 @@ def stream(source: Streamable[T]) -> Stream[T]:
     Holds nothing, needs no task. A plain iterable has a checkpoint after 256 events.
     Cancelling a read loses nothing, with one exception that Python makes: an async generator that is cancelled while it
     waits is ended by that. The next read then raises a ``RuntimeError`` that says so; it never looks like an end. An
-    operator with a task, and ``share``, read it in a task of their own, where that cannot happen.
+    operator whose task reads it, such as ``merge`` and ``flat_map``, and ``share`` are not cancelled with their reader.
     """
     if isinstance(source, Stream):
         return cast("Stream[T]", source)
