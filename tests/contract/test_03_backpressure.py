@@ -5,7 +5,23 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from .kit import Order, Shipped, Subject, Tick, both, fill, group, numbers, publishing, settle, take_all, turn
+from evenflow import SubjectClosed
+
+from .kit import (
+    Order,
+    Publishing,
+    Shipped,
+    Subject,
+    Tick,
+    both,
+    fill,
+    group,
+    numbers,
+    publishing,
+    settle,
+    take_all,
+    turn,
+)
 
 
 @both
@@ -377,3 +393,44 @@ async def test_two_waiting_publishes_never_hold_what_the_other_needs() -> None:
         await settle()
         assert needs_both.result == 2
     assert numbers(take_all(plain)) == numbers(take_all(keyed)) == [12]
+
+
+@both
+async def test_two_thousand_publishes_wait_and_go_in_the_order_in_which_they_came() -> None:
+    """Some are cancelled, at the front, in the middle and at the end: all others happen, in order."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order, buffer=1)
+    fill(subject, 1)
+    waiting: list[Publishing] = []
+    async with group() as tasks:
+        for n in range(1, 2_001):
+            waiting.append(Publishing(subject, Order(n=n)))
+            tasks.start_soon(waiting[-1])
+            await turn()
+        await settle()
+        assert subject.statistics().waiting_publishers == 2_000
+        cancelled = {1, 2, 999, 1_000, 1_999, 2_000}
+        for n in cancelled:
+            waiting[n - 1].scope.cancel()
+        await settle()
+        received = [(await subscription.receive()).n for _ in range(2_001 - len(cancelled))]
+        await settle()
+        assert all(task.ended for task in waiting)
+    assert received == [n for n in range(2_001) if n not in cancelled]
+    assert subject.statistics().waiting_publishers == 0
+
+
+@both
+async def test_closing_ends_two_thousand_publishes_that_wait() -> None:
+    """Each of them is refused, whether it has the timer or not."""
+    subject = Subject(Order)
+    subject.subscribe(Order, buffer=1)
+    fill(subject, 1)
+    waiting = [Publishing(subject, Order(n=n)) for n in range(2_000)]
+    async with group() as tasks:
+        for task in waiting:
+            tasks.start_soon(task)
+        await settle()
+        subject.close()
+        await settle()
+        assert all(isinstance(task.error, SubjectClosed) for task in waiting)
