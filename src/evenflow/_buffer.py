@@ -164,7 +164,7 @@ class Buffer(Generic[T]):
         return count
 
     def adapt_ration(self, fitting: int) -> None:
-        """As many events as these, and like the last ones, its reader takes in a millisecond."""
+        """As many events as these, and like the last ones, its reader takes in a while."""
         self.ration = min(2 * self.ration, fitting, RATION)
 
     def close_lane(self) -> None:
