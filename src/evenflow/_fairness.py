@@ -26,7 +26,10 @@ SECONDS_A_TURN: Final = 0.01
 """After this time a publish or a receive lets the loop turn, if it is known that the loop has not turned meanwhile."""
 
 A_WHILE: Final = 0.003
-"""Events between two looks should not take longer than this. With a millisecond a delivery to a hundred is 8 % dearer."""
+"""Events between two looks should not take longer than this.
+
+With a millisecond a delivery to a hundred is 8 % dearer.
+"""
 
 LOOK_WITHIN: Final = 128
 """At most this many deliveries lie between two looks, but for those that a reader takes without asking."""

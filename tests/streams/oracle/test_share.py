@@ -67,7 +67,7 @@ async def run_ours(program: Program, replay: int, arrivals: list[int]) -> list[O
                 outcome.close("end", anyio.current_time())
 
     async with anyio.create_task_group() as group:
-        group.start_soon(world.run)
+        group.start_soon(world.run, group)
         async with share(stream(ours(program, world, lambda: None)), replay=replay) as source:
             async with anyio.create_task_group() as readers:
                 for outcome, at in zip(outcomes, arrivals, strict=True):
