@@ -104,16 +104,20 @@ class Subscription(Stream[W_co]):
     @overload
     def batches(self) -> Batches[W_co]: ...
     @overload
-    def batches(self, size: int | None = None, within: float | None = None) -> Stream[tuple[W_co, ...]]: ...
-    def batches(self, size: int | None = None, within: float | None = None) -> Stream[tuple[W_co, ...]]:
+    def batches(
+        self, size: int | None = None, within: float | None = None, *, aligned: bool = False
+    ) -> Stream[tuple[W_co, ...]]: ...
+    def batches(
+        self, size: int | None = None, within: float | None = None, *, aligned: bool = False
+    ) -> Stream[tuple[W_co, ...]]:
         """Tuples of all that is waiting, at most ``buffer`` events each: the fastest way to read.
 
         With ``size`` or ``within`` (seconds) the batches of ``Stream.batches``.
         Cancelling loses nothing, and the same object can be iterated again.
         """
-        if size is None and within is None:
+        if size is None and within is None and not aligned:
             return Batches(self)
-        return super().batches(size, within)
+        return super().batches(size, within, aligned=aligned)
 
     def _claim(self, owner: str, /) -> Node[W_co]:
         node = super()._claim(owner)

@@ -150,6 +150,20 @@ async def test_nothing_of_an_old_stream_follows_an_event_written_in_the_same_ste
     assert got == ["new"]
 
 
+@both
+async def test_operators_of_several_streams_may_be_due_at_one_moment() -> None:
+    """Each lets all sources go first, and then goes on itself, in the order in which they came to that."""
+    got: list[str] = []
+
+    async def read(letter: str) -> None:
+        got.extend(await marbles(f"-{letter}------|").debounce(3).to_list())
+
+    async with anyio.create_task_group() as tasks:
+        for letter in "abc":
+            tasks.start_soon(read, letter)
+    assert sorted(got) == ["a", "b", "c"]
+
+
 def test_in_real_time_a_source_sets_a_timer() -> None:
     """A loop whose clock does not jump knows no turns: each source comes at its time, as the loop has it."""
 

@@ -79,6 +79,8 @@ def one_at_a_time(placed: Stream[Placed]) -> None:
     """`map`, `filter` and similar operators."""
     assert_type(words.map(len), Stream[int])
     assert_type(words.map(length), Stream[int])
+    assert_type(words.map(len, concurrency=4), Stream[int])
+    assert_type(words.map(length, concurrency=4), Stream[int])
     assert_type(words.map(lambda text: (text, len(text))), Stream[tuple[str, int]])
     assert_type(words.filter(is_long), Stream[str])
     assert_type(words.filter(lambda text: text > "a"), Stream[str])
@@ -117,11 +119,14 @@ def in_time() -> None:
     """Operators that use the clock."""
     assert_type(words.debounce(0.2), Stream[str])
     assert_type(words.throttle(1), Stream[str])
+    assert_type(words.throttle(1, trailing=True), Stream[str])
     assert_type(words.sample(1), Stream[str])
     assert_type(words.delay(1), Stream[str])
     assert_type(words.timeout(1), Stream[str])
     assert_type(words.batches(), Stream[tuple[str, ...]])
     assert_type(words.batches(10, within=0.5), Stream[tuple[str, ...]])
+    assert_type(words.batches(within=60, aligned=True), Stream[tuple[str, ...]])
+    assert_type(words.batches(10, within=60, aligned=True), Stream[tuple[str, ...]])
 
 
 def several() -> None:

@@ -1,8 +1,9 @@
-"""What is due at a time: `debounce`, `sample`, and `batches` within a time.
+"""What is due at a time: `debounce`, `sample`, `throttle` with the last event, and `batches` within a time.
 
     debounce    due when nothing has come for a while
     sample      due at the next tick
-    batches     due a while after the first event, or when the batch is full
+    throttle    due at once, or at the end of the pause after what was yielded last
+    batches     due a while after the first event, or at the end of a window, or when the batch is full
 
 Rule 1: a task reads the source. What is due is yielded to the reader; if the reader is late, the task keeps it for it.
 Rule 2: what was due is never replaced. Until the reader has taken it, the source is not read.
@@ -18,20 +19,24 @@ from anyio import CancelScope, current_time
 
 from evenflow._errors import chain_closed
 from evenflow.streams._channel import Notifier
-from evenflow.streams._moments import let_sources_go_first
+from evenflow.streams._moments import let_sources_go_first, moment_of
 from evenflow.streams._node import NOTHING, Nothing
 from evenflow.streams._tasks import TaskEngine
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from evenflow.streams._node import Node, Run
+    from evenflow.streams._windows import Closing
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 AT_ONCE: Final = -inf
 """When something is due that waits for nothing any more."""
+
+LARGEST_TIMED_BATCH: Final = 65_536
+"""The most events in a batch that is closed by time alone. One more is an error: such a batch is never split."""
 
 
 class Paced(TaskEngine[U], Generic[T, U]):
@@ -81,7 +86,7 @@ class Paced(TaskEngine[U], Generic[T, U]):
 
     async def keep_what_is_due(self, now: float) -> None:
         """If something was due before ``now``, wait until the reader has it."""
-        if self.due is not None and now > self.due:
+        if self.due is not None and now > self.due and not at_one_moment(now, self.due):
             await self.channel.put(self.release())
 
     async def take_in(self, event: T) -> None:
@@ -197,27 +202,65 @@ class Sample(Paced[T, T]):
             self.due = self.next_tick(now)
 
 
+class ThrottleWithLast(Paced[T, T]):
+    """See ``throttle``, with ``trailing``."""
+
+    __slots__ = ("newest", "pause_ends", "seconds")
+
+    def __init__(self, seconds: float, run: Run, above: Node[T]) -> None:
+        super().__init__(run, above)
+        self.seconds = seconds
+        self.newest: Any = None
+        self.pause_ends = AT_ONCE
+
+    def collect(self, event: T, now: float) -> None:
+        """Yield the event at once, or keep it for the end of the pause, in place of an earlier one."""
+        self.newest = event
+        # An event of the moment at which the pause ends is still in it, as in Rx: events come before the clock.
+        if now > self.pause_ends and not at_one_moment(now, self.pause_ends):
+            self.due = AT_ONCE
+            self.pause_ends = now + self.seconds
+        else:
+            self.due = self.pause_ends
+
+    def release(self) -> T:
+        """Return the newest. One that has waited for the end of a pause begins another there."""
+        if self.due != AT_ONCE:
+            self.pause_ends += self.seconds
+        self.due = None
+        event: T = self.newest
+        self.newest = None
+        return event
+
+
 class TimedBatches(Paced[T, tuple[T, ...]]):
-    """See ``batches``: a batch is closed by its size or by time."""
+    """See ``batches``: a batch is closed by time, and by its size if it has one."""
 
-    __slots__ = ("batch", "seconds", "size")
+    __slots__ = ("batch", "closing", "size")
 
-    def __init__(self, size: int, seconds: float, run: Run, above: Node[T]) -> None:
+    def __init__(self, size: int | None, make_closing: Callable[[], Closing], run: Run, above: Node[T]) -> None:
         super().__init__(run, above)
         self.size = size
-        self.seconds = seconds
+        self.closing = make_closing()
         self.batch: list[T] = []
 
     def collect(self, event: T, now: float) -> None:
         """Add the event. The first starts the clock, and a full batch is due at once."""
+        if self.size is None and len(self.batch) >= LARGEST_TIMED_BATCH:
+            raise RuntimeError(
+                f"batches(within=...) has collected {LARGEST_TIMED_BATCH:,} events, and its time is not over: "
+                "pass size= too, which closes a batch earlier, or a shorter within="
+            )
         self.batch.append(event)
-        if len(self.batch) >= self.size:
+        if len(self.batch) == self.size:
             self.due = AT_ONCE
         elif self.due is None:
-            self.due = now + self.seconds
+            self.due = self.closing.due(now)
 
     def release(self) -> tuple[T, ...]:
         """Return the batch, and begin another."""
+        if self.due != AT_ONCE:
+            self.closing.was_due()
         self.due = None
         batch, self.batch = tuple(self.batch), []
         return batch
@@ -231,3 +274,8 @@ class TimedBatches(Paced[T, tuple[T, ...]]):
         """What came before the error is yielded before it."""
         if self.due is not None:
             self.due = AT_ONCE
+
+
+def at_one_moment(time: float, other: float) -> bool:
+    """Whether two times differ by rounding alone."""
+    return AT_ONCE not in {time, other} and moment_of(time) == moment_of(other)

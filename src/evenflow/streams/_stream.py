@@ -19,6 +19,7 @@ from evenflow.streams._batches import LARGEST_BATCH, SizedBatches, WaitingBatche
 from evenflow.streams._chain import Chain
 from evenflow.streams._checks import check_count, check_function, check_seconds
 from evenflow.streams._combine import CombineLatest, Merge, Zip, ZipLatest
+from evenflow.streams._concurrent_map import ConcurrentMap
 from evenflow.streams._deciding import FunctionOperator, RuleOperator
 from evenflow.streams._failure import Catch, FinallyDo, Repeat, Retry
 from evenflow.streams._flatten import ExhaustMap, FlatMap, LimitedFlatMap, SwitchMap
@@ -26,7 +27,7 @@ from evenflow.streams._group_by import GroupBy
 from evenflow.streams._guarded import Guarded, Nesting, Tasked
 from evenflow.streams._limit import SkipFirst, SkipWhile, Take, TakeLast, TakeWhile
 from evenflow.streams._node import Claimable, Node
-from evenflow.streams._paced import Debounce, Sample, TimedBatches
+from evenflow.streams._paced import Debounce, Sample, ThrottleWithLast, TimedBatches
 from evenflow.streams._race import Race
 from evenflow.streams._sequential import Concat, ConcatMap
 from evenflow.streams._source import IteratorSource, Streamable, node_of
@@ -45,6 +46,7 @@ from evenflow.streams._transform import (
     Tap,
 )
 from evenflow.streams._watching import SkipUntil, TakeUntil, WithLatestFrom
+from evenflow.streams._windows import AfterFirst, Windows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Hashable
@@ -155,16 +157,25 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
     # ------------------------------------------------------------------ one event at a time
 
     @overload
-    def map(self, function: Callable[[T_co], Coroutine[Any, Any, U]], /) -> Stream[U]: ...
+    def map(self, function: Callable[[T_co], Coroutine[Any, Any, U]], /, concurrency: int = 1) -> Stream[U]: ...
     @overload
-    def map(self, function: Callable[[T_co], U], /) -> Stream[U]: ...
-    def map(self, function: Callable[[T_co], Any], /) -> Stream[Any]:
+    def map(self, function: Callable[[T_co], U], /, concurrency: int = 1) -> Stream[U]: ...
+    def map(self, function: Callable[[T_co], Any], /, concurrency: int = 1) -> Stream[Any]:
         """Yield what ``function``, sync or async, returns for each event.
 
         Holds nothing, needs no task.
         If it is cancelled while an async function runs, it keeps the event, and the next read calls the function again.
+
+        With a ``concurrency`` of more than 1, async functions of that many events run at once, ahead of the reader. The
+        results come in the order of the events, whichever is ready first; an error comes after the results of the
+        events before it, and cancels the functions of those after it.
+        Then it holds at most ``concurrency`` events, each until the reader has its result; at that number the source
+        waits. It needs a task that reads the source, and one for each function that runs. A cancelled read loses
+        nothing: the functions run on. If somebody else cancels one, it is called again, once.
         """
-        checked = check_function(function, "map")
+        checked, limit = check_function(function, "map"), check_count(1, concurrency, "map", "functions at once")
+        if limit > 1:
+            return self._then(Tasked(partial(ConcurrentMap[T_co, Any], checked, limit), self._claim("map")))
         return self._then(Map[T_co, Any](checked, self._claim("map")))
 
     @overload
@@ -339,14 +350,23 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         checked = check_seconds(seconds, "debounce")
         return self._then(Tasked(partial(Debounce[T_co], checked), self._claim("debounce")))
 
-    def throttle(self, seconds: float) -> Stream[T_co]:
+    def throttle(self, seconds: float, *, trailing: bool = False) -> Stream[T_co]:
         """Yield an event, then none for ``seconds``, then the next one that comes.
+
+        With ``trailing``, the last event that comes during these ``seconds`` is yielded at their end, and none follows
+        for another ``seconds``; so the newest is never left out. The end of the source comes after an event that waits,
+        which keeps its time; an error comes at once, and drops it. An event of the very moment at which the ``seconds``
+        end takes the place of one that waits.
 
         Times are those at which an event is read from the source.
 
-        Holds nothing, needs no task. Cancelling loses nothing but what is left out.
+        Holds nothing, needs no task. With ``trailing`` it holds two events and needs a task, which reads the source; an
+        event that is due waits for the reader, and until then the source is not read.
+        Cancelling loses nothing but what is left out.
         """
         checked = check_seconds(seconds, "throttle", zero=False)
+        if trailing:
+            return self._then(Tasked(partial(ThrottleWithLast[T_co], checked), self._claim("throttle")))
         return self._then(RuleOperator(partial(Throttle[T_co], checked), self._claim("throttle")))
 
     def sample(self, seconds: float) -> Stream[T_co]:
@@ -379,24 +399,34 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         checked = check_seconds(seconds, "timeout")
         return self._then(Guarded(partial(Timeout[T_co], checked), self._claim("timeout")))
 
-    def batches(self, size: int | None = None, within: float | None = None) -> Stream[tuple[T_co, ...]]:
+    def batches(
+        self, size: int | None = None, within: float | None = None, *, aligned: bool = False
+    ) -> Stream[tuple[T_co, ...]]:
         """Yield the events as tuples, none of them empty.
 
         A batch is closed when it has ``size`` events, or ``within`` seconds after its first came, or by the end or an
         error, which follows it. Without either, a batch is everything that is waiting: at least one event, at most
         1,024.
+        With ``within`` alone, only time closes a batch: it is never split, and more than 65,536 events in one are an
+        error, which comes after these.
+        With ``aligned``, time closes a batch when the clock shows a multiple of ``within`` (with ``within=60``, at each
+        full minute): a window. The clock is that on the wall, in UTC; in virtual time, that of the loop. An event of
+        this very moment is in the window that ends.
 
-        Holds ``size`` events, or 1,024 if only ``within`` is given. ``within`` needs a task, which reads the source,
-        and holds one more while a full batch waits for the reader. Cancelling loses nothing: what was collected is in
-        the next batch.
+        Holds ``size`` events, or 65,536 if only ``within`` is given. ``within`` needs a task, which reads the source,
+        and holds one more while a batch that is due waits for the reader; until then the source is not read. Cancelling
+        loses nothing: what was collected is in the next batch.
         """
-        most = LARGEST_BATCH if size is None else check_count(1, size, "batches")
+        most = None if size is None else check_count(1, size, "batches")
         if within is not None:
-            checked = check_seconds(within, "batches")
-            return self._then(Tasked(partial(TimedBatches[T_co], most, checked), self._claim("batches")))
-        if size is not None:
+            checked = check_seconds(within, "batches", zero=not aligned)
+            closing = partial(Windows if aligned else AfterFirst, checked)
+            return self._then(Tasked(partial(TimedBatches[T_co], most, closing), self._claim("batches")))
+        if aligned:
+            raise ValueError("batches(aligned=True) needs within=, the length of a window in seconds")
+        if most is not None:
             return self._then(Guarded(partial(SizedBatches[T_co], most), self._claim("batches")))
-        return self._then(WaitingBatches(most, self._claim("batches")))
+        return self._then(WaitingBatches(LARGEST_BATCH, self._claim("batches")))
 
     # ------------------------------------------------------------------ several sources
 

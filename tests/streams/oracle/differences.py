@@ -66,9 +66,10 @@ DIFFERENCES: tuple[Difference, ...] = (
         ("batches",),
         "`buffer_with_time` cuts time into windows from the start on, empty ones too; "
         "an error lets go of what was collected",
-        "a batch's time runs from its first event; none is empty; an error comes after what was collected",
+        "a batch's time runs from its first event, or with `aligned` ends on the clock's multiples; "
+        "none is empty; an error comes after what was collected",
         "nobody waits for longer than `within`, and nothing that came is lost",
-        "`buffer_with_count`, and `group_by_until` with a timer, both with the error put off",
+        "`buffer_with_count`, `group_by_until` with a timer, and `buffer` with a periodic timer, with the error put off",
     ),
     Difference(
         ("scan", "reduce"),
@@ -76,6 +77,20 @@ DIFFERENCES: tuple[Difference, ...] = (
         "`initial` is always given",
         "the type of the result is said, and an empty source is no error",
         "`scan` and `reduce` with a seed",
+    ),
+    Difference(
+        ("map",),
+        "no operator runs several functions at once and keeps their order",
+        "with `concurrency`, the results come in the order of the events",
+        "requests take their time side by side, and nothing has to be sorted afterwards",
+        "`map` and `merge(max_concurrent=...)`, with functions that all take the same time",
+    ),
+    Difference(
+        ("throttle",),
+        "RxPY has `throttle_first` only",
+        "with `trailing`, as `throttleTime` in RxJS with `leading` and `trailing`",
+        "the newest value is never left out",
+        "`throttle_first`; with `trailing`, a timer for each pause",
     ),
     Difference(
         ("sample",),

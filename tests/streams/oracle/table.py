@@ -14,6 +14,7 @@ import anyio
 import reactivex as rx
 from hypothesis import strategies as st
 from reactivex import Observable, abc, operators as ops
+from reactivex.disposable import CompositeDisposable, SerialDisposable
 from reactivex.scheduler import ImmediateScheduler
 
 from tests.streams.oracle.functions import functions
@@ -117,14 +118,16 @@ class Failed:
     error: Exception
 
 
+def unpack(batch: list[Any]) -> Observable[Any]:
+    """Yield a batch as a tuple; an error that was passed on as its last event comes after it."""
+    if not batch or not isinstance(batch[-1], Failed):
+        return rx.of(tuple(batch))
+    error = rx.throw(batch.pop().error)
+    return rx.concat(rx.of(tuple(batch)), error) if batch else error
+
+
 def batches(size: int, within: int | None) -> Callable[[Observable[Any], Clock], Observable[Any]]:
     """Make batches of parts of reactivex. An error comes after what was collected, as the end does."""
-
-    def unpack(batch: list[Any]) -> Observable[Any]:
-        if not batch or not isinstance(batch[-1], Failed):
-            return rx.of(tuple(batch))
-        error = rx.throw(batch.pop().error)
-        return rx.concat(rx.of(tuple(batch)), error) if batch else error
 
     def build(source: Observable[Any], clock: Clock) -> Observable[Any]:
         marked = source.pipe(ops.catch(lambda error, _: rx.of(Failed(error))))
@@ -141,6 +144,62 @@ def batches(size: int, within: int | None) -> Callable[[Observable[Any], Clock],
         )
 
     return build
+
+
+def windows(source: Observable[Any], within: int, clock: Clock) -> Observable[Any]:
+    """Make windows of parts of reactivex: a buffer that is cut when the clock shows a multiple, without the empty ones."""
+
+    def subscribe(observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
+        del scheduler
+        ends = rx.timer(within - clock.clock % within, within, scheduler=clock)
+        marked = source.pipe(ops.catch(lambda error, _: rx.of(Failed(error))))
+        return marked.pipe(ops.buffer(ends), ops.filter(bool), ops.flat_map(unpack)).subscribe(observer)
+
+    return Observable(subscribe)
+
+
+def throttled(source: Observable[Any], seconds: int, clock: Clock) -> Observable[Any]:
+    """Return what RxJS has as `throttleTime` with ``leading`` and ``trailing``, and RxPY has not, of a timer for each pause.
+
+    After each event a pause begins. At its end the last event that came meanwhile is yielded; the end waits for that.
+    """
+
+    def subscribe(observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
+        del scheduler
+        pause = SerialDisposable()
+        waiting: list[Any] = []
+        in_pause = over = False
+
+        def give(value: object) -> None:
+            nonlocal in_pause
+            in_pause = True
+            observer.on_next(value)
+            if not over:
+                pause.disposable = rx.timer(seconds, scheduler=clock).subscribe(end_pause)
+
+        def end_pause(_: object) -> None:
+            nonlocal in_pause
+            in_pause = False
+            if waiting:
+                give(waiting.pop())
+            if over:
+                observer.on_completed()
+
+        def on_next(value: object) -> None:
+            if in_pause:
+                waiting[:] = [value]
+            else:
+                give(value)
+
+        def on_completed() -> None:
+            nonlocal over
+            over = True
+            if not waiting:
+                observer.on_completed()
+
+        return CompositeDisposable(source.subscribe(on_next, observer.on_error, on_completed), pause)
+
+    return Observable(subscribe)
 
 
 def retried(source: Observable[Any], attempts: int, wait: int, clock: Clock) -> Observable[Any]:
@@ -265,6 +324,17 @@ TABLE: tuple[Operator, ...] = (
         clocked=True,
     ),
     Operator(
+        "map",
+        lambda s, c: s.map(slowly(c.args[1]), concurrency=c.args[0]),
+        lambda o, c: o.pipe(
+            ops.map(lambda value: rx.timer(c.args[1], scheduler=c.clock).pipe(ops.map(lambda _: value))),
+            ops.merge(max_concurrent=c.args[0]),
+        ),
+        lambda calm: st.tuples(st.integers(2, 4), durations()),
+        waits=True,
+        clocked=True,
+    ),
+    Operator(
         "filter",
         lambda s, c: s.filter(c.args[0].ours),
         lambda o, c: o.pipe(ops.filter(c.args[0])),
@@ -383,6 +453,12 @@ TABLE: tuple[Operator, ...] = (
         seconds,
     ),
     Operator(
+        "throttle",
+        lambda s, c: s.throttle(c.args[0], trailing=True),
+        lambda o, c: throttled(o, c.args[0], c.clock),
+        seconds,
+    ),
+    Operator(
         "sample",
         lambda s, c: s.sample(c.args[0]),
         lambda o, c: o.pipe(ops.sample(c.args[0], scheduler=c.clock)),
@@ -413,6 +489,12 @@ TABLE: tuple[Operator, ...] = (
         lambda s, c: s.batches(size=c.args[0], within=c.args[1]),
         lambda o, c: batches(c.args[0] or 1_000, c.args[1])(o, c.clock),
         lambda calm: st.tuples(st.none() | st.integers(1, 4), durations()),
+    ),
+    Operator(
+        "batches",
+        lambda s, c: s.batches(within=c.args[0], aligned=True),
+        lambda o, c: windows(o, c.args[0], c.clock),
+        seconds,
     ),
     # -- several sources
     Operator(
