@@ -148,7 +148,8 @@ class Observer:
             subscription=None if self._subscription is None else self._subscription.statistics(),
         )
 
-    __reduce_ex__ = refuses_copying("each call of observe() makes another")
+    if not TYPE_CHECKING:
+        __reduce_ex__ = refuses_copying("each call of observe() makes another")
 
     def __repr__(self) -> str:
         if self._subscription is None or not self._tasks:

@@ -50,7 +50,8 @@ class Shared(Generic[T]):
     def __repr__(self) -> str:
         return f"<Shared {self._stream!r}>"
 
-    __reduce_ex__ = refuses_copying("each call of subscribe() makes another reader")
+    if not TYPE_CHECKING:
+        __reduce_ex__ = refuses_copying("each call of subscribe() makes another reader")
 
     def subscribe(self, **options: Unpack[SubscribeOptions[T]]) -> Subscription[T]:
         """Subscribe from this call on, with the options of ``Subject.subscribe``.

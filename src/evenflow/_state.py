@@ -158,7 +158,8 @@ class State(Generic[V]):
         """No more changes: what was not read can still be read, then comes the end; so too for late subscribers."""
         self._life.close()
 
-    __reduce_ex__ = refuses_copying("hand on the state itself, or its value")
+    if not TYPE_CHECKING:
+        __reduce_ex__ = refuses_copying("hand on the state itself, or its value")
 
     def __repr__(self) -> str:
         return f"<State {self._life.name} of {self._value!r}{', closed' if self._life.is_closed else ''}>"

@@ -443,7 +443,8 @@ class Subject(Signatures[E], Generic[E]):
             observers=tuple(observer.statistics() for observer in list(self._supervisor.observers)),
         )
 
-    __reduce_ex__ = refuses_copying("hand on the subject itself, and to another process the events")
+    if not TYPE_CHECKING:
+        __reduce_ex__ = refuses_copying("hand on the subject itself, and to another process the events")
 
     def __repr__(self) -> str:
         takes = " | ".join(names(self._types)) or "Event"

@@ -293,7 +293,8 @@ class Subscription(Stream[W_co]):
                 stacklevel=1,
             )
 
-    __reduce_ex__ = refuses_copying("several tasks may read this one, and each call of subscribe() makes another")
+    if not TYPE_CHECKING:
+        __reduce_ex__ = refuses_copying("several tasks may read this one, and each call of subscribe() makes another")
 
     @property
     def name(self) -> str:

@@ -129,7 +129,8 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         self._check_owner()
         return self
 
-    __reduce_ex__ = refuses_copying("for several readers use share()")
+    if not TYPE_CHECKING:
+        __reduce_ex__ = refuses_copying("for several readers use share()")
 
     def _check_owner(self) -> None:
         """Refuse a second reader."""
