@@ -33,6 +33,7 @@ CASES: list[Case] = [
     ("retry", lambda: marbles("-a-#").retry(2), "-a--a-#"),
     ("retry once is none", lambda: marbles("-a-#").retry(1), "-a-#"),
     ("retry waits", lambda: marbles("-a#").retry(2, wait=3), "-a----a#"),
+    ("retry waits as a function says", lambda: marbles("-a#").retry(3, wait=lambda n: 2 * n), "-a---a-----a#"),
     ("retry of what goes well", lambda: marbles("-a-|").retry(5), "-a-|"),
     ("repeat", lambda: marbles("-a-|").repeat(2), "-a--a-|"),
     ("repeat never", lambda: marbles("-a-|").repeat(0), "|"),
@@ -109,6 +110,90 @@ def test_a_function_is_called_anew_by_retry_and_by_repeat() -> None:
         assert await stream(lambda: iter([1, 2])).take(1).repeat(3).to_list() == [1, 1, 1]
 
     on_both_loops(main)
+
+
+def fails_with(*errors: Exception) -> Stream[int]:
+    """Return a stream that fails with one error after the other, and then ends."""
+    left = list(errors)
+
+    def source() -> Iterator[int]:
+        yield len(left)
+        if left:
+            raise left.pop(0)
+
+    return stream(source)
+
+
+def test_retry_asks_for_the_wait_with_the_number_of_the_attempt_that_failed() -> None:
+    """The first is 1, and nobody asks after the last."""
+
+    async def main() -> None:
+        asked: list[int] = []
+
+        def wait(attempt: int) -> float:
+            asked.append(attempt)
+            return 10.0**attempt
+
+        began = anyio.current_time()
+        with pytest.raises(Boom):
+            await fails_with(Boom(), Boom(), Boom()).retry(3, wait).to_list()
+        assert asked == [1, 2]
+        assert anyio.current_time() - began == 110
+
+    on_both_loops(main)
+
+
+@pytest.mark.parametrize("on", [LookupError, (OSError, LookupError)])
+def test_retry_retries_only_what_it_is_told_to(on: Any) -> None:
+    """A subclass is of the kind, too; any other error comes at once, as it is."""
+
+    async def main() -> None:
+        other = ValueError("no more")
+        got: list[int] = []
+        with pytest.raises(ValueError, match="no more") as raised:
+            await fails_with(KeyError(), IndexError(), other, KeyError()).retry(9, on=on).for_each(got.append)
+        assert raised.value is other
+        assert got == [4, 3, 2]
+
+    on_both_loops(main)
+
+
+def raises_an_end(_: int) -> float:
+    raise StopAsyncIteration
+
+
+@pytest.mark.parametrize(
+    "wait, expected",
+    [
+        (lambda attempt: 1 / (attempt - 1), ZeroDivisionError),
+        (lambda attempt: -attempt, ValueError),
+        (lambda attempt: str(attempt), TypeError),
+        (raises_an_end, RuntimeError),
+    ],
+)
+def test_a_function_that_says_no_time_ends_the_stream_with_its_error(wait: Any, expected: type[Exception]) -> None:
+    """The error has that of the source as its cause, and it is never an end."""
+
+    async def main() -> None:
+        boom = Boom()
+        with pytest.raises(expected) as raised:
+            await fails_with(boom).retry(3, wait).to_list()
+        assert raised.value.__cause__ is boom
+
+    on_both_loops(main)
+
+
+@pytest.mark.parametrize("on", [5, "OSError", Boom(), (Boom, 5), BaseException, KeyboardInterrupt, [Boom], None])
+def test_retry_wants_classes_of_errors(on: Any) -> None:
+    """Anything else is refused where it is written, and the source stays free."""
+    source = stream([1])
+    with pytest.raises(TypeError, match="retry expected a class of errors or a tuple of them, not"):
+        source.retry(2, on=on)
+    with pytest.raises(ValueError, match="at least one class"):
+        source.retry(2, on=())
+    with pytest.raises(TypeError, match="retry expected a number of seconds, not 'soon'"):
+        source.retry(2, wait="soon")  # type: ignore[arg-type]
+    source.map(str)
 
 
 def test_operators_with_tasks_are_started_again_too() -> None:

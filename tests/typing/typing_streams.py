@@ -166,11 +166,20 @@ def of_streams() -> None:
     assert_type(words.group_by(len).flat_map(lambda pair: pair[1]), Stream[str])
 
 
+async def wait_for_long(attempt: int) -> float:  # noqa: ASYNC124 -- it must be async
+    """A wait must be sync."""
+    return attempt
+
+
 def failing() -> None:
     """Operators for failure and for starting again."""
     assert_type(words.catch(lambda error: [str(error)]), Stream[str])
     assert_type(words.catch(lambda _: counts), Stream[str | int])
     assert_type(words.retry(3, wait=0.5), Stream[str])
+    assert_type(words.retry(3, wait=lambda attempt: 0.1 * 2**attempt, on=OSError), Stream[str])
+    assert_type(words.retry(3, on=(OSError, TimeoutError)), Stream[str])
+    words.retry(3, wait=wait_for_long)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    words.retry(3, on=KeyboardInterrupt)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(words.repeat(), Stream[str])
     assert_type(words.finally_do(lambda: None), Stream[str])
 

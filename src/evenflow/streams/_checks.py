@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,3 +46,19 @@ def check_seconds(seconds: object, operator: str, *, zero: bool = True) -> float
     if not isfinite(seconds) or seconds < 0 or (seconds == 0 and not zero):
         raise ValueError(f"{operator} expected {'0 or more' if zero else 'more than 0'} seconds, not {seconds}")
     return seconds
+
+
+def check_kinds(kinds: object, operator: str) -> type[Exception] | tuple[type[Exception], ...]:
+    """Return ``kinds``, if it is a class of errors or a tuple of such classes.
+
+    Raises:
+        TypeError: it is neither.
+        ValueError: the tuple is empty.
+    """
+    several = cast("tuple[object, ...]", kinds if isinstance(kinds, tuple) else (kinds,))
+    if not several:
+        raise ValueError(f"{operator} expected at least one class of errors")
+    for kind in several:
+        if not isinstance(kind, type) or not issubclass(kind, Exception):
+            raise TypeError(f"{operator} expected a class of errors or a tuple of them, not {kind!r}")
+    return cast("type[Exception] | tuple[type[Exception], ...]", kinds)

@@ -17,7 +17,7 @@ from anyio import get_cancelled_exc_class
 
 from evenflow._errors import chain_closed
 from evenflow.streams._channel import Notifier
-from evenflow.streams._ending import Caught
+from evenflow.streams._ending import Caught, not_an_end
 from evenflow.streams._operator import COROUTINE
 from evenflow.streams._tasks import TaskEngine
 
@@ -100,7 +100,7 @@ class ConcurrentMap(TaskEngine[U], Generic[T, U]):
             else:
                 self.fill(slot, answer, None)
         if caught.error is not None:
-            self.fill(slot, None, failure_of(caught.error))
+            self.fill(slot, None, not_an_end(caught.error))
 
     # the task of an async function
 
@@ -115,7 +115,7 @@ class ConcurrentMap(TaskEngine[U], Generic[T, U]):
         except get_cancelled_exc_class():
             self.after_cancel(slot)
             raise
-        self.fill(slot, result, caught.error and failure_of(caught.error))
+        self.fill(slot, result, caught.error and not_an_end(caught.error))
 
     def after_cancel(self, slot: Slot[T]) -> None:
         """Call the function again if it was not evenflow that has cancelled it; but once, as it may cancel itself."""
@@ -173,12 +173,3 @@ class ConcurrentMap(TaskEngine[U], Generic[T, U]):
             while self.slots:
                 self.slots.popleft().drop()
             self.end(chain_closed())
-
-
-def failure_of(error: Exception) -> Exception:
-    """Return the error of a function. Only the source says when it ends, so one that looks like an end is replaced."""
-    if not isinstance(error, StopAsyncIteration | StopIteration):
-        return error
-    failure = RuntimeError(f"a function given to an operator raised {type(error).__name__}")
-    failure.__cause__ = error
-    return failure

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from anyio import current_time, sleep_until
 from anyio.lowlevel import checkpoint
 
-from evenflow.streams._ending import calling_functions, conclude
+from evenflow.streams._checks import check_seconds
+from evenflow.streams._ending import calling_functions, conclude, not_an_end
 from evenflow.streams._node import Run
 from evenflow.streams._operator import COROUTINE, Operator
 from evenflow.streams._sequential import Sequential
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from evenflow.streams._node import Node
 
 T = TypeVar("T")
+
+Kinds = type[Exception] | tuple[type[Exception], ...]
+"""One kind of error or several, as ``except`` takes them."""
 
 
 class Catch(Sequential[T]):
@@ -55,12 +59,16 @@ class Catch(Sequential[T]):
 class Retry(Sequential[T]):
     """See ``retry``."""
 
-    __slots__ = ("error", "left", "wait", "wake_at")
+    __slots__ = ("attempt", "attempts", "error", "on", "wait", "wake_at")
 
-    def __init__(self, attempts: int, wait: float, run: Run, above: Node[Any]) -> None:
+    def __init__(
+        self, attempts: int, wait: float | Callable[[int], float], on: Kinds, run: Run, above: Node[Any]
+    ) -> None:
         super().__init__(Run(run.crew, restarts=True), above)
-        self.left = attempts
+        self.attempts = attempts
+        self.attempt = 0
         self.wait = wait
+        self.on = on
         self.error: Exception | None = None
         self.wake_at = 0.0
 
@@ -68,7 +76,7 @@ class Retry(Sequential[T]):
         """Return the source, after the wait."""
         if self.error is not None:
             await sleep_until(self.wake_at)
-        self.left -= 1
+        self.attempt += 1
         return self.nodes[0]
 
     def after_end(self) -> None:
@@ -76,14 +84,23 @@ class Retry(Sequential[T]):
         raise StopAsyncIteration
 
     def after_error(self, error: Exception) -> None:
-        """Go on if an attempt is left."""
+        """Go on if it is an error of this kind, and an attempt is left."""
         if isinstance(error, NotRestartable) and self.error is not None:
             self.error.add_note(f"retry: {error}")
             raise self.error
-        if self.left <= 0:
+        if self.attempt >= self.attempts or not isinstance(error, self.on):
             raise error
+        self.wake_at = current_time() + self.pause(error)
         self.error = error
-        self.wake_at = current_time() + self.wait
+
+    def pause(self, error: Exception) -> float:
+        """Return the seconds until the next attempt; an error of the function has that of the source as its cause."""
+        if not callable(self.wait):
+            return self.wait
+        try:
+            return check_seconds(self.wait(self.attempt), "retry")
+        except Exception as failure:  # noqa: BLE001 -- raised below
+            raise not_an_end(failure) from error
 
 
 class Repeat(Sequential[T]):

@@ -17,7 +17,7 @@ from evenflow._errors import refuses_copying
 from evenflow.streams import _sinks as sinks
 from evenflow.streams._batches import LARGEST_BATCH, SizedBatches, WaitingBatches
 from evenflow.streams._chain import Chain
-from evenflow.streams._checks import check_count, check_function, check_seconds
+from evenflow.streams._checks import check_count, check_function, check_kinds, check_seconds
 from evenflow.streams._combine import CombineLatest, Merge, Zip, ZipLatest
 from evenflow.streams._concurrent_map import ConcurrentMap
 from evenflow.streams._deciding import FunctionOperator, RuleOperator
@@ -352,7 +352,12 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         return self._then(Tasked(partial(Debounce[T_co], checked), self._claim("debounce")))
 
     def throttle(self, seconds: float, *, trailing: bool = False) -> Stream[T_co]:
-        """Yield an event, then none for ``seconds``, then the next one that comes.
+        """Yield an event, then none for ``seconds``, which must be more than 0, then the next one that comes.
+
+        With ``trailing``, the last event that comes during these ``seconds`` is yielded at their end, and none follows
+        for another ``seconds``; so the newest is never left out. The end of the source comes after an event that waits,
+        which keeps its time; an error comes at once, and drops it. An event of the very moment at which the ``seconds``
+        end takes the place of one that waits.
 
         With ``trailing``, the last event that comes during these ``seconds`` is yielded at their end, and none follows
         for another ``seconds``; so the newest is never left out. The end of the source comes after an event that waits,
@@ -371,7 +376,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         return self._then(RuleOperator(partial(Throttle[T_co], checked), self._claim("throttle")))
 
     def sample(self, seconds: float) -> Stream[T_co]:
-        """Yield, every ``seconds``, the newest event, if one has come since the last time.
+        """Yield, every ``seconds``, the newest event, if one has come since the last time. They must be more than 0.
 
         As in Rx, the end waits for the next of these times, after what is left. An error comes at once, and drops what
         is left. An event that was due before the reader came waits for it, and until then the source is not read.
@@ -654,17 +659,27 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         checked = check_function(function, "catch")
         return self._then(Nesting(partial(Catch[Any], checked), self._claim("catch")))
 
-    def retry(self, attempts: int, wait: float = 0.0) -> Stream[T_co]:
+    def retry(
+        self,
+        attempts: int,
+        wait: float | Callable[[int], float] = 0.0,
+        on: type[Exception] | tuple[type[Exception], ...] = Exception,
+    ) -> Stream[T_co]:
         """Yield the events; if the source fails, wait ``wait`` seconds and start it again, ``attempts`` times in all.
+
+        ``wait`` may be a function, which returns the seconds for the number of the attempt that has failed: 1, 2...
+        It must be sync, and what it raises ends the stream.
+        Errors that are not of ``on``, a class or a tuple of classes, are not retried.
 
         What was yielded before the failure is not taken back. The last error comes as it is.
         A function given to ``stream()`` is called again. What can be read only once, such as a subscription, goes on
         where it was; if that itself has failed, its error comes at once.
 
-        Holds nothing, needs no task of its own. Cancelling loses nothing.
+        Holds nothing, needs no task of its own. Cancelling loses nothing, and a wait goes on where it was.
         """
-        most, pause = check_count(1, attempts, "retry", "attempts"), check_seconds(wait, "retry")
-        return self._then(Guarded(partial(Retry[T_co], most, pause), self._claim("retry")))
+        most, kinds = check_count(1, attempts, "retry", "attempts"), check_kinds(on, "retry")
+        pause = wait if callable(wait) else check_seconds(wait, "retry")
+        return self._then(Guarded(partial(Retry[T_co], most, pause, kinds), self._claim("retry")))
 
     def repeat(self, times: int | None = None) -> Stream[T_co]:
         """Yield the events, and at the end start the source again, ``times`` in all, or for ever.
@@ -831,7 +846,7 @@ def stream(source: Streamable[T]) -> Stream[T]:
 
 
 def interval(seconds: float) -> Stream[int]:
-    """Yield 0, 1, 2... one every ``seconds``, the first after ``seconds``.
+    """Yield 0, 1, 2... one every ``seconds``, the first after ``seconds``. These must be more than 0.
 
     Times are counted from the first read. A late reader gets at once what is due, and no number is left out.
     Holds nothing, needs no task. Cancelling loses nothing.
@@ -841,6 +856,8 @@ def interval(seconds: float) -> Stream[int]:
 
 def timer(seconds: float) -> Stream[int]:
     """Yield 0 after ``seconds``, counted from the first read, and end.
+
+    ``timer(0)`` yields at once. A negative number is refused: write ``timer(max(0, seconds))`` if it may be one.
 
     Holds nothing, needs no task. Cancelling loses nothing.
     """

@@ -57,7 +57,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """
 
     def __init__(self, *, limit: float = DAY) -> None:
-        self.timetable = Timetable()
+        self.timetable: Timetable = Timetable()
         self._virtual = _Selector(self, limit)
         super().__init__(self._virtual)
         self._virtual.sealed = True

@@ -100,6 +100,13 @@ DIFFERENCES: tuple[Difference, ...] = (
         "`sample`",
     ),
     Difference(
+        ("timer", "delay", "debounce", "timeout", "sample", "throttle", "interval"),
+        "a negative time is now; `sample`, `throttle` and `interval` of 0 seconds run without a pause",
+        "a `ValueError` where it is written; `timer(0)` and `delay(0)` are at once",
+        "mostly a mistake in a calculation, which would keep the loop busy or hide",
+        "nothing: covered by its own tests",
+    ),
+    Difference(
         ("exhaust_map",),
         "RxPY has `exclusive`, for which the function has made a stream of every event",
         "the function is asked only for an event that is looked at",
@@ -115,8 +122,8 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         ("retry",),
-        "RxPY does not wait before another attempt",
-        "waits for `wait` seconds",
+        "RxPY does not wait before another attempt, and retries every error",
+        "waits for `wait` seconds, and retries errors of `on`",
         "a service that has failed is not asked again at once; `retry({delay})` in RxJS",
         "`retry`; with a wait, `catch_with_iterable` and `timer`",
     ),

@@ -18,7 +18,7 @@ from reactivex.disposable import CompositeDisposable, SerialDisposable
 from reactivex.scheduler import ImmediateScheduler
 
 from tests.streams.oracle.functions import functions
-from tests.streams.oracle.timelines import TICK, Clock, kind_of
+from tests.streams.oracle.timelines import TICK, Boom, Clock, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,12 +202,15 @@ def throttled(source: Observable[Any], seconds: int, clock: Clock) -> Observable
     return Observable(subscribe)
 
 
-def retried(source: Observable[Any], attempts: int, wait: int, clock: Clock) -> Observable[Any]:
-    """Make a retry of parts of reactivex, with a wait before each further attempt."""
+def retried(
+    source: Observable[Any], attempts: int, wait: int, clock: Clock, *, longer: bool = False
+) -> Observable[Any]:
+    """Make a retry of parts of reactivex, with a wait before each further attempt, always the same or each longer."""
     if not wait:
         return source.pipe(ops.retry(attempts))
-    later = rx.timer(wait, scheduler=clock).pipe(ops.flat_map(lambda _: source))
-    return rx.catch_with_iterable([source, *[later] * (attempts - 1)])
+    waits = [wait * number if longer else wait for number in range(1, attempts)]
+    later = [rx.timer(seconds, scheduler=clock).pipe(ops.flat_map(lambda _: source)) for seconds in waits]
+    return rx.catch_with_iterable([source, *later])
 
 
 def in_turns(source: Observable[Any], clock: Clock) -> Observable[Any]:
@@ -574,6 +577,12 @@ TABLE: tuple[Operator, ...] = (
         lambda s, c: s.retry(*c.args),
         lambda o, c: retried(o, *c.args, c.clock),
         lambda calm: st.tuples(st.integers(1, 3), st.just(0) | durations()),
+    ),
+    Operator(
+        "retry",
+        lambda s, c: s.retry(c.args[0], wait=lambda attempt: attempt * c.args[1], on=(OSError, Boom)),
+        lambda o, c: retried(o, *c.args, c.clock, longer=True),
+        lambda calm: st.tuples(st.integers(2, 4), durations()),
     ),
     Operator(
         "repeat",
