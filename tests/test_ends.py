@@ -81,6 +81,10 @@ class OddGroup(ExceptionGroup[Exception]):
     def __init__(self, errors: list[Exception]) -> None:
         self.count = len(errors)
 
+    def derive(self, errors: Any) -> OddGroup:
+        """A part of it is of its kind."""
+        return OddGroup(list(errors))
+
 
 class WithCode(OSError):
     """A class with a constructor of its own over one written in C."""

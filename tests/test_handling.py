@@ -133,6 +133,7 @@ async def test_the_context_of_the_publisher_is_there_where_it_is_carried() -> No
         seen.append(REQUEST.get())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(child)
+            await anyio.lowlevel.checkpoint()
         with anyio.move_on_after(1) as scope:
             await anyio.sleep_forever()
         assert scope.cancelled_caught

@@ -10,6 +10,7 @@ import gc
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import suppress
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
+from evenflow import Subject
 from evenflow.streams import Stream, stream
 from evenflow.streams._node import Node
 from evenflow.testing import run_virtual
@@ -448,3 +450,56 @@ def test_an_async_generator_is_read_like_any_source() -> None:
             await anext(generator)
 
     run_virtual(main)
+
+
+LOOPS_OF_OURS: dict[str, Callable[[Stream[int]], Coroutine[Any, Any, Any]]] = {
+    "filter": lambda source: source.filter(lambda number: False).first(),
+    "of_type": lambda source: source.of_type(str).first(),
+    "skip": lambda source: source.skip(10**9).first(),
+    "skip_while": lambda source: source.skip_while(lambda number: True).first(),
+    "distinct_until_changed": lambda source: source.map(lambda number: 0).distinct_until_changed().skip(1).first(),
+    "throttle": lambda source: source.throttle(10).skip(1).first(),
+    "take_last": lambda source: source.take_last(1).first(),
+    "batches": lambda source: source.batches(10**9).first(),
+    "concat_map": lambda source: source.concat_map(lambda number: ()).first(),
+    "catch": lambda source: source.catch(lambda error: ()).count(),
+    "to_list": lambda source: source.to_list(),
+    "reduce": lambda source: source.reduce(lambda so_far, number: so_far, 0),
+    "count": lambda source: source.count(),
+    "any": lambda source: source.any(lambda number: False),
+    "all": lambda source: source.all(lambda number: True),
+    "last": lambda source: source.last(),
+    "for_each": lambda source: source.for_each(lambda number: None),
+    "for_each(concurrency)": lambda source: source.for_each(lambda number: None, concurrency=4),
+    "publish_to": lambda source: source.publish_to(Subject(int)),
+}
+"""What reads on by itself, without its reader asking for each event."""
+
+
+@pytest.mark.parametrize("work", LOOPS_OF_OURS.values(), ids=LOOPS_OF_OURS)
+@both_loops
+def test_what_reads_a_source_that_never_waits_can_be_cancelled(
+    work: Callable[[Stream[int]], Coroutine[Any, Any, Any]], backend: Backend
+) -> None:
+    """An operator that yields nothing, and a sink, let the loop turn while they read, so others run and a cancel arrives."""
+    most = 10_000
+
+    async def main() -> None:
+        read = 0
+
+        async def never_waits() -> AsyncIterator[int]:  # noqa: ASYNC124 -- it must be async
+            nonlocal read
+            # It ends, so that a loop which never turns makes this test fail instead of hang.
+            while read < most:
+                read += 1
+                yield read
+
+        async with anyio.create_task_group() as others:
+            with anyio.CancelScope() as scope:
+                others.start_soon(cancel_after, 1, scope)
+                with suppress(anyio.EndOfStream):
+                    await work(stream(never_waits))
+        assert scope.cancelled_caught
+        assert read < most
+
+    run_virtual(main, backend=backend)

@@ -6,10 +6,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from anyio import WouldBlock
+from anyio.lowlevel import checkpoint
 
 from evenflow.streams._ending import conclude
 from evenflow.streams._guarded import OneSource
-from evenflow.streams._operator import Operator
+from evenflow.streams._operator import EVENTS_A_TURN, Operator
 
 if TYPE_CHECKING:
     from evenflow.streams._node import Node, Run
@@ -36,6 +37,8 @@ class SizedBatches(OneSource[T, tuple[T, ...]]):
         try:
             while self.ended is None and len(self.batch) < self.size:
                 self.batch.append(await anext(self.source))
+                if not len(self.batch) % EVENTS_A_TURN:
+                    await checkpoint()
         except Exception as error:  # noqa: BLE001 -- raised below, after the events that came before it
             self.ended = error
         if self.batch:

@@ -12,10 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from anyio import WouldBlock
+from anyio.lowlevel import checkpoint
 
 from evenflow.streams._ending import conclude, not_an_end
 from evenflow.streams._node import Nothing, name_of
-from evenflow.streams._operator import COROUTINE, Operator
+from evenflow.streams._operator import COROUTINE, EVENTS_A_TURN, Operator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -74,11 +75,16 @@ class RuleOperator(Operator[T, U]):
         return super().open(run)
 
     async def __anext__(self) -> U:
+        skipped = 0
         try:
             while True:
                 result = self.rule.decide(await anext(self.source))
                 if not isinstance(result, Nothing):
                     return result
+                skipped += 1
+                if skipped == EVENTS_A_TURN:
+                    skipped = 0
+                    await checkpoint()
         except BaseException as error:
             await conclude(self, error)
             raise
@@ -116,6 +122,7 @@ class FunctionOperator(Operator[T, U]):
         return super().open(run)
 
     async def __anext__(self) -> U:
+        skipped = 0
         try:
             while True:
                 event = await anext(self.source)
@@ -130,6 +137,10 @@ class FunctionOperator(Operator[T, U]):
                     return result
                 # While it waits for the next event it must not keep this one alive.
                 del event, answer
+                skipped += 1
+                if skipped == EVENTS_A_TURN:
+                    skipped = 0
+                    await checkpoint()
         except BaseException as error:
             await conclude(self, error)
             raise

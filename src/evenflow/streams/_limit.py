@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from anyio.lowlevel import checkpoint
+
 from evenflow.streams._deciding import FunctionRule, Rule
 from evenflow.streams._ending import ENDED, conclude
 from evenflow.streams._guarded import OneSource
 from evenflow.streams._node import NOTHING, Nothing
-from evenflow.streams._operator import Operator
+from evenflow.streams._operator import EVENTS_A_TURN, Operator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -69,7 +71,12 @@ class TakeLast(OneSource[T, T]):
 
     async def pull(self) -> T:
         """Read to the end, then yield what is kept."""
+        read = 0
         while not self.ended:
+            read += 1
+            if read == EVENTS_A_TURN:
+                read = 0
+                await checkpoint()
             try:
                 self.kept.append(await anext(self.source))
             except StopAsyncIteration:

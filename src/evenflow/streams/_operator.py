@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 U_co = TypeVar("U_co", covariant=True)
 
+EVENTS_A_TURN: Final = 1_024
+"""After how many events a loop that yields none of them lets the event loop turn, because its source may never wait."""
+
 COROUTINE: Final[type[Any]] = CoroutineType
 """What calling an async function returns. Only that is awaited; it is compared by identity, which is fast."""
 

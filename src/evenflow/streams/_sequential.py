@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from anyio.lowlevel import checkpoint
+
 from evenflow.streams._ending import Caught, Ended, calling_functions
 from evenflow.streams._node import NOTHING, Node, open_inside
-from evenflow.streams._operator import COROUTINE
+from evenflow.streams._operator import COROUTINE, EVENTS_A_TURN
 from evenflow.streams._source import node_of
 from evenflow.streams._standstill import INNER_STREAM, InnerStream
 
@@ -53,10 +55,15 @@ class Sequential(Generic[T]):
 
     async def pull(self) -> T:
         """Read on, from one node to the next."""
+        ended = 0
         while True:
             if self.leaving is not None:
                 await self.leaving.close(final=self.closes_for_good())
                 self.leaving = None
+                ended += 1
+                if ended == EVENTS_A_TURN:
+                    ended = 0
+                    await checkpoint()
             if self.reader is None:
                 self.node = await self.following()
                 self.reader = self.opened(self.node)

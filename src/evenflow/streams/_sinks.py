@@ -3,21 +3,27 @@
 A sink enters the chain, reads it, and closes it however that ends. Cancelling a sink closes the chain too, and drops
 the event that it has in hand. While a sink waits for the next event it does not keep the last one alive: an event may
 be a group that must be freed.
+
+Its source may never wait, so a sink reads in turns, and lets the loop turn after each. A loop over ``repeat`` costs
+nothing; counting the events would cost a tenth.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from collections import deque
+from contextlib import contextmanager, suppress
+from itertools import repeat
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from anyio import EndOfStream, Lock, create_task_group, current_effective_deadline, get_cancelled_exc_class
+from anyio.lowlevel import checkpoint
 
 from evenflow._loop import running_loop
 from evenflow.streams._checks import check_count, check_function
 from evenflow.streams._ending import Caught, calling_functions
 from evenflow.streams._node import Claimable
-from evenflow.streams._operator import COROUTINE
+from evenflow.streams._operator import COROUTINE, EVENTS_A_TURN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Generator
@@ -48,12 +54,19 @@ async def for_each(stream: ObjectReceiveStream[T], handler: Callable[[T], object
         await Workers(handler, concurrency).work(stream)
         return
     async with stream as events:
+        pull = aiter(events).__anext__
         with own_task(), calling_functions:
-            async for event in events:
-                answer: Any = handler(event)
-                if type(answer) is COROUTINE:
-                    await answer
-                del event, answer
+            while True:
+                for _ in repeat(None, EVENTS_A_TURN):
+                    try:
+                        event = await pull()
+                    except StopAsyncIteration:
+                        return
+                    answer: Any = handler(event)
+                    if type(answer) is COROUTINE:
+                        await answer
+                    del event, answer
+                await checkpoint()
 
 
 @contextmanager
@@ -72,8 +85,16 @@ def own_task() -> Generator[None]:
 
 async def to_list(stream: ObjectReceiveStream[T]) -> list[T]:
     """Return all events."""
+    found: list[T] = []
     async with stream as events:
-        return [event async for event in events]
+        pull = aiter(events).__anext__
+        while True:
+            for _ in repeat(None, EVENTS_A_TURN):
+                try:
+                    found.append(await pull())
+                except StopAsyncIteration:
+                    return found
+            await checkpoint()
 
 
 async def reduce(stream: ObjectReceiveStream[T], function: Callable[[Any, T], Any], initial: Any) -> Any:
@@ -81,38 +102,55 @@ async def reduce(stream: ObjectReceiveStream[T], function: Callable[[Any, T], An
     check_function(function, "reduce")
     so_far = initial
     async with stream as events:
+        pull = aiter(events).__anext__
         with calling_functions:
-            async for event in events:
-                so_far = function(so_far, event)
-                if type(so_far) is COROUTINE:
-                    so_far = await so_far
-                del event
-    return so_far
+            while True:
+                for _ in repeat(None, EVENTS_A_TURN):
+                    try:
+                        event = await pull()
+                    except StopAsyncIteration:
+                        return so_far
+                    so_far = function(so_far, event)
+                    if type(so_far) is COROUTINE:
+                        so_far = await so_far
+                    del event
+                await checkpoint()
 
 
 async def count(stream: ObjectReceiveStream[object]) -> int:
     """Return how many events there are."""
     number = 0
     async with stream as events:
-        async for event in events:
-            del event
-            number += 1
-    return number
+        pull = aiter(events).__anext__
+        while True:
+            for _ in repeat(None, EVENTS_A_TURN):
+                try:
+                    await pull()
+                except StopAsyncIteration:
+                    return number
+                number += 1
+            await checkpoint()
 
 
 async def is_met(stream: ObjectReceiveStream[T], predicate: object, operator: str, *, wanted: bool) -> bool:
     """Return whether the predicate answers as ``wanted`` about any event; read no further than that one."""
     ask = check_function(predicate, operator)
     async with stream as events:
+        pull = aiter(events).__anext__
         with calling_functions:
-            async for event in events:
-                answer = ask(event)
-                if type(answer) is COROUTINE:
-                    answer = await answer
-                if bool(answer) is wanted:
-                    return True
-                del event
-    return False
+            while True:
+                for _ in repeat(None, EVENTS_A_TURN):
+                    try:
+                        event = await pull()
+                    except StopAsyncIteration:
+                        return False
+                    answer = ask(event)
+                    if type(answer) is COROUTINE:
+                        answer = await answer
+                    if bool(answer) is wanted:
+                        return True
+                    del event
+                await checkpoint()
 
 
 async def first(stream: ObjectReceiveStream[T]) -> T:
@@ -125,10 +163,14 @@ async def first(stream: ObjectReceiveStream[T]) -> T:
 
 async def last(stream: ObjectReceiveStream[T]) -> T:
     """Return the last event."""
-    found: list[T] = []
+    found: deque[T] = deque(maxlen=1)
     async with stream as events:
-        async for event in events:
-            found = [event]
+        pull = aiter(events).__anext__
+        with suppress(StopAsyncIteration):
+            while True:
+                for _ in repeat(None, EVENTS_A_TURN):
+                    found.append(await pull())
+                await checkpoint()
     if not found:
         raise EndOfStream("last() found no event: the stream has ended without one")
     return found[0]
@@ -140,12 +182,18 @@ async def publish_to(stream: ObjectReceiveStream[T], publisher: Publishes[T]) ->
         raise TypeError(f"publish_to expected a subject, or something else with a publish method, not {publisher!r}")
     number = 0
     async with stream as events:
+        pull = aiter(events).__anext__
         with calling_functions:
-            async for event in events:
-                await publisher.publish(event)
-                del event
-                number += 1
-    return number
+            while True:
+                for _ in repeat(None, EVENTS_A_TURN):
+                    try:
+                        event = await pull()
+                    except StopAsyncIteration:
+                        return number
+                    await publisher.publish(event)
+                    del event
+                    number += 1
+                await checkpoint()
 
 
 class Workers:

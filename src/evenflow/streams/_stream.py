@@ -359,11 +359,6 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         which keeps its time; an error comes at once, and drops it. An event of the very moment at which the ``seconds``
         end takes the place of one that waits.
 
-        With ``trailing``, the last event that comes during these ``seconds`` is yielded at their end, and none follows
-        for another ``seconds``; so the newest is never left out. The end of the source comes after an event that waits,
-        which keeps its time; an error comes at once, and drops it. An event of the very moment at which the ``seconds``
-        end takes the place of one that waits.
-
         Times are those at which an event is read from the source.
 
         Holds nothing, needs no task. With ``trailing`` it holds two events and needs a task, which reads the source; an

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from anyio.lowlevel import checkpoint
+
 from evenflow.streams._deciding import FunctionRule, Rule
 from evenflow.streams._ending import conclude, not_an_end
 from evenflow.streams._node import NOTHING, Nothing
-from evenflow.streams._operator import COROUTINE, Operator
+from evenflow.streams._operator import COROUTINE, EVENTS_A_TURN, Operator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Hashable
@@ -59,6 +61,7 @@ class Filter(Operator[T, T]):
         self.predicate = predicate
 
     async def __anext__(self) -> T:
+        skipped = 0
         try:
             while True:
                 event = await anext(self.source)
@@ -72,6 +75,10 @@ class Filter(Operator[T, T]):
                     return event
                 # While it waits for the next event it must not keep this one alive.
                 del event
+                skipped += 1
+                if skipped == EVENTS_A_TURN:
+                    skipped = 0
+                    await checkpoint()
         except BaseException as error:
             await conclude(self, error)
             raise
