@@ -186,6 +186,7 @@ def test_on_trio_a_crew_is_closed_in_the_task_that_opened_it() -> None:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(elsewhere, name="elsewhere")
+            await checkpoint()
         assert "orders was entered in task" in refused[0]
         assert "'async with'" in refused[0]
         crew.check_end()

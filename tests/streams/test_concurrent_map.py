@@ -13,6 +13,7 @@ import anyio
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from evenflow import Subject
 from evenflow.streams import Stream, stream
 from evenflow.testing import marbles, record, run_virtual
 
@@ -182,6 +183,25 @@ def test_after_an_error_the_source_is_not_read_on() -> None:
                 await chain.receive()
         assert calls == [0, 1]
         assert bench.probes[0].given == 3
+
+    on_both_loops(main)
+
+
+def test_a_retry_goes_on_after_the_events_that_were_held() -> None:
+    """Of a source that can be read once, the event that failed and those in hand beside it are gone; no other is."""
+
+    async def main() -> None:
+        async def work(number: int) -> int:
+            await anyio.sleep(1)
+            if number == 2:
+                raise Boom
+            return number
+
+        numbers = Subject(int)
+        async with numbers, numbers.subscribe() as feed:
+            await numbers.publish_many(list(range(6)))
+            async with feed.map(work, concurrency=2).retry(2) as chain:
+                assert [await chain.receive() for _ in range(4)] == [0, 1, 4, 5]
 
     on_both_loops(main)
 

@@ -19,6 +19,7 @@ from .drawing import on_both_loops
 Raises = Callable[..., Any]
 OPERATORS: dict[str, Callable[[Stream[Any], Raises], Stream[Any]]] = {
     "map": lambda s, f: s.map(f),
+    "map, several at once": lambda s, f: s.map(f, concurrency=3),
     "filter": lambda s, f: s.filter(f),
     "scan": lambda s, f: s.scan(f, 0),
     "tap": lambda s, f: s.tap(f),

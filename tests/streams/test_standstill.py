@@ -87,10 +87,10 @@ def test_a_task_knows_the_stream_that_it_works_for() -> None:
             assert INNER_STREAM.get() is None
             stream.enter()
             seen.append(stream)
-            async with anyio.create_task_group() as group:
+            async with anyio.create_task_group() as group:  # noqa: ASYNC112 -- a task of its own is the point
                 group.start_soon(look)
 
-        async with anyio.create_task_group() as group:
+        async with anyio.create_task_group() as group:  # noqa: ASYNC112 -- a task of its own is the point
             group.start_soon(work)
         assert seen[0] is seen[1]
         assert INNER_STREAM.get() is None

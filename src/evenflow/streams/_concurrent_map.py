@@ -55,8 +55,9 @@ class Slot(Generic[T]):
 
     def drop(self) -> None:
         """Close what no task has begun to await, or Python warns of it."""
-        if self.running is not None:
-            self.running.close()
+        running, self.running = self.running, None
+        if running is not None:
+            running.close()
 
 
 class ConcurrentMap(TaskEngine[U], Generic[T, U]):
@@ -150,6 +151,10 @@ class ConcurrentMap(TaskEngine[U], Generic[T, U]):
         self.has_failed = self.has_failed or error is not None
         self.changed.notify()
 
+    def fail(self, error: Exception) -> None:
+        """Let the reader meet the error, after the results that there are or will be."""
+        self.end(error)
+
     def end(self, error: Exception) -> None:
         """Add the last slot."""
         last: Slot[T] = Slot()
@@ -163,7 +168,7 @@ class ConcurrentMap(TaskEngine[U], Generic[T, U]):
                 # It was cancelled before it began.
                 slot.task = self.tasks.start(self.wait_for, slot)
         if self.reading.over:
-            self.end(RuntimeError("a task of this operator was cancelled by somebody else; nothing more comes"))
+            super()._task_lost()
 
     async def stop(self) -> None:
         """End the tasks, and wake a reader that waits for them."""

@@ -169,7 +169,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
 
         With a ``concurrency`` of more than 1, async functions of that many events run at once, ahead of the reader. The
         results come in the order of the events, whichever is ready first; an error comes after the results of the
-        events before it, and cancels the functions of those after it.
+        events before it. Then the functions of those after it are cancelled, and these events are dropped.
         Then it holds at most ``concurrency`` events, each until the reader has its result; at that number the source
         waits. It needs a task that reads the source, and one for each function that runs. A cancelled read loses
         nothing: the functions run on. If somebody else cancels one, it is called again, once.
