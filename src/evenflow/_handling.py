@@ -180,7 +180,7 @@ class Worker:
                 raise
             stray = RuntimeError("the handler let a cancellation out that was not its own")
             stray.__cause__ = error
-            return stray
+            return stray  # noqa: ASYNC104 -- it was not this task that was cancelled
         return None
 
     async def _in_context(self, context: Context, event: Any) -> None:
@@ -209,7 +209,7 @@ class InContext:
                 return end.value
             try:
                 given = yield asked
-            except BaseException as error:  # noqa: BLE001 -- it is for what is awaited
+            except BaseException as error:  # noqa: ASYNC103, BLE001 -- it is for what is awaited
                 advance, given = steps.throw, error
             else:
                 advance = steps.send

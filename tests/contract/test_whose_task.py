@@ -142,7 +142,7 @@ def test_on_trio_another_task_is_refused_before_anything_is_cancelled() -> None:
             refused.append(str(caught.value))
 
         await plugin.orders.start()
-        async with anyio.create_task_group() as tasks:
+        async with anyio.create_task_group() as tasks:  # noqa: ASYNC112 -- a task of its own is the point
             tasks.start_soon(stop)
         assert "plugin was entered in task" in refused[0]
         assert "'async with'" in refused[0]
@@ -273,7 +273,7 @@ async def test_a_generator_with_a_chain_that_needs_a_task_may_be_broken_off() ->
     async def merged() -> AsyncIterator[Order]:
         async with subject.subscribe(Order).merge(subject.subscribe(Order)) as feed:
             async for order in feed:
-                yield order
+                yield order  # noqa: ASYNC119 -- that nobody closes it is the point
 
     async def consumer() -> str:
         async for _ in merged():

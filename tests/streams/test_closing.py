@@ -156,7 +156,7 @@ async def read_with_limits(chain: Stream[Any], turns: int) -> list[Any]:
         try:
             while True:
                 with anyio.CancelScope() as scope:
-                    group.start_soon(cancel_soon, scope)
+                    group.start_soon(cancel_soon, scope)  # noqa: ASYNC111 -- it cancels the scope while that is open
                     seen.append(await chain.receive())
                 seen.append(await chain.receive())
         except anyio.EndOfStream:
