@@ -72,7 +72,7 @@ def test_a_function_that_raises_what_ends_an_iterator_has_failed(
         raise raised
 
     if is_async and (name == "the function of a source" or "batches" in name):
-        pytest.skip("only a sync function is called there")
+        pytest.skip("unavoidable: only a sync function is called there")
 
     async def main() -> None:
         with pytest.raises(RuntimeError) as seen:
