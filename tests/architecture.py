@@ -25,7 +25,7 @@ MOST_METHODS = 25
 MOST_DEPTH = 2
 MOST_COMPLEXITY = 12
 MOST_LINES = 7_700
-"""Of the core. The aim is 5,000, so this number only ever goes down."""
+"""Of the core. The aim is 5,000; what observers, ends, forks and fairness in time brought is not paid back yet."""
 
 MOST_IGNORES = 5
 """For each thousand lines."""

@@ -572,6 +572,19 @@ def reader_never_turns(is_used_up: Any) -> Any:
 
 
 @mutant(
+    "evenflow._fairness:SECONDS_A_TURN",
+    breaks="guarantee 10",
+    kills=[f"{FAIR}::test_slow_work_for_each_event_lets_the_loop_turn_in_time"],
+)
+def only_deliveries_count(_: Any) -> Any:
+    """However long a reader or a publisher takes for an event, only their number lets the loop turn."""
+    return math.inf
+
+
+# ---------------------------------------------------------------------- guarantee 11: nothing leaks
+
+
+@mutant(
     "evenflow._members:Members.remove",
     breaks="guarantee 11",
     kills=[

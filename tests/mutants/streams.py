@@ -103,6 +103,23 @@ def one_failed_closing_leaves_the_others_open(_: Any) -> Any:
 
 
 @mutant(
+    "evenflow.streams._tasks:OperatorTasks.stop",
+    breaks="streams: closing leaves no task behind",
+    kills=[
+        "tests/streams/test_tasks.py::test_stopping_waits_until_every_task_has_ended",
+    ],
+)
+def closing_does_not_wait_for_the_tasks(_: Any) -> Any:
+    """Closing cancels the tasks of an operator, and does not wait for their ends."""
+
+    async def cancel_all(self: Any) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
+
+    return cancel_all
+
+
+@mutant(
     "evenflow.streams._stream:_ChainStream._chain_reader",
     breaks="streams: an operator owns its source",
     kills=[f"{RULES}::test_an_operator_owns_its_source[map]"],
