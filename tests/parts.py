@@ -44,6 +44,8 @@ def mailbox(
         name=name,
         created_at=("file.py", 1),
     )
+    if made.conflated:
+        unready.add(made)
     made.buffer.ration = RATION
     for event in holds:
         made.append(event)

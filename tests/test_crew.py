@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import anyio
@@ -23,12 +24,10 @@ async def opened(name: str = "subject") -> Crew:
     return crew
 
 
-@both
-async def test_closing_cancels_what_still_runs_and_waits_for_its_end() -> None:
-    """Also for one that takes its time to clean up."""
-    crew, ended = await opened(), list[str]()
+def slow_to_end(ended: list[str]) -> Callable[[], Coroutine[Any, Any, None]]:
+    """Work that runs until it is cancelled, cleans up for two seconds more, and then says so."""
 
-    async def slow_to_end() -> None:
+    async def work() -> None:
         try:
             await anyio.sleep_forever()
         finally:
@@ -36,7 +35,14 @@ async def test_closing_cancels_what_still_runs_and_waits_for_its_end() -> None:
                 await anyio.sleep(2)
             ended.append("work")
 
-    crew.start(slow_to_end, name="slow", ended=lambda: ended.append("told"))
+    return work
+
+
+@both
+async def test_closing_cancels_what_still_runs_and_waits_for_its_end() -> None:
+    """Also for one that takes its time to clean up."""
+    crew, ended = await opened(), list[str]()
+    crew.start(slow_to_end(ended), name="slow", ended=lambda: ended.append("told"))
     await settle()
     await crew.close()
     assert ended == ["work", "told"]
@@ -60,22 +66,13 @@ async def test_a_task_that_was_cancelled_before_it_began_does_nothing_and_is_tol
 @both
 async def test_a_cancelled_scope_does_not_cut_the_closing_short() -> None:
     """It is cancelled as soon as nothing runs any more."""
-    ended: list[bool] = []
-
-    async def slow_to_end() -> None:
-        try:
-            await anyio.sleep_forever()
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.sleep(2)
-            ended.append(True)
-
+    ended: list[str] = []
     with anyio.move_on_after(1) as scope:
         crew = await opened()
-        crew.start(slow_to_end, name="slow")
+        crew.start(slow_to_end(ended), name="slow")
         await settle()
         await crew.close()
-        assert ended == [True]
+        assert ended == ["work"]
         await checkpoint()
     assert scope.cancelled_caught
 
@@ -85,17 +82,8 @@ async def test_closing_survives_task_cancel_again_and_again() -> None:
     """Each interrupts the wait, none ends it; afterwards the task is cancelled."""
     import asyncio
 
-    crew, ended = await opened(), list[bool]()
-
-    async def slow_to_end() -> None:
-        try:
-            await anyio.sleep_forever()
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.sleep(2)
-            ended.append(True)
-
-    crew.start(slow_to_end, name="slow")
+    crew, ended = await opened(), list[str]()
+    crew.start(slow_to_end(ended), name="slow")
     await settle()
     closing = asyncio.create_task(crew.close())
     for _ in range(3):
@@ -103,7 +91,7 @@ async def test_closing_survives_task_cancel_again_and_again() -> None:
         closing.cancel()
     await asyncio.wait([closing])
     assert closing.cancelled()
-    assert ended == [True]
+    assert ended == ["work"]
 
 
 @pytest.mark.parametrize("begun", [True, False])

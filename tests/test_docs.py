@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from inspect import ismodule
+from importlib import import_module
+from inspect import ismodule, signature
 from pathlib import Path
 
 import pytest
@@ -77,9 +78,10 @@ def test_every_test_that_a_page_names_is_there(page: Path) -> None:
         assert re.search(rf"^(async )?def {name}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE), name
 
 
-def test_the_guarantees_are_eleven_and_each_names_its_proof() -> None:
+@pytest.mark.parametrize("page", ["guarantees.md", "log-guarantees.md"])
+def test_the_guarantees_are_eleven_and_each_names_its_proof(page: str) -> None:
     """A guarantee without a test that would fail is a wish."""
-    text = (ROOT / "docs" / "reference" / "guarantees.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8")
     sections = re.split(r"^## (?=\d+ )", text, flags=re.MULTILINE)[1:]
     assert [int(section.split()[0]) for section in sections] == list(range(1, 12))
     assert all(NAMED_TEST.search(section) for section in sections)
@@ -95,13 +97,23 @@ def test_every_page_can_be_found() -> None:
             assert f"({name})" in index or f"({page.name})" in decisions, name
 
 
-def test_every_public_name_has_a_line() -> None:
+@pytest.mark.parametrize("module, page", [("evenflow", "names.md"), ("evenflow.log", "log.md")])
+def test_every_public_name_has_a_line(module: str, page: str) -> None:
     """The page of names has all of them: what is not there, nobody is promised."""
-    import evenflow
-
-    text = (ROOT / "docs" / "reference" / "names.md").read_text(encoding="utf-8")
-    public = {name for name, value in vars(evenflow).items() if not name.startswith("_") and not ismodule(value)}
+    text = (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8")
+    names = vars(import_module(module)).items()
+    public = {name for name, value in names if not name.startswith("_") and not ismodule(value)}
     assert not {name for name in public if not re.search(rf"\b{name}\b", text)}
+
+
+def test_every_option_of_a_group_and_of_a_log_has_a_line() -> None:
+    """An option that is not on the page of the log is one that nobody finds."""
+    from evenflow.log import SQLiteLog
+    from evenflow.log._group_signatures import ConsumerOptions
+
+    text = (ROOT / "docs" / "reference" / "log.md").read_text(encoding="utf-8")
+    options = {*ConsumerOptions.__optional_keys__, *signature(SQLiteLog).parameters}
+    assert not {option for option in options if not re.search(rf"^\| `{option}` \|", text, re.MULTILINE)}
 
 
 def test_the_readme_starts_with_the_two_commands_and_shows_what_its_code_prints() -> None:

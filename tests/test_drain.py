@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import TaskGroup
 
 from evenflow import Event, Subject
 
@@ -23,13 +24,35 @@ class Note(Event):
 class Drain:
     """A drain in a task of its own."""
 
-    def __init__(self, subject: Subject[Any]) -> None:
+    def __init__(self, subject: Subject[Any], **options: bool) -> None:
         self.subject = subject
+        self.options = options
         self.ended = False
 
     async def __call__(self) -> None:
-        await self.subject.drain()
+        await self.subject.drain(**self.options)
         self.ended = True
+
+
+async def draining(tasks: TaskGroup, subject: Subject[Any], **options: bool) -> Drain:
+    """Drain in a task of its own, which has begun when this returns."""
+    drain = Drain(subject, **options)
+    tasks.start_soon(drain)
+    await settle()
+    return drain
+
+
+class Held:
+    """An observer that handles nothing until it is released."""
+
+    def __init__(self, subject: Subject[Note]) -> None:
+        self.release = anyio.Event()
+        self.handled: list[int] = []
+        subject.observe(self.handle, Note)
+
+    async def handle(self, note: Note) -> None:
+        await self.release.wait()
+        self.handled.append(note.n)
 
 
 @both
@@ -61,9 +84,7 @@ async def test_it_ends_when_what_was_buffered_has_left(how: str) -> None:
     subscription = subject.subscribe()
     await subject.publish(Note())
     async with group() as tasks:
-        drain = Drain(subject)
-        tasks.start_soon(drain)
-        await settle()
+        drain = await draining(tasks, subject)
         assert not drain.ended
         await READING[how](subscription)
         await settle()
@@ -77,9 +98,7 @@ async def test_what_is_published_later_is_not_waited_for() -> None:
     subject = Subject(Note)
     async with subject.subscribe() as subscription, group() as tasks:
         await subject.publish(Note(n=1))
-        drain = Drain(subject)
-        tasks.start_soon(drain)
-        await settle()
+        drain = await draining(tasks, subject)
         await subject.publish(Note(n=2))
         assert (await subscription.receive()).n == 1
         await settle()
@@ -92,9 +111,7 @@ async def test_a_subscription_that_comes_later_is_not_waited_for() -> None:
     subject = Subject(Note)
     async with subject.subscribe() as first, group() as tasks:
         await subject.publish(Note(n=1))
-        drain = Drain(subject)
-        tasks.start_soon(drain)
-        await settle()
+        drain = await draining(tasks, subject)
         async with subject.subscribe():
             await subject.publish(Note(n=2))
             await first.receive()
@@ -106,25 +123,16 @@ async def test_a_subscription_that_comes_later_is_not_waited_for() -> None:
 async def test_an_event_in_hand_is_waited_for() -> None:
     """It has left the buffer, and its handler still runs."""
     subject = Subject(Note)
-    release = anyio.Event()
-    handled: list[int] = []
-
-    @subject.observer
-    async def handle(note: Note) -> None:
-        await release.wait()
-        handled.append(note.n)
-
+    observer = Held(subject)
     async with subject, group() as tasks:
         await subject.publish(Note(n=1))
         await settle()
-        drain = Drain(subject)
-        tasks.start_soon(drain)
-        await settle()
+        drain = await draining(tasks, subject)
         assert not drain.ended
-        release.set()
+        observer.release.set()
         await settle()
         assert drain.ended
-        assert handled == [1]
+        assert observer.handled == [1]
 
 
 @both
@@ -140,9 +148,7 @@ async def test_a_handler_that_begins_later_is_not_waited_for() -> None:
     async with subject, group() as tasks:
         await subject.publish(Note(n=1))
         await settle()
-        drain = Drain(subject)
-        tasks.start_soon(drain)
-        await settle()
+        drain = await draining(tasks, subject)
         await subject.publish(Note(n=2))
         release[1].set()
         await settle()
@@ -167,30 +173,16 @@ async def test_a_cancelled_drain_changes_nothing() -> None:
 async def test_with_observers_only_a_subscription_that_nobody_reads_is_not_waited_for() -> None:
     """The observer's own events are."""
     subject = Subject(Note)
-    release = anyio.Event()
-    handled: list[int] = []
-
-    @subject.observer
-    async def handle(note: Note) -> None:
-        await release.wait()
-        handled.append(note.n)
-
+    observer = Held(subject)
     async with subject, subject.subscribe(), group() as tasks:
         for n in range(3):
             await subject.publish(Note(n=n))
-        ended: list[bool] = []
-
-        async def wait() -> None:
-            await subject.drain(observers_only=True)
-            ended.append(True)
-
-        tasks.start_soon(wait)
+        drain = await draining(tasks, subject, observers_only=True)
+        assert not drain.ended
+        observer.release.set()
         await settle()
-        assert not ended
-        release.set()
-        await settle()
-        assert ended
-        assert handled == [0, 1, 2]
+        assert drain.ended
+        assert observer.handled == [0, 1, 2]
 
 
 @both

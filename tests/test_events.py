@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from evenflow import Condition, Event, fields
-from evenflow._events import wire_name
+from evenflow._events import identity_of, wire_name
 
 T = TypeVar("T")
 
@@ -301,6 +301,64 @@ def test_a_wire_name_is_a_text(name: Any) -> None:
 
         class Bad(Event, name=name):
             pass
+
+
+def test_a_class_has_a_version_and_former_names() -> None:
+    """`version=` is 1 unless it is said, `formerly=` empty; a plain class has its own name, and version 1."""
+
+    class Renamed(Event, name="shop.renamed", version=3, formerly=("Old", "Older")):
+        pass
+
+    assert identity_of(Renamed) == ("shop.renamed", 3, ("Old", "Older"))
+    assert identity_of(Node) == ("Node", 1, ())
+    assert identity_of(Customer) == ("Customer", 1, ())
+    assert identity_of(int) == ("int", 1, ())
+
+
+def test_a_subclass_inherits_neither_version_nor_former_names() -> None:
+    """They are said of one class, as its name is."""
+
+    class Parent(Event, version=2, formerly=("Mother",)):
+        pass
+
+    class Child(Parent):
+        pass
+
+    assert identity_of(Child) == ("Child", 1, ())
+
+
+def test_a_parametrized_event_has_the_version_of_the_general_one() -> None:
+    """Nobody can write class keywords for `Moved[int]`; its former names have the parameters too."""
+
+    class Moved(Event, Generic[T], version=2, formerly=("Shifted",)):
+        to: T
+
+    assert identity_of(Moved[int]) == ("Moved[int]", 2, ("Shifted[int]",))
+
+
+@pytest.mark.parametrize(
+    "keywords, error, word",
+    [
+        ({"version": 0}, ValueError, "version of Bad must be at least 1, not 0"),
+        ({"version": "2"}, TypeError, "whole number, not '2'"),
+        ({"version": True}, TypeError, "whole number, not True"),
+        ({"version": None}, TypeError, "whole number, not None"),
+        ({"formerly": "Old"}, TypeError, r"write formerly=\('Old',\)"),
+        ({"formerly": 3}, TypeError, "tuple of names, not 3"),
+        ({"formerly": ("Old", 3)}, TypeError, "not empty, not 3"),
+        ({"formerly": (" ",)}, TypeError, "not empty, not ' '"),
+        ({"formerly": ("Old", "Old")}, ValueError, "'Old' twice"),
+        ({"formerly": ("Bad",)}, ValueError, "'Bad' twice, or it is the name of today"),
+        ({"versoin": 2}, TypeError, "did you mean 'version'"),
+        ({"formely": ()}, TypeError, "did you mean 'formerly'"),
+    ],
+)
+def test_a_version_or_a_former_name_that_makes_no_sense_is_refused(
+    keywords: dict[str, Any], error: type[Exception], word: str
+) -> None:
+    """When the class is made, with what was given and what was expected."""
+    with pytest.raises(error, match=word):
+        type(Event)("Bad", (Event,), {"__module__": __name__}, **keywords)
 
 
 def test_a_misspelled_field_is_an_attribute_error_that_helps() -> None:

@@ -29,8 +29,8 @@ def test_a_new_gap_has_one_event_and_one_time() -> None:
 def test_a_gap_before_all_that_is_buffered_is_due_at_once() -> None:
     """It does not matter how many events have left the buffer before."""
     gaps = Gaps()
-    gaps.oldest_was_dropped()
-    gaps.oldest_was_dropped()
+    gaps.oldest_was_dropped(0)
+    gaps.oldest_was_dropped(0)
     assert gaps.is_due(0)
     assert gaps.take().count == 2
     assert not gaps.is_due(100)
@@ -85,7 +85,7 @@ def test_gaps_stand_where_a_list_of_drops_says(
                 model.append(0)
             model[-1] += 1
         else:
-            gaps.oldest_was_dropped()
+            gaps.oldest_was_dropped(0)
             if model[0] is None:
                 model[0] = 1
             else:

@@ -264,9 +264,9 @@ async def test_each_change_wakes_whoever_waits_for_one() -> None:
     seen: list[str] = []
 
     async def watch(name: str) -> None:
-        with scene.life.changes() as changed:
-            while True:
-                await changed()
+        while True:
+            with scene.life.next_change() as change:
+                await change.wait()
                 seen.append(name)
 
     async with group() as tasks:
@@ -281,14 +281,15 @@ async def test_each_change_wakes_whoever_waits_for_one() -> None:
 
 
 @both
-async def test_a_change_between_two_waits_is_not_missed() -> None:
+async def test_a_change_between_a_look_and_the_wait_is_not_missed() -> None:
     """Whoever looks after it waits for none that has passed."""
     scene = Scene()
-    with scene.life.changes() as changed, anyio.fail_after(9):
-        scene.life.note_change()
-        await changed()
-        with anyio.move_on_after(1) as waited:
-            await changed()
+    with anyio.fail_after(9):
+        with scene.life.next_change() as change:
+            scene.life.note_change()
+            await change.wait()
+        with scene.life.next_change() as change, anyio.move_on_after(1) as waited:
+            await change.wait()
     assert waited.cancelled_caught
 
 
@@ -299,7 +300,7 @@ async def test_a_take_and_an_end_are_changes(what: str) -> None:
     scene = Scene()
     box = scene.open()
     scene.publish(1)
-    with scene.life.changes() as changed, anyio.fail_after(1):
+    with scene.life.next_change() as change, anyio.fail_after(1):
         if what == "a take":
             box.watch(scene.life.note_take)
             box.take([0, 0])
@@ -307,4 +308,4 @@ async def test_a_take_and_an_end_are_changes(what: str) -> None:
             scene.life.detach(box)
         else:
             scene.life.close()
-        await changed()
+        await change.wait()

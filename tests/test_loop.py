@@ -139,7 +139,7 @@ def test_a_task_that_is_cancelled_by_itself_is_seen() -> None:
         assert task is not None
         task.cancel()
         answers.append(loop.is_cancelled())
-        assert loop.times_cancelled() == 1
+        assert loop.backend.times_cancelled(task) == 1
         await lowlevel.checkpoint()
 
     async def main() -> None:

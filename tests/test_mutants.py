@@ -24,10 +24,17 @@ def _of_this_file(*kills: str, target: str = "PART.double") -> Mutant:
     return Mutant("x", (f"{__name__}:{target}",), "guarantee 1", kills, lambda _: lambda n: n * 3, "It triples.")
 
 
-def test_names_are_unique_and_there_are_at_most_sixty() -> None:
-    """Each can be asked for, and all of them can be read."""
+def test_names_are_unique_and_there_are_at_most_sixty_and_the_logs() -> None:
+    """Each can be asked for, and all of them can be read: 60 of the core, and one or two for each promise of the log."""
     names = [each.name for each in MUTANTS]
-    assert len(names) == len(set(names)) <= 60
+    assert len(names) == len(set(names))
+    assert sum(each.promise is None for each in MUTANTS) <= 60
+
+
+@pytest.mark.parametrize("promise", range(1, 12))
+def test_every_promise_of_the_log_is_broken_by_one_or_two_mutants(promise: int) -> None:
+    """A promise that nobody can break on purpose is not tested."""
+    assert 1 <= sum(each.promise == promise for each in MUTANTS) <= 2
 
 
 @pytest.mark.parametrize("guarantee", range(1, 12))

@@ -14,7 +14,7 @@ import pytest
 
 from evenflow import Event, SlowSubscriber, Subject, Subscription
 from evenflow._buffer import QUICK, RATION
-from evenflow._fairness import DELIVERIES_A_TURN, LOOK_TAKEN
+from evenflow._fairness import DELIVERIES_A_TURN, LOOK_TAKEN, SECONDS_A_TURN
 from evenflow._loop import running_loop
 
 from .contract.kit import both, collect, group, only_asyncio, settle
@@ -230,12 +230,43 @@ async def test_only_a_reader_that_is_not_known_to_be_quick_and_finds_something_l
         await settle()
         for at in range(5):
             await subscription.receive()
+            subscription._mailbox.buffer.ration = 1
             assert len(looks) == at + 1
         subscription._mailbox.buffer.ration = QUICK
         before = len(looks)
         for _ in range(50):
             await subscription.receive()
         assert len(looks) == before
+
+
+@both
+async def test_a_reader_that_is_late_and_finds_nothing_lets_the_loop_turn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does so by waiting: with a turn before that, it would run twice for each wait on a machine that is busy."""
+    subject, turns, loop = Subject(Note), list[bool](), running_loop()
+    turn, time = loop.turn_when_due, loop.budget.clock()
+
+    def counted() -> Awaitable[None]:
+        turns.append(True)
+        return turn()
+
+    async def receive_late() -> None:
+        nonlocal time
+        loop.budget.has_turned()
+        time += 2 * SECONDS_A_TURN
+        loop.counts[LOOK_TAKEN] = 0
+        await subscription.receive()
+
+    monkeypatch.setattr(loop, "turn_when_due", counted)
+    loop.budget.clock = lambda: time
+    async with subject.subscribe() as subscription, group() as tasks:
+        tasks.start_soon(receive_late)
+        await settle()
+        assert not turns
+        publish(subject, 1)
+        await settle()
+        publish(subject, 2)
+        await receive_late()
+        assert len(turns) == 1
 
 
 @both

@@ -33,11 +33,11 @@ async def test_observers_run_while_the_subject_is_entered() -> None:
     subject = Subject(Note)
     observer = subject.observe(lambda _: None, Note)
     supervisor = supervisor_of(subject)
-    assert (supervisor.is_entered, supervisor.was_entered, list(supervisor.running)) == (False, False, [])
+    assert (supervisor.is_entered, supervisor.lives, list(supervisor.running)) == (False, 0, [])
     async with subject:
-        assert (supervisor.is_entered, supervisor.was_entered, list(supervisor.running)) == (True, True, [observer])
+        assert (supervisor.is_entered, supervisor.lives, list(supervisor.running)) == (True, 1, [observer])
         assert supervisor.courier is not None
-    assert (supervisor.is_entered, supervisor.was_entered, list(supervisor.running)) == (False, True, [])
+    assert (supervisor.is_entered, supervisor.lives, list(supervisor.running)) == (False, 1, [])
     assert supervisor.courier is None
     assert list(supervisor.observers) == [observer]
 

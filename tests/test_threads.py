@@ -32,14 +32,14 @@ class Note(Event):
 
 def request() -> Request:
     """A request that nobody has looked at."""
-    return Request("event", patient=True)
+    return Request("event")
 
 
 def test_what_the_thread_has_withdrawn_the_loop_cannot_claim() -> None:
     """Nobody gets the event."""
     one = request()
-    assert one.withdraw()
-    assert one.is_withdrawn
+    assert one.cancel()
+    assert one.cancelled()
     with pytest.raises(_Withdrawn):
         one.claim()
 
@@ -48,25 +48,18 @@ def test_what_the_loop_has_claimed_the_thread_cannot_withdraw() -> None:
     """It waits for the answer, which comes at once."""
     one = request()
     one.claim()
-    assert not one.withdraw()
-    assert not one.is_withdrawn
-    one.succeed(3)
-    assert one.done.is_set()
+    assert not one.cancel()
+    assert not one.cancelled()
+    one.set_result(3)
+    assert one.done()
     assert one.result() == 3
-
-
-def test_a_request_is_withdrawn_once() -> None:
-    """Whoever withdraws it second knows that somebody has."""
-    one = request()
-    assert one.withdraw()
-    assert not one.withdraw()
 
 
 def test_what_the_loop_could_not_do_is_raised_in_the_thread() -> None:
     """The very error."""
     one, error = request(), KeyError("why")
     one.fail(error)
-    assert one.done.is_set()
+    assert one.done()
     with pytest.raises(KeyError) as caught:
         one.result()
     assert caught.value is error
@@ -155,11 +148,10 @@ async def test_whoever_has_no_time_withdraws_and_nobody_gets_the_event(seconds: 
 async def test_what_was_withdrawn_before_the_loop_looked_is_not_published() -> None:
     """The loop does not even ask who wants it."""
     async with scene() as at:
-        one = Request(Note(n=1), patient=True)
-        one.withdraw()
+        one = Request(Note(n=1))
+        one.cancel()
         at.courier._begin(one)
         await at.courier._publish(one)
-        assert not one.done.is_set()
         assert at.life.delivery.published == 0
 
 
@@ -167,12 +159,12 @@ async def test_what_was_withdrawn_before_the_loop_looked_is_not_published() -> N
 async def test_what_was_withdrawn_while_somebody_was_asked_reaches_nobody() -> None:
     """The claim right before the event is given out finds it withdrawn."""
     async with scene() as at:
-        one = Request(Note(n=1), patient=True)
-        functions = UserFunctions(where=lambda _: one.withdraw())
+        one = Request(Note(n=1))
+        functions = UserFunctions(where=lambda _: one.cancel())
         interest = at.life.members.interest((), functions.where)
         at.life.open(interest, functions, capacity=1, overflow="block", created_at=("", 0))
         at.courier._begin(one)
-        assert one.done.is_set()
+        assert one.done()
         assert at.numbers() == []
 
 
@@ -202,7 +194,7 @@ async def test_a_thread_that_waits_is_refused_when_the_courier_stops() -> None:
         at.life.close()
         at.courier.stop()
         await at.until(lambda: len(refused) == 1)
-        late = Request(Note(n=2), patient=True)
+        late = Request(Note(n=2))
         at.courier._begin(late)
         with pytest.raises(SubjectClosed):
             late.result()
@@ -211,7 +203,7 @@ async def test_a_thread_that_waits_is_refused_when_the_courier_stops() -> None:
 @both_real
 async def test_requests_whose_task_has_not_begun_are_answered_at_the_end() -> None:
     """No thread hangs."""
-    requests = [Request(Note(n=n), patient=True) for n in range(3)]
+    requests = [Request(Note(n=n)) for n in range(3)]
     async with scene(capacity=1) as at:
         at.life.delivery.publish_nowait(Note(n=0))
         for one in requests:

@@ -3,6 +3,7 @@
 The house, top to bottom; a file imports only from what stands below it (import-linter holds it, pyproject.toml):
 
     edges       cli  testing
+    log         log
     delivery    _share  _state  _subject  _signatures  _supervisor  _threads  _observers  _handling  _handlers
                 _drain  _subscription  _watch  _life  _delivery  _waiting  _members  _binding  _options
     streams     streams
@@ -13,32 +14,20 @@ The house, top to bottom; a file imports only from what stands below it (import-
 docs/explanation/how-it-works.md is the first page for whoever changes the code.
 """
 
-from ._comparable import one_of as one_of, present as present
-from ._conditions import Condition as Condition, when as when
-from ._errors import (
-    Deadlock as Deadlock,
-    DecodeError as DecodeError,
-    EvenflowError as EvenflowError,
-    LogError as LogError,
-    SlowSubscriber as SlowSubscriber,
-    SubjectClosed as SubjectClosed,
-    Unsupported as Unsupported,
-)
-from ._events import Event as Event, fields as fields
-from ._explain import Explanation as Explanation
-from ._gaps import Gap as Gap
-from ._mailbox import Overflow as Overflow
-from ._observers import Observer as Observer, ObserverFailed as ObserverFailed
-from ._share import share as share
-from ._state import State as State
-from ._statistics import (
-    ObserverStatistics as ObserverStatistics,
-    SubjectStatistics as SubjectStatistics,
-    SubscriptionStatistics as SubscriptionStatistics,
-)
-from ._subject import Publisher as Publisher, Source as Source, Subject as Subject
-from ._subscription import Subscription as Subscription
-from .streams._stream import Stream as Stream, interval as interval, stream as stream, timer as timer
+from ._comparable import one_of, present
+from ._conditions import Condition, when
+from ._errors import Deadlock, DecodeError, EvenflowError, LogError, SlowSubscriber, SubjectClosed, Unsupported
+from ._events import Event, fields
+from ._explain import Explanation
+from ._gaps import Gap
+from ._mailbox import Overflow
+from ._observers import Observer, ObserverFailed
+from ._share import share
+from ._state import State
+from ._statistics import ObserverStatistics, SubjectStatistics, SubscriptionStatistics
+from ._subject import Publisher, Source, Subject
+from ._subscription import Subscription
+from .streams._stream import Stream, interval, stream, timer
 
 __version__ = "0.1.0"
 __all__ = [

@@ -12,11 +12,7 @@ if TYPE_CHECKING:
 
 
 class LoopBinding:
-    """The loop of one life of a subject.
-
-    Attributes:
-        loop: the loop it belongs to; None before something waits, and after that loop has ended.
-    """
+    """The loop of one life of a subject."""
 
     __slots__ = ("_from_thread", "_loop_ended", "_name", "loop")
 
@@ -24,7 +20,7 @@ class LoopBinding:
         self._name = name
         self._loop_ended = loop_ended
         self._from_thread = from_thread
-        self.loop: RunningLoop | None = None
+        self.loop: RunningLoop | None = None  # None before something waits, and after that loop has ended
 
     def bind(self) -> RunningLoop:
         """Belong to the running loop from now on, unless another live one owns this subject; returns the loop."""
@@ -33,21 +29,24 @@ class LoopBinding:
             self.loop = running_loop()
         return self.loop
 
+    def belong_to(self, loop: RunningLoop) -> None:
+        """Belong to this loop, which may pause just now: a host may add observers from outside its coroutines."""
+        self.loop = loop
+
     def release(self) -> None:
         """Belong to no loop: nothing waits here any more."""
         self.loop = None
 
     def here(self) -> RunningLoop | None:
-        """The loop that runs here, bound or not; None outside a loop."""
+        """The loop that runs here, bound or not; None outside a loop, also while the one it belongs to pauses."""
+        loop = self.loop
+        if loop is not None and loop.is_here():
+            return loop
         self.check()
-        return self.loop or running_loop_or_none()
+        return running_loop_or_none()
 
     def check(self) -> None:
-        """Refuse a call from a foreign thread, or from a second live loop.
-
-        Raises:
-            RuntimeError: the message names the way out.
-        """
+        """Refuse, with a ``RuntimeError``, a call from a foreign thread, or from a second live loop."""
         loop = self.loop
         if loop is None or loop.is_here():
             return
@@ -63,7 +62,3 @@ class LoopBinding:
                 f"{self._name} belongs to another event loop that has not ended;"
                 " make a subject for each loop, or end that one first"
             )
-
-    def is_elsewhere(self) -> bool:
-        """Whether it belongs to a loop of another thread."""
-        return self.loop is not None and self.loop.thread != get_ident()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from anyio import CancelScope, Event, get_cancelled_exc_class
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Container, Coroutine
 
     from ._backends import Home
     from ._loop import RunningLoop
@@ -33,9 +33,10 @@ class Member:
         is_over: whether it is.
         was_cancelled: whether evenflow has cancelled it.
         was_cut_off: whether somebody else has.
+        task: the task, while it runs.
     """
 
-    __slots__ = ("_ended", "_scope", "_work", "is_over", "name", "was_cancelled", "was_cut_off")
+    __slots__ = ("_ended", "_scope", "_work", "is_over", "name", "task", "was_cancelled", "was_cut_off")
 
     def __init__(self, work: Callable[[], Coroutine[Any, Any, None]], name: str, ended: Callable[[], None]) -> None:
         self._work: Callable[[], Coroutine[Any, Any, None]] | None = work
@@ -45,6 +46,7 @@ class Member:
         self.is_over: bool = False
         self.was_cancelled: bool = False
         self.was_cut_off: bool = False
+        self.task: object | None = None
 
     async def run(self) -> None:
         """What the task runs."""
@@ -63,6 +65,7 @@ class Member:
     def end(self) -> None:
         """It is over: tell, once, and let go of everything."""
         self.is_over = True
+        self.task = None
         ended, self._ended, self._work = self._ended, None, None
         if ended is not None:
             ended()
@@ -73,14 +76,15 @@ class Crew:
 
     Attributes:
         name: what they run for, for logs and errors.
+        loop: the loop they run in.
     """
 
     def __init__(self, name: str, loop: RunningLoop) -> None:
         self.name = name
-        self._loop = loop
+        self.loop = loop
         self._home: Home = loop.backend.home()
         self._members: dict[Member, None] = {}
-        self._all_over: Event | None = None
+        self._one_over: Event | None = None
         self._error: BaseException | None = None
 
     async def open(self) -> None:
@@ -107,12 +111,12 @@ class Crew:
         return member
 
     async def _run(self, member: Member) -> None:
-        task = self._loop.current_task()
-        self._loop.own.add(task)
+        member.task = task = self.loop.current_task()
+        self.loop.own.add(task)
         try:
             await member.run()
         except get_cancelled_exc_class():
-            if not member.was_cancelled and self._loop.times_cancelled():
+            if not member.was_cancelled and self.loop.backend.times_cancelled(task):
                 self._note_cut_off(member, "was cancelled")
             raise
         except (KeyboardInterrupt, SystemExit):
@@ -131,8 +135,8 @@ class Crew:
         if not begun and not member.was_cancelled:
             self._note_cut_off(member, "was cancelled before it began")
         member.end()
-        if not self._members and self._all_over is not None:
-            self._all_over.set()
+        if self._one_over is not None:
+            self._one_over.set()
 
     def _note_cut_off(self, member: Member, how: str) -> None:
         member.was_cut_off = True
@@ -151,15 +155,18 @@ class Crew:
         for member in list(self._members):
             member.cancel()
 
-    async def close(self) -> None:
-        """Cancel what still runs, and wait until it has ended, also where this is cancelled; then that goes out."""
+    async def close(self, *, around: Container[object] = ()) -> None:
+        """Cancel what still runs, and wait until it has ended, also where this is cancelled; then that goes out.
+
+        ``around`` are tasks of the crew that may wait for whoever calls this: they are cancelled, and not waited for.
+        """
         self.cancel()
         interrupted: BaseException | None = None
-        while self._members:
-            self._all_over = Event()
+        while any(member.task is None or member.task not in around for member in self._members):
+            self._one_over = Event()
             try:
                 with CancelScope(shield=True):
-                    await self._all_over.wait()
+                    await self._one_over.wait()
             except get_cancelled_exc_class() as error:  # noqa: ASYNC103 -- raised below, once all have ended
                 interrupted = error
         await self._home.close()

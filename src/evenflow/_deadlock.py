@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ._errors import Deadlock
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from ._backends import Backend
     from ._gate import Waiter
@@ -33,9 +33,10 @@ HAIR: Final = 1e-9
 """Seconds by which a time may be missed: a clock that counts in steps shows 1.9999999999999998 for 2."""
 
 
-def readers_of(mailbox: Mailbox, backend: Backend) -> list[object]:
-    """The tasks known to read this subscription that still run."""
-    return [task for task in mailbox.line.tasks() if not backend.task_has_ended(task)]
+def how_it_is_read(mailbox: Mailbox, backend: Backend) -> str:
+    """Whether a task that is known to read this subscription still runs, in words."""
+    is_read = any(not backend.task_has_ended(task) for task in mailbox.line.tasks())
+    return "its readers are slow" if is_read else "nobody reads it"
 
 
 def may_be_stuck(waiter: Waiter, waiting: Mapping[object, Waiter], backend: Backend) -> bool:
@@ -51,13 +52,14 @@ def may_be_stuck(waiter: Waiter, waiting: Mapping[object, Waiter], backend: Back
 
 
 class Readers(NamedTuple):
-    """The tasks that read a subscription, where all of them wait in publishes.
+    """The tasks that read a subscription, where all of them wait in publishes."""
 
-    ``since`` is when the last of them began to wait, or None where only evenflow's own tasks can read.
-    """
+    tasks: Sequence[object]
+    since: float | None  # when the last of them began to wait; None where only evenflow's own tasks can read
 
-    tasks: list[object]
-    since: float | None
+
+NOT_ALL_WAIT: Final = Readers((), math.inf)
+"""One of those that read, or may read, does not wait in a publish."""
 
 
 class WaitGraph:
@@ -70,7 +72,7 @@ class WaitGraph:
         self._waiting = waiting
         self._own = own
         self._backend = backend
-        self._readers: dict[Mailbox, Readers | None] = {}
+        self._readers: dict[Mailbox, Readers] = {}
 
     def refuse_deadlock(self, task: object) -> None:
         """Raise ``Deadlock`` if this task's publish can never go on."""
@@ -94,23 +96,23 @@ class WaitGraph:
     def suspects(self, mailboxes: Iterable[Mailbox]) -> list[object]:
         """The tasks that read one of these subscriptions, where all that do wait in publishes."""
         found = (self._all_waiting(mailbox) for mailbox in mailboxes)
-        return list(dict.fromkeys(task for readers in found if readers for task in readers.tasks))
+        return list(dict.fromkeys(task for readers in found for task in readers.tasks))
 
-    def _all_waiting(self, mailbox: Mailbox) -> Readers | None:
+    def _all_waiting(self, mailbox: Mailbox) -> Readers:
         """Who reads this subscription, where all that will are known, and wait in publishes that may not go."""
         if mailbox not in self._readers:
             self._readers[mailbox] = self._look(mailbox)
         return self._readers[mailbox]
 
-    def _look(self, mailbox: Mailbox) -> Readers | None:
+    def _look(self, mailbox: Mailbox) -> Readers:
         tasks: list[object] = []
         for task in mailbox.line.tasks():
             if self._waits(task):
                 tasks.append(task)
             elif not self._backend.task_has_ended(task):
-                return None
+                return NOT_ALL_WAIT
         if not tasks or not mailbox.line.all_known(len(tasks)):
-            return None
+            return NOT_ALL_WAIT
         if mailbox.line.private and all(task in self._own for task in tasks):
             return Readers(tasks, None)
         return Readers(tasks, max(max(self._waiting[task].missing.values(), default=math.inf) for task in tasks))
@@ -121,12 +123,10 @@ class WaitGraph:
 
     def _holds(self, waiter: Waiter, mailbox: Mailbox) -> bool:
         """Whether this subscription may hold this publish for ever: rule 2."""
-        readers = self._all_waiting(mailbox)
-        if readers is None:
-            return False
+        all_wait_since = self._all_waiting(mailbox).since
         since = waiter.missing.get(mailbox, math.inf)
         before = waiter.now() - waiter.terms.stall_after + HAIR
-        return readers.since is None or max(readers.since, since) <= before
+        return all_wait_since is None or max(all_wait_since, since) <= before
 
     def _stuck(self, tasks: list[object]) -> dict[object, Mailbox]:
         """The tasks that wait for ever among these and those that they wait for, and where: rule 1."""
@@ -144,7 +144,7 @@ class WaitGraph:
                 held[task][mailbox] = None
                 if mailbox not in needed_by:
                     needed_by[mailbox] = []
-                    for reader in self._tasks(mailbox):
+                    for reader in self._all_waiting(mailbox).tasks:
                         read_by.setdefault(reader, []).append(mailbox)
                         ahead.append(reader)
                 needed_by[mailbox].append(task)
@@ -157,10 +157,6 @@ class WaitGraph:
                         free.append(task)
         return {task: next(iter(mailboxes)) for task, mailboxes in held.items() if mailboxes}
 
-    def _tasks(self, mailbox: Mailbox) -> list[object]:
-        readers = self._readers[mailbox]
-        return [] if readers is None else readers.tasks
-
     def _path(self, task: object, stuck: dict[object, Mailbox]) -> tuple[str, ...]:
         """The way round, in words; empty where one of those that it waits for does not wait for it: rule 3."""
         waits_for_me: dict[object, object] = {}
@@ -172,7 +168,7 @@ class WaitGraph:
             mailbox = stuck[one]
             if mailbox not in needed_by:
                 needed_by[mailbox] = []
-                for reader in self._tasks(mailbox):
+                for reader in self._all_waiting(mailbox).tasks:
                     read_by.setdefault(reader, []).append(mailbox)
                     if reader not in waits_for_me:
                         waits_for_me[reader] = one

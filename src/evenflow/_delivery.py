@@ -169,7 +169,7 @@ class Delivery(Generic[E]):
         try:
             if targets is None:
                 if (loop := self._begin()) is not None:
-                    await self._let_loop_turn(loop)
+                    await _let_loop_turn(loop, self.check_open)
                 targets = self._find(event)
             if targets.starving and not targets.blocked:
                 await self._let_starving_read(event, targets)
@@ -178,7 +178,7 @@ class Delivery(Generic[E]):
             return self._commit(event, targets, claim)
         except BaseException:
             if freed:
-                self.ask(partial(self._gate.pass_on, freed))
+                self.ask(lambda: [*map(self._gate.freed, freed)])  # they go to the next
             raise
 
     def _begin(self) -> RunningLoop | None:
@@ -189,13 +189,6 @@ class Delivery(Generic[E]):
         if self.closed:
             self.check_open()
         return loop if loop is not None and (loop.is_cancelled() or loop.budget.publisher_should_turn()) else None
-
-    async def _let_loop_turn(self, loop: RunningLoop) -> None:
-        if loop.is_cancelled():
-            await checkpoint()
-        if loop.budget.publisher_should_turn():
-            await loop.turn_when_due()
-            self.check_open()
 
     def publish_nowait(self, event: E, claim: Callable[[], None] | None = None) -> int:
         """Give the event out now, or raise ``WouldBlock``; a ``claim`` is called right before, and may call it off."""
@@ -219,6 +212,25 @@ class Delivery(Generic[E]):
             at += run
             total += deliveries
         return total
+
+    async def publish_past(self, event: E) -> list[Mailbox]:
+        """Give the event to all that want it, but to those that have no room: these are returned.
+
+        For whoever can give it to them later. Waits for no room; lets the loop turn as ``publish`` does.
+        """
+        targets = self.publish_at_once(event, None)
+        if isinstance(targets, int):
+            return []
+        if targets is None:
+            if (loop := self._begin()) is not None:
+                await _let_loop_turn(loop, self.check_open)
+            targets = self._find(event)
+        passed = _take_out_blocked(targets)
+        if targets.starving:
+            await self._let_starving_read(event, targets)
+            passed += _take_out_blocked(targets)
+        self._commit(event, targets)
+        return passed
 
     def give_first(self, mailbox: Mailbox, event: E, key: object) -> None:
         """Give a new subscription, and nobody else, an event of its own."""
@@ -400,7 +412,7 @@ class Delivery(Generic[E]):
             if self._binding.loop is loop:  # else the loop has ended, and took the slots back
                 for mailbox in blocked:
                     mailbox.release()
-                self.ask(partial(self._gate.pass_on, blocked))
+                self.ask(lambda: [*map(self._gate.freed, blocked)])
             raise
         for mailbox in blocked:
             mailbox.release()
@@ -449,6 +461,22 @@ class Delivery(Generic[E]):
             return []
         self._members.find_blocked(waiter.event, targets, self.published, waiter.held)
         return targets.blocked
+
+
+async def _let_loop_turn(loop: RunningLoop, check_open: Callable[[], None]) -> None:
+    if loop.is_cancelled():
+        await checkpoint()
+    if loop.budget.publisher_should_turn():
+        await loop.turn_when_due()
+        check_open()
+
+
+def _take_out_blocked(targets: Targets) -> list[Mailbox]:
+    """Those that have no room are no targets any more; returns them."""
+    passed = [*targets.blocked]
+    for mailbox in passed:
+        targets.remove(mailbox)
+    return passed
 
 
 def _run(events: tuple[E, ...], start: int, stop: int) -> tuple[E, ...]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+from ._deadlock import how_it_is_read
 
-    from ._backends import Backend
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._life import Life
     from ._mailbox import Mailbox
     from ._observers import Observer
@@ -19,71 +20,59 @@ if TYPE_CHECKING:
 _log = logging.getLogger("evenflow.subject")
 
 
-async def drain(
-    life: Life[Any], observers: Iterable[Observer], *, observers_only: bool = False, stall_after: float = math.inf
-) -> None:
+async def drain(life: Life[Any], observers: list[Observer], *, observers_only: bool, stall_after: float) -> None:
     """Wait until every mailbox has given out what it holds now, and the observers have handled it.
 
     With ``observers_only`` the mailboxes are those of the observers. Whatever it has waited for longer than
     ``stall_after`` seconds is logged, once in the life of the subject.
     """
-    life.enter()
+    loop = life.enter()
     life.check_here()
-    observers = tuple(observers)
-    subscriptions = [observer._subscription for observer in observers]
-    mailboxes = [one._mailbox for one in subscriptions if one is not None]
+    reading = [(one, one._subscription._mailbox) for one in observers if one._subscription is not None]
+    mailboxes = dict.fromkeys(mailbox for _, mailbox in reading)
     if not observers_only:
-        mailboxes = [*dict.fromkeys((*life.members.active, *mailboxes))]
+        mailboxes = dict.fromkeys((*life.members.active, *mailboxes))
     marks = {mailbox: mailbox.buffer.mark() for mailbox in mailboxes}
-    with life.changes() as changed:
-        patience = _Patience(life, stall_after)
-        while behind := [mailbox for mailbox, mark in marks.items() if not mailbox.has_passed(mark)]:
-            for mailbox in behind:
-                mailbox.watch(life.note_take)
-            if await patience.has_ended(changed):
-                patience.tell(behind, _what_it_holds)
-        patience = _Patience(life, stall_after)
-        in_hand = [(observer, observer._handling, set(observer._handling.in_hand)) for observer in observers]
-        while slow := [observer for observer, handling, numbers in in_hand if handling.in_hand.keys() & numbers]:
-            if await patience.has_ended(changed):
-                patience.tell((one._subscription._mailbox for one in slow if one._subscription), _what_is_in_hand)
+
+    def holding() -> list[Mailbox]:
+        waited = [mailbox for mailbox, mark in marks.items() if not mailbox.buffer.has_passed(mark)]
+        behind = [mailbox for mailbox in waited if not mailbox.discarded]
+        for mailbox in behind:
+            mailbox.watch(life.note_take)
+        return behind
+
+    def what_it_holds(mailbox: Mailbox) -> str:
+        count = len(mailbox.buffer)
+        return f"it holds {count} event{'s' * (count != 1)}, and {how_it_is_read(mailbox, loop.backend)}"
+
+    await _until_none(life, holding, what_it_holds, stall_after)
+    in_hand = [(mailbox, one._handling, set(one._handling.in_hand)) for one, mailbox in reading]
+
+    def handling() -> list[Mailbox]:
+        return [mailbox for mailbox, handling, numbers in in_hand if handling.in_hand.keys() & numbers]
+
+    await _until_none(life, handling, lambda _: "a handler has not returned", stall_after)
 
 
-class _Patience:
-    """How long a drain waits before it says what for; then it waits on, without a timer."""
-
-    def __init__(self, life: Life[Any], stall_after: float) -> None:
-        self._life = life
-        self._stall_after = stall_after
-        self._until = anyio.current_time() + stall_after
-
-    async def has_ended(self, changed: Callable[[], Awaitable[None]]) -> bool:
-        """Wait for the next change; returns whether that took too long, the first time."""
-        with anyio.CancelScope(deadline=self._until) as scope:
-            await changed()
+async def _until_none(
+    life: Life[Any], find: Callable[[], list[Mailbox]], state: Callable[[Mailbox], str], stall_after: float
+) -> None:
+    """Wait until ``find`` finds nothing; log what that takes too long for, then wait on without a timer."""
+    until = anyio.current_time() + stall_after
+    while True:
+        with life.next_change() as change:
+            if not (found := find()):
+                return
+            with anyio.CancelScope(deadline=until) as scope:
+                await change.wait()
         if scope.cancelled_caught:
-            self._until = math.inf
-        return scope.cancelled_caught
-
-    def tell(self, mailboxes: Iterable[Mailbox], state: Callable[[Mailbox, Backend], str]) -> None:
-        """Log what is waited for, each mailbox once."""
-        backend = self._life.enter().backend
-        for mailbox in self._life.not_told_of(mailboxes):
-            _log.warning(
-                "a drain of %s has waited for %s, made at %s:%s, for more than %g s: %s",
-                self._life.name,
-                mailbox.name,
-                *mailbox.created_at,
-                self._stall_after,
-                state(mailbox, backend),
-            )
-
-
-def _what_it_holds(mailbox: Mailbox, backend: Backend) -> str:
-    is_read = any(not backend.task_has_ended(task) for task in mailbox.line.tasks())
-    count = len(mailbox.buffer)
-    return f"it holds {count} event{'s' * (count != 1)}, and {'its readers are slow' if is_read else 'nobody reads it'}"
-
-
-def _what_is_in_hand(_mailbox: Mailbox, _backend: Backend) -> str:
-    return "a handler has not returned"
+            until = math.inf
+            for mailbox in life.not_told_of(found):
+                _log.warning(
+                    "a drain of %s has waited for %s, made at %s:%s, for more than %g s: %s",
+                    life.name,
+                    mailbox.name,
+                    *mailbox.created_at,
+                    stall_after,
+                    state(mailbox),
+                )

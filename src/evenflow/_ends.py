@@ -15,11 +15,12 @@ The copy is shallow: what an attribute holds, and the exceptions in a group, are
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy
 from inspect import isgetsetdescriptor, ismemberdescriptor
 from typing import Any, Final, TypeAlias, cast
 
-from anyio import ClosedResourceError, EndOfStream
+from anyio import EndOfStream
 
 from ._errors import EvenflowError, ended
 
@@ -33,11 +34,6 @@ _HEAP_TYPE: Final = 1 << 9
 def is_the_end(end: End) -> bool:
     """Whether it ended because the subject was closed without an error."""
     return end is EndOfStream or isinstance(end, EndOfStream)
-
-
-def is_closing(end: End) -> bool:
-    """Whether it ended because the subscription itself was closed."""
-    return end is ClosedResourceError
 
 
 def reason_of(end: End, name: str) -> BaseException:
@@ -105,15 +101,11 @@ def _take_over(slot: Any, given: BaseException, made: BaseException) -> None:
         value = slot.__get__(given)
     except AttributeError:
         return
-    try:
+    with suppress(AttributeError):
         if slot.__get__(made) is value:
             return
-    except AttributeError:
-        pass
-    try:
+    with suppress(AttributeError, TypeError):
         slot.__set__(made, value)
-    except (AttributeError, TypeError):
-        pass
 
 
 def _copied_by_its_class(given: BaseException) -> BaseException | None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import difflib
 import sys
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -34,6 +34,16 @@ if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
 
 T = TypeVar("T")
+
+
+class Identity(NamedTuple):
+    """What a class is called outside the process, and the version of its fields."""
+
+    name: str
+    version: int = 1
+    formerly: tuple[str, ...] = ()
+
+
 _CONFIG: Final = frozenset(ConfigDict.__annotations__)
 # The bases of the classes of events that this thread is making: pydantic cannot be handed anything meanwhile.
 _making: Final[ContextVar[tuple[type, ...]]] = ContextVar("making", default=())
@@ -78,9 +88,36 @@ def _refuse_unknown_keywords(cls_name: str, bases: tuple[type, ...], keywords: I
     parents = {cls for base in bases for cls in base.__mro__} - {object, BaseModel, Generic}
     if not unknown or any("__init_subclass__" in cls.__dict__ for cls in parents):
         return
-    close = difflib.get_close_matches(unknown[0], ["name", *_CONFIG], n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "; it takes name= and the settings of pydantic.ConfigDict"
+    close = difflib.get_close_matches(unknown[0], ["name", "version", "formerly", *_CONFIG], n=1)
+    hint = (
+        f"; did you mean {close[0]!r}?"
+        if close
+        else "; it takes name=, version=, formerly= and the settings of pydantic.ConfigDict"
+    )
     raise TypeError(f"the class {cls_name} does not know the keyword {unknown[0]!r}{hint}")
+
+
+def _checked_identity(cls_name: str, name: object, version: object, formerly: object) -> Identity:
+    """What the class is called outside the process, from its keywords."""
+    if name is not None and (not isinstance(name, str) or not name.strip()):
+        raise TypeError(f"the name of {cls_name} must be a text that is not empty, not {name!r}")
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise TypeError(f"the version of {cls_name} must be a whole number, not {version!r}")
+    if version < 1:
+        raise ValueError(f"the version of {cls_name} must be at least 1, not {version}: the first version is 1")
+    if isinstance(formerly, str):
+        raise TypeError(f"formerly= of {cls_name} must be a tuple of names: write formerly=({formerly!r},)")
+    if not isinstance(formerly, (tuple, list, set, frozenset)):
+        raise TypeError(f"formerly= of {cls_name} must be a tuple of names, not {formerly!r}")
+    former: list[object] = list(cast("Iterable[object]", formerly))
+    known = [cls_name if name is None else name]
+    for each in former:
+        if not isinstance(each, str) or not each.strip():
+            raise TypeError(f"a former name of {cls_name} must be a text that is not empty, not {each!r}")
+        if each in known:
+            raise ValueError(f"formerly= of {cls_name} has {each!r} twice, or it is the name of today")
+        known.append(each)
+    return Identity(known[0], version, tuple(known[1:]))
 
 
 if TYPE_CHECKING:
@@ -94,11 +131,10 @@ else:
     class EventMeta(type(BaseModel)):
         """Makes classes of events, and lets their fields be read on the class."""
 
-        def __new__(mcs, cls_name, bases, namespace, *, name=None, **keywords):
+        def __new__(mcs, cls_name, bases, namespace, *, name=None, version=1, formerly=(), **keywords):
             _refuse_hidden_attributes(cls_name, bases, namespace)
             _refuse_unknown_keywords(cls_name, bases, keywords)
-            if name is not None and (not isinstance(name, str) or not name.strip()):
-                raise TypeError(f"the name of {cls_name} must be a text that is not empty, not {name!r}")
+            identity = _checked_identity(cls_name, name, version, formerly)
             outer = _making.set(_making.get() + bases)
             try:
                 cls = super().__new__(mcs, cls_name, bases, namespace, **keywords)
@@ -109,7 +145,7 @@ else:
                     f"{cls_name} is not frozen, but one instance of an event is handed to every subscriber; "
                     "leave frozen=True as it is, or derive from pydantic.BaseModel"
                 )
-            cls.__evenflow_name__ = cls_name if name is None else name
+            cls.__evenflow_identity__ = identity
             cls.__evenflow_fields__ = {}
             for field in cls.__pydantic_fields__.keys() & _annotations(namespace).keys():
                 setattr(cls, field, FieldEntry(field))
@@ -137,11 +173,15 @@ class Event(BaseModel, metaclass=EventMeta):
     One instance is handed to every subscriber. Frozen is shallow: a list in it is shared by all.
     Comparing a field on the class makes a ``Condition``: ``OrderPlaced.total > 100``.
     The wire name is the name of the class, or is given: ``class OrderPlaced(Event, name="shop.order.placed")``.
-    Subclasses do not inherit it.
+    ``version=`` is the version of its fields, 1 at first; ``formerly=`` has the wire names that it had before:
+    ``class OrderPlaced(Event, name="shop.order.placed", version=3, formerly=("OrderPlaced",))``.
+    A log reads events of older versions and former names as events of today's class.
+    Subclasses inherit none of the three; ``Changed[User]`` has the version and the former names of ``Changed``.
 
     Raises:
         TypeError: (when a class is made) a field would hide an attribute of ``Event`` (``json``, ``copy``),
-            a class keyword is unknown, or the class is not frozen.
+            a class keyword is unknown or of the wrong type, or the class is not frozen.
+        ValueError: (when a class is made) ``version`` is less than 1, or ``formerly`` has a name twice.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -161,6 +201,17 @@ def fields(event: type[T], /) -> T:
     return cast("T", event)
 
 
+def identity_of(cls: type, /) -> Identity:
+    """What this class is called outside the process; a class that is no ``Event`` has its own name, and version 1."""
+    own: Identity = cls.__dict__.get("__evenflow_identity__") or Identity(cls.__name__)
+    origin: type | None = cls.__dict__.get("__pydantic_generic_metadata__", {}).get("origin")
+    if origin is None:
+        return own
+    # Nobody writes the class keywords of `Changed[User]`: they are those of `Changed`, with the same parameters.
+    general, parameters = identity_of(origin), cls.__name__.removeprefix(origin.__name__)
+    return Identity(own.name, general.version, tuple(name + parameters for name in general.formerly))
+
+
 def wire_name(cls: type, /) -> str:
     """The name of this class outside the process: the name of the class, unless another one was given."""
-    return str(cls.__dict__.get("__evenflow_name__", cls.__name__))
+    return identity_of(cls).name

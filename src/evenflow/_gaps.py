@@ -31,14 +31,15 @@ class Gaps:
     def __len__(self) -> int:
         return len(self._gaps)
 
-    def oldest_was_dropped(self) -> None:
-        """The oldest event was dropped: a gap comes before everything that is buffered."""
-        self._gaps.appendleft((0, _wider(self._gaps.popleft()[1] if self._gaps else None)))
+    def oldest_was_dropped(self, position: int) -> None:
+        """The oldest event, at this position, was dropped: a gap comes before everything that is buffered."""
+        adjacent = self._gaps and self._gaps[0][0] <= position + 1
+        self._gaps.appendleft((0, _wider(self._gaps.popleft()[1] if adjacent else None)))
 
-    def newest_was_dropped(self, position: int) -> None:
-        """The newest event was dropped: a gap comes after everything that is buffered, at this position."""
+    def newest_was_dropped(self, position: int, count: int = 1) -> None:
+        """As many of the newest events were dropped: a gap comes after all that is buffered, at this position."""
         gap = self._gaps.pop()[1] if self._gaps and self._gaps[-1][0] == position else None
-        self._gaps.append((position, _wider(gap)))
+        self._gaps.append((position, _wider(gap, count)))
 
     def is_due(self, position: int) -> bool:
         """Whether the next item is a gap, once as many events as ``position`` have left the buffer."""
@@ -53,6 +54,6 @@ class Gaps:
         self._gaps.clear()
 
 
-def _wider(gap: Gap | None) -> Gap:
+def _wider(gap: Gap | None, count: int = 1) -> Gap:
     now = datetime.now(UTC)
-    return Gap(1, now, now) if gap is None else Gap(gap.count + 1, gap.first_at, now)
+    return Gap(count, now, now) if gap is None else Gap(gap.count + count, gap.first_at, now)

@@ -155,11 +155,6 @@ class Gate:
         if before.held or waiter.held:
             self._let_only_the_longest_hold(before, waiter)
 
-    def pass_on(self, freed: Iterable[Mailbox]) -> None:
-        """A publish was called off that had let readers run: the slots that they freed go to the next."""
-        for mailbox in freed:
-            self.freed(mailbox)
-
     def freed(self, mailbox: Mailbox) -> None:
         """A slot has come free: whose is it?"""
         if (line := self.missed.get(mailbox)) is None:

@@ -27,11 +27,7 @@ def written_at(handler: Any) -> tuple[str, int]:
 
 
 def refuse_class_method(handler: Any) -> None:
-    """Refuse what ``@observer`` finds above a ``@classmethod``, which cannot be called.
-
-    Raises:
-        TypeError: it is one.
-    """
+    """Refuse, with a ``TypeError``, what a decorator finds above a ``@classmethod``, which cannot be called."""
     if isinstance(handler, classmethod):
         name = _shown(handler)
         raise TypeError(
@@ -56,16 +52,13 @@ def _refuse_method(handler: Any, first: str) -> None:
 
 
 def check_handler(handler: Callable[..., object]) -> Signature | None:
-    """Refuse what cannot be called with one event; returns its signature, if it has one.
-
-    Raises:
-        TypeError: it cannot be an observer; the message says what can.
-    """
+    """Refuse, with a ``TypeError``, what cannot be called with one event; returns its signature, if it has one."""
     if isinstance(handler, type):
         raise TypeError(
             f"{_shown(handler)} is a class, and an observer is a function that takes an event; to name what is wanted,"
             " give the function first: subject.observe(handler, OrderPlaced)"
         )
+    refuse_class_method(handler)
     if not callable(handler):
         raise TypeError(f"an observer is a function that takes an event, not {handler!r}")
     if isgeneratorfunction(handler) or isasyncgenfunction(handler):
@@ -95,11 +88,7 @@ def _signature_of(handler: Callable[..., object]) -> Signature:
 
 
 def wants_of_handler(handler: Callable[..., object]) -> object:
-    """What a handler's first parameter is annotated with, the others are not looked at; None where nothing is said.
-
-    Raises:
-        TypeError: it cannot be called with one event, or this annotation cannot be read.
-    """
+    """What a handler's first parameter is annotated with; None where nothing is said. Refuses as ``check_handler``."""
     taken = check_handler(handler)
     if taken is None:
         return None
@@ -122,11 +111,7 @@ def wants_of_handler(handler: Callable[..., object]) -> object:
 
 
 def refuse_other_annotation(handler: Callable[..., object], wants: tuple[Any, ...]) -> None:
-    """Refuse wants that the handler's annotation does not take, as far as that can be read.
-
-    Raises:
-        TypeError: it would be given what it does not take.
-    """
+    """Refuse, with a ``TypeError``, wants that the handler's annotation does not take, as far as that can be read."""
     try:
         takes = classes_in(wants_of_handler(handler))
         issubclass(object, takes)

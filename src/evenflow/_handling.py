@@ -14,6 +14,7 @@ from contextvars import Context, copy_context
 from inspect import isawaitable
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from anyio import Event, get_cancelled_exc_class
 
@@ -146,11 +147,14 @@ class Handling:
 class Worker:
     """One task that calls the handler."""
 
-    __slots__ = ("_base", "_handler", "_leaks", "_loop", "_mark")
+    __slots__ = ("_base", "_handler", "_leaks", "_loop", "_mark", "_task", "_times_cancelled")
 
     def __init__(self, handler: Callable[[Any], object], loop: RunningLoop, mark: Callable[[], object]) -> None:
         self._handler = handler
         self._loop = loop
+        # to find the task anew would make an event a fifth dearer; weakly, for the task runs this
+        self._task: ref[Any] = ref(loop.current_task())
+        self._times_cancelled = loop.backend.times_cancelled
         self._mark = mark
         self._base = copy_context()
         self._leaks = False
@@ -158,7 +162,7 @@ class Worker:
 
     async def call(self, item: Any) -> Exception | None:
         """Call the handler for an item; returns what it raised."""
-        before = self._loop.times_cancelled()
+        before = self._times_cancelled(self._task())
         try:
             if type(item) is Carried:
                 item.context.run(self._mark)
@@ -172,11 +176,14 @@ class Worker:
                     if type(result) is CoroutineType or isawaitable(result):  # `isawaitable` is slow
                         await result
                 finally:
-                    self._leaks = not _same(self._base)
+                    try:
+                        self._leaks = copy_context() != self._base
+                    except Exception:  # noqa: BLE001 -- two values that cannot be compared are not the same
+                        self._leaks = True
         except Exception as error:  # noqa: BLE001 -- whatever a handler raises stops nobody
             return error
         except get_cancelled_exc_class() as error:  # noqa: ASYNC103 -- one that is not this task's own is a failure
-            if self._loop.is_cancelled() or self._loop.times_cancelled() > before:
+            if self._loop.is_cancelled() or self._times_cancelled(self._task()) > before:
                 raise
             stray = RuntimeError("the handler let a cancellation out that was not its own")
             stray.__cause__ = error
@@ -217,11 +224,3 @@ class InContext:
 
 async def _wait(awaited: Awaitable[Any]) -> Any:
     return await awaited
-
-
-def _same(base: Context) -> bool:
-    """Whether the present context has what this one has."""
-    try:
-        return copy_context() == base
-    except Exception:  # noqa: BLE001 -- two values that cannot be compared are not the same
-        return False

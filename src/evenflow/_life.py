@@ -22,7 +22,7 @@ from ._readers import WakeUps
 from ._routing import wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from ._ends import End
     from ._history import History
@@ -33,17 +33,7 @@ E = TypeVar("E")
 
 
 class Life(Generic[E]):
-    """The parts of a subject that begin and end together.
-
-    Attributes:
-        name: the subject's.
-        binding: the loop that it belongs to.
-        members: the subscriptions.
-        gate: the publishes that wait for room.
-        delivery: the way of an event to the members.
-        history: what is kept for later subscriptions, if anything.
-        end: what readers get after their buffers, once it is closed.
-    """
+    """The parts of a subject that begin and end together."""
 
     def __init__(
         self,
@@ -52,13 +42,13 @@ class Life(Generic[E]):
         *,
         history: History | None = None,
         stall_after: float,
-        unwanted: Callable[[E], None],
         loop_ended: Callable[[Life[E]], None],
+        unwanted: Callable[[E], None] = lambda _: None,
         from_thread: str = "publish_from_thread",
     ) -> None:
         self.name = name
-        self.history = history
-        self.end: End = EndOfStream
+        self.history = history  # what is kept for later subscriptions, if anything
+        self.end: End = EndOfStream  # what readers get after their buffers, once it is closed
         self.binding: LoopBinding = LoopBinding(name, self._loop_ended, from_thread)
         self.members: Members[E] = Members(name, types, None if history is None else history.key)
         self.gate: Gate = Gate(self.note_take)
@@ -91,24 +81,14 @@ class Life(Generic[E]):
         capacity: int,
         overflow: Overflow,
         gaps: bool = False,
-        carries: bool = False,
+        carry: Callable[[Any], object] | None = None,
         replay: bool | int = False,
         name: str | None = None,
         created_at: tuple[str, int],
     ) -> Mailbox:
         """A mailbox for a new subscription, which is active from now on."""
-        self._opened += 1
-        mailbox = Mailbox(
-            capacity=capacity,
-            overflow=overflow,
-            functions=functions,
-            gaps=gaps,
-            carries=carries,
-            unready=self.members.unready,
-            became_ready=self.members.became_ready,
-            wake_ups=self._wake_ups,
-            name=name or f"{self.name}/{self._opened}",
-            created_at=created_at,
+        mailbox = self.mailbox(
+            functions, capacity=capacity, overflow=overflow, gaps=gaps, carry=carry, name=name, created_at=created_at
         )
         kept = self.delivery.ask(self.history.events) if replay and self.history is not None else []
         if self.is_closed:
@@ -118,6 +98,32 @@ class Life(Generic[E]):
             self.members.add(mailbox, interest)
             self._give_replay(mailbox, interest, kept, replay)
         return mailbox
+
+    def mailbox(
+        self,
+        functions: UserFunctions,
+        *,
+        capacity: int,
+        overflow: Overflow,
+        gaps: bool = False,
+        carry: Callable[[Any], object] | None = None,
+        name: str | None = None,
+        created_at: tuple[str, int],
+    ) -> Mailbox:
+        """A mailbox that is no member yet."""
+        self._opened += 1
+        return Mailbox(
+            capacity=capacity,
+            overflow=overflow,
+            functions=functions,
+            gaps=gaps,
+            carry=carry,
+            unready=self.members.unready,
+            became_ready=self.members.became_ready,
+            wake_ups=self._wake_ups,
+            name=name or f"{self.name}/{self._opened}",
+            created_at=created_at,
+        )
 
     def _give_replay(self, mailbox: Mailbox, interest: Interest, kept: list[Any], replay: bool | int) -> None:
         """Give it those of the kept events that it wants, as many of the last as it asks for."""
@@ -255,19 +261,12 @@ class Life(Generic[E]):
             event.set()
 
     @contextmanager
-    def changes(self) -> Generator[Callable[[], Awaitable[None]]]:
-        """Gives a function that waits for the next change."""
+    def next_change(self) -> Generator[Event]:
+        """Gives what fires at the next change; entered before a look, so that no change after that is missed."""
         event = Event()
         self._watchers.append(event)
-
-        async def changed() -> None:
-            nonlocal event
-            await event.wait()
-            at = self._watchers.index(event)
-            event = self._watchers[at] = Event()
-
         try:
-            yield changed
+            yield event
         finally:
-            if event in self._watchers:
+            if event in self._watchers:  # not where the loop has ended
                 self._watchers.remove(event)

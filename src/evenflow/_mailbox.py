@@ -12,8 +12,8 @@ Rule 3: every event that was wanted is in exactly one of five places: delivered,
     disconnect     append    replace               drop the new one, and end the subscription
 
 A mailbox is *unready* while an event cannot simply be appended: it is full, a slot in it is reserved, it is
-conflated, or it carries contexts. Publishers keep one set of the unready mailboxes, and look at no others; one that
-has ended is in none.
+conflated, or it keeps more than the event. Publishers keep one set of the unready mailboxes, and look at no others;
+one that has ended is in none.
 """
 
 from __future__ import annotations
@@ -50,6 +50,11 @@ class Carried(NamedTuple):
     context: Context
 
 
+def with_context(event: Any) -> Carried:
+    """The event as an observer of the publisher's context gets it."""
+    return Carried(event, copy_context())
+
+
 class UserFunctions:
     """What a user gave to one subscription; the subscription keeps it alive, its mailbox does not."""
 
@@ -82,7 +87,7 @@ class Mailbox:
         created_at: the file and line where the subscription was made.
         buffer: where its events lie.
         conflated: whether an event replaces the buffered one of its key.
-        carries: whether the context of its publisher is kept with each event.
+        carry: makes of an event what is kept of it, such as the event with its context; None for the event itself.
         line: who waits to read.
         overflow: what happens when the buffer is full.
         end: what its readers get after the buffer; None while it takes events.
@@ -101,7 +106,7 @@ class Mailbox:
         "_tell",
         "_unready",
         "buffer",
-        "carries",
+        "carry",
         "conflated",
         "created_at",
         "discarded",
@@ -119,7 +124,7 @@ class Mailbox:
         overflow: Overflow,
         functions: UserFunctions,
         gaps: bool = False,
-        carries: bool = False,
+        carry: Callable[[Any], object] | None = None,
         unready: set[Mailbox],
         became_ready: Callable[[Mailbox], None],
         wake_ups: WakeUps,
@@ -141,9 +146,7 @@ class Mailbox:
         self._tell: Callable[[Mailbox], None] | None = None
         self._unready = unready
         self._became_ready = became_ready
-        self.carries: bool = carries
-        if self.conflated or carries:
-            unready.add(self)
+        self.carry: Callable[[Any], object] | None = carry
 
     def ask(self, event: object, /) -> object:
         """What the subscription's own ``where`` says; a subscription that is gone wants nothing."""
@@ -179,7 +182,7 @@ class Mailbox:
         if room <= 0:
             if self.end is None:
                 self._unready.add(self)
-        elif not (self.reserved or self.conflated or self.carries or self.end is not None) and self in self._unready:
+        elif not (self.reserved or self.conflated or self.carry or self.end is not None) and self in self._unready:
             self._became_ready(self)
         return room
 
@@ -207,8 +210,8 @@ class Mailbox:
     def offer(self, event: object, key: object) -> object:
         """Take an event as the table says; returns what it gave up for it, to be kept until the publish is over."""
         buffer = self.buffer
-        if self.carries:
-            event = Carried(event, copy_context())
+        if self.carry is not None:
+            event = self.carry(event)
         if isinstance(buffer, ConflatedBuffer) and (cell := buffer.find(key)) is not None:
             self._replaced += 1
             return buffer.replace(cell, event)
@@ -226,16 +229,13 @@ class Mailbox:
 
     def _drop_oldest(self) -> object:
         if self._gaps is not None:
-            self._gaps.oldest_was_dropped()
+            self._gaps.oldest_was_dropped(self.buffer.head())
             self.buffer.close_lane()
         return self.buffer.drop_oldest()
 
     def _drop_newest(self, event: object) -> object:
         self._dropped_newest += 1
-        if self._gaps is not None:
-            self._gaps.newest_was_dropped(self.buffer.tail())
-            self.buffer.close_lane()
-            self.line.wake(self.items())
+        self.note_missing(1)
         if self.overflow == "disconnect":
             words = (
                 f"{self.name} was disconnected: its buffer of {self.buffer.capacity} was full; take events faster,"
@@ -243,6 +243,13 @@ class Mailbox:
             )
             self.finish(partial(SlowSubscriber, words))
         return event
+
+    def note_missing(self, count: int) -> None:
+        """After everything that is buffered, as many events are missing."""
+        if self._gaps is not None:
+            self._gaps.newest_was_dropped(self.buffer.tail(), count)
+            self.buffer.close_lane()
+            self.line.wake(self.items())
 
     def reserve(self) -> None:
         """Keep a slot for a publisher that waits, or the next one that comes free."""
@@ -311,6 +318,10 @@ class Mailbox:
         self.line.wake(self.items())
         self.line.end()
 
+    def end_with(self, end: End) -> None:
+        """It has ended: its readers get this, and not what it ended with."""
+        self.end = end
+
     def discard(self, end: End) -> list[object]:
         """The subscription was closed: everything that waits is discarded, and returned to be let go.
 
@@ -322,10 +333,6 @@ class Mailbox:
         if self._gaps is not None:
             self._gaps.clear()
         return self.buffer.clear()
-
-    def has_passed(self, mark: int) -> bool:
-        """Whether everything that was buffered when the mark was made has left the buffer; for `drain`."""
-        return self.discarded or self.buffer.has_passed(mark)
 
     def ledger(self) -> SubscriptionStatistics:
         """Where every event that was wanted is now."""

@@ -10,6 +10,7 @@ A mailbox that wants an event by its condition is measured each time.
 from __future__ import annotations
 
 from inspect import iscoroutine
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 from weakref import ref
 
@@ -39,24 +40,16 @@ class Member(NamedTuple):
 
 
 class ClassTargets:
-    """Who wants events of one class, kept up to date by the router.
-
-    Attributes:
-        route: asks those that have a condition.
-        everyone: those that want every event of the class.
-        conditional: falsy while nobody else may want an event of the class.
-        room_until: as long as fewer events than this were published, each of ``everyone`` that is ready has room.
-    """
+    """Who wants events of one class, kept up to date by the router."""
 
     __slots__ = ("_cls", "conditional", "everyone", "room_until", "route")
 
     def __init__(self, route: Route[Mailbox], cls: ref[type]) -> None:
-        self._cls = cls
-        """Tells when the class is gone."""
-        self.route: Route[Mailbox] = route
-        self.everyone: dict[Mailbox, None] = route.everyone
-        self.conditional: dict[Any, bool] = route.conditional
-        self.room_until: int = 0
+        self._cls = cls  # tells when the class is gone
+        self.route: Route[Mailbox] = route  # asks those that have a condition
+        self.everyone: dict[Mailbox, None] = route.everyone  # those that want every event of the class
+        self.conditional: dict[Any, bool] = route.conditional  # falsy while nobody else may want one
+        self.room_until: int = 0  # while fewer events were published, each of `everyone` that is ready has room
 
     def measure(self, published: int, unready: Collection[Mailbox]) -> None:
         """Measure for how many more events all have room; those that are full are unready from now on."""
@@ -68,32 +61,20 @@ class ClassTargets:
 
 
 class Targets:
-    """The subscriptions that want one event.
-
-    Attributes:
-        of_class: who wants events of its class.
-        chosen: those with a condition that holds.
-        keys: the event's key at each conflated mailbox.
-        history_key: the event's key in the history.
-        asked: the number of the last subscription that was asked.
-        blocked: those that have no room, and whose publisher must wait.
-        starving: those that would drop an event although their reader was woken, and has not run yet.
-        failed: those whose own functions raised, with what they raised.
-        without: those that want every event of the class, but not this one.
-    """
+    """The subscriptions that want one event. Made for each publish: a dataclass would take half as long again."""
 
     __slots__ = ("asked", "blocked", "chosen", "failed", "history_key", "keys", "of_class", "starving", "without")
 
     def __init__(self, of_class: ClassTargets, asked: int) -> None:
-        self.of_class: ClassTargets = of_class
-        self.asked: int = asked
-        self.chosen: list[Mailbox] = NOBODY
-        self.keys: dict[Mailbox, object] = {}
-        self.history_key: object = None
-        self.blocked: list[Mailbox]  # `find_blocked` makes these two
-        self.starving: list[Mailbox]
-        self.failed: list[tuple[Mailbox, BaseException]] = []
-        self.without: set[Mailbox] = set()
+        self.of_class: ClassTargets = of_class  # who wants events of its class
+        self.asked: int = asked  # the number of the last subscription that was asked
+        self.chosen: list[Mailbox] = NOBODY  # those with a condition that holds
+        self.keys: dict[Mailbox, object] = {}  # the event's key at each conflated mailbox
+        self.history_key: object = None  # the event's key in the history
+        self.blocked: list[Mailbox]  # those that have no room, and whose publisher must wait; `find_blocked` makes it
+        self.starving: list[Mailbox]  # those that would drop an event before a reader that was woken has run; the same
+        self.failed: list[tuple[Mailbox, BaseException]] = []  # those whose own functions raised, with what they raised
+        self.without: frozenset[Mailbox] = frozenset()  # those that want every event of the class, but not this one
 
     def all(self) -> Collection[Mailbox]:
         """All of them, in no order."""
@@ -110,21 +91,14 @@ class Targets:
 
     def remove(self, mailbox: Mailbox) -> None:
         """It does not want this event."""
-        self.without.add(mailbox)
+        self.without |= {mailbox}
         for mailboxes in (self.chosen, self.blocked, self.starving):
             if mailbox in mailboxes:
                 mailboxes.remove(mailbox)
 
 
 class Members(Generic[E]):
-    """The subscriptions of one life.
-
-    Attributes:
-        active: all of them, in the order in which they came.
-        unready: the mailboxes that an event cannot simply be appended to.
-        of_classes: who wants events of each class seen so far, by the ``id`` of the class: a number keeps no class
-            alive, and costs a tenth of what a weak key does. The entry goes with its class, before the number is free.
-    """
+    """The subscriptions of one life."""
 
     __slots__ = ("_history_key", "_last", "_name", "_router", "_types", "active", "of_classes", "unready")
 
@@ -134,8 +108,10 @@ class Members(Generic[E]):
         self._history_key = history_key
         self._router: Router[Mailbox] = Router(types)
         self._last = 0
-        self.active: dict[Mailbox, Member] = {}
-        self.unready: set[Mailbox] = set()
+        self.active: dict[Mailbox, Member] = {}  # in the order in which they came
+        self.unready: set[Mailbox] = set()  # those that an event cannot simply be appended to
+        # by the `id` of the class: a number keeps no class alive, and costs a tenth of what a weak key does. The entry
+        # goes with its class, before the number is free.
         self.of_classes: dict[int, ClassTargets] = {}
 
     def interest(self, wants: tuple[object, ...], where: object) -> Interest:
@@ -146,6 +122,8 @@ class Members(Generic[E]):
         """A subscription begins."""
         self._last += 1
         self.active[mailbox] = Member(interest, self._last)
+        if mailbox.conflated or mailbox.carry is not None or mailbox.room() <= 0:
+            self.unready.add(mailbox)
         self._router.add(mailbox, interest)
         self._forget_room()
 
@@ -169,8 +147,7 @@ class Members(Generic[E]):
     def became_ready(self, mailbox: Mailbox) -> None:
         """Events can simply be appended to it again."""
         self.unready.discard(mailbox)
-        for of_class in [*self.of_classes.values()]:  # as `_forget_room`
-            of_class.room_until = 0
+        self._forget_room()
 
     def wants_of(self, mailbox: Mailbox) -> str:
         """What a subscription wants, in words."""
@@ -212,11 +189,7 @@ class Members(Generic[E]):
         """After a wait: ask those that have subscribed since, forget those that have ended, measure room again."""
         targets.chosen = [mailbox for mailbox in targets.chosen if mailbox.end is None]
         if targets.asked != self._last:
-            new: list[Mailbox] = []
-            for mailbox in reversed(self.active):
-                if self.active[mailbox].number <= targets.asked:
-                    break
-                new.append(mailbox)
+            new = [*takewhile(lambda one: self.active[one].number > targets.asked, reversed(self.active))]
             targets.asked = self._last
             for mailbox in reversed(new):
                 if mailbox not in targets.of_class.everyone and self._wants(mailbox, event, targets):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("evenflow.observers")
 
-HANDLING: ContextVar[tuple[tuple[object, ref[Any]], ...]] = ContextVar("HANDLING", default=())
+HANDLING: ContextVar[tuple[tuple[Any, ref[Any]], ...]] = ContextVar("HANDLING", default=())
 """The supervisors in whose handlers the present code runs, each with the task that handles.
 
 A task that a handler starts inherits this, but is another task: it may wait for the handler.

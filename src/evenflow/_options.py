@@ -138,12 +138,7 @@ def checked_name(name: object) -> str | None:
 
 
 def checked_key(key: Any, name: str, classes: tuple[type, ...] = ()) -> Callable[[Any], object] | None:
-    """The function that reads the key of an event, made from a callable or from a field such as ``Tick.symbol``.
-
-    Raises:
-        TypeError: the key is neither, or is async.
-        ValueError: one of the classes has no such field.
-    """
+    """The function that reads the key of an event, made from a callable or from a field such as ``Tick.symbol``."""
     if key is None:
         return None
     if (path := path_of(key)) is not None:

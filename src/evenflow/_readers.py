@@ -70,17 +70,7 @@ class ReaderLine:
     are ``_returned``: they were woken for nothing, and keep their turn.
     """
 
-    __slots__ = (
-        "_expected",
-        "_returned",
-        "_told_of_end",
-        "_wake_ups",
-        "asleep",
-        "known",
-        "private",
-        "queue",
-        "woken",
-    )
+    __slots__ = ("_expected", "_returned", "_told_of_end", "_wake_ups", "asleep", "known", "private", "queue", "woken")
 
     def __init__(self, wake_ups: WakeUps) -> None:
         self._wake_ups = wake_ups

@@ -49,7 +49,6 @@ class State(Generic[V]):
             checked_name(name) or "state",
             (object,),
             stall_after=STALL_AFTER,
-            unwanted=_nothing,
             loop_ended=partial(_forget, self._untold),
             from_thread="set_from_thread",
         )
@@ -168,7 +167,3 @@ class State(Generic[V]):
 def _forget(untold: deque[V], _: object) -> None:
     """Its loop has ended, or this is a copy in another process: whoever was telling of a value goes on nowhere."""
     untold.clear()
-
-
-def _nothing(_: object) -> None:
-    """A state has no observers."""

@@ -20,6 +20,7 @@ class SubscriptionStatistics:
         discarded: events that were still in the buffer when the subscription was closed.
         waiting: events that wait to be read, the rest of the replay included.
         capacity: how many events the buffer can hold.
+        lag: how many numbers of a log it is behind, at least as many as events that it wants; 0 in memory.
     """
 
     name: str
@@ -30,6 +31,7 @@ class SubscriptionStatistics:
     discarded: int
     waiting: int
     capacity: int
+    lag: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ._explain import CLOSED, ENDED, NOT_RUNNING, Explanation, explain
 from ._handlers import check_handler, wants_of_handler, written_at
 from ._history import History
 from ._life import Life
-from ._mailbox import UserFunctions
+from ._mailbox import UserFunctions, with_context
 from ._observers import Observer, ObserverFailed
 from ._options import (
     REPLAY_KEYS,
@@ -32,7 +32,7 @@ from ._routing import classes_in, names
 from ._signatures import Subject as Signatures
 from ._statistics import SubjectStatistics
 from ._subscription import Subscription
-from ._supervisor import Supervisor
+from ._supervisor import Leaving, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -223,7 +223,7 @@ class Subject(Signatures[E], Generic[E]):
         loop, courier = self._life.binding.loop, self._supervisor.courier
         if loop is not None and loop.is_here():
             raise RuntimeError(f"publish_from_thread was called in the loop of {self._name}; there use 'await publish'")
-        if self._supervisor.was_entered and (self.is_closed or courier is None):
+        if self._supervisor.lives and (self.is_closed or courier is None):
             raise SubjectClosed(f"{self._name} is closed: it takes no more events; enter it again to open it anew")
         if courier is None:
             raise RuntimeError(
@@ -294,7 +294,7 @@ class Subject(Signatures[E], Generic[E]):
                 "capacity": checked_buffer(buffer),
                 "overflow": checked_overflow(overflow, conflated=key is not None, may_block=self._may_block),
                 "created_at": written_at(handler),
-                "carries": checked_context(context) == "publisher",
+                "carry": with_context if checked_context(context) == "publisher" else None,
             },
             concurrency=whole(concurrency, "concurrency", 1),
             ordered_by=checked_key(ordered_by, "ordered_by", interest.wants or self._types),
@@ -311,6 +311,7 @@ class Subject(Signatures[E], Generic[E]):
         What its own observers raise is only logged.
         """
         if self._failures is None:
+            self._life.binding.check()
             self._failures = failures = Subject(ObserverFailed, name=f"{self._name}.failures")
             failures._may_block = False
             self._supervisor.nest(failures._supervisor)
@@ -394,12 +395,10 @@ class Subject(Signatures[E], Generic[E]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        life = self._life
-        try:
-            await self._supervisor.leave(exc)
-        finally:
-            if life.is_closed:
-                life.left()
+        await self._supervisor.leave(exc)
+
+    if not TYPE_CHECKING:
+        __aexit__ = Leaving(__aexit__)
 
     def explain(self, event: E, /) -> tuple[Explanation, ...]:
         """Why each subscription and observer would, or would not, get this event; nobody gets it.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overload
 from weakref import ref
 
 from anyio import ClosedResourceError, EndOfStream
@@ -23,7 +24,6 @@ from .streams._stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from types import TracebackType
     from typing import Self
 
     from ._backends import KnownTask
@@ -36,6 +36,31 @@ if TYPE_CHECKING:
 W_co = TypeVar("W_co", covariant=True)
 
 
+class Feed(Protocol):
+    """What fills the buffer of a subscription to a log."""
+
+    @property
+    def interest(self) -> object:
+        """What is wanted."""
+        ...
+
+    async def begin(self) -> None:
+        """Find out where it begins, and begin."""
+        ...
+
+    def begin_soon(self) -> None:
+        """Begin in a task: somebody reads, and has not entered the subscription."""
+        ...
+
+    def let_go(self) -> None:
+        """Nobody can read it any more."""
+        ...
+
+    def lag(self) -> int:
+        """How far it is behind."""
+        ...
+
+
 class Subscription(Stream[W_co]):
     """The events that one subscriber wants, in its own bounded buffer, taken at its own pace.
 
@@ -45,9 +70,17 @@ class Subscription(Stream[W_co]):
     Cancelling a reader loses nothing: the event is returned, or it is still in the buffer.
     """
 
-    __slots__ = ("_buffer", "_functions", "_known", "_life", "_loop", "_mailbox", "_quiet")
+    __slots__ = ("_buffer", "_feed", "_functions", "_known", "_life", "_loop", "_mailbox", "_quiet")
 
-    def __init__(self, life: Life[Any], mailbox: Mailbox, functions: UserFunctions, *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        life: Life[Any],
+        mailbox: Mailbox,
+        functions: UserFunctions,
+        *,
+        quiet: bool = False,
+        feed: Feed | None = None,
+    ) -> None:
         self._life = life
         self._mailbox = mailbox
         self._buffer: Buffer[W_co] = mailbox.buffer
@@ -55,6 +88,8 @@ class Subscription(Stream[W_co]):
         """Kept alive here, and nowhere else."""
         self._quiet = quiet
         """Whether nobody but us holds it: then dropping it is no mistake of the user's."""
+        self._feed = feed
+        """What fills the buffer, where that is no subject in memory."""
         self._loop: RunningLoop | None = None
         """The loop of the task that read last."""
         self._known: KnownTask = NOT_RUNNING
@@ -152,14 +187,12 @@ class Subscription(Stream[W_co]):
         loop, mailbox = self._loop, self._mailbox
         if loop is None or loop.thread != get_ident() or not self._known.cr_running:
             loop = self._reading_here()
-        counts, line = loop.counts, mailbox.line
-        buffer = mailbox.buffer
+        counts, line, buffer = loop.counts, mailbox.line, mailbox.buffer
         # a reader that finds nothing lets the loop turn by waiting
-        if counts[TAKEN] >= counts[LOOK_TAKEN] or (
-            buffer.ration < QUICK and (buffer.outbox or buffer.inbox or buffer.replay)
-        ):
+        finds = buffer.outbox or buffer.inbox or buffer.replay
+        if counts[TAKEN] >= counts[LOOK_TAKEN] or (finds and buffer.ration < QUICK):
             buffer.adapt_ration(loop.budget.reader_looks())
-            if loop.budget.is_used_up(TAKEN):
+            if finds and loop.budget.is_used_up(TAKEN):
                 await loop.turn_when_due()
         first = not line.queue
         while True:
@@ -216,6 +249,8 @@ class Subscription(Stream[W_co]):
         if self._mailbox.end is None:
             self._mailbox.buffer.open_stream()
         self._mailbox.line.note_task(ref(task))
+        if self._feed is not None:
+            self._feed.begin_soon()
 
     @property
     def ended(self) -> Awaitable[None]:
@@ -271,13 +306,15 @@ class Subscription(Stream[W_co]):
         """Close; waits for nothing."""
         self.close()
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+    async def __aenter__(self) -> Self:
+        self._check_owner()
+        if self._feed is not None:
+            try:
+                await self._feed.begin()
+            except BaseException:
+                self.close()
+                raise
+        return self
 
     def __del__(self) -> None:
         mailbox = self._mailbox
@@ -285,6 +322,8 @@ class Subscription(Stream[W_co]):
             return
         forgotten = mailbox.end is None and not self._quiet
         self._life.detach_later(mailbox)  # first: a warning may be an error
+        if self._feed is not None:
+            self._life.delivery.deferred.append(self._feed.let_go)
         if forgotten:
             warnings.warn(
                 f"subscription {mailbox.name}, made at {mailbox.created_at[0]}:{mailbox.created_at[1]}, was dropped"
@@ -303,12 +342,14 @@ class Subscription(Stream[W_co]):
 
     def statistics(self) -> SubscriptionStatistics:
         """The ledger: where every event that was wanted is now."""
-        return self._mailbox.ledger()
+        ledger = self._mailbox.ledger()
+        return ledger if self._feed is None else replace(ledger, lag=self._feed.lag())
 
     def __repr__(self) -> str:
         mailbox = self._mailbox
         state = "closed" if mailbox.discarded else "ended" if mailbox.end is not None else mailbox.overflow
-        wants, fill = self._life.members.wants_of(mailbox), f"{len(mailbox.buffer)}/{mailbox.buffer.capacity}"
+        wants = self._life.members.wants_of(mailbox) if self._feed is None else self._feed.interest
+        fill = f"{len(mailbox.buffer)}/{mailbox.buffer.capacity}"
         return f"<Subscription {mailbox.name} wants {wants}, {fill} {state}>"
 
 
@@ -365,6 +406,9 @@ class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
     async def aclose(self) -> None:
         """Close the subscription."""
         self._subscription.close()
+
+    def __repr__(self) -> str:
+        return f"<Batches of {self._subscription!r}>"
 
 
 def _forget(subscription: ref[Subscription[Any]], gone: object) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from contextvars import Context, copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anyio import Event
@@ -22,37 +23,51 @@ from ._subscription import Subscription
 from ._threads import Courier
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
     from ._life import Life
 
 _log = logging.getLogger("evenflow.subject")
 
 
-class Supervisor:
-    """The observers of a subject, and the tasks that run them.
+class Leaving:
+    """``__aexit__`` of a subject: an ``async with`` leaves the life that it has begun, and no later one.
 
-    Attributes:
-        name: the subject's.
-        observers: all of them, running or not.
-        running: those whose tasks are there; a detached one is among them until its handler has ended.
-        courier: publishes for other threads, while the subject is entered.
-        was_entered: whether the subject was ever entered.
+    Python looks it up before it enters. Where the loop ends under a block, its coroutine may be closed at any time
+    after that, when the subject lives again. ``AsyncExitStack``, which asks the class, gets a plain function.
     """
+
+    def __init__(self, leave: Callable[..., Coroutine[Any, Any, None]]) -> None:
+        self._leave = leave
+
+    def __get__(self, subject: Any, _: type, /) -> Callable[..., Coroutine[Any, Any, None]]:
+        if subject is None:
+            return self._leave
+        supervisor: Supervisor = subject._supervisor
+        return partial(self._leave_its_own, subject, supervisor.lives + (not supervisor.is_entered))
+
+    async def _leave_its_own(self, subject: Any, life: int, exc_type: type | None, *error: Any) -> None:
+        if exc_type is not GeneratorExit or life == subject._supervisor.lives:
+            await self._leave(subject, exc_type, *error)
+
+
+class Supervisor:
+    """The observers of a subject, and the tasks that run them."""
 
     _life: Life[Any]
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.observers: dict[Observer, None] = {}
-        self.running: dict[Observer, None] = {}
-        self.courier: Courier | None = None
-        self.was_entered = False
+        self.observers: dict[Observer, None] = {}  # all of them, running or not
+        self.running: dict[Observer, None] = {}  # those with tasks; a detached one too, until its handler ends
+        self.courier: Courier | None = None  # publishes for other threads, while the subject is entered
+        self.lives = 0  # how often the subject was entered
         self._failures: Supervisor | None = None
         """The supervisor of the subject of failures, which is entered and left with this one."""
         self._crew: Crew | None = None
         self._context: Context | None = None
         self._left: Event | None = None
         """Fires when the subject has been left; there while it is being left."""
-        self._all_ended: Event | None = None
         self._told_of_observers = False
 
     def supervise(self, life: Life[Any]) -> None:
@@ -95,8 +110,6 @@ class Supervisor:
     def ended(self, observer: Observer) -> None:
         """The last task of an observer has ended."""
         self.running.pop(observer, None)
-        if self._all_ended is not None and self._life.is_closed and not self.running:
-            self._all_ended.set()
         self._life.note_change()
 
     def unwanted(self, event: Any) -> None:
@@ -121,16 +134,20 @@ class Supervisor:
         Raises:
             Deadlock: called from inside one of this subject's own handlers.
         """
-        handling = HANDLING.get()
-        if not handling:
-            return
-        task = running_loop().current_task()
-        if any(host is self and handler() is task for host, handler in handling):
+        if handling := HANDLING.get():
+            self._refuse_in(what, [handler() for host, handler in handling if host is self])
+
+    def _refuse_in(self, what: str, handlers: list[Any]) -> None:
+        if handlers and running_loop().current_task() in handlers:
             raise Deadlock(
                 f"{what} of {self.name} was called from inside one of its own handlers, and would wait for that very"
                 " handler; call it from outside",
                 path=(self.name,),
             )
+
+    def _handlers_around(self) -> list[Any]:
+        """The tasks of this crew in whose handlers, or in tasks that these have started, the present code runs."""
+        return [handler() for host, handler in HANDLING.get() if host._crew is self._crew]
 
     def _start(self, observer: Observer, crew: Crew) -> None:
         self.running[observer] = None
@@ -146,20 +163,21 @@ class Supervisor:
 
     async def enter(self) -> None:
         """Run the observers from now on."""
+        for one in self._with_failures():
+            one._life.binding.check()
         loop = self._life.enter()
         crew = Crew(self.name, loop)
         await crew.open()
-        self.was_entered = True
+        self.lives += 1
         self._told_of_observers = False
         self.courier = Courier(self.name, self._life.delivery, loop, crew)
         self._join(crew, copy_context())
 
     def _join(self, crew: Crew, context: Context | None) -> None:
         """Run the observers in this crew, with these context variables."""
-        self._life.enter()
+        self._life.binding.belong_to(crew.loop)
         self._crew = crew
         self._context = context
-        self._all_ended = Event()
         for observer in list(self.observers):
             self._start(observer, crew)
         if self._failures is not None:
@@ -167,24 +185,30 @@ class Supervisor:
 
     async def wait_ended(self) -> None:
         """Wait until the observers of a closed subject have handled what they are owed."""
-        if self._all_ended is not None and self.running:
+        while self.running:
             self._life.enter()
-            await self._all_ended.wait()
+            with self._life.next_change() as change:
+                await change.wait()
 
     async def leave(self, error: BaseException | None) -> None:
         """Close, wait for the observers or cancel them, and leave nothing behind; the second time wait for the first.
 
         Raises:
-            RuntimeError: the back end does not allow it here; then nothing has changed.
+            Deadlock: called in a handler of its own, or of its failures; then nothing has changed.
+            RuntimeError: called from another thread or loop, or the back end does not allow it here; then too.
         """
+        self._life.binding.check()
         crew = self._crew
         if crew is None:  # its loop has ended under it, and the task is only now let go
             return
+        around = self._handlers_around()
+        self._refuse_in("leaving", around)
         if self._left is not None:
             await self._left.wait()
             return
         crew.check_end()
         self._left = left = Event()
+        lives = [one._life for one in self._with_failures()]
         self._life.close()
         try:
             if error is None:
@@ -194,11 +218,20 @@ class Supervisor:
             if self.courier is not None:
                 self.courier.stop()
             try:
-                await crew.close()
+                await crew.close(around=around)
             finally:
+                for life in lives:
+                    life.left()
                 left.set()
                 if crew is self._crew:
                     self._forget_crew()
+
+    def _with_failures(self) -> Iterator[Supervisor]:
+        """This one, that of its failures, and so on."""
+        one: Supervisor | None = self
+        while one is not None:
+            yield one
+            one = one._failures
 
     def close_failures(self) -> None:
         """No more failures come."""
@@ -218,6 +251,6 @@ class Supervisor:
             self.close_failures()
 
     def _forget_crew(self) -> None:
-        self._crew = self._context = self._all_ended = self.courier = self._left = None
+        self._crew = self._context = self.courier = self._left = None
         if self._failures is not None:
             self._failures._forget_crew()

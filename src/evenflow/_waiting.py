@@ -14,7 +14,7 @@ from weakref import WeakSet
 from anyio import CancelScope
 from anyio.lowlevel import checkpoint
 
-from ._deadlock import HAIR, WaitGraph, may_be_stuck, readers_of
+from ._deadlock import HAIR, WaitGraph, how_it_is_read, may_be_stuck
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -31,13 +31,7 @@ TICK: Final = 0.5
 
 
 class Waiting:
-    """The publishes of one life that sleep.
-
-    Attributes:
-        name: the subject's.
-        stall_after: seconds after which a subscription that holds a publisher is logged.
-        blocked: finds the mailboxes that have no room for a publish.
-    """
+    """The publishes of one life that sleep."""
 
     def __init__(
         self,
@@ -49,7 +43,7 @@ class Waiting:
     ) -> None:
         self.name: str = name
         self._gate = gate
-        self.stall_after: float = stall_after
+        self.stall_after: float = stall_after  # seconds after which a subscription that holds a publisher is logged
         self.blocked: Callable[[Waiter], Collection[Mailbox]] = blocked
         self._run_deferred = run_deferred
         self._watch: Waiter | None = None
@@ -59,11 +53,7 @@ class Waiting:
         self._logged: WeakSet[Mailbox] = WeakSet()
 
     def enter(self, loop: RunningLoop, waiter: Waiter) -> object:
-        """A publish begins to wait; returns its task. ``leave`` must follow.
-
-        Raises:
-            Deadlock: it can never go on, as is known already.
-        """
+        """A publish begins to wait; returns its task, and ``leave`` must follow. ``Deadlock`` if it can never go on."""
         task = loop.backend.current_task()
         loop.waiting[task] = waiter
         if may_be_stuck(waiter, loop.waiting, loop.backend):
@@ -78,9 +68,7 @@ class Waiting:
         """What the publish must await, and then ask again; None once it may go, or the subject was closed.
 
         It is no coroutine around all of that: of thousands that wait each would hold one more frame.
-
-        Raises:
-            Deadlock: it can never go on.
+        Raises ``Deadlock`` where it can never go on.
         """
         if waiter.granted:
             return checkpoint() if self._gate.comes_before(waiter) else None
@@ -141,5 +129,5 @@ class Waiting:
                 self.name,
                 self.stall_after,
                 mailbox.buffer.capacity,
-                "its readers are slow" if readers_of(mailbox, loop.backend) else "nobody reads it",
+                how_it_is_read(mailbox, loop.backend),
             )

@@ -10,19 +10,17 @@ Nothing here costs anything before it is asked for.
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from anyio import CancelScope
+from anyio import CancelScope, ClosedResourceError, Event
 from anyio.lowlevel import checkpoint
 
-from ._ends import error_for_a_reader, is_closing, is_the_end
+from ._ends import error_for_a_reader, is_the_end
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from types import TracebackType
 
-    from ._backends import WakeUp
     from ._ends import End
     from ._life import Life
     from ._loop import RunningLoop
@@ -42,19 +40,17 @@ class Ended:
         return self._wait().__await__()
 
     async def _wait(self) -> None:
-        loop = self._life.enter()
+        self._life.enter()
         self._life.check_here()
-        line = self._mailbox.line
         if self._mailbox.end is not None:
             await checkpoint()
             return
-        wake_up = loop.backend.wake_up()
-        fire = partial(_fire, wake_up)
-        line.tell_of_end(fire)
+        event = Event()
+        self._mailbox.line.tell_of_end(event.set)
         try:
-            await wake_up
+            await event.wait()
         finally:
-            line.do_not_tell_of_end(fire)
+            self._mailbox.line.do_not_tell_of_end(event.set)
 
 
 class Cancelling:
@@ -99,7 +95,7 @@ class Cancelling:
         scope, end = self._scope, self._end
         assert scope is not None
         caught = bool(scope.__exit__(exc_type, exc, traceback))
-        if not scope.cancelled_caught or end is None or is_closing(end) or is_the_end(end):
+        if not scope.cancelled_caught or end is None or end is ClosedResourceError or is_the_end(end):
             return caught
         error = error_for_a_reader(end, self._mailbox.name)
         raise error from error.__cause__  # and not from the cancellation, of which nobody needs to hear
@@ -114,9 +110,3 @@ class Cancelling:
     def _begin_grace(self) -> None:
         if self._scope is not None and self._loop is not None and not self._left:
             self._scope.deadline = self._loop.backend.time() + self._grace
-
-
-def _fire(wake_up: WakeUp) -> None:
-    """Wake whoever waits, unless it was cancelled."""
-    if not wake_up.done():
-        wake_up.set_result(None)

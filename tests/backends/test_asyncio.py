@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import threading
 from contextlib import suppress
 
+import anyio
 import pytest
 
 from evenflow._backends import backend_of
@@ -184,5 +186,74 @@ def test_a_function_is_called_in_the_next_turn_and_the_clock_is_the_loops() -> N
         before = asyncio.get_running_loop().time()
         await BACKEND.turn()
         assert before <= called[0] <= asyncio.get_running_loop().time()
+
+    asyncio.run(main())
+
+
+def _says_the_same(expected: bool) -> None:
+    """Our answer about the task that runs is the one expected, and anyio's."""
+    task = asyncio.current_task()
+    assert task is not None
+    assert BACKEND.pending(task)() is anyio.get_current_task().has_pending_cancellation() is expected
+
+
+async def _in_scopes() -> None:
+    """Every nesting of three scopes, each of which is cancelled or not, and shields or not."""
+    _says_the_same(expected=False)
+    for cancelled, shields in itertools.product(itertools.product((False, True), repeat=3), repeat=2):
+        scopes = [anyio.CancelScope(shield=shield) for shield in shields]
+        with scopes[0], scopes[1], scopes[2]:
+            for scope, cancel in zip(scopes, cancelled, strict=True):
+                if cancel:
+                    scope.cancel()
+            visible = [cancel for at, cancel in enumerate(cancelled) if not any(shields[at + 1 :])]
+            _says_the_same(expected=any(visible))
+    _says_the_same(expected=False)
+
+
+def test_whether_a_task_is_being_cancelled_is_what_anyio_says() -> None:
+    """In any scopes, in a task group or outside of one."""
+
+    async def main() -> None:
+        await _in_scopes()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_in_scopes)
+
+    asyncio.run(main())
+
+
+def test_a_task_that_cancels_itself_is_being_cancelled() -> None:
+    """Without a scope, until it hears of that; and in a shield, which says nothing about it."""
+
+    async def main() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        for shield in (False, True):
+            with anyio.CancelScope(shield=shield):
+                task.cancel()
+                _says_the_same(expected=True)
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0)
+                task.uncancel()
+                _says_the_same(expected=False)
+
+    asyncio.run(main())
+
+
+def test_where_anyio_keeps_its_scopes_otherwise_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not all versions of anyio need have the names that we read; this one has them."""
+
+    async def main() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        assert BACKEND.pending(task).__name__ == "is_pending"
+        monkeypatch.setattr("evenflow._backends.asyncio._READABLE", False)
+        is_pending = BACKEND.pending(task)
+        assert is_pending.__name__ == "has_pending_cancellation"
+        with anyio.CancelScope() as scope:
+            assert not is_pending()
+            scope.cancel()
+            assert is_pending()
+            await asyncio.sleep(0)
 
     asyncio.run(main())

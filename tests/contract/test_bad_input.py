@@ -329,7 +329,21 @@ def test_a_method_as_a_handler_is_refused_where_it_is_written() -> None:
             @classmethod
             def on_placed(cls, order: Order) -> None: ...
 
-    refused(of_the_class, TypeError, "Mailer.on_placed is a classmethod", "after the class")
+    def of_the_class_with_wants() -> None:
+        class Mailer:
+            @subject.observer(Order)
+            @classmethod
+            def on_placed(cls, order: Order) -> None: ...
+
+    def of_the_class_by_observe() -> None:
+        class Mailer:
+            @classmethod
+            def on_placed(cls, order: Order) -> None: ...
+
+            subject.observe(on_placed)
+
+    for define in (of_the_class, of_the_class_with_wants, of_the_class_by_observe):
+        refused(define, TypeError, "Mailer.on_placed is a classmethod", "after the class")
     assert subject.statistics().observers == ()
 
 

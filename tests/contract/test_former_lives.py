@@ -9,6 +9,8 @@ import logging
 import threading
 import time
 import weakref
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import anyio
@@ -571,3 +573,55 @@ async def test_a_drain_ends_when_what_it_waits_for_will_never_be_read(how: str) 
         assert drained
         for subscription in subscriptions:
             subscription.close()
+
+
+def test_a_block_that_is_closed_after_its_loop_has_ended_does_not_end_the_next_life() -> None:
+    """Its coroutine gets `GeneratorExit` whenever the collector likes: the subject lives on, and is left as always."""
+    subject, handled = Subject(Order), list[int]()
+    subject.observe(lambda order: handled.append(order.n), Order)
+
+    async def for_ever() -> None:
+        async with subject:
+            await anyio.sleep_forever()
+
+    async def until_it_waits() -> None:
+        former.send(None)
+        await asyncio.sleep(0)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await settle()
+
+    async def next_life() -> None:
+        async with subject:
+            former.close()
+            assert not subject.is_closed
+            assert await subject.publish(Order(n=1)) == 1
+
+    former = for_ever()
+    run(until_it_waits, "asyncio")
+    run(next_life, "asyncio")
+    assert handled == [1]
+    assert subject.is_closed
+
+
+@both
+async def test_an_async_generator_that_is_closed_leaves_the_subject() -> None:
+    """There `GeneratorExit` is how its block ends in the very life that it has begun."""
+    subject, handled = Subject(Order), list[int]()
+    subject.observe(lambda order: handled.append(order.n), Order)
+
+    async def living() -> AsyncGenerator[None]:
+        async with subject:
+            yield
+
+    for n in range(2):
+        life = living()
+        await anext(life)
+        await subject.publish(Order(n=n))
+        await life.aclose()
+        assert subject.is_closed
+    assert handled == [0, 1]
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(subject)
+        await subject.publish(Order(n=2))
+    assert handled == [0, 1, 2]

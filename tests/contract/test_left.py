@@ -110,3 +110,60 @@ def test_a_subject_that_was_left_holds_no_loop() -> None:
     assert known() is None
     assert observer.statistics().failed == 1
     assert failures.is_closed
+
+
+def test_the_failures_of_a_subject_that_was_left_are_read_in_either_loop(
+    loops: list[asyncio.AbstractEventLoop],
+) -> None:
+    """They are left with it."""
+    notes = Subject(Note)
+    failed = notes.failures.subscribe()
+
+    async def fail() -> None:
+        observer = notes.observe(lambda note: 1 / 0, Note)
+        async with notes:
+            await notes.publish(Note(n=1))
+        observer.detach()
+
+    async def read() -> int:
+        return len([failure async for failure in failed])
+
+    loops[0].run_until_complete(fail())
+    assert loops[1].run_until_complete(read()) == 1
+    failed.close()
+
+
+def test_a_subject_that_cannot_be_entered_here_is_not_half_entered(loops: list[asyncio.AbstractEventLoop]) -> None:
+    """Somebody waits for its failures in another live loop: it is refused, and entered there."""
+    notes = Subject(Note)
+    failed = notes.failures.subscribe()
+
+    async def wait() -> asyncio.Task[object]:
+        waiting = asyncio.ensure_future(failed.receive())
+        await asyncio.sleep(0)
+        return waiting
+
+    waiting = loops[0].run_until_complete(wait())
+    with pytest.raises(RuntimeError, match="another event loop"):
+        loops[1].run_until_complete(lived(notes))
+    assert not notes.is_closed
+    assert loops[0].run_until_complete(lived(notes)) == [1]
+    waiting.cancel()
+    failed.close()
+
+
+def test_an_observer_is_added_while_the_loop_pauses() -> None:
+    """Between two calls of ``run_until_complete``, as in a test that is no coroutine, or in a notebook."""
+    notes, handled = Subject(Note), list[int]()
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(notes.start())
+    failed = notes.failures.subscribe()
+    notes.observe(lambda note: handled.append(note.n), Note)
+    notes.observe(lambda note: 1 / 0, Note)
+    assert notes.publish_nowait(Note(n=1)) == 2
+    loop.run_until_complete(notes.drain())
+    assert handled == [1]
+    assert failed.receive_nowait().event == Note(n=1)
+    loop.run_until_complete(notes.aclose())
+    failed.close()
+    loop.close()

@@ -308,20 +308,27 @@ async def test_first_takes_several_wants() -> None:
 # -- drain
 
 
-@both
-async def test_drain_waits_until_all_that_was_published_was_received() -> None:
-    """It returns when readers have received everything that was published before the call."""
-    subject = Subject(Order)
-    subscription = subject.subscribe(Order)
-    fill(subject, 3)
+async def draining(tasks: TaskGroup, subject: Subject[Any]) -> anyio.Event:
+    """Drain in a task of its own, which has begun when this returns; the event is set when it has ended."""
     drained = anyio.Event()
 
     async def drain() -> None:
         await subject.drain()
         drained.set()
 
+    tasks.start_soon(drain)
+    await settle()
+    return drained
+
+
+@both
+async def test_drain_waits_until_all_that_was_published_was_received() -> None:
+    """It returns when readers have received everything that was published before the call."""
+    subject = Subject(Order)
+    subscription = subject.subscribe(Order)
+    fill(subject, 3)
     async with group() as tasks:
-        tasks.start_soon(drain)
+        drained = await draining(tasks, subject)
         for _ in range(3):
             await settle()
             assert not drained.is_set()
@@ -336,15 +343,8 @@ async def test_drain_does_not_wait_for_what_comes_after_it() -> None:
     subject = Subject(Order)
     subscription = subject.subscribe(Order)
     fill(subject, 2)
-    drained = anyio.Event()
-
-    async def drain() -> None:
-        await subject.drain()
-        drained.set()
-
     async with group() as tasks:
-        tasks.start_soon(drain)
-        await settle()
+        drained = await draining(tasks, subject)
         fill(subject, 5, 2)
         for _ in range(2):
             await subscription.receive()
@@ -377,15 +377,8 @@ async def test_drain_does_not_wait_for_dropped_events_and_closed_subscriptions()
     closing = subject.subscribe(Order)
     dropping = subject.subscribe(Order, buffer=1, overflow="drop_oldest")
     fill(subject, 1)
-    drained = anyio.Event()
-
-    async def drain() -> None:
-        await subject.drain()
-        drained.set()
-
     async with group() as tasks:
-        tasks.start_soon(drain)
-        await settle()
+        drained = await draining(tasks, subject)
         assert not drained.is_set()
         await closing.aclose()
         await subject.publish(Order(n=1))
@@ -406,19 +399,6 @@ async def test_drain_is_bounded_by_the_callers_scope_alone() -> None:
     assert numbers(take_all(subscription)) == [0, 1]
     with anyio.fail_after(1):
         await subject.drain()
-
-
-async def draining(tasks: TaskGroup, subject: Subject[Any]) -> anyio.Event:
-    """Drain in a task of its own, which has begun when this returns; the event is set when it has ended."""
-    drained = anyio.Event()
-
-    async def drain() -> None:
-        await subject.drain()
-        drained.set()
-
-    tasks.start_soon(drain)
-    await settle()
-    return drained
 
 
 @both

@@ -376,6 +376,7 @@ FOREIGN: list[Any] = [
     ("observe", lambda subject: subject.observe(print, Order)),
     ("close", lambda subject: subject.close()),
     ("first", lambda subject: subject.first(Order)),
+    ("failures", lambda subject: subject.failures.statistics()),
     ("statistics", lambda subject: subject.statistics()),
 ]
 
@@ -413,6 +414,34 @@ async def test_every_async_method_is_refused_in_the_loop_of_another_thread(name:
         assert isinstance(caller.error, RuntimeError), caller.error
         assert numbers(take_all(subscription)) == [0]
         assert await subject.publish(Order(n=2)) == 1
+
+
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("name", ["start", "__aenter__", "aclose", "__aexit__", "failures"])
+@both_real
+async def test_entering_and_leaving_are_refused_in_the_loop_of_another_thread(name: str, closed: bool) -> None:
+    """Nothing is half-done there: the subject goes on, and is left where it was entered."""
+    subject, handled = Subject(Order), list[int]()
+    subject.observe(lambda order: handled.append(order.n), Order)
+
+    async def call() -> None:
+        if name == "failures":
+            subject.failures.statistics()
+        else:
+            await getattr(subject, name)(*[None] * 3 * (name == "__aexit__"))
+
+    await subject.start()
+    await subject.publish(Order(n=0))
+    if closed:
+        subject.close()
+    caller = await Caller(lambda: anyio.run(call)).ended()
+    assert isinstance(caller.error, RuntimeError), caller.error
+    assert subject.is_closed is closed
+    await subject.aclose()
+    assert handled == [0]
+    await subject.start()
+    assert await subject.publish(Order(n=1)) == 1
+    await subject.aclose()
 
 
 @both_real

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 
-from evenflow import Deadlock, Subject, share
+from evenflow import Deadlock, ObserverFailed, Subject, share
 
 from .kit import Order, both, only_asyncio, only_asyncio_real, run, settle, turn
 
@@ -169,6 +169,107 @@ def test_on_trio_the_wrong_order_is_refused_before_anything_is_cancelled() -> No
         assert first.handled == [1]
 
     run(main, "trio")
+
+
+def test_on_trio_a_time_limit_around_the_end_alone_is_refused_before_anything_is_cancelled() -> None:
+    """The way out that the message names works: the scope is opened first, and its deadline is set later."""
+
+    async def main() -> None:
+        plugin = Plugin("plugin")
+        await plugin.orders.start()
+        with pytest.raises(RuntimeError, match="open the scope before"):
+            with anyio.fail_after(1):
+                await plugin.orders.aclose()
+        assert not plugin.orders.is_closed
+        await plugin.orders.publish(Order(n=1))
+        await plugin.orders.aclose()
+        assert plugin.handled == [1]
+
+        with anyio.CancelScope() as limit:
+            await plugin.orders.start()
+            plugin.orders.observe(lambda _: anyio.sleep_forever(), Order)
+            await plugin.orders.publish(Order(n=2))
+            limit.deadline = anyio.current_time() + 1
+            await plugin.orders.aclose()
+        assert limit.cancelled_caught
+        assert plugin.orders.is_closed
+
+    run(main, "trio")
+
+
+# ------------------------------------------------------------------ from inside a handler
+
+
+@both
+async def test_leaving_from_inside_a_handler_is_a_deadlock() -> None:
+    """A host's stop hook may call ``__aexit__`` there; the subject goes on."""
+    subject, refused = Subject(Order), list[bool]()
+
+    async def handle(_: Order) -> None:
+        with pytest.raises(Deadlock, match="call it from outside"):
+            await subject.__aexit__(None, None, None)
+        refused.append(True)
+
+    subject.observe(handle, Order)
+    async with subject:
+        await subject.publish(Order(n=1))
+        await settle()
+        assert refused == [True]
+        assert not subject.is_closed
+
+
+@both
+async def test_leaving_from_inside_a_handler_of_its_failures_is_a_deadlock() -> None:
+    """They end with the subject, so whoever stops it there would wait for itself; draining it there is none."""
+    subject, refused = Subject(Order), list[bool]()
+
+    @subject.observer
+    def fails(_: Order) -> None:
+        raise ValueError("no")
+
+    @subject.failures.observer
+    async def stop(_: ObserverFailed) -> None:
+        with pytest.raises(Deadlock):
+            await subject.aclose()
+        await subject.drain()
+        refused.append(True)
+
+    await subject.start()
+    await subject.publish(Order(n=1))
+    await settle()
+    assert refused == [True]
+    assert not subject.is_closed
+    await subject.aclose()
+
+
+@only_asyncio
+@pytest.mark.parametrize("way", ["task", "wait_for", "group"])
+async def test_a_handler_that_waits_for_a_task_that_stops_the_subject_gives_up_in_time(way: str) -> None:
+    """Each would wait for the other: the limit of the handler ends both, and what it did not finish is kept."""
+    subject = Subject(Order)
+
+    async def handle(_: Order) -> None:
+        if way == "task":
+            async with asyncio.timeout(1):
+                await asyncio.create_task(subject.aclose())
+        elif way == "wait_for":
+            await asyncio.wait_for(asyncio.create_task(subject.aclose()), 1)
+        else:
+            with anyio.move_on_after(1):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(subject.aclose)
+                    await anyio.sleep_forever()
+
+    watcher = subject.observe(handle, Order)
+    await subject.start()
+    await subject.publish(Order(n=1))
+    await anyio.sleep(2)
+    assert subject.is_closed
+    assert watcher.ended
+    assert watcher.unhandled == (Order(n=1),)
+    await subject.start()
+    assert watcher.unhandled == ()
+    await subject.aclose()
 
 
 # ------------------------------------------------------------------ cancelled alone, cancelling nobody

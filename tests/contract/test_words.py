@@ -96,6 +96,7 @@ async def test_reprs_show_name_wants_and_fill() -> None:
     assert "Order" in said
     assert "4" in said
     assert "9" in said
+    assert repr(subscription) in repr(subscription.batches())
     said = repr(subject)
     assert "shop" in said
     assert "Order" in said
@@ -197,7 +198,7 @@ def test_everything_public_has_a_docstring() -> None:
                 assert getattr(kind, name).__doc__, f"{kind.__name__}.{name} has no docstring"
 
 
-PUBLIC_MODULES = {"cli", "streams", "testing"}
+PUBLIC_MODULES = {"cli", "log", "streams", "testing"}
 
 
 def test_evenflow_has_its_documented_names_and_no_others() -> None:
@@ -222,7 +223,7 @@ CONTRACT = {
     "Condition": "",
     "Gap": "count first_at last_at",
     "Explanation": "name wanted reason found_by",
-    "SubscriptionStatistics": "name wanted delivered replaced dropped discarded waiting capacity",
+    "SubscriptionStatistics": "name wanted delivered replaced dropped discarded waiting capacity lag",
     "ObserverStatistics": "name running handled failed handling cancelled subscription",
     "SubjectStatistics": "name published deliveries waiting_publishers kept closed subscriptions observers",
     "Shared": "subscribe",

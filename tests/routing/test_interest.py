@@ -31,7 +31,7 @@ class AsyncCallable:
 @pytest.mark.parametrize(
     "wants, condition, error, message",
     [
-        ((int,), None, ValueError, "is ever a int: the subject carries A, B; want one of these, a base or a subclass"),
+        ((int,), None, ValueError, "is ever an int: the subject carries A, B; want one of these, a base or a subclass"),
         ((list[int],), None, TypeError, "not a class of events"),
         ((3,), None, TypeError, "not a class of events"),
         (("A",), None, TypeError, "not a class of events"),
@@ -111,7 +111,7 @@ def test_what_was_checked_once_is_refused_all_the_same() -> None:
     for _ in range(2):
         with pytest.raises(ValueError, match="says nothing of B"):
             router.interest((A, B), A.x == 1)
-        with pytest.raises(ValueError, match="is ever a int"):
+        with pytest.raises(ValueError, match="is ever an int"):
             router.interest((int,), None)
 
 

@@ -196,6 +196,19 @@ def test_retry_wants_classes_of_errors(on: Any) -> None:
     source.map(str)
 
 
+def test_retry_refuses_an_async_function_for_the_wait() -> None:
+    """It would be noticed at the first failure only, which may be months later."""
+
+    async def soon(_: int) -> float:
+        return 1
+
+    source = stream([1])
+    wait: Any = soon
+    with pytest.raises(TypeError, match="retry expected a number of seconds or a sync function that returns one"):
+        source.retry(2, wait=wait)
+    source.map(str)
+
+
 def test_operators_with_tasks_are_started_again_too() -> None:
     """Their tasks are ended, their sources are closed, and everything is opened again."""
 

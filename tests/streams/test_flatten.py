@@ -269,6 +269,22 @@ def test_the_error_comes_in_real_time_and_under_a_time_limit_too() -> None:
         anyio.run(main, backend=backend)
 
 
+async def handle_slowly(_: object) -> None:
+    await anyio.sleep(1)
+
+
+@pytest.mark.parametrize("kind", [*WAITS_AT_ONCE, *WAITS_FOR_LONG, "an operator that holds an event"])
+def test_a_slow_reader_does_not_turn_that_error_into_a_hang(kind: str) -> None:
+    """An event that the reader has not taken yet may be the last move: when it is taken, the streams are looked at again."""
+    read = (WAITS_AT_ONCE | WAITS_FOR_LONG).get(kind, lambda pair: pair[1].map(str, concurrency=2))
+
+    async def main() -> None:
+        with anyio.fail_after(60), pytest.raises(RuntimeError, match="all of them wait for groups"):
+            await stream(range(100)).group_by(lambda n: n % 4).flat_map(read, concurrency=3).for_each(handle_slowly)
+
+    on_both_loops(main)
+
+
 MOVES: dict[str, tuple[Inner, int]] = {
     "streams that end by themselves": (lambda pair: pair[1].take(2), 8),
     "streams that are busy with an event": (lambda pair: pair[1].take(1).map(slowly_itself), 4),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,9 +12,11 @@ from anyio.lowlevel import checkpoint
 
 from evenflow._crew import Crew
 from evenflow._loop import running_loop
+from evenflow.streams import Stream, stream
 from evenflow.streams._node import Run
 from evenflow.streams._source import node_of
 from evenflow.streams._tasks import CHECKPOINT_AFTER, OperatorTasks, TaskEngine
+from evenflow.testing import marbles
 
 from .drawing import on_both_loops
 from .probes import Boom, Probe
@@ -147,3 +149,42 @@ def test_stopping_an_engine_wakes_its_reader() -> None:
             await engine.stop()
 
     on_both_loops(main)
+
+
+def two_at_once(_: int) -> Stream[str]:
+    return marbles("-a-b").merge(marbles("-c"))
+
+
+async def reads_itself(number: int) -> list[str]:
+    return await two_at_once(number).to_list()
+
+
+async def yields_itself(number: int) -> AsyncIterator[str]:
+    async with two_at_once(number) as events:
+        async for event in events:
+            yield event
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda source: source.map(reads_itself, concurrency=2),
+        lambda source: source.map(reads_itself),
+        lambda source: source.flat_map(yields_itself),
+        lambda source: source.concat_map(yields_itself),
+        lambda source: source.flat_map(reads_itself, concurrency=2),
+    ],
+    ids=["map at once", "map", "flat_map of generators", "concat_map of generators", "flat_map"],
+)
+def test_cancelling_chains_in_the_functions_of_a_chain_logs_no_error(
+    make: Callable[[Stream[int]], Stream[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A time limit around a chain that runs other chains is no failure of a task, on either loop."""
+
+    async def main() -> None:
+        with anyio.move_on_after(5) as scope:
+            await make(stream([1, 2, 3])).to_list()
+        assert scope.cancelled_caught
+
+    on_both_loops(main)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anyio
 import pytest
 
+from evenflow.streams import stream
 from evenflow.testing import Drawing, MarbleError, drawn, marbles, record
 from tests.testing.kit import both
 
@@ -140,3 +143,50 @@ async def test_what_is_due_can_be_had_without_waiting() -> None:
             batches.append(batch)
             await anyio.sleep(2)
     assert batches == [("a",), ("b", "c"), ("d",)]
+
+
+@pytest.mark.parametrize("options", [{"error": "boom"}, {"error": KeyboardInterrupt()}, {"tick": "1"}])
+def test_marbles_refuses_what_is_no_error_and_no_time(options: dict[str, Any]) -> None:
+    """It is refused where the drawing is written, and not when the stream comes to it."""
+    with pytest.raises(TypeError, match=r"expected an exception|a number of seconds above 0"):
+        marbles("-a#", **options)
+
+
+@pytest.mark.parametrize("drawing", [5, None, b"-a-"])
+def test_a_drawing_is_a_string(drawing: Any) -> None:
+    """The error says what a drawing looks like."""
+    with pytest.raises(TypeError, match="marbles expected a drawing such as"):
+        marbles(drawing)
+
+
+@both
+async def test_what_is_no_stream_is_not_drawn_as_an_error() -> None:
+    """A list that was meant to be a stream is a mistake in the test, and no `#`."""
+    for wrong in ([1, 2], 5, None, "abc"):
+        given: Any = wrong
+        with pytest.raises(TypeError, match=r"expected a stream, not .*: make one of it with stream\(\)"):
+            await drawn(given)
+        with pytest.raises(TypeError, match="expected a stream"):
+            await record(given)
+    ticks: Any = "3"
+    with pytest.raises(TypeError, match="ticks must be a number of ticks"):
+        await drawn(marbles("a|"), ticks=ticks)
+    with pytest.raises(TypeError, match="until must be a number of seconds"):
+        await record(marbles("a|"), until=ticks)
+
+
+class Incomparable:
+    """Cannot be compared, as an array cannot."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("the truth value is ambiguous")
+
+    __hash__ = None  # type: ignore[assignment]  # as such classes have it
+
+
+@both
+async def test_events_that_cannot_be_compared_can_be_drawn() -> None:
+    """Each gets a letter of its own."""
+    first, second = Incomparable(), Incomparable()
+    assert await drawn(stream([first, second, first])) == "(ABA|)"
+    assert await drawn(stream([first, second, first]), x=second) == "(AxA|)"

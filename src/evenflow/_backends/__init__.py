@@ -43,35 +43,27 @@ class KnownTask(Protocol):
         ...
 
 
-class Home(Protocol):
-    """Where the tasks of one object live."""
+class Home:
+    """Where the tasks of one object live; what a library has no need of does nothing."""
 
     async def open(self) -> None:
         """From now on tasks can be spawned."""
-        ...
 
     def spawn(self, work: Callable[[], Coroutine[Any, Any, None]], name: str, over: Callable[[], object], /) -> None:
         """Start a task in the present context; ``over`` is called when it has ended, even if it never began."""
-        ...
+        raise NotImplementedError
 
     def check_end(self, what: str, /) -> None:
         """Refuse, with a ``RuntimeError``, to close it where the library does not allow it here."""
-        ...
 
     async def close(self) -> None:
         """All tasks have ended."""
-        ...
 
 
 class NotRunning:
     """Nobody's task, which never runs."""
 
-    __slots__ = ()
-
-    @property
-    def cr_running(self) -> bool:
-        """It does not."""
-        return False
+    cr_running: bool = False
 
 
 NOT_RUNNING: Final = NotRunning()
@@ -98,38 +90,24 @@ class WeaklyKnown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """One library.
+    """One library."""
 
-    Attributes:
-        running_loop: the loop that runs in this thread; ``RuntimeError`` where none of this library's does.
-        current_task: the task that runs in this thread, None in a callback of the loop; raises as ``running_loop``.
-        know: what tells from now on whether a task is the one that runs, without keeping it alive. When the task is
-            gone, the second argument is called with that, and it must not be asked any more.
-        turn: lets the loop turn once, when awaited: a checkpoint.
-        time: the clock of the loop that runs in this thread, in seconds.
-        in_next_turn: has the loop that runs in this thread call a function in its next turn.
-        wake_up: makes what a reader sleeps on.
-        home: makes a place for tasks that belong to one object, and not to the task that starts them, where it can be.
-        call_soon: has a loop call a function that raises nothing, from any thread; ``RuntimeError`` if it has ended.
-        loop_has_ended: whether a loop will never run again.
-        task_has_ended: whether a task will never run again.
-        task_name: what a person calls a task.
-        times_cancelled: how often a task was told to end by itself, and not through a scope.
-    """
-
-    running_loop: Callable[[], object]
-    current_task: Callable[[], object | None]
+    running_loop: Callable[[], object]  # that of this thread; `RuntimeError` where none of this library's runs
+    current_task: Callable[[], object | None]  # that of this thread, None in a callback; raises as `running_loop`
+    # What tells from now on whether a task is the one that runs, without keeping it alive. When the task is gone, the
+    # second argument is called with that, and it must not be asked any more.
     know: Callable[[Any, Callable[[object], None]], KnownTask]
-    turn: Callable[[], Awaitable[None]]
-    time: Callable[[], float]
-    in_next_turn: Callable[[Callable[[], object]], object]
-    wake_up: Callable[[], WakeUp]
-    home: Callable[[], Home]
-    call_soon: Callable[[Any, Callable[[], object]], object]
-    loop_has_ended: Callable[[Any], bool]
+    pending: Callable[[Any], Callable[[], bool]]  # makes what tells, in that task, whether it is being cancelled
+    turn: Callable[[], Awaitable[None]]  # lets the loop turn once, when awaited: a checkpoint
+    time: Callable[[], float]  # the clock of the loop that runs in this thread, in seconds
+    in_next_turn: Callable[[Callable[[], object]], object]  # calls it in the next turn of the loop of this thread
+    wake_up: Callable[[], WakeUp]  # makes what a reader sleeps on
+    home: Callable[[], Home]  # makes a place for tasks that belong to one object, and not to the task that starts them
+    call_soon: Callable[[Any, Callable[[], object]], object]  # from any thread; `RuntimeError` if the loop has ended
+    loop_has_ended: Callable[[Any], bool]  # whether it will never run again
     task_has_ended: Callable[[Any], bool]
     task_name: Callable[[Any], str]
-    times_cancelled: Callable[[Any], int]
+    times_cancelled: Callable[[Any], int]  # how often a task was told to end by itself, and not through a scope
 
 
 def backend_of(loop: object, /) -> Backend:

@@ -41,7 +41,7 @@ def _name(cls: type, others: Iterable[type]) -> str:
 
 def with_article(name: str, /) -> str:
     """``an Order``, ``a Shipped``."""
-    return f"{'an' if name.rpartition('.')[2][:1] in 'AEIOU' else 'a'} {name}"
+    return f"{'an' if name.rpartition('.')[2][:1] in 'AEIOUaeio' else 'a'} {name}"
 
 
 def refused_event(subject: str, carried: tuple[type, ...], event: object, /) -> str:

@@ -79,6 +79,7 @@ class Chain(Generic[T]):
             try:
                 if self.node.starts_when_entered():
                     self.reader()
+                    await self.node.begin()
             except BaseException as error:
                 await self.exit(error)
                 raise
@@ -135,6 +136,9 @@ class StartedNode(Node[T]):
         self.node.is_last = False
         reader, self.reader = self.reader, None
         return self.node.open(run) if reader is None else reader
+
+    async def begin(self) -> None:
+        """It has begun long ago."""
 
     def next_nowait(self) -> T:
         """Ask the node."""

@@ -1,7 +1,8 @@
 """Between the tasks of an operator and its reader.
 
-Notifier    wakes the tasks that wait for a change
-Channel     hands events to the reader; whoever puts one waits until it was taken
+Notifier          wakes the tasks that wait for a change
+Channel           hands events to the reader; whoever puts one waits until it was taken
+let_others_run    lets everything happen that needs no time
 """
 
 from __future__ import annotations
@@ -107,3 +108,12 @@ class Channel(Generic[T]):
         if self._end is None:
             self._end = error or StopAsyncIteration()
             self.changed.notify()
+
+
+async def let_others_run() -> None:
+    """Let the loop turn a few times, so that everything has happened that needs no time.
+
+    Reading what is ready in an anyio stream takes one turn, and starting a task another.
+    """
+    for _ in range(3):
+        await checkpoint()

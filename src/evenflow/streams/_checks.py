@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction
 from math import isfinite
 from typing import TYPE_CHECKING, Any, cast
 
@@ -46,6 +47,20 @@ def check_seconds(seconds: object, operator: str, *, zero: bool = True) -> float
     if not isfinite(seconds) or seconds < 0 or (seconds == 0 and not zero):
         raise ValueError(f"{operator} expected {'0 or more' if zero else 'more than 0'} seconds, not {seconds}")
     return seconds
+
+
+def check_wait(wait: object, operator: str) -> float | Callable[[int], float]:
+    """Return ``wait``, if it is a duration, or a sync function that returns one for the number of an attempt.
+
+    Raises:
+        TypeError: it is neither.
+        ValueError: it is negative or not finite.
+    """
+    if not callable(wait):
+        return check_seconds(wait, operator)
+    if iscoroutinefunction(wait):
+        raise TypeError(f"{operator} expected a number of seconds or a sync function that returns one, not {wait!r}")
+    return cast("Callable[[int], float]", wait)
 
 
 def check_kinds(kinds: object, operator: str) -> type[Exception] | tuple[type[Exception], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,7 +26,7 @@ def missing(values: list[Any]) -> bool:
     return any(value is NOTHING for value in values)
 
 
-class Together(TaskEngine[T]):
+class Together(TaskEngine[T], ABC):
     """The base of an engine that opens all its sources at once, and reads each in a task."""
 
     __slots__ = ("done",)
@@ -46,9 +47,9 @@ class Together(TaskEngine[T]):
         else:
             self.after_end(number)
 
+    @abstractmethod
     async def take_in(self, number: int, event: Any, /) -> None:
         """Take in an event of one source."""
-        raise NotImplementedError
 
     def after_end(self, _number: int, /) -> None:
         """One source has ended: end with the last."""
@@ -130,7 +131,7 @@ class Zip(Together[tuple[Any, ...]]):
 
     def __init__(self, run: Run, *nodes: Node[Any]) -> None:
         super().__init__(run, *nodes)
-        self.changed = Notifier()
+        self.reader_at = self.changed = Notifier()
         self.heads: list[Any] = [NOTHING] * len(nodes)
         self.taken = Event()
         self.error: Exception | None = None

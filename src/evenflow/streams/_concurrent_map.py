@@ -19,6 +19,7 @@ from evenflow._errors import chain_closed
 from evenflow.streams._channel import Notifier
 from evenflow.streams._ending import Caught, not_an_end
 from evenflow.streams._operator import COROUTINE
+from evenflow.streams._standstill import InnerStream, Motion, motion_of, wait_for_change
 from evenflow.streams._tasks import TaskEngine
 
 if TYPE_CHECKING:
@@ -63,15 +64,16 @@ class Slot(Generic[T]):
 class ConcurrentMap(TaskEngine[U], Generic[T, U]):
     """See ``map``."""
 
-    __slots__ = ("changed", "concurrency", "function", "has_failed", "reading", "room", "slots")
+    __slots__ = ("changed", "concurrency", "function", "has_failed", "reading", "room", "running", "slots")
 
     def __init__(self, function: Callable[[Any], Any], concurrency: int, run: Run, above: Node[T]) -> None:
         super().__init__(run, above)
         self.function = function
         self.concurrency = concurrency
         self.slots: deque[Slot[T]] = deque()
+        self.running: dict[InnerStream, None] = {}
         self.has_failed = False
-        self.changed = Notifier()
+        self.reader_at = self.changed = Notifier()
         self.room = Notifier()
         self.reading = self.tasks.start(self.read, above, above.open(run))
 
@@ -88,8 +90,32 @@ class ConcurrentMap(TaskEngine[U], Generic[T, U]):
             self.slots.append(slot)
             self.call(slot)
         while self.has_failed or len(self.slots) >= self.concurrency:
-            await self.room.wait()
+            await self.wait_for_room()
         await self.tasks.checkpoint_now_and_then()
+
+    async def wait_for_room(self) -> None:
+        """Wait until a result was taken, or until it must be looked again."""
+        try:
+            await wait_for_change(self.room, self.motion, self.why_it_stands)
+        except RuntimeError as error:
+            # The functions that run have no results to come first.
+            self.slots[0].error = error
+            self.slots[0].is_over = True
+            self.changed.notify()
+            raise
+
+    def motion(self) -> Motion:
+        """Whether any function can come to an end before the source is read on."""
+        is_known = not self.has_failed and len(self.running) == sum(not slot.is_over for slot in self.slots)
+        first_runs = bool(self.slots) and not self.slots[0].is_over
+        return motion_of(self.running) if is_known and first_runs else Motion.MOVES
+
+    def why_it_stands(self) -> str:
+        """Return what the error says."""
+        return (
+            f"map runs at most concurrency={self.concurrency} functions, and all that run wait for groups of "
+            "a group_by that has a further group: read the groups with flat_map, or give at least the number of groups"
+        )
 
     def call(self, slot: Slot[T]) -> None:
         """Call the function; if it is async, start a task for it."""
@@ -109,6 +135,9 @@ class ConcurrentMap(TaskEngine[U], Generic[T, U]):
         """Wait for what an async function returns."""
         running, slot.running = slot.running, None
         result = None
+        stream = InnerStream(self.room)
+        stream.enter()
+        self.running[stream] = None
         try:
             with Caught() as caught:
                 if running is not None:
@@ -116,6 +145,8 @@ class ConcurrentMap(TaskEngine[U], Generic[T, U]):
         except get_cancelled_exc_class():
             self.after_cancel(slot)
             raise
+        finally:
+            del self.running[stream]
         self.fill(slot, result, caught.error and not_an_end(caught.error))
 
     def after_cancel(self, slot: Slot[T]) -> None:

@@ -9,6 +9,7 @@ same for all rules of a kind.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from anyio import WouldBlock
@@ -28,17 +29,17 @@ A = TypeVar("A")
 U = TypeVar("U")
 
 
-class Rule(Generic[T, U]):
+class Rule(ABC, Generic[T, U]):
     """Decides by the event alone."""
 
     __slots__ = ()
 
+    @abstractmethod
     def decide(self, event: T, /) -> U | Nothing:
         """Return what to yield for the event, or ``NOTHING``."""
-        raise NotImplementedError
 
 
-class FunctionRule(Generic[T, A, U]):
+class FunctionRule(ABC, Generic[T, A, U]):
     """Decides by the answer of a user's function."""
 
     __slots__ = ("function",)
@@ -50,9 +51,9 @@ class FunctionRule(Generic[T, A, U]):
         """Call the function; the answer may be a coroutine."""
         return self.function(event)
 
+    @abstractmethod
     def decide(self, event: T, answer: A, /) -> U | Nothing:
         """Return what to yield for the event, or ``NOTHING``; raise ``StopAsyncIteration`` for the end."""
-        raise NotImplementedError
 
 
 class RuleOperator(Operator[T, U]):

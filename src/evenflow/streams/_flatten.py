@@ -5,18 +5,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from anyio import move_on_after
 from anyio.lowlevel import checkpoint
 
-from evenflow.streams._channel import Notifier
+from evenflow.streams._channel import Notifier, let_others_run
 from evenflow.streams._ending import Caught, calling_functions
 from evenflow.streams._node import open_inside
 from evenflow.streams._operator import COROUTINE
 from evenflow.streams._source import node_of
-from evenflow.streams._standstill import InnerStream, Motion, motion_of
-from evenflow.streams._tasks import OperatorTask, TaskEngine, let_others_run
+from evenflow.streams._standstill import InnerStream, Motion, motion_of, wait_for_change
+from evenflow.streams._tasks import OperatorTask, TaskEngine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -35,9 +35,6 @@ MOST_AT_ONCE: Final = 256
 
 MOST_STREAMS: Final = 10_000
 """How many streams ``flat_map`` runs at once where no limit is given."""
-
-STALL_AFTER: Final = 5.0
-"""How many seconds streams that may stand still are given, before that is an error."""
 
 
 class Output(Generic[T]):
@@ -71,7 +68,7 @@ class Output(Generic[T]):
                 await self.taken.wait()
 
 
-class Flattening(TaskEngine[T]):
+class Flattening(TaskEngine[T], ABC):
     """The base of an engine that makes streams of the events of its source, and runs each in a task."""
 
     __slots__ = ("function", "newest", "open_nodes", "output", "running", "source_over", "stream_over")
@@ -93,9 +90,9 @@ class Flattening(TaskEngine[T]):
         self.source_over = True
         self.end_if_over(error)
 
+    @abstractmethod
     async def take_in(self, event: Any) -> None:
         """Take in an event of the source."""
-        raise NotImplementedError
 
     async def start_stream(self, event: Any) -> None:
         """Start a stream, and let it yield what needs no waiting before the source is read on."""
@@ -160,18 +157,27 @@ class FlatMap(Flattening[T]):
 class LimitedFlatMap(Flattening[T]):
     """See ``flat_map``, with a limit."""
 
-    __slots__ = ("concurrency", "streams")
+    __slots__ = ("concurrency", "look_when_taken", "streams")
 
     def __init__(self, function: Callable[[Any], Any], concurrency: int, run: Run, above: Node[Any]) -> None:
         super().__init__(function, run, above)
         self.concurrency = concurrency
+        self.look_when_taken = False
         self.streams: dict[InnerStream, None] = {}
+
+    async def pull(self) -> T:
+        """Wait for the next event. If only that kept the streams from standing still, look again at them."""
+        event = await self.channel.take()
+        if self.look_when_taken and not self.channel:
+            self.look_when_taken = False
+            self.stream_over.notify()
+        return event
 
     async def take_in(self, event: Any) -> None:
         """Start a stream, then wait until there is room for another."""
         await self.start_stream(event)
         while self.running >= self.concurrency:
-            await self.wait_for_a_change()
+            await wait_for_change(self.stream_over, self.motion, self.why_it_stands)
         await self.tasks.checkpoint_now_and_then()
 
     async def run_stream(self, event: Any, output: Output[T]) -> None:
@@ -185,31 +191,23 @@ class LimitedFlatMap(Flattening[T]):
             del self.streams[stream]
 
     def motion(self) -> Motion:
-        """Whether anything can move before the source is read on."""
-        is_known = len(self.streams) == self.running and not self.channel
-        return motion_of(self.streams) if is_known else Motion.MOVES
+        """Whether anything can move before the source is read on.
 
-    async def wait_for_a_change(self) -> None:
-        """Wait until a stream has ended, or until it must be looked again whether they stand still.
-
-        Raises:
-            RuntimeError: they do, and so will stay as they are for ever.
+        An event that the reader has not taken is a move to come, also where its stream has gone on to wait for a group:
+        an operator with a task does, when it has handed on the event.
         """
-        motion = self.motion()
-        if motion is Motion.MOVES:
-            await self.stream_over.wait()
-            return
-        if motion is Motion.MAY_STAND:
-            with move_on_after(STALL_AFTER):
-                await self.stream_over.wait()
-                return
-        # What holds them up may be about to be taken.
-        await let_others_run()
-        if self.running >= self.concurrency and self.motion() <= motion:
-            raise RuntimeError(
-                f"flat_map runs at most concurrency={self.concurrency} streams, and all of them wait for groups "
-                "of a group_by that has a further group: leave out concurrency, or give at least the number of groups"
-            )
+        if len(self.streams) != self.running or self.running < self.concurrency:
+            return Motion.MOVES
+        motion = motion_of(self.streams)
+        self.look_when_taken = motion is not Motion.MOVES and bool(self.channel)
+        return Motion.MOVES if self.look_when_taken else motion
+
+    def why_it_stands(self) -> str:
+        """Return what the error says."""
+        return (
+            f"flat_map runs at most concurrency={self.concurrency} streams, and all of them wait for groups "
+            "of a group_by that has a further group: leave out concurrency, or give at least the number of groups"
+        )
 
 
 class SwitchMap(Flattening[T]):

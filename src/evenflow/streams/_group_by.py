@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from anyio import current_time, sleep_until
+from anyio import current_effective_deadline, current_time, sleep_until
 
 from evenflow._errors import chain_closed
 from evenflow.streams._channel import Channel, Notifier
@@ -17,8 +17,16 @@ from evenflow.streams._ending import calling_functions
 from evenflow.streams._moments import let_sources_go_first, moment_of
 from evenflow.streams._node import Node
 from evenflow.streams._operator import COROUTINE
-from evenflow.streams._standstill import INNER_STREAM, Motion
-from evenflow.streams._tasks import TaskEngine, let_others_run
+from evenflow.streams._standstill import (
+    INNER_STREAM,
+    Motion,
+    Wait,
+    motion_of,
+    taker_of_this_task,
+    takers_here,
+    wait_for_change,
+)
+from evenflow.streams._tasks import TaskEngine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Hashable
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
     from anyio import Event
 
     from evenflow.streams._node import Run
-    from evenflow.streams._standstill import InnerStream
+    from evenflow.streams._standstill import Taker
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -60,6 +68,7 @@ class Groups:
         "_new_one_waits",
         "_released",
         "_taken",
+        "_takers",
         "_watchers",
         "entries",
         "open",
@@ -76,6 +85,8 @@ class Groups:
         self._came = Notifier()
         self._released = Notifier()
         self._watchers: dict[Notifier, None] = {}
+        self._takers: dict[Taker, float] = {}
+        """Who takes groups, and the deadline under which it took the last one."""
 
     def add(self, key: Hashable, channel: Channel[Any]) -> Entry:
         """Open a group for a new key."""
@@ -120,6 +131,27 @@ class Groups:
     def watch(self, watcher: Notifier) -> None:
         """Notify this one when the groups may be held up."""
         self._watchers[watcher] = None
+
+    def watch_no_more(self, watcher: Notifier) -> None:
+        """Notify this one no more."""
+        self._watchers.pop(watcher, None)
+
+    # who takes groups
+
+    def note_taker(self) -> None:
+        """The current task is about to take a group."""
+        self._takers[taker_of_this_task()] = current_effective_deadline()
+
+    def takers_here(self) -> list[Taker]:
+        """Return those who take groups and for whom the current task works. Under a time limit of its own it ends."""
+        deadline = current_effective_deadline()
+        return [taker for taker in takers_here() if self._takers.get(taker, -inf) <= deadline]
+
+    def motion_of_takers(self) -> Motion:
+        """Whether anybody can take the new group that waits."""
+        for taker in [taker for taker in self._takers if taker.has_ended]:
+            del self._takers[taker]
+        return motion_of(self._takers) if self._takers and self._new_one_waits and self.are_held_up else Motion.MOVES
 
     # what is idle
 
@@ -184,6 +216,11 @@ class GroupBy(TaskEngine[tuple[Any, S]]):
         self.tasks.start(self.read, above.open(run))
         if idle is not None:
             self.tasks.start(self.groups.end_idle_ones, idle)
+
+    async def pull(self) -> tuple[Any, S]:
+        """Wait for the next group. Whoever takes it must not wait for another group then."""
+        self.groups.note_taker()
+        return await super().pull()
 
     async def read(self, reader: AsyncIterator[Any]) -> None:
         """Read the source to its end, which is the end of all groups."""
@@ -258,34 +295,43 @@ class Group(Node[T]):
         return self
 
     async def __anext__(self) -> T:
-        stream = None if self.channel else INNER_STREAM.get()
+        if self.channel:
+            return self.channel.take_nowait()
+        stream = INNER_STREAM.get()
         if stream is None:
-            return await self.channel.take()
-        changed = stream.changed or self.channel.changed
-        self.groups.watch(changed)
+            return await self.take()
+        self.groups.watch(stream.changed)
         wait = stream.begin_to_wait(self.waits_in_vain)
         try:
-            while stream.changed is None and not self.channel and not self.channel.ended:
-                if stream.motion() is Motion.STANDS:
-                    await self.look_again(stream)
-                else:
-                    await changed.wait()
-            return await self.channel.take()
+            return await self.take()
         finally:
-            del stream.waits[wait]
+            stream.end_wait(wait)
 
-    async def look_again(self, stream: InnerStream) -> None:
-        """Let what holds the groups up be taken, if it is about to be.
+    async def take(self) -> T:
+        """Wait for the next event, unless whoever must take a new group first waits here."""
+        takers = self.groups.takers_here()
+        if takers:
+            await self.wait_instead_of(takers)
+        return await self.channel.take()
+
+    async def wait_instead_of(self, takers: list[Taker]) -> None:
+        """Wait until there is something to take.
 
         Raises:
-            RuntimeError: nobody takes it.
+            RuntimeError: that would be for ever.
         """
-        await let_others_run()
-        if stream.motion() is Motion.STANDS:
-            raise RuntimeError(
-                "concat_map reads one stream after the other, and waits for a group of a group_by that has a further "
-                "group: read the groups with flat_map, side by side"
-            )
+        changed = self.channel.changed
+        self.groups.watch(changed)
+        wait = Wait(self.waits_in_vain)
+        for taker in takers:
+            taker.waits[wait] = None
+        try:
+            while not self.channel and not self.channel.ended:
+                await wait_for_change(changed, self.groups.motion_of_takers, why_it_stands)
+        finally:
+            for taker in takers:
+                del taker.waits[wait]
+            self.groups.watch_no_more(changed)
 
     def waits_in_vain(self) -> bool:
         """Whether no event of this group can come, because what is held up waits for somebody else."""
@@ -301,3 +347,11 @@ class Group(Node[T]):
         """Drop its events, if this is for good."""
         if final:
             self.drop()
+
+
+def why_it_stands() -> str:
+    """Return what the error says."""
+    return (
+        "a group of a group_by is read by the task that takes the groups, and there is a further group, which it must "
+        "take first: read the groups with flat_map, side by side, or with concurrency= of at least the number of groups"
+    )

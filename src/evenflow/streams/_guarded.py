@@ -10,6 +10,7 @@ earlier start can be left over. The node lets in one reader at a time, and remem
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from anyio import BusyResourceError
@@ -128,7 +129,7 @@ class Tasked(Guarded[T_co]):
     runs_tasks = True
 
 
-class OneSource(Generic[T, T_co]):
+class OneSource(ABC, Generic[T, T_co]):
     """The base of an engine that reads one source in the reader's task."""
 
     __slots__ = ("above", "source")
@@ -137,9 +138,9 @@ class OneSource(Generic[T, T_co]):
         self.above = above
         self.source = above.open(run)
 
+    @abstractmethod
     async def pull(self) -> T_co:
         """Wait for the next event."""
-        raise NotImplementedError
 
     async def stop(self) -> None:
         """Do nothing: it has no tasks."""

@@ -22,7 +22,7 @@ from typing import Final
 from anyio import Event, current_time, sleep_until
 from anyio.lowlevel import RunVar, current_token
 
-from evenflow.streams._tasks import let_others_run
+from evenflow.streams._channel import let_others_run
 
 A_SECOND: Final = 1_000_000_000
 """A second in nanoseconds. What is in the same nanosecond is at one moment: 0.1 + 0.2 and 0.3 are the same time."""

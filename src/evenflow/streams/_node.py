@@ -91,6 +91,11 @@ class Node(Generic[T_co]):
         """Start with fresh state, and return what is read."""
         raise NotImplementedError
 
+    async def begin(self) -> None:
+        """Wait until what was opened has begun, so that what happens from now on is not missed."""
+        for node in self.nodes:
+            await node.begin()
+
     def next_nowait(self) -> T_co:
         """Return the next event if that needs no waiting.
 

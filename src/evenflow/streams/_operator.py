@@ -7,6 +7,7 @@ from there, and calls the function again.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
@@ -50,7 +51,7 @@ class PutBack(AsyncIterator[T]):
         return self.event
 
 
-class Operator(Node[U_co], Generic[T, U_co]):
+class Operator(Node[U_co], ABC, Generic[T, U_co]):
     """A node with one source: ``above`` is its node, ``source`` is what is read."""
 
     __slots__ = ("above", "source")
@@ -76,8 +77,8 @@ class Operator(Node[U_co], Generic[T, U_co]):
     def __aiter__(self) -> AsyncIterator[U_co]:
         return self
 
-    async def __anext__(self) -> U_co:
-        raise NotImplementedError
+    @abstractmethod
+    async def __anext__(self) -> U_co: ...
 
     def take_nowait(self) -> T:
         """Take an event from the source if one is there.

@@ -12,6 +12,7 @@ Rule 3: what comes at the very moment at which something is due comes first, as 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from math import ceil, inf
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -39,7 +40,7 @@ LARGEST_TIMED_BATCH: Final = 65_536
 """The most events in a batch that is closed by time alone. One more is an error: such a batch is never split."""
 
 
-class Paced(TaskEngine[U], Generic[T, U]):
+class Paced(TaskEngine[U], ABC, Generic[T, U]):
     """The base of an engine that collects events, and yields what it has collected when that is ``due``.
 
     ``due`` is None where nothing is collected.
@@ -49,21 +50,22 @@ class Paced(TaskEngine[U], Generic[T, U]):
 
     def __init__(self, run: Run, above: Node[T]) -> None:
         super().__init__(run, above)
-        self.changed = Notifier()
+        self.reader_at = self.changed = Notifier()
         self.due: float | None = None
         self.ended: Exception | None = None
         self.tasks.start(self.read, above, above.open(run))
 
     # what an operator defines
 
+    @abstractmethod
     def collect(self, event: T, now: float) -> None:
         """Take an event in, and set ``due``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def release(self) -> U:
         """Return what is due, and set ``due`` to None."""
-        raise NotImplementedError
 
+    @abstractmethod
     def after_end(self, now: float) -> None:
         """The source has ended: set ``due`` for what is left."""
 
@@ -231,6 +233,9 @@ class ThrottleWithLast(Paced[T, T]):
         event: T = self.newest
         self.newest = None
         return event
+
+    def after_end(self, now: float) -> None:
+        """What is left comes at the end of the pause, and then the end."""
 
 
 class TimedBatches(Paced[T, tuple[T, ...]]):

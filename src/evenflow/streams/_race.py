@@ -24,7 +24,7 @@ class Race(TaskEngine[T]):
 
     def __init__(self, run: Run, *nodes: Node[Any]) -> None:
         super().__init__(run, *nodes)
-        self.decided = Notifier()
+        self.reader_at = self.decided = Notifier()
         self.winner: int | None = None
         self.first: T | Nothing = NOTHING
         self.error: Exception | None = None
@@ -53,6 +53,7 @@ class Race(TaskEngine[T]):
             losers = (node for number, node in enumerate(self.nodes) if number != self.winner)
             await close_all(losers, final=not self.run.restarts)
             self.losers_closed = True
+            self.reader_at = None
         if self.error is not None:
             raise self.error
         first, self.first = self.first, NOTHING

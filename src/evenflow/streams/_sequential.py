@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from anyio.lowlevel import checkpoint
@@ -11,10 +10,9 @@ from evenflow.streams._ending import Caught, Ended, calling_functions
 from evenflow.streams._node import NOTHING, Node, open_inside
 from evenflow.streams._operator import COROUTINE, EVENTS_A_TURN
 from evenflow.streams._source import node_of
-from evenflow.streams._standstill import INNER_STREAM, InnerStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from evenflow.streams._guarded import Nodes
     from evenflow.streams._node import Run
@@ -117,31 +115,13 @@ class Concat(Sequential[T]):
         return self.nodes[self.number]
 
 
-class OneAtATime(AsyncIterator[T]):
-    """Reads an inner stream; a group in it must know that no other can be read meanwhile."""
-
-    __slots__ = ("inner", "reader")
-
-    def __init__(self, reader: AsyncIterator[T], inner: InnerStream) -> None:
-        self.reader = reader
-        self.inner = inner
-
-    async def __anext__(self) -> T:
-        token = self.inner.enter()
-        try:
-            return await anext(self.reader)
-        finally:
-            INNER_STREAM.reset(token)
-
-
 class ConcatMap(Sequential[T]):
     """See ``concat_map``."""
 
-    __slots__ = ("function", "held", "inner", "source")
+    __slots__ = ("function", "held", "source")
 
     def __init__(self, function: Callable[[Any], Any], run: Run, above: Node[Any]) -> None:
         super().__init__(run, above)
-        self.inner = InnerStream(None)
         self.function = function
         self.held: Any = NOTHING
         self.source = above.open(run)
@@ -157,14 +137,6 @@ class ConcatMap(Sequential[T]):
         node = node_of(made, "concat_map")
         self.held = NOTHING
         return node
-
-    def opened(self, node: Node[T]) -> AsyncIterator[T]:
-        """Open the node; the tasks that it starts work for it."""
-        token = self.inner.enter()
-        try:
-            return OneAtATime(super().opened(node), self.inner)
-        finally:
-            INNER_STREAM.reset(token)
 
     def closes_for_good(self) -> bool:
         """Each node was made for one event."""

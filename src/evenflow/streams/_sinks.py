@@ -97,10 +97,10 @@ async def to_list(stream: ObjectReceiveStream[T]) -> list[T]:
             await checkpoint()
 
 
-async def reduce(stream: ObjectReceiveStream[T], function: Callable[[Any, T], Any], initial: Any) -> Any:
-    """Return what the function makes of all events."""
-    check_function(function, "reduce")
-    so_far = initial
+async def ask_about_each(
+    stream: ObjectReceiveStream[T], ask: Callable[[T], Any], is_enough: Callable[[Any], bool]
+) -> bool:
+    """Ask a function, sync or async, about each event, until an answer is enough; return whether one was."""
     async with stream as events:
         pull = aiter(events).__anext__
         with calling_functions:
@@ -109,12 +109,28 @@ async def reduce(stream: ObjectReceiveStream[T], function: Callable[[Any, T], An
                     try:
                         event = await pull()
                     except StopAsyncIteration:
-                        return so_far
-                    so_far = function(so_far, event)
-                    if type(so_far) is COROUTINE:
-                        so_far = await so_far
-                    del event
+                        return False
+                    answer = ask(event)
+                    if type(answer) is COROUTINE:
+                        answer = await answer
+                    if is_enough(answer):
+                        return True
+                    del event, answer
                 await checkpoint()
+
+
+async def reduce(stream: ObjectReceiveStream[T], function: Callable[[Any, T], Any], initial: Any) -> Any:
+    """Return what the function makes of all events."""
+    check_function(function, "reduce")
+    so_far = initial
+
+    def keep(answer: Any) -> bool:
+        nonlocal so_far
+        so_far = answer
+        return False
+
+    await ask_about_each(stream, lambda event: function(so_far, event), keep)
+    return so_far
 
 
 async def count(stream: ObjectReceiveStream[object]) -> int:
@@ -134,23 +150,7 @@ async def count(stream: ObjectReceiveStream[object]) -> int:
 
 async def is_met(stream: ObjectReceiveStream[T], predicate: object, operator: str, *, wanted: bool) -> bool:
     """Return whether the predicate answers as ``wanted`` about any event; read no further than that one."""
-    ask = check_function(predicate, operator)
-    async with stream as events:
-        pull = aiter(events).__anext__
-        with calling_functions:
-            while True:
-                for _ in repeat(None, EVENTS_A_TURN):
-                    try:
-                        event = await pull()
-                    except StopAsyncIteration:
-                        return False
-                    answer = ask(event)
-                    if type(answer) is COROUTINE:
-                        answer = await answer
-                    if bool(answer) is wanted:
-                        return True
-                    del event
-                await checkpoint()
+    return await ask_about_each(stream, check_function(predicate, operator), lambda answer: bool(answer) is wanted)
 
 
 async def first(stream: ObjectReceiveStream[T]) -> T:

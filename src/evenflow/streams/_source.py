@@ -207,6 +207,12 @@ class IteratorSource(AsyncSource[T]):
         self.opened = True
         return WatchedIterator(self, self.reader()) if run.restarts else self.reader()
 
+    async def begin(self) -> None:
+        """Have it begin, if it is a subscription to a log: that is more than to read it."""
+        feed = getattr(self.iterator, "_feed", None)
+        if feed is not None:
+            await feed.begin()
+
     def next_nowait(self) -> T:
         """Return an event that the iterator has ready, if it can be asked."""
         return super().next_nowait() if self.read_nowait is None else self.read_nowait()
@@ -257,6 +263,11 @@ class FunctionSource(Node[T]):
             made = self.function()
         self.made = node_of(made, "stream")
         return open_inside(self.made, run)
+
+    async def begin(self) -> None:
+        """Have what the function returned begin."""
+        if self.made is not None:
+            await self.made.begin()
 
     def next_nowait(self) -> T:
         """Ask what the function returned."""

@@ -17,7 +17,7 @@ from evenflow._errors import refuses_copying
 from evenflow.streams import _sinks as sinks
 from evenflow.streams._batches import LARGEST_BATCH, SizedBatches, WaitingBatches
 from evenflow.streams._chain import Chain
-from evenflow.streams._checks import check_count, check_function, check_kinds, check_seconds
+from evenflow.streams._checks import check_count, check_function, check_kinds, check_seconds, check_wait
 from evenflow.streams._combine import CombineLatest, Merge, Zip, ZipLatest
 from evenflow.streams._concurrent_map import ConcurrentMap
 from evenflow.streams._deciding import FunctionOperator, RuleOperator
@@ -621,6 +621,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Each group is a stream of its own, to be read in a task of its own, for instance by ``flat_map`` without a
         limit: a group that is kept and not read holds up all the others. A group that was closed, or that nobody
         keeps, is not waited for, and its events are left out. All groups end with the source, or with its error.
+        If whoever must take the next group waits for another group without a time limit, that is a ``RuntimeError``.
 
         With ``idle`` a group ends when nothing has come for its key for so many seconds, and its key is forgotten: a
         later event of that key opens a new group. While an event waits to be read in its group, no time passes.
@@ -673,8 +674,8 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Holds nothing, needs no task of its own. Cancelling loses nothing, and a wait goes on where it was.
         """
         most, kinds = check_count(1, attempts, "retry", "attempts"), check_kinds(on, "retry")
-        pause = wait if callable(wait) else check_seconds(wait, "retry")
-        return self._then(Guarded(partial(Retry[T_co], most, pause, kinds), self._claim("retry")))
+        make = partial(Retry[T_co], most, check_wait(wait, "retry"), kinds)
+        return self._then(Guarded(make, self._claim("retry")))
 
     def repeat(self, times: int | None = None) -> Stream[T_co]:
         """Yield the events, and at the end start the source again, ``times`` in all, or for ever.

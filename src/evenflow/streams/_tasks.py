@@ -17,14 +17,16 @@ from evenflow._errors import chain_closed
 from evenflow.streams._channel import Channel
 from evenflow.streams._ending import Caught
 from evenflow.streams._node import NOT_ENTERED, Node
-from evenflow.streams._standstill import INNER_STREAM
+from evenflow.streams._standstill import INNER_STREAM, WORKS_FOR, takers_here
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
     from evenflow._crew import Crew, Member
+    from evenflow.streams._channel import Notifier
     from evenflow.streams._guarded import Nodes
     from evenflow.streams._node import Run
+    from evenflow.streams._standstill import GroupReader
 
 T = TypeVar("T")
 
@@ -66,20 +68,24 @@ class OperatorTasks:
     """The tasks of one engine. They raise nothing: their errors are handed to the reader.
 
     ``lost`` is called if one of them is cancelled by anybody else, so that the reader does not wait for it for ever.
+    ``reader_waits`` says whether the reader waits for what they put.
 
     Raises:
         RuntimeError: the chain was not entered.
     """
 
-    __slots__ = ("_crew", "_final", "_for_stream", "_lost", "_tasks", "_without_checkpoint")
+    __slots__ = ("_crew", "_final", "_lost", "_reader_waits", "_takers", "_tasks", "_without_checkpoint", "_works_for")
 
-    def __init__(self, run: Run, lost: Callable[[], None]) -> None:
+    def __init__(self, run: Run, lost: Callable[[], None], reader_waits: Callable[[], bool] = lambda: True) -> None:
         if run.crew is None:
             raise RuntimeError(NOT_ENTERED)
         self._crew: Crew = run.crew
         self._final = not run.restarts
         self._lost = lost
-        self._for_stream = INNER_STREAM.get()
+        self._reader_waits = reader_waits
+        self._takers = takers_here()
+        stream = INNER_STREAM.get()
+        self._works_for: tuple[GroupReader, ...] = self._takers if stream is None else (*self._takers, stream)
         self._tasks: dict[OperatorTask, None] = {}
         self._without_checkpoint = 0
 
@@ -87,20 +93,25 @@ class OperatorTasks:
         """Start a task; it runs when the loop turns."""
         task = OperatorTask()
         self._tasks[task] = None
-        if self._for_stream is not None:
-            self._for_stream.tasks += 1
+        for reader in self._works_for:
+            reader.tasks += 1
+            reader.engines[self] = self._reader_waits
         work_of_task = partial(self._run, task, work)
         task.member = self._crew.start(work_of_task, *arguments, name="operator", ended=partial(self._over, task))
         return task
 
     async def _run(self, task: OperatorTask, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
+        if self._takers:
+            WORKS_FOR.set(self._takers)
         await work(*arguments)
         task.has_finished = True
 
     def _over(self, task: OperatorTask) -> None:
         del self._tasks[task]
-        if self._for_stream is not None:
-            self._for_stream.tasks -= 1
+        for reader in self._works_for:
+            reader.tasks -= 1
+            if not self._tasks:
+                del reader.engines[self]
         task.end()
         # It was cancelled, or has waited for something that was, and did not come to its end.
         if not task.has_finished and task.member is not None and not task.member.was_cancelled:
@@ -136,15 +147,22 @@ class OperatorTasks:
 
 
 class TaskEngine(Generic[T]):
-    """The base of an engine with tasks. The reader takes what they put into ``channel``."""
+    """The base of an engine with tasks. The reader takes what they put into ``channel``.
 
-    __slots__ = ("channel", "nodes", "run", "tasks")
+    ``reader_at`` is what the reader waits for while there is nothing to take, or None where that cannot be known.
+    """
+
+    __slots__ = ("channel", "nodes", "reader_at", "run", "tasks")
 
     def __init__(self, run: Run, *nodes: Node[Any]) -> None:
         self.run = run
         self.nodes = nodes
-        self.tasks = OperatorTasks(run, self._task_lost)
+        self.tasks = OperatorTasks(run, self._task_lost, self._reader_waits)
         self.channel: Channel[T] = Channel()
+        self.reader_at: Notifier | None = self.channel.changed
+
+    def _reader_waits(self) -> bool:
+        return self.reader_at is None or self.reader_at.is_awaited
 
     def _task_lost(self) -> None:
         self.fail(RuntimeError("a task of this operator was cancelled by somebody else; nothing more comes"))
@@ -171,12 +189,3 @@ class TaskEngine(Generic[T]):
     def being_read(self) -> Nodes:
         """Return nothing: the sources are read by the tasks, which a cancelled reader does not interrupt."""
         return ()
-
-
-async def let_others_run() -> None:
-    """Let the loop turn a few times, so that everything has happened that needs no time.
-
-    Reading what is ready in an anyio stream takes one turn, and starting a task another.
-    """
-    for _ in range(3):
-        await checkpoint()

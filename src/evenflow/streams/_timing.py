@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from anyio import CancelScope, EndOfStream, WouldBlock, current_time, move_on_after
 
 from evenflow._errors import chain_closed
-from evenflow.streams._channel import Notifier
+from evenflow.streams._channel import Notifier, let_others_run
 from evenflow.streams._deciding import Rule
 from evenflow.streams._guarded import OneSource
 from evenflow.streams._moments import Turn
 from evenflow.streams._node import NOTHING, Node, Nothing
-from evenflow.streams._tasks import TaskEngine, let_others_run
+from evenflow.streams._tasks import TaskEngine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -78,7 +78,7 @@ class Delay(TaskEngine[T]):
     def __init__(self, seconds: float, run: Run, above: Node[T]) -> None:
         super().__init__(run, above)
         self.seconds = seconds
-        self.arrived = Notifier()
+        self.reader_at = self.arrived = Notifier()
         self.room = Notifier()
         self.delayed: deque[tuple[float, T | Exception]] = deque()
         self.tasks.start(self.read, above, above.open(run))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from anyio import CancelScope
 
+from evenflow.streams._channel import let_others_run
 from evenflow.streams._combine import missing
 from evenflow.streams._ending import Caught
 from evenflow.streams._node import NOTHING
-from evenflow.streams._tasks import TaskEngine, let_others_run
+from evenflow.streams._tasks import TaskEngine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,13 +23,15 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-class Watching(TaskEngine[U], Generic[T, U]):
+class Watching(TaskEngine[U], ABC, Generic[T, U]):
     """The base of an engine that reads its first source in the reader's task, and watches the others in tasks."""
 
     __slots__ = ("interruption", "scope", "source")
 
     def __init__(self, run: Run, above: Node[T], *others: Node[Any]) -> None:
         super().__init__(run, above, *others)
+        # The reader waits for the source.
+        self.reader_at = None
         self.interruption: Exception | None = None
         self.scope: CancelScope | None = None
         self.source = above.open(run)
@@ -35,9 +39,9 @@ class Watching(TaskEngine[U], Generic[T, U]):
         for number, reader in enumerate(readers):
             self.tasks.start(self.watch, number, others[number], reader)
 
+    @abstractmethod
     async def watch(self, number: int, node: Node[Any], reader: AsyncIterator[Any], /) -> None:
         """Read one of the others."""
-        raise NotImplementedError
 
     def being_read(self) -> Nodes:
         """Return the first source."""

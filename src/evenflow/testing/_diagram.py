@@ -113,6 +113,14 @@ def _one_tick(marks: str) -> str:
     return marks if len(marks) == 1 else f"({marks})"
 
 
+def _are_equal(one: Any, other: Any) -> bool:
+    """Whether two values are equal. Those that cannot be compared, such as arrays, are not."""
+    try:
+        return bool(one == other)
+    except Exception:  # noqa: BLE001 -- an event may have any `__eq__`
+        return False
+
+
 class Names:
     """Which character stands for which value.
 
@@ -132,7 +140,7 @@ class Names:
     def __call__(self, value: Any) -> str:
         """Return the character for a value."""
         for name, named in [*self.given, *self.lent]:
-            if named is value or (type(named) is type(value) and named == value):
+            if named is value or (type(named) is type(value) and _are_equal(named, value)):
                 return name
         text = str(value)
         if len(text) == 1 and text not in MARKS and text not in self._named:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import anyio
@@ -43,14 +44,21 @@ def marbles(drawing: str, /, *, tick: float = 1.0, error: Exception | None = Non
     Raises:
         ValueError: it is not a drawing, or there are values, but not for every character.
     """
+    if not isinstance(drawing, str):
+        raise TypeError(f"marbles expected a drawing such as '-a-b|', not {drawing!r}")
     diagram = parse(drawing).valued(values)
     check_tick(tick)
+    kind = error if isinstance(error, type) else type(error)
+    if error is not None and not issubclass(kind, Exception):
+        raise TypeError(f"marbles expected an exception as error, not {error!r}")
     return stream(partial(_Marbles, diagram, tick, error))
 
 
 def check_tick(tick: float) -> None:
-    """Refuse a tick that is not above 0."""
-    if not tick > 0:
+    """Refuse a tick that is no time, or not above 0."""
+    if not isinstance(tick, int | float):
+        raise TypeError(f"tick must be a number of seconds above 0, not {tick!r}")
+    if not 0 < tick < inf:
         raise ValueError(f"tick must be a number of seconds above 0, not {tick!r}")
 
 
@@ -136,6 +144,8 @@ async def drawn(stream: Stream[Any], /, *, tick: float = 1.0, ticks: int | None 
         ValueError: something happened between two ticks.
     """
     check_tick(tick)
+    if ticks is not None and not isinstance(ticks, int):
+        raise TypeError(f"ticks must be a number of ticks, at least 1, not {ticks!r}")
     if ticks is not None and ticks < 1:
         raise ValueError(f"ticks must be at least 1, not {ticks!r}")
     recording: Recording[Any] = await record(stream, until=None if ticks is None else ticks * tick)

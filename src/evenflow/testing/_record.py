@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 
+from evenflow.streams._node import Claimable
 from evenflow.testing._diagram import Diagram
 
 if TYPE_CHECKING:
@@ -69,8 +70,13 @@ async def record(stream: Stream[T], /, *, until: float | None = None) -> Recordi
     Closes the stream. In virtual time, the times are exact.
 
     Raises:
+        TypeError: it is no stream.
         ValueError: ``until`` is not above 0.
     """
+    if not isinstance(stream, Claimable):
+        raise TypeError(f"expected a stream, not {stream!r}: make one of it with stream()")
+    if until is not None and not isinstance(until, int | float):
+        raise TypeError(f"until must be a number of seconds above 0, not {until!r}")
     if until is not None and not until > 0:
         raise ValueError(f"until must be a number of seconds above 0, not {until!r}")
     tape = _Tape[T](anyio.current_time())

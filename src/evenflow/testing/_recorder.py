@@ -88,6 +88,8 @@ class SubjectRecorder(Generic[E_co]):
             OverflowError: more than ``buffer`` events were published since the last look.
             Exception: what the subject was closed with before that, or what ``where`` raised.
         """
+        if not isinstance(count, int):
+            raise TypeError(f"wait_for expected a number of events, not {count!r}")
         while len(self.events) < count:
             try:
                 self._seen.append(await self._subscription.receive())
