@@ -1,0 +1,328 @@
+"""What stores a log: the little that each engine must do. Everything else is written once, above it.
+
+Two kinds of things are stored: *events*, which are appended, numbered and never changed; and *records*, small values
+by key, each with a version. What a log does, publishing, groups, schedules, is a ``Change``: appended events, and
+records put and deleted, all or nothing, on the condition that certain records still have the version that was seen.
+
+Rule 1: an event is read only once it is as durable as the engine promises, and never behind one that was read.
+Rule 2: a change is made whole or not at all. ``Outdated`` means not at all: load again, decide again.
+Rule 3: an engine is used in one process and in one loop; what it does for other processes is its own affair.
+Rule 4: an operation that waits is bounded by the engine's own time limits, and ends in ``LogError``.
+Rule 5: cancelled before it was handed over, a change is not made; after that the caller waits until its outcome is
+        known, and only then is the cancellation raised.
+
+Keys of records are made of names joined with ``/``; they are compared and sorted as text.
+Two clocks: ``clock`` for leases, which nobody steps, and ``wall``, seconds since 1970, for what must outlive a restart.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+ABSENT: Final = 0
+"""The version of a record that does not exist."""
+
+NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Append(NamedTuple):
+    """An event to be stored.
+
+    Attributes:
+        subject: its subject's name.
+        type: its wire name.
+        version: of its schema.
+        data: its JSON.
+        headers: CloudEvents extensions.
+        id: the id that the publisher gave, or None.
+        digest: of type, version and data: tells whether two events with one id are the same. Empty without an id.
+        key: the text of its key, where the subject keeps the newest of each key; else None.
+        scheduled: whether its id is reserved, and the event takes its place.
+    """
+
+    subject: str
+    type: str
+    version: int
+    data: bytes
+    headers: Mapping[str, str] = NONE
+    id: str | None = None
+    digest: bytes = b""
+    key: str | None = None
+    scheduled: bool = False
+
+
+class Row(NamedTuple):
+    """A stored event; ``time`` is in microseconds since 1970, ``id`` empty where none was given."""
+
+    seq: int
+    type: str
+    version: int
+    data: bytes
+    headers: Mapping[str, str]
+    id: str
+    time: int
+
+
+class Page(NamedTuple):
+    """Some events of a subject, in order.
+
+    Attributes:
+        rows: those that were asked for.
+        through: everything up to this number was looked at: the next read begins after it.
+        floor: everything up to this number may have been removed by retention.
+    """
+
+    rows: Sequence[Row]
+    through: int
+    floor: int
+
+
+class Record(NamedTuple):
+    """A stored record; ``due`` is on the wall clock."""
+
+    value: bytes
+    version: int
+    due: float | None
+
+
+class Put(NamedTuple):
+    """A record to be stored, whatever was there; ``due`` is when ``due()`` finds it."""
+
+    value: bytes
+    due: float | None = None
+
+
+class Reserve(NamedTuple):
+    """An id that is taken from now on, for an event that is scheduled."""
+
+    subject: str
+    id: str
+    digest: bytes
+
+
+class Statement(NamedTuple):
+    """A statement on the application's own tables; ``rows`` is how many it must affect, or None."""
+
+    sql: str
+    parameters: Sequence[Any] | Mapping[str, Any]
+    rows: int | None
+
+
+class Change(NamedTuple):
+    """What is done in one commit.
+
+    Attributes:
+        expect: the version that each of these records must have; ``ABSENT`` for one that must not exist.
+        puts: records to store, by key.
+        deletes: keys of records to delete; one that does not exist is none.
+        appends: events to append, in this order.
+        reserves: ids to take.
+        frees: ids, each with its subject, that were reserved and are free again.
+        statements: what is done to the application's tables, after everything else.
+    """
+
+    expect: Mapping[str, int] = NONE
+    puts: Mapping[str, Put] = NONE
+    deletes: Collection[str] = ()
+    appends: Sequence[Append] = ()
+    reserves: Sequence[Reserve] = ()
+    frees: Sequence[tuple[str, str]] = ()
+    statements: Sequence[Statement] = ()
+
+
+class Done(NamedTuple):
+    """What a change came to.
+
+    Attributes:
+        seqs: the number of each appended event; of one whose id was taken by the same event, that one's.
+        versions: the version of each record that was put.
+    """
+
+    seqs: Sequence[int]
+    versions: Mapping[str, int]
+
+
+class Outdated(Exception):
+    """A record has another version than was expected; nothing was done.
+
+    Attributes:
+        keys: the records' keys.
+    """
+
+    def __init__(self, keys: Collection[str]) -> None:
+        super().__init__(f"changed meanwhile: {', '.join(keys)}")
+        self.keys = tuple(keys)
+
+
+class IdTaken(Exception):
+    """An id belongs to other data, or to an event that is scheduled; nothing was done.
+
+    Attributes:
+        subject: the subject's name.
+        id: the id.
+        scheduled: whether the other event has not gone out yet.
+    """
+
+    def __init__(self, subject: str, id: str, *, scheduled: bool) -> None:  # noqa: A002 -- as everywhere in the log
+        super().__init__(id)
+        self.subject = subject
+        self.id = id
+        self.scheduled = scheduled
+
+
+class Lineage(NamedTuple):
+    """One line of a log's history: events above ``after``, up to the next line's ``after``, were stored in it."""
+
+    id: str
+    after: int
+
+
+class Pulse(NamedTuple):
+    """What is known of a member: a process that has opened the log.
+
+    Attributes:
+        alive: whether its process lives; None where the engine cannot know.
+        at: when it was last heard of, on the lease clock.
+        begun: what was handed to a handler and is not settled, as ``begin`` was told.
+    """
+
+    alive: bool | None
+    at: float
+    begun: frozenset[tuple[str, int]]
+
+
+class Size(NamedTuple):
+    """How much is stored; None where the engine cannot say cheaply."""
+
+    events: int | None
+    bytes: int | None
+    wal_bytes: int | None = None
+
+
+class Engine(ABC):
+    """One opened log, as it is stored.
+
+    Attributes:
+        member: the name of this opening, unlike that of any other, of any process.
+        lineages: the lines of the log's history, the oldest first; the last is written now.
+        wall_is_steady: whether nobody can set the wall clock while the log is open, as in virtual time.
+    """
+
+    member: str
+    lineages: Sequence[Lineage]
+    wall_is_steady: ClassVar[bool] = False
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Open it: from now on everything else may be called.
+
+        Raises:
+            LogError: it cannot be opened; the message says why, and the way out.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish what was handed over, and let go of everything. Bounded; the second time it does nothing."""
+
+    @abstractmethod
+    async def commit(self, change: Change, /, *, made: Callable[[Done], object] | None = None) -> Done:
+        """Make a change; returns once it is durable.
+
+        ``made`` is called in the loop once the change is made, also where the caller is cancelled meanwhile and gets
+        the cancellation instead of the result. It must not raise.
+
+        Raises:
+            Outdated: a record has another version than expected.
+            IdTaken: an id belongs to other data.
+            Conflict: a statement affected another number of rows.
+            LogError: it failed, and ``stored`` says whether it is known to be made. See rule 5 for cancelling.
+        """
+
+    @abstractmethod
+    async def read(
+        self, subject: str, after: int, limit: int, *, types: Collection[str] | None = None, until: int | None = None
+    ) -> Page:
+        """At most ``limit`` events of a subject after a number, up to ``until``; of these types only, where given.
+
+        ``through`` of the page is the last number that was looked at: where fewer than ``limit`` rows came, it is
+        ``until``, or the newest number of the log. A long run of other types may be looked at in several pages.
+        """
+
+    @abstractmethod
+    async def end(self, subject: str) -> int:
+        """The number of the subject's newest event, even if it was removed since; 0 where there was none."""
+
+    @abstractmethod
+    async def place(self, subject: str, time: int) -> int:
+        """The number before the subject's first event at or after a time (microseconds since 1970)."""
+
+    @abstractmethod
+    async def floor(self, subject: str) -> int:
+        """Everything of the subject up to this number may have been removed by retention."""
+
+    @abstractmethod
+    async def older_than(self, subject: str, events: int) -> int:
+        """The number of the newest event that is older than this many others of the subject; 0 where none is."""
+
+    @abstractmethod
+    async def trim(self, subject: str, through: int, limit: int, *, keep_newest_of_keys: bool = False) -> int:
+        """Remove at most ``limit`` events up to a number, the oldest first; returns how many.
+
+        With ``keep_newest_of_keys`` an event stays as long as no newer one has its key.
+        """
+
+    @abstractmethod
+    async def load(self, keys: Collection[str] = (), *, prefix: str | None = None) -> Mapping[str, Record]:
+        """The records with these keys, and those whose key begins with ``prefix``, sorted by key."""
+
+    @abstractmethod
+    async def due(self, prefix: str, until: float, limit: int) -> Mapping[str, Record]:
+        """At most ``limit`` records whose key begins with ``prefix``, due until then, in the order of their times."""
+
+    @abstractmethod
+    async def next_due(self, prefix: str) -> float | None:
+        """When the next record whose key begins with ``prefix`` is due; None where none is."""
+
+    @abstractmethod
+    def mark(self) -> int:
+        """A number that grows whenever something may have changed in the log, by whomever. Does not wait."""
+
+    @abstractmethod
+    async def wait(self, mark: int, /) -> int:
+        """Wait until the mark is another one than this, and return that. Cancelling changes nothing."""
+
+    @abstractmethod
+    def begin(self, group: str, seq: int, /) -> Callable[[], None]:
+        """Note, before this returns, that an event is handed to a handler; call the result once it is settled.
+
+        Cheap, and does not wait. What was noted is found in the ``Pulse`` of this member, after its death too.
+        """
+
+    @abstractmethod
+    def beat(self) -> None:
+        """Say that this member lives. From any thread; cheap."""
+
+    @abstractmethod
+    async def pulses(self, members: Collection[str], /) -> Mapping[str, Pulse]:
+        """What is known of these members; one that nobody knows is not alive, and has begun nothing."""
+
+    @abstractmethod
+    def clock(self) -> float:
+        """The lease clock: seconds that nobody steps, the same for all members of this machine."""
+
+    @abstractmethod
+    def wall(self) -> float:
+        """The wall clock: seconds since 1970."""
+
+    @abstractmethod
+    async def subjects(self) -> Sequence[str]:
+        """The names of the subjects that have, or had, events, sorted."""
+
+    @abstractmethod
+    async def size(self) -> Size:
+        """How much is stored."""

@@ -1,0 +1,1 @@
+"""What every engine must do: the suite runs on each, made by the fixtures of `conftest`."""

@@ -1,0 +1,45 @@
+"""What the tests of engines share: an opened engine, short events, and their texts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+
+from evenflow.log._engine import Append, Change, Engine
+from tests.contract.kit import both_real
+
+__all__ = ["append", "both_real", "event", "opened", "texts", "until_it_waits"]
+
+
+@asynccontextmanager
+async def opened(maker: Callable[[], Engine]) -> AsyncIterator[Engine]:
+    """An engine that is open in this block."""
+    engine = maker()
+    await engine.open()
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+def event(text: str, *, subject: str = "orders", type: str = "Placed", id: str | None = None, **more: Any) -> Append:  # noqa: A002 -- as in the engine
+    """An event with this text; with an id, its digest is the text too."""
+    return Append(subject, type, 1, text.encode(), id=id, digest=text.encode() if id else b"", **more)
+
+
+async def append(engine: Engine, *texts: str, **more: Any) -> list[int]:
+    """Append events in one change; returns their numbers."""
+    return list((await engine.commit(Change(appends=[event(text, **more) for text in texts]))).seqs)
+
+
+async def texts(engine: Engine, after: int = 0, subject: str = "orders", **how: Any) -> list[str]:
+    """The texts of all events of a subject."""
+    return [row.data.decode() for row in (await engine.read(subject, after, 1_000, **how)).rows]
+
+
+async def until_it_waits() -> None:
+    """Let all other tasks run until they wait."""
+    await anyio.wait_all_tasks_blocked()

@@ -1,0 +1,49 @@
+"""Who lives, and what each member has begun."""
+
+from __future__ import annotations
+
+from .conftest import EngineMaker
+from .kit import both_real, opened
+
+
+@both_real
+async def test_an_open_engine_lives_and_one_that_nobody_knows_does_not(engine_maker: EngineMaker) -> None:
+    """It was heard of when it was opened, and when it said so."""
+    async with opened(engine_maker) as engine:
+        pulses = await engine.pulses([engine.member, "nobody", "../etc", ""])
+        assert pulses[engine.member].alive is True
+        assert pulses[engine.member].at <= engine.clock()
+        assert [pulses[name].alive for name in ("nobody", "../etc", "")] == [False] * 3
+        assert pulses["nobody"].begun == frozenset()
+        before = engine.clock()
+        engine.beat()
+        assert (await engine.pulses([engine.member]))[engine.member].at >= before
+    engine.beat()
+
+
+@both_real
+async def test_what_was_begun_is_known_until_it_is_settled(engine_maker: EngineMaker) -> None:
+    """Each by its group and number; settling it twice does nothing."""
+    async with opened(engine_maker) as engine:
+        settled = [engine.begin("billing", 1), engine.begin("billing", 2), engine.begin("mail", 2)]
+        settled[0]()
+        settled[0]()
+        again = engine.begin("übung/" + "x" * 60, 2**60)
+        begun = (await engine.pulses([engine.member]))[engine.member].begun
+        assert begun == {("billing", 2), ("mail", 2), ("übung/" + "x" * 60, 2**60)}
+        for settle in (*settled, again):
+            settle()
+        assert (await engine.pulses([engine.member]))[engine.member].begun == frozenset()
+
+
+@both_real
+async def test_openings_know_of_one_another(shared_maker: EngineMaker) -> None:
+    """What one has begun the other sees; once it is closed it lives no more, and what it had begun is still known."""
+    async with opened(shared_maker) as one:
+        async with opened(shared_maker) as other:
+            other.begin("billing", 7)
+            pulse = (await one.pulses([other.member]))[other.member]
+            assert (pulse.alive, pulse.begun) == (True, {("billing", 7)})
+        pulse = (await one.pulses([other.member]))[other.member]
+        assert (pulse.alive, pulse.begun) == (False, {("billing", 7)})
+        assert (await one.pulses([one.member]))[one.member].alive
