@@ -1,0 +1,156 @@
+"""One writer over all processes: a lock file around each write transaction and checkpoint, which says who holds it.
+
+Rule 1: SQLite before 3.51.3 can damage the file where two connections write or checkpoint at one moment; this
+        prevents it.
+Rule 2: waiting is bounded, and the error names the holder: host, process, since when.
+Rule 3: whoever has waited gets its turn: a holder that lets go and sees that somebody waits stands back for a moment.
+Rule 4: a process opens the file once (see ``_process``); its engines take turns with a lock of threads.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from threading import Lock
+from time import monotonic, sleep, time
+from typing import TYPE_CHECKING, Final
+
+from evenflow._errors import LogError
+
+from ._process import OncePerProcess, try_lock, unlock
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+_HOLDER: Final = 128
+"""Bytes for the holder; behind them the process that waits."""
+_STEP: Final = 0.0002
+_LONGEST_STEP: Final = 0.005
+_STAND_BACK: Final = 0.0005
+
+
+class _LockFile:
+    """The file, as this process has it open."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.threads = Lock()
+        self.descriptor = self.open()
+
+    def open(self) -> int:
+        """Open it, and make it if need be."""
+        try:
+            return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise LogError(
+                f"{self.path} cannot be opened ({error.strerror}), and nobody writes to a log without it; allow this"
+                " user to write to the directory"
+            ) from error
+
+    def close(self) -> None:
+        """Close it, and drop what this process locked with it."""
+        os.close(self.descriptor)
+
+    def lock(self) -> bool:
+        """Lock it, if nobody else has."""
+        if not try_lock(self.descriptor):
+            return False
+        if os.fstat(self.descriptor).st_nlink:
+            return True
+        # somebody deleted the file: others lock the new one
+        os.close(self.descriptor)
+        self.descriptor = self.open()
+        return False
+
+    def unlock(self) -> None:
+        """Unlock it."""
+        unlock(self.descriptor)
+
+
+_OPEN: Final = OncePerProcess[_LockFile]()
+
+
+class WriteLock:
+    """The right to write to one log.
+
+    Args:
+        path: of the log.
+        timeout: the longest wait, in seconds.
+    """
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        self._path = os.path.realpath(f"{path}-evenflow-lock")
+        self._timeout = timeout
+        self._name = f"{socket.gethostname()} {os.getpid()}"
+        if _OPEN.is_inherited(self._path):
+            # SQLite's own list of files says that they are locked, and the kernel has locked nothing for this process
+            raise LogError(
+                f"{path} was open when this process was forked, and SQLite cannot open it here any more; open the log"
+                " after forking alone, or start the process with multiprocessing's 'spawn'"
+            )
+        self._file: _LockFile | None = _OPEN.acquire(self._path, lambda: _LockFile(self._path))
+
+    def close(self) -> None:
+        """Use it no more."""
+        if self._file is not None:
+            self._file = None
+            _OPEN.release(self._path, _LockFile.close)
+
+    @contextmanager
+    def held(self, timeout: float | None = None) -> Generator[None]:
+        """Hold it in this block.
+
+        Raises:
+            LogError: somebody else held it for longer than the time limit.
+        """
+        file = self._file
+        assert file is not None, "it is open as long as somebody writes"
+        until = monotonic() + (self._timeout if timeout is None else timeout)
+        if not file.threads.acquire(timeout=max(0.0, until - monotonic())):
+            raise self._too_long(file)
+        try:
+            self._lock(file, until)
+            try:
+                os.pwrite(file.descriptor, f"{self._name} {time():.3f}".ljust(_HOLDER).encode(), 0)
+                yield
+            finally:
+                waits = self._somebody_waits(file)
+                file.unlock()
+                if waits:
+                    sleep(_STAND_BACK)
+        finally:
+            file.threads.release()
+
+    def _lock(self, file: _LockFile, until: float) -> None:
+        step = _STEP
+        while not file.lock():
+            if monotonic() >= until:
+                raise self._too_long(file)
+            os.pwrite(file.descriptor, b"%-16d" % os.getpid(), _HOLDER)
+            sleep(step)
+            step = min(_LONGEST_STEP, step * 1.2)
+
+    def _somebody_waits(self, file: _LockFile) -> bool:
+        """Whether another process has said that it waits; it says so again as long as it does."""
+        if not os.pread(file.descriptor, 16, _HOLDER).strip(b" \0"):
+            return False
+        os.pwrite(file.descriptor, b" " * 16, _HOLDER)
+        return True
+
+    def _too_long(self, file: _LockFile) -> LogError:
+        return LogError(
+            f"{self._path} was held for longer than {self._timeout:g} s by {_holder(file)}; nothing was stored. Wait"
+            " until that process is done, or end it; busy_timeout= is how long a log waits"
+        )
+
+
+def _holder(file: _LockFile) -> str:
+    """Who holds it, in words."""
+    with suppress(ValueError, OSError):
+        host, process, since = os.pread(file.descriptor, _HOLDER, 0).decode("utf-8", "replace").split()
+        when = datetime.fromtimestamp(float(since), UTC).isoformat(timespec="seconds")
+        return f"process {process} on {host}, since {when}"
+    return "a process that did not say who it is"

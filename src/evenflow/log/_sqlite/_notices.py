@@ -1,0 +1,237 @@
+"""The mark: a number that grows whenever something may have changed, and whoever waits for that.
+
+Rule 1: what this process commits is known at once, before the committer goes on.
+Rule 2: what another process commits is noticed by one thread, which asks SQLite for its data version while
+        somebody waits.
+Rule 3: the thread does not look while this process commits, and its connection has looked before another process can
+        commit: it does not take the process's own commits for those of others.
+Rule 4: where the file is not the same one any more, whoever waits gets the error.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager, suppress
+from threading import Condition, Lock, Thread
+from typing import TYPE_CHECKING, Final
+
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+
+from evenflow._errors import LogError
+
+from ._connect import connect_reader
+from ._process import keep_for_ever
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from evenflow._backends import WakeUp
+    from evenflow._loop import RunningLoop
+
+    from ._files import FileIdentity
+
+EVERY: Final = 0.03
+"""Seconds from one look to the next: as seldom as lets 50 ms be kept, for waking a thread costs more than the look."""
+_QUIET_LOOKS: Final = 30
+"""Looks without anybody waiting after which the thread goes to sleep."""
+
+
+class Notices:
+    """The mark of an opening. In the loop, but for ``committing``."""
+
+    def __init__(self, loop: RunningLoop) -> None:
+        self._loop = loop
+        self._mark = 0
+        self._waiting: set[WakeUp] = set()
+        self._error: LogError | None = None
+        self._poll: Poll | None = None
+
+    def watch(self, path: Path, identity: FileIdentity, timeout: float) -> None:
+        """Other processes may write as well."""
+        self._poll = Poll(self, self._loop, path, identity, timeout)
+
+    @property
+    def mark(self) -> int:
+        """The mark."""
+        return self._mark
+
+    async def wait(self, mark: int) -> int:
+        """Wait until the mark is another one."""
+        if self._mark != mark:
+            await checkpoint()
+            self.check()
+            return self._mark
+        await checkpoint_if_cancelled()
+        while self._mark == mark:
+            self.check()
+            wake_up = self._loop.backend.wake_up()
+            self._waiting.add(wake_up)
+            if self._poll is not None:
+                self._poll.somebody_waits()
+            try:
+                await wake_up
+            finally:
+                self._waiting.discard(wake_up)
+        self.check()
+        return self._mark
+
+    def is_awaited(self) -> bool:
+        """Whether somebody waits. From any thread."""
+        return bool(self._waiting)
+
+    def changed(self) -> None:
+        """Something has changed."""
+        self._mark += 1
+        waiting, self._waiting = self._waiting, set()
+        for wake_up in waiting:
+            if not wake_up.done():
+                wake_up.set_result(None)
+
+    def fail(self, error: LogError) -> None:
+        """Nothing is noticed any more."""
+        self._error = error
+        self.changed()
+
+    def check(self) -> None:
+        """Raise what happened to the file, if something did."""
+        if self._error is not None:
+            raise LogError(str(self._error)) from self._error
+
+    @contextmanager
+    def committing(self) -> Generator[None]:
+        """In the writer's thread: in this block this process commits a change, and nobody else can."""
+        if self._poll is None:
+            yield
+        else:
+            with self._poll.own_change():
+                yield
+
+    def close(self, error: LogError) -> None:
+        """The log is closed."""
+        if self._poll is not None:
+            self._poll.stop()
+        self.fail(error)
+
+    def join(self) -> None:
+        """In another thread: wait until the file is let go of."""
+        if self._poll is not None:
+            self._poll.join()
+
+    def forked(self) -> None:
+        """In a child process."""
+        if self._poll is not None:
+            self._poll.forked()
+
+
+class Poll:
+    """The thread that looks."""
+
+    def __init__(self, notices: Notices, loop: RunningLoop, path: Path, identity: FileIdentity, timeout: float) -> None:
+        self._notices = notices
+        self._loop = loop
+        self._path = path
+        self._identity = identity
+        self._timeout = timeout
+        self._looking = Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._seen = -1
+        self._woken = Condition()
+        self._is_awake = False
+        self._is_stopped = False
+        self._thread: Thread | None = None
+
+    def somebody_waits(self) -> None:
+        """Look from now on."""
+        if self._is_awake:
+            return
+        with self._woken:
+            if self._is_stopped:
+                return
+            self._is_awake = True
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name=f"evenflow.log poll {self._path}", daemon=True)
+                self._thread.start()
+            self._woken.notify()
+
+    @contextmanager
+    def own_change(self) -> Generator[None]:
+        """Do not look in this block; what has changed at its end is no news, if it ends well."""
+        with self._looking:
+            yield
+            # without a connection the thread has ended, or its next look finds everything changed
+            if self._connection is not None:
+                with suppress(sqlite3.Error):
+                    self._look()
+
+    def stop(self) -> None:
+        """Look no more."""
+        with self._woken:
+            self._is_stopped = True
+            self._woken.notify()
+
+    def join(self) -> None:
+        """In another thread: wait until it has let go of the file."""
+        if self._thread is not None:
+            self._thread.join(self._timeout)
+
+    def forked(self) -> None:
+        """In a child process: the connection is the parent's."""
+        if self._connection is not None:
+            keep_for_ever(self._connection)
+
+    def _look(self) -> bool:
+        """Whether somebody has committed since the last look."""
+        if self._connection is None:
+            self._connection = connect_reader(self._path, self._timeout)
+        (found,) = self._connection.execute("PRAGMA data_version").fetchone()
+        changed: bool = found != self._seen
+        self._seen = found
+        return changed
+
+    def _run(self) -> None:
+        quiet = 0
+        try:
+            while not self._is_stopped:
+                self._look_and_tell()
+                quiet = 0 if self._notices.is_awaited() else quiet + 1
+                with self._woken:
+                    if quiet >= _QUIET_LOOKS:
+                        self._is_awake = False
+                        # a waiter that came in between has seen it awake
+                        asleep = not self._notices.is_awaited()
+                        while asleep and not self._is_stopped and not self._is_awake:
+                            self._woken.wait()
+                        self._is_awake = True
+                        quiet = 0
+                    elif not self._is_stopped:
+                        self._woken.wait(EVERY)
+        except LogError as error:
+            told = error
+            with suppress(RuntimeError):
+                self._loop.call_soon(lambda: self._notices.fail(told))
+        except RuntimeError:  # the loop has ended
+            pass
+        finally:
+            with self._looking:
+                self._is_stopped = True
+                self._drop()
+
+    def _look_and_tell(self) -> None:
+        self._identity.check()
+        with self._looking:
+            try:
+                changed = self._look()
+            except sqlite3.Error:
+                # whoever reads or writes is told; once a look succeeds again, something may have changed
+                self._drop()
+                return
+        if changed:
+            self._loop.call_soon(self._notices.changed)
+
+    def _drop(self) -> None:
+        self._seen = -1
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            with suppress(sqlite3.Error):
+                connection.close()

@@ -1,0 +1,168 @@
+"""The face: options, opening and closing."""
+
+from __future__ import annotations
+
+import gc
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from evenflow._errors import LogError
+from evenflow.log._sqlite import _notices, _reads, _writer
+
+from .kit import SQLiteEngine, append, both_real, names, opened, texts
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"durability": "none"}, "'power' or 'process', not 'none'"),
+        ({"keep_ids": timedelta(-1)}, "must not be negative"),
+        ({"busy_timeout": -1}, "at least 0 seconds"),
+        ({"busy_timeout": float("nan")}, "at least 0 seconds"),
+    ],
+)
+def test_nonsense_is_refused_where_it_is_written(options: dict[str, Any], message: str) -> None:
+    """With the value."""
+    with pytest.raises(ValueError, match=message):
+        SQLiteEngine("log.db", **options)
+
+
+def test_nothing_is_opened_until_it_is_opened(tmp_path: Path) -> None:
+    """An engine may be a module's own, and be dropped."""
+    engine = SQLiteEngine(tmp_path / "log.db")
+    del engine
+    gc.collect()
+    assert not list(tmp_path.iterdir())
+
+
+@both_real
+async def test_it_is_opened_once_at_a_time_and_may_be_opened_again(tmp_path: Path) -> None:
+    """Each opening is another member."""
+    engine = SQLiteEngine(tmp_path / "log.db")
+    await engine.open()
+    with pytest.raises(LogError, match="open already"):
+        await engine.open()
+    first = engine.member
+    await append(engine, "a")
+    await engine.close()
+    await engine.open()
+    assert engine.member != first
+    assert await texts(engine) == ["a"]
+    await engine.close()
+
+
+def test_it_can_be_opened_in_a_later_loop(tmp_path: Path) -> None:
+    """Also where the earlier loop ended without closing it."""
+    engine = SQLiteEngine(tmp_path / "log.db")
+
+    async def use(*, close: bool) -> list[str]:
+        await engine.open()
+        await append(engine, "a")
+        found = await texts(engine)
+        if close:
+            await engine.close()
+        return found
+
+    assert anyio.run(lambda: use(close=False)) == ["a"]
+    assert anyio.run(lambda: use(close=True), backend="trio") == ["a", "a"]
+
+
+@both_real
+async def test_an_opening_that_is_cancelled_leaves_nothing_open(tmp_path: Path) -> None:
+    """It can be opened afterwards."""
+    engine = SQLiteEngine(tmp_path / "log.db")
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await engine.open()
+    assert scope.cancelled_caught
+    with pytest.raises(LogError, match="not open"):
+        await append(engine, "lost")
+    await engine.open()
+    await append(engine, "a")
+    await engine.close()
+
+
+@both_real
+async def test_a_path_with_strange_characters_is_a_file_of_that_name(tmp_path: Path) -> None:
+    """Not a parameter of SQLite."""
+    path = tmp_path / "a b?mode=memory#%41ü.db"
+    async with opened(path) as engine:
+        await append(engine, "a")
+        assert await texts(engine) == ["a"]
+        assert path.stat().st_size > 0
+
+
+@both_real
+async def test_no_thread_is_left_behind(tmp_path: Path) -> None:
+    """When it is closed, and when it could not be opened."""
+    import threading
+
+    before = threading.active_count()
+    async with opened(tmp_path / "log.db") as engine:
+        await append(engine, "a")
+        await texts(engine)
+        with anyio.move_on_after(0.05):
+            await engine.wait(engine.mark())
+        assert threading.active_count() > before
+    with pytest.raises(LogError):
+        await SQLiteEngine(tmp_path / "none" / "log.db").open()
+    with anyio.fail_after(5):
+        while threading.active_count() > before:
+            await anyio.sleep(0.001)  # the thread that has closed the others ends by itself
+
+
+@both_real
+async def test_a_link_to_a_file_is_that_file(tmp_path: Path) -> None:
+    """Whoever opens it by another name has the same lock, the same members and the same write-ahead log."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link.db").symlink_to(tmp_path / "there" / "log.db")
+    async with opened(tmp_path / "link.db") as engine, opened(tmp_path / "there" / "log.db") as other:
+        await append(engine, "a")
+        assert (await engine.size()).wal_bytes == (await other.size()).wal_bytes
+        assert (await other.pulses([engine.member]))[engine.member].alive
+    assert names(tmp_path) == ["link.db", "there"]
+    assert names(tmp_path / "there") == ["log.db", "log.db-evenflow-lock", "log.db-evenflow-members"]
+
+
+@both_real
+async def test_what_a_loop_has_left_open_is_let_go_of_at_the_next_opening(tmp_path: Path) -> None:
+    """The earlier opening is a member no more."""
+    engine = SQLiteEngine(tmp_path / "log.db")
+
+    def in_another_loop() -> str:
+        anyio.run(engine.open)
+        return engine.member
+
+    left = await anyio.to_thread.run_sync(in_another_loop)
+    await engine.open()
+    with anyio.fail_after(10):
+        while (await engine.pulses([left]))[left].alive:
+            await anyio.sleep(0.01)  # a thread closes it
+    await engine.close()
+
+
+@both_real
+async def test_a_forked_child_keeps_every_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is ever closed there: those of the writer, the readers, and the thread that looks."""
+    kept: list[object] = []
+    for part in (_notices, _reads, _writer):
+        monkeypatch.setattr(part, "keep_for_ever", kept.append)
+    async with opened(tmp_path / "log.db") as engine:
+        await texts(engine)
+        with anyio.move_on_after(0.1):
+            await engine.wait(engine.mark())
+        assert engine._opening is not None
+        engine._forked()
+        assert engine._opening.writer._kept is not None
+        assert engine._opening.readers is not None
+        connections = [
+            engine._opening.writer._kept.connection,
+            *engine._opening.readers._connections.values(),
+            engine._opening.notices._poll._connection,  # type: ignore[union-attr]  # it is a file
+        ]
+        assert kept == connections

@@ -1,0 +1,122 @@
+"""Notices: what other processes commit, and what an idle process costs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import anyio
+import pytest
+
+from evenflow.log._sqlite import _notices
+
+from .kit import append, both_real, opened, process, run_process
+
+PUBLISH = """
+async def main():
+    engine = SQLiteEngine(path)
+    await engine.open()
+    say("open")
+    while sys.stdin.readline():
+        await append(engine, "x")
+        say(time.monotonic())
+
+anyio.run(main)
+"""
+
+
+@both_real
+async def test_what_another_process_commits_is_noticed_within_50_ms(tmp_path: Path) -> None:
+    """In the middle of several tries: this machine may be busy at any one."""
+    async with opened(tmp_path / "log.db") as engine:
+        with process(PUBLISH, tmp_path / "log.db") as other:
+            assert other.stdout is not None
+            assert other.stdin is not None
+            assert other.stdout.readline() == "open\n"
+            seen, took = 0, list[float]()
+            mark = engine.mark()
+            for _ in range(15):
+                other.stdin.write("\n")
+                other.stdin.flush()
+                with anyio.fail_after(10):
+                    while await engine.end("orders") == seen:
+                        mark = await engine.wait(mark)
+                noticed = time.monotonic()
+                took.append(noticed - float(await anyio.to_thread.run_sync(other.stdout.readline)))
+                seen = await engine.end("orders")
+            assert sorted(took)[7] < 0.05
+
+
+@both_real
+async def test_own_commits_are_not_taken_for_those_of_others(tmp_path: Path) -> None:
+    """Whoever waits is woken once for each, while the thread looks."""
+    async with opened(tmp_path / "log.db") as engine:
+        # the first look cannot know what has changed
+        before = await engine.wait(engine.mark())
+        for _ in range(5):
+            await append(engine, "x")
+            with anyio.move_on_after(2 * _notices.EVERY):
+                await engine.wait(engine.mark())
+        assert engine.mark() == before + 5
+
+
+@both_real
+async def test_the_thread_sleeps_when_nobody_waits_and_wakes_for_who_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was committed meanwhile is noticed."""
+    monkeypatch.setattr(_notices, "EVERY", 0.001)
+    monkeypatch.setattr(_notices, "_QUIET_LOOKS", 2)
+    async with opened(tmp_path / "log.db") as engine, opened(tmp_path / "log.db") as other:
+        with anyio.move_on_after(0.01):
+            await engine.wait(engine.mark())
+        assert engine._opening is not None
+        poll = engine._opening.notices._poll
+        assert poll is not None
+        for _ in range(5):
+            with anyio.fail_after(5):
+                while poll._is_awake:
+                    await anyio.sleep(0.001)
+            mark = engine.mark()
+            await append(other, "x")
+            assert engine.mark() == mark
+            with anyio.fail_after(5):
+                await engine.wait(mark)
+
+
+@both_real
+async def test_a_commit_opens_nothing_for_a_thread_that_has_ended(tmp_path: Path) -> None:
+    """Nobody would close it."""
+    async with opened(tmp_path / "log.db") as engine:
+        with anyio.move_on_after(0.05):
+            await engine.wait(engine.mark())
+        assert engine._opening is not None
+        poll = engine._opening.notices._poll
+        assert poll is not None
+        poll.stop()
+        await anyio.to_thread.run_sync(poll.join)
+        await append(engine, "a")
+        assert poll._connection is None
+
+
+def test_an_idle_process_takes_less_than_a_hundredth_of_a_core(tmp_path: Path) -> None:
+    """While somebody waits for the whole time."""
+    said = run_process(
+        """
+        async def main():
+            engine = SQLiteEngine(path)
+            await engine.open()
+            await append(engine, "x")
+            await anyio.sleep(0.2)
+            began = time.process_time()
+            with anyio.move_on_after(3):
+                while True:
+                    await engine.wait(engine.mark())
+            say((time.process_time() - began) / 3)
+            await engine.close()
+
+        anyio.run(main)
+        """,
+        tmp_path / "log.db",
+    )
+    assert float(said) < 0.01
