@@ -1,0 +1,283 @@
+"""Consumer: a function that handles the events of a group, under supervision.
+
+what the function does        what becomes of the event
+  returns                     acknowledged
+  raises                      tried again; logged with its traceback, and told to ``failed``
+  takes over ``handle_timeout``   an async one is cancelled, and the event tried again; one that blocks is logged
+  is cancelled by a shutdown  given back, uncounted
+"""
+
+from __future__ import annotations
+
+import logging
+from contextvars import copy_context
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
+
+from anyio import CancelScope, EndOfStream, Event, move_on_after, sleep
+
+from evenflow._errors import LeaseLost, LogError, refuses_copying
+from evenflow._handling import Worker
+from evenflow._options import checked_seconds, whole
+
+from ._delivery import State, described, leave
+from ._desk import GroupChanged
+from ._group_rules import Fate
+from ._member import LONGEST_PAUSE, GroupMember
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evenflow._crew import Member
+
+    from ._delivery import Delivery
+    from ._group_spec import GroupSpec, Host
+    from ._offsets import Offset
+
+_log = logging.getLogger("evenflow.consumers")
+
+
+A_WHILE: Final = 5.0
+"""Seconds until a consumer tries again to begin an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerFailed:
+    """A consumer raised ``error`` on ``event``, which stands at ``offset``, at its ``attempt``-th hand-over."""
+
+    event: Any
+    error: Exception
+    consumer: Consumer
+    offset: Offset
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerStatistics:
+    """The numbers of one consumer since it was made.
+
+    Attributes:
+        name: its name.
+        group: its group.
+        running: whether it runs.
+        handled: events whose handler has ended, in whatever way.
+        failed: those whose handler raised.
+        handling: events whose handler runs.
+        fetched: events that wait for a handler.
+    """
+
+    name: str
+    group: str
+    running: bool
+    handled: int
+    failed: int
+    handling: int
+    fetched: int
+
+
+class Consumer:
+    """A function that handles the events of a group, while its log is open.
+
+    Attributes:
+        spec: what it asks for.
+    """
+
+    def __init__(
+        self,
+        spec: GroupSpec,
+        handler: Callable[[Any], object],
+        *,
+        concurrency: int = 1,
+        handle_timeout: float | None = None,
+        takes_delivery: bool = False,
+        failed: Callable[[ConsumerFailed], object] = lambda _: None,
+    ) -> None:
+        self.spec: GroupSpec = spec
+        self._handler = handler
+        self._concurrency = whole(concurrency, "concurrency", 1)
+        self._timeout = None if handle_timeout is None else checked_seconds(handle_timeout, "handle_timeout")
+        self._takes_delivery = takes_delivery
+        self._tell_failed = failed
+        self._member: GroupMember | None = None
+        self._tasks: list[Member] = []
+        self._ended = Event()
+        self._running = 0
+        self._detached = False
+        self._handled = self._failed = self._handling = 0
+
+    @property
+    def name(self) -> str:
+        """Its name, for logs and statistics."""
+        return self.spec.name
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will handle nothing more: it was detached, and what it had begun is over."""
+        return self._detached and not self._running
+
+    def detach(self) -> None:
+        """Begin no more events: what was fetched is given back, uncounted; a handler that runs goes on to its end."""
+        self._detached = True
+        member = self._member
+        if member is not None:
+            member.host.crew.start(self.stop, name=f"detaching {self.name}")
+
+    def statistics(self) -> ConsumerStatistics:
+        """What it has done."""
+        return ConsumerStatistics(
+            name=self.name,
+            group=self.spec.group,
+            running=self._running > 0,
+            handled=self._handled,
+            failed=self._failed,
+            handling=self._handling,
+            fetched=0 if self._member is None else len(self._member.hand.fetched),
+        )
+
+    if not TYPE_CHECKING:
+        __reduce_ex__ = refuses_copying("each call of consume() makes another")
+
+    def __repr__(self) -> str:
+        state = "detached" if self._detached else f"{self._handling} running" if self._running else "not running"
+        return f"<Consumer {self.name} of group {self.spec.group} wants {self.spec.definition}, {state}>"
+
+    # ------------------------------------------------------------------ between opening and closing
+
+    async def start(self, host: Host) -> None:
+        """Join the group, and begin to handle; a consumer that was detached, or runs, is left alone.
+
+        Raises:
+            ValueError: the group is another.
+            LogError: the log failed.
+        """
+        if self._detached or self._member is not None:
+            return
+        self._member = member = GroupMember(host, self.spec)
+        try:
+            await member.open()
+        except BaseException:
+            self._member = None
+            raise
+        self._ended = Event()
+        self._running = self._concurrency
+        name = f"consumer {self.name}"
+        self._tasks = [
+            host.crew.start(self._work, member, name=name, context=copy_context(), ended=self._task_ended)
+            for _ in range(self._concurrency)
+        ]
+
+    def _task_ended(self) -> None:
+        self._running -= 1
+        if not self._running:
+            self._ended.set()
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Begin no more events; handlers have ``grace`` seconds, or all the time they need, and are then cancelled.
+
+        What was not begun, or was cut off, is given back, uncounted. Cancelled, it cancels the handlers at once.
+        """
+        member = self._member
+        if member is None:
+            return
+        try:
+            await member.stop_fetching()
+            with move_on_after(inf if grace is None else grace):
+                await self._ended.wait()
+        finally:
+            with CancelScope(shield=True):
+                for task in self._tasks:
+                    task.cancel()
+                await self._ended.wait()
+                await member.close()
+                self._member = None
+
+    # ------------------------------------------------------------------ handling
+
+    async def _work(self, member: GroupMember) -> None:
+        worker = Worker(self._handler, member.host.loop, _no_mark)
+        while True:
+            try:
+                delivery = await member.hand.take()
+            except EndOfStream:
+                return
+            except GroupChanged as error:
+                if self._running == 1:  # the others of its tasks hear the same
+                    _log.error("consumer %s of %s has ended: %s", self.name, member.host.subject, error)
+                return
+            except LogError as error:  # that it begins could not be noted: nothing was taken
+                _log.warning("consumer %s of %s tries again: %s", self.name, member.host.subject, error)
+                await sleep(A_WHILE)
+                continue
+            member.entered(delivery)
+            await self._handle(worker, member, delivery)
+
+    async def _handle(self, worker: Worker, member: GroupMember, delivery: Delivery[Any]) -> None:
+        self._handling += 1
+        try:
+            error = await self._call(worker, member, delivery)
+        except BaseException as cut_off:
+            with CancelScope(shield=True):
+                await leave([delivery], member, cut_off)
+            raise
+        finally:
+            self._handling -= 1
+        self._handled += 1
+        if error is not None:
+            self._failed += 1
+            self._report(member, delivery, error)
+        if delivery._state is State.INSIDE:
+            await self._settle(member, delivery, error)
+
+    async def _call(self, worker: Worker, member: GroupMember, delivery: Delivery[Any]) -> Exception | None:
+        clock = member.host.engine.clock
+        timeout = inf if self._timeout is None else self._timeout
+        began = clock()
+        error: Exception | None = None
+        with move_on_after(timeout) as scope:
+            error = await worker.call(delivery if self._takes_delivery else delivery.event)
+        if scope.cancelled_caught:
+            return TimeoutError(f"the handler took more than {timeout:g} seconds, its handle_timeout")
+        if clock() - began > timeout:
+            _log.warning(
+                "consumer %s of %s blocked the event loop for %.1f seconds on event %s, longer than its handle_timeout"
+                " of %g: it cannot be cancelled, and nothing else ran",
+                self.name,
+                member.host.subject,
+                clock() - began,
+                delivery.offset,
+                timeout,
+            )
+        return error
+
+    def _report(self, member: GroupMember, delivery: Delivery[Any], error: Exception) -> None:
+        _log.error(
+            "consumer %s of %s raised on %r, attempt %s",
+            self.name,
+            member.host.subject,
+            delivery.event,
+            delivery.attempt,
+            exc_info=error,
+        )
+        self._tell_failed(ConsumerFailed(delivery.event, error, self, delivery.offset, delivery.attempt))
+
+    async def _settle(self, member: GroupMember, delivery: Delivery[Any], error: Exception | None) -> None:
+        """Settle it, however often the log must be asked: what the handler did must not be done again."""
+        fate, why = (Fate.DONE, "") if error is None else (Fate.AGAIN, described(error))
+        pause = 0.0
+        while True:
+            try:
+                await member.settle([delivery], fate, error=why)
+            except LeaseLost as lost:
+                _log.warning("consumer %s of %s was too late: %s", self.name, member.host.subject, lost)
+            except LogError as failure:
+                if not pause:
+                    _log.warning("consumer %s of %s tries again: %s", self.name, member.host.subject, failure)
+                pause = min(LONGEST_PAUSE, max(0.1, pause * 2))
+                await sleep(pause)
+                continue
+            return
+
+
+def _no_mark() -> None:
+    """Whoever handles is not looked for."""

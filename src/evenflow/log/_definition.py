@@ -1,0 +1,110 @@
+"""What a group is: its classes, its condition and its order, written out so that they can be kept and compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic_core import to_jsonable_python
+
+from evenflow._comparable import path_of
+from evenflow._conditions import All, Comparison, Condition, Either, Not, OneOf, Truth
+from evenflow._events import wire_name
+from evenflow._fields import fields_of
+from evenflow._routing import names
+
+from ._group_records import Definition
+
+if TYPE_CHECKING:
+    from evenflow._fields import Path
+
+
+def condition_text(condition: Condition) -> str:
+    """A condition, whole, with the wire names of its classes: what prints it shortens its values."""
+    match condition:
+        case Comparison():
+            return f"{_field(condition.path)} {condition.op} {condition.value!r}"
+        case OneOf():
+            return f"one_of({_field(condition.path)}, {', '.join(map(repr, condition.values))})"
+        case Truth():
+            return _field(condition.path)
+        case Not():
+            return f"~({condition_text(condition.part)})"
+        case All() | Either():
+            return f" {condition.sign} ".join(f"({condition_text(part)})" for part in condition.parts)
+        case _:
+            raise TypeError(f"a group cannot keep the condition {condition!r}")
+
+
+def _field(path: Path) -> str:
+    text = wire_name(path.owner)
+    for position, name in enumerate(path.names):
+        text = f"present({text}.{name})" if position in path.present else f"{text}.{name}"
+    return text
+
+
+class Order:
+    """By what the events of a group are ordered: the fields that are its key; without any, all are of one key."""
+
+    __slots__ = ("_names",)
+
+    def __init__(self, paths: tuple[tuple[str, ...], ...]) -> None:
+        self._names = paths
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all events are of one key."""
+        return not self._names
+
+    def key_of(self, event: object) -> str:
+        """The lane of an event: the same for equal keys, in every process."""
+        values = [self._read(event, path) for path in self._names]
+        text = json.dumps(to_jsonable_python(values), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    @staticmethod
+    def _read(event: object, path: tuple[str, ...]) -> object:
+        for name in path:
+            event = None if event is None else getattr(event, name)
+        return event
+
+    def __str__(self) -> str:
+        fields = [".".join(path) for path in self._names]
+        return fields[0] if len(fields) == 1 else f"({', '.join(fields)})"
+
+
+def checked_order(ordered_by: Any, classes: tuple[type, ...]) -> Order | None:
+    """What ``ordered_by`` says; ``classes`` are those that the group wants.
+
+    Raises:
+        TypeError: it is no field, and no tuple of fields.
+        ValueError: a wanted class has no such field.
+    """
+    if ordered_by is None:
+        return None
+    fields = cast("tuple[object, ...]", ordered_by if isinstance(ordered_by, tuple) else (ordered_by,))
+    paths: list[tuple[str, ...]] = []
+    for field in fields:
+        if (path := path_of(field)) is None:
+            what = "a callable, which cannot be kept with the group" if callable(field) else repr(field)
+            raise TypeError(
+                f"ordered_by takes a field (OrderPlaced.customer_id), a tuple of fields, or () for the whole group,"
+                f" not {what}"
+            )
+        if without := names(cls for cls in classes if path.names[0] not in (fields_of(cls) or {})):
+            raise ValueError(
+                f"ordered_by={path} is no field of {', '.join(without)}, which the group wants too;"
+                " every wanted class needs it: name only classes that have it, or order by ()"
+            )
+        paths.append(path.names)
+    return Order(tuple(paths))
+
+
+def definition_of(types: frozenset[str] | None, condition: Condition | None, order: Order | None) -> Definition:
+    """What is kept with the group."""
+    return Definition(
+        None if types is None else tuple(sorted(types)),
+        "" if condition is None else condition_text(condition),
+        None if order is None else str(order),
+    )

@@ -1,0 +1,325 @@
+"""Delivery: one event of a group in somebody's hands, and Batch: several that are settled together.
+
+FETCHED ──hand_over──► HANDED ──async with──► INSIDE
+                         │                       │
+                         └──── ack, retry, ... ──┴──► SETTLING ──► SETTLED
+What was not settled in time, or what its page has no more, is lost: whoever settles that gets LeaseLost, and
+nothing is done.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+from anyio import get_cancelled_exc_class
+from anyio.lowlevel import checkpoint_if_cancelled
+
+from evenflow._errors import LeaseLost, refuses_copying
+
+from ._backoff import checked_wait
+from ._group_rules import Fate
+from ._record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from ._desk import HeldPage
+    from ._engine import Row
+
+W_co = TypeVar("W_co", covariant=True)
+
+
+class State(Enum):
+    """Where a delivery is."""
+
+    FETCHED = "waits to be handed over"
+    HANDED = "was handed over"
+    INSIDE = "is being handled"
+    SETTLING = "is being settled"
+    SETTLED = "was settled"
+    LAPSED = "went out again, because it was not settled in time"
+
+
+class Hands(Protocol):
+    """The reader of the group that a delivery came from."""
+
+    async def settle(
+        self, deliveries: Sequence[Delivery[Any]], fate: Fate, /, *, after: float | None = None, error: str = ""
+    ) -> None:
+        """Settle all of them in one commit."""
+        ...
+
+    def entered(self, delivery: Delivery[Any], /) -> None:
+        """It is being handled: its time does not run."""
+        ...
+
+    def left(self, delivery: Delivery[Any], /) -> None:
+        """It is handled no more, and not settled: its time runs."""
+        ...
+
+    def extend(self, delivery: Delivery[Any], seconds: float, /) -> None:
+        """Its time is over then."""
+        ...
+
+
+class Delivery(Record[W_co]):
+    """An event of a group, handed over to be handled and then settled, once.
+
+    Inside ``async with delivery:`` its time does not run, as long as this process lives. Left normally, it is
+    acknowledged; left by an exception, it is tried again; cancelled, it is given back, uncounted. Leaving the block
+    after it was settled does nothing.
+    """
+
+    __slots__ = ("_attempt", "_following", "_group", "_hands", "_index", "_page", "_settled_mark", "_state")
+
+    def __init__(
+        self, record: Record[W_co], row: Row, group: str, attempt: int, page: HeldPage, index: int, hands: Hands
+    ) -> None:
+        super().__init__(record.event, row, record._offset_of)
+        self._group = group
+        self._attempt = attempt
+        self._page = page
+        self._index = index
+        self._hands = hands
+        self._state = State.FETCHED
+        self._settled_mark: Callable[[], None] | None = None
+        """Takes back the engine's mark that it was begun."""
+        self._following: Delivery[Any] | None = None
+        """The next of its key in its page, which waits for it."""
+
+    @property
+    def attempt(self) -> int:
+        """How often it was handed over, this time included; 1 at first."""
+        return self._attempt
+
+    @property
+    def group(self) -> str:
+        """The name of its group."""
+        return self._group
+
+    async def ack(self) -> None:
+        """It was handled: the group never gets it again.
+
+        Returns once that is stored. Cancelled before, nothing is done; later it is stored nevertheless.
+
+        Raises:
+            LeaseLost: it went out again meanwhile, because it was not settled in time; nothing was done.
+            RuntimeError: it was settled already.
+            LogError: the log has failed, and it may be settled again.
+        """
+        await checkpoint_if_cancelled()
+        await self._hands.settle([self], Fate.DONE)
+
+    async def retry(self, after: float | None = None) -> None:
+        """Try again in ``after`` seconds; by default as the group's ``retry_after`` says.
+
+        After the last attempt it is a dead letter.
+
+        Raises: as for ``ack``.
+        """
+        seconds = None if after is None else checked_wait(after, "after")
+        await checkpoint_if_cancelled()
+        await self._hands.settle([self], Fate.AGAIN, after=seconds, error="retry() was called")
+
+    async def reject(self, why: str) -> None:
+        """Make it a dead letter at once.
+
+        Raises: as for ``ack``.
+        """
+        if not isinstance(why, str):
+            raise TypeError(f"reject() takes the reason as a str, not {why!r}")
+        await checkpoint_if_cancelled()
+        await self._hands.settle([self], Fate.DEAD, error=why)
+
+    async def release(self) -> None:
+        """Give it back: it goes out again at once, and this was no attempt.
+
+        Raises: as for ``ack``.
+        """
+        await checkpoint_if_cancelled()
+        await self._hands.settle([self], Fate.BACK)
+
+    async def extend(self, seconds: float) -> None:
+        """Have this many seconds from now to settle it. Inside ``async with`` it has all the time anyway.
+
+        Raises:
+            LeaseLost: it went out again already.
+            RuntimeError: it was settled already.
+        """
+        checked = checked_wait(seconds, "seconds")
+        await checkpoint_if_cancelled()
+        refuse_unsettleable([self])
+        self._hands.extend(self, checked)
+
+    async def __aenter__(self) -> Self:
+        await checkpoint_if_cancelled()
+        refuse_unsettleable([self])
+        self._hands.entered(self)
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await leave([self], self._hands, exc)
+
+    if not TYPE_CHECKING:
+        __reduce_ex__ = refuses_copying("keep its event, or its offset")
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether it is another's by now."""
+        return self._state is State.LAPSED or not self._page.has(self._index)
+
+    def __repr__(self) -> str:
+        state = "is lost" if self._is_lost else self._state.value
+        return f"<Delivery {self.offset} of group {self._group}, attempt {self._attempt}, {state}: {self.event!r}>"
+
+
+class Batch(tuple[Delivery[W_co], ...]):
+    """Deliveries that are settled together, in one commit; an attempt for all of them.
+
+    ``async with batch:`` is as for one delivery. What was settled by itself before is left out.
+    """
+
+    __slots__ = ()
+
+    async def ack(self) -> None:
+        """All were handled.
+
+        Raises:
+            LeaseLost: some went out again meanwhile; the others are acknowledged.
+            RuntimeError: all were settled already.
+            LogError: the log has failed, and they may be settled again.
+        """
+        await checkpoint_if_cancelled()
+        await self._settle(Fate.DONE)
+
+    async def retry(self, after: float | None = None) -> None:
+        """Try all of them again, as ``Delivery.retry``.
+
+        Raises: as for ``ack``.
+        """
+        seconds = None if after is None else checked_wait(after, "after")
+        await checkpoint_if_cancelled()
+        await self._settle(Fate.AGAIN, after=seconds, error="retry() was called")
+
+    async def reject(self, why: str) -> None:
+        """Make all of them dead letters at once.
+
+        Raises: as for ``ack``.
+        """
+        await checkpoint_if_cancelled()
+        await self._settle(Fate.DEAD, error=why)
+
+    async def release(self) -> None:
+        """Give all of them back, uncounted.
+
+        Raises: as for ``ack``.
+        """
+        await checkpoint_if_cancelled()
+        await self._settle(Fate.BACK)
+
+    async def extend(self, seconds: float) -> None:
+        """Have this many seconds from now to settle them.
+
+        Raises: as for ``Delivery.extend``.
+        """
+        for delivery in self._open():
+            await delivery.extend(seconds)
+
+    async def _settle(self, fate: Fate, *, after: float | None = None, error: str = "") -> None:
+        open_ = self._open()
+        refuse_unsettleable(open_ or self[:1])
+        if open_:
+            await open_[0]._hands.settle(open_, fate, after=after, error=error)
+
+    def _open(self) -> list[Delivery[W_co]]:
+        return [delivery for delivery in self if delivery._state in (State.HANDED, State.INSIDE)]
+
+    async def __aenter__(self) -> Self:
+        await checkpoint_if_cancelled()
+        for delivery in self._open():
+            delivery._hands.entered(delivery)
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if open_ := self._open():
+            await leave(open_, open_[0]._hands, exc)
+
+
+def refuse_unsettleable(deliveries: Sequence[Delivery[Any]]) -> None:
+    """Refuse to settle what was settled, or what this reader has no more.
+
+    Raises:
+        RuntimeError: one was settled, or is being settled.
+        LeaseLost: all of them went out again meanwhile.
+    """
+    for delivery in deliveries:
+        if delivery._state in (State.SETTLED, State.SETTLING) and not delivery._is_lost:
+            raise RuntimeError(f"{delivery!r} cannot be settled again: a delivery is settled once")
+    if all(delivery._is_lost for delivery in deliveries):
+        raise lease_lost(deliveries)
+
+
+def lease_lost(lost: Sequence[Delivery[Any]]) -> LeaseLost:
+    """What whoever settles too late gets, once: leaving the block after that does nothing."""
+    for delivery in lost:
+        delivery._state = State.LAPSED
+    first = lost[0]
+    what = f"event {first.offset}" if len(lost) == 1 else f"{len(lost)} events, the first {first.offset},"
+    return LeaseLost(
+        f"{what} of group {first.group} went out again meanwhile, because it was not settled in time; nothing was done"
+        f" with attempt {first.attempt}: what it did must be done again, or be harmless when it is",
+        offset=first.offset,
+        group=first.group,
+        attempt=first.attempt,
+    )
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Whether a block was left because its task ends, and not because its handler failed."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_cancellation, cast("BaseExceptionGroup[BaseException]", error).exceptions))
+    return isinstance(error, get_cancelled_exc_class()) or not isinstance(error, Exception)
+
+
+async def leave(deliveries: Sequence[Delivery[Any]], hands: Hands, error: BaseException | None) -> None:
+    """Settle what was not settled inside its block, by how that was left.
+
+    Raises:
+        LeaseLost, LogError: as for ``Delivery.ack``; not where the block was left by an error of its own.
+    """
+    deliveries = [delivery for delivery in deliveries if delivery._state is State.INSIDE]
+    if not deliveries:
+        return
+    try:
+        if error is None:
+            await hands.settle(deliveries, Fate.DONE)
+        else:
+            fate = Fate.BACK if is_cancellation(error) else Fate.AGAIN
+            await hands.settle(deliveries, fate, error=described(error))
+    except Exception as failure:
+        if error is None:
+            raise
+        # the block's own error is what the caller must hear
+        error.add_note(f"and its delivery could not be given back: {failure}")
+    finally:
+        for delivery in deliveries:
+            if delivery._state is State.INSIDE:
+                hands.left(delivery)
+
+
+def described(error: BaseException) -> str:
+    """An error, for a retry and for a dead letter."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

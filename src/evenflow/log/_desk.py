@@ -1,0 +1,334 @@
+"""Desk: where one reader of a group claims events.
+
+Rule 1: one thing at a time, a claim, a settlement, a look for what others have left: whoever changes records has
+        ``lock``.
+Rule 2: every change names the versions that were seen; where one has changed, it is decided again.
+Rule 3: nothing here is cancelled half-way: whoever calls shields it. The engine bounds how long it takes.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from anyio import Lock
+
+from evenflow._errors import LogError
+
+from ._claiming import MOST_WAITING, Claiming, Taken
+from ._engine import Outdated
+from ._group_reading import read, rows_of
+from ._group_records import GroupRecord, Keys, LaneRecord, RetryRecord, last_part
+from ._group_rules import Draft, Lanes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ._claiming import Reading
+    from ._definition import Order
+    from ._engine import Record
+    from ._group_records import DeadRecord, PageRecord
+    from ._group_spec import GroupSpec, Host
+
+_log = logging.getLogger("evenflow.groups")
+
+FAR: Final = 1_000
+"""By how many events a position that has only passed unwanted ones may lag behind, before it is stored."""
+
+LOOKED_AT: Final = 100
+"""How many events a claim looks at, at least, where not all of them may be claimed."""
+
+
+class GroupChanged(LogError):
+    """The group that was read is no more, or is another by now."""
+
+
+@dataclass(eq=False, slots=True)
+class HeldPage:
+    """A page that this reader has in hand.
+
+    Attributes:
+        id: its name.
+        record: what is stored, as far as is known.
+        version: its version.
+        is_lost: whether another has taken it.
+        gone: the places of events that left it, because one of their key before them did.
+        leaving: the places of those that would leave it with a commit whose outcome is not known.
+        doubt: the error of that commit: the page must be loaded before the next.
+        seen: how often this process had been silent when the page was known to be this reader's.
+    """
+
+    id: str
+    record: PageRecord
+    version: int
+    seen: int = 0
+    is_lost: bool = False
+    gone: set[int] = field(default_factory=set[int])
+    leaving: set[int] = field(default_factory=set[int])
+    doubt: LogError | None = None
+
+    def has(self, index: int) -> bool:
+        """Whether an event of it is still this reader's, unless it was settled."""
+        return not self.is_lost and index not in self.gone
+
+
+class Claimed(NamedTuple):
+    """What a claim came to.
+
+    Attributes:
+        page: the page; None where nothing was claimed.
+        taken: its events.
+        went_on: whether anything was done at all, so that it is worth claiming again at once.
+    """
+
+    page: HeldPage | None = None
+    taken: Sequence[Taken] = ()
+    went_on: bool = False
+
+
+class Desk:
+    """The records of one group, as one of its readers works on them.
+
+    Attributes:
+        host: the subject.
+        spec: what the reader asks for.
+        reader: its name, unlike that of any other, of any process.
+        keys: the records' keys.
+        lock: whoever has it may change records.
+    """
+
+    def __init__(self, host: Host, spec: GroupSpec, reader: str) -> None:
+        self.host: Host = host
+        self.spec: GroupSpec = spec
+        self.reader: str = reader
+        self.keys: Keys = Keys(host.subject, spec.group)
+        self.lock: Lock = Lock()
+        self._group: tuple[GroupRecord, int] | None = None
+        self._is_old = False
+        self._looked = (0, 0)
+        """The epoch, and up to where was looked in it, where that is not stored yet."""
+        self._saved_at = 0.0
+        self._told: set[str] = set()
+
+    @property
+    def group(self) -> GroupRecord | None:
+        """The group, as far as is known."""
+        return None if self._group is None else self._group[0]
+
+    async def load(self) -> tuple[GroupRecord, int]:
+        """Look at the group.
+
+        Raises:
+            GroupChanged: there is none, or it is another than this reader asks for.
+        """
+        group, version = await self.look()
+        if group.definition != self.spec.definition:
+            raise GroupChanged(
+                f"group {self.spec.group!r} of {self.host.subject} was redefined while it was read: it wants"
+                f" {group.definition} now, and this reader asks for {self.spec.definition}"
+            )
+        return group, version
+
+    async def look(self) -> tuple[GroupRecord, int]:
+        """Look at the group, whatever it is.
+
+        Raises:
+            GroupChanged: there is none.
+        """
+        record = (await self.host.engine.load([self.keys.group])).get(self.keys.group)
+        if record is None:
+            raise GroupChanged(f"group {self.spec.group!r} of {self.host.subject} was deleted while it was read")
+        self._group = GroupRecord.parse(record.value), record.version
+        return self._group
+
+    def forget(self) -> None:
+        """What is known of the group is old: somebody may have moved it, or paused it."""
+        self._is_old = True
+
+    def keep(self, group: GroupRecord, version: int) -> None:
+        """The group is this now."""
+        self._group = group, version
+        self._saved_at = self.host.engine.clock()
+
+    # ------------------------------------------------------------------ claiming
+
+    async def claim(self, room: int) -> Claimed:
+        """Claim up to ``room`` events: what is due again, then new ones.
+
+        Raises:
+            GroupChanged: there is no such group any more, or it is another.
+            LogError: the engine failed.
+        """
+        async with self.lock:
+            while True:
+                if self._group is None or self._is_old:
+                    await self.load()
+                    self._is_old = False
+                assert self._group is not None
+                group, version = self._group
+                if group.paused:
+                    return Claimed()
+                page = self.host.heartbeat.new_page()
+                claimed = Claimed()
+                try:
+                    claimed = await self._claim(group, version, page, room)
+                except Outdated:
+                    await self.load()
+                    continue
+                finally:
+                    if claimed.page is None:
+                        self.host.heartbeat.pages.discard(page)
+                return claimed
+
+    async def _claim(self, group: GroupRecord, version: int, page: str, room: int) -> Claimed:
+        engine, now = self.host.engine, self.host.engine.wall()
+        silences = self.host.heartbeat.silences()
+        retries = await engine.due(self.keys.retry, now, room)
+        due: Mapping[str, Record] = {}
+        if group.lanes:
+            due = await engine.due(self.keys.lane, now, room)
+        known = {key: RetryRecord.parse(record.value) for key, record in retries.items()}
+        heads = {last_part(key): LaneRecord.parse(record.value) for key, record in due.items()}
+        most = max(1, (room - len(known)) // max(1, len(heads)))
+        items = [retry.item for retry in known.values()]
+        items += [item for lane in heads.values() for item in lane.items[:most]]
+        rows = await rows_of(engine, self.host.subject, self.keys, items) if items else {}
+        again = {item.seq: read(self.host, self.spec, rows.get(item.seq), again=True) for item in items}
+        news, through = await self._look_ahead(group, room - len(items))
+        claiming = Claiming(
+            self.keys,
+            (group, version),
+            page_id=page,
+            room=room,
+            lanes=await self._lanes(due, [*again.values(), *news]),
+            now=now,
+            undecodable_after=self.spec.undecodable_after,
+        )
+        for key, retry in known.items():
+            claiming.add_retry(retry, retries[key].version, again[retry.item.seq])
+        for name, lane in heads.items():
+            claiming.add_lane(name, [again[item.seq] for item in lane.items[:most]], most)
+        for reading in news:
+            if not claiming.add_new(reading):
+                break
+        else:
+            claiming.pass_to(through)
+        return await self._commit(claiming, (group, version), page, silences)
+
+    async def _look_ahead(self, group: GroupRecord, room: int) -> tuple[list[Reading], int]:
+        """New events after the group's position, and up to where everything was looked at."""
+        order = self.spec.order
+        if group.waiting >= MOST_WAITING:
+            self._tell_choked()
+            return [], 0
+        if room <= 0 or (order is not None and order.is_whole and await self._lane_is_known(order)):
+            return [], 0
+        after = self._after(group)
+        types = self.host.types_of(self.spec.wants)
+        limit = room if self.spec.condition is None and order is None else max(room, LOOKED_AT)
+        page = await self.host.engine.read(self.host.subject, after, limit, types=types)
+        if page.floor > after:
+            self._tell_removed(after, page.floor)
+        return [read(self.host, self.spec, row) for row in page.rows], page.through
+
+    async def _lane_is_known(self, order: Order) -> bool:
+        """Whether the one key of the group is in hand, or held back: then nothing new could be claimed."""
+        key = self.keys.lane + order.key_of(None)
+        return key in await self.host.engine.load([key])
+
+    def _after(self, group: GroupRecord) -> int:
+        """Up to where was looked."""
+        epoch, looked = self._looked
+        return max(group.position, looked) if epoch == group.epoch else group.position
+
+    async def _lanes(self, due: Mapping[str, Record], readings: Iterable[Reading]) -> Lanes:
+        """The lanes that are due, and those of these events."""
+        keys = {self.keys.lane + reading.lane for reading in readings if reading.lane} - due.keys()
+        others: Mapping[str, Record] = {}
+        if keys:
+            others = await self.host.engine.load(keys)
+        return Lanes(self.keys, {**due, **others})
+
+    async def _commit(self, claiming: Claiming, seen: tuple[GroupRecord, int], page: str, silences: int) -> Claimed:
+        group, version = seen
+        record = claiming.finish(self.reader, self.spec.ack_wait)
+        if claiming.only_moves and claiming.position - group.position < FAR:
+            before, self._looked = self._after(group), (group.epoch, claiming.position)
+            return Claimed(went_on=claiming.position > before)
+        done = await self.host.engine.commit(claiming.draft.change())
+        self.keep(claiming.group, done.versions.get(self.keys.group, version))
+        self._tell_gone(claiming.gone)
+        tell_dead(self.host.subject, self.spec.group, claiming.dead)
+        if record is None:
+            return Claimed(went_on=True)
+        held = HeldPage(page, record, done.versions[self.keys.page + page], silences)
+        return Claimed(held, claiming.taken, went_on=True)
+
+    async def save_position(self, *, at_once: bool = False) -> None:
+        """Store how far the group has come past what it does not want; not more than once a second."""
+        async with self.lock:
+            while self._group is not None and (at_once or self.host.engine.clock() - self._saved_at >= 1):
+                group, version = self._group
+                if (looked := self._after(group)) <= group.position:
+                    return
+                if not await self.replace(replace(group, position=looked), version):
+                    await self.load()
+
+    async def replace(self, group: GroupRecord, version: int) -> bool:
+        """Store the group, unless it has changed; returns whether it was stored. For whoever has the lock."""
+        draft = Draft(expect={self.keys.group: version})
+        draft.put(self.keys.group, group.dump())
+        try:
+            done = await self.host.engine.commit(draft.change())
+        except Outdated:
+            return False
+        self.keep(group, done.versions[self.keys.group])
+        return True
+
+    # ------------------------------------------------------------------ logs
+
+    def _tell_choked(self) -> None:
+        if "choked" not in self._told:
+            self._told.add("choked")
+            _log.warning(
+                "group %s of %s fetches no more: %s events wait behind others of their key; redrive or discard its dead"
+                " letters, or look for the handler that does not end",
+                self.spec.group,
+                self.host.subject,
+                MOST_WAITING,
+            )
+
+    def _tell_removed(self, after: int, floor: int) -> None:
+        if f"floor {floor}" not in self._told:
+            self._told.add(f"floor {floor}")
+            _log.warning(
+                "retention has removed events of %s before group %s had them: those between %s and %s are lost to it",
+                self.host.subject,
+                self.spec.group,
+                after,
+                floor,
+            )
+
+    def _tell_gone(self, gone: list[int]) -> None:
+        if gone:
+            _log.warning(
+                "retention has removed %s that group %s of %s had still to handle: %s",
+                "1 event" if len(gone) == 1 else f"{len(gone)} events",
+                self.spec.group,
+                self.host.subject,
+                gone,
+            )
+
+
+def tell_dead(subject: str, group: str, dead: Iterable[DeadRecord]) -> None:
+    """Log dead letters."""
+    for letter in dead:
+        _log.error(
+            "event %s of %s is a dead letter of group %s, after %s attempts: %s",
+            letter.row.seq,
+            subject,
+            group,
+            letter.attempts,
+            letter.error,
+        )

@@ -1,0 +1,127 @@
+"""Acknowledging deliveries in a commit of somebody else's: all of it is done, or nothing."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+from anyio import CancelScope
+
+from evenflow._errors import LogError
+
+from ._delivery import lease_lost, refuse_unsettleable
+from ._engine import Change, Outdated
+from ._group_rules import Fate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ._delivery import Delivery
+    from ._desk import HeldPage
+    from ._engine import Done, Engine
+    from ._group_rules import Draft, Settled
+    from ._member import GroupMember
+    from ._settling import Settlement
+
+
+class _Part:
+    """What one reader's deliveries are in the commit."""
+
+    def __init__(self, member: GroupMember, deliveries: list[Delivery[Any]]) -> None:
+        self.member = member
+        self.deliveries = deliveries
+        self.states = [delivery._state for delivery in deliveries]
+        self.settlement: Settlement = member.settlement_of(deliveries, Fate.DONE)
+        self.settled: dict[HeldPage, Settled] = {}
+
+    async def decide(self) -> Draft:
+        """The change that acknowledges them, as things stand.
+
+        Raises:
+            LeaseLost: some went out again meanwhile.
+        """
+        draft, self.settled = await self.member._settler.draft([self.settlement])
+        if self.settlement.error is not None:
+            raise self.settlement.error
+        if self.settlement.lost:
+            raise lease_lost([each for each in self.deliveries if each._row.seq in self.settlement.lost])
+        return draft
+
+
+async def commit_with(
+    engine: Engine,
+    change: Change,
+    deliveries: Sequence[Delivery[Any]],
+    *,
+    made: Callable[[Done], object] | None = None,
+) -> Done:
+    """Make a change, and acknowledge these deliveries, of any groups of this log, in the same commit.
+
+    Cancelled before it is handed over, nothing is done; later its outcome is awaited, and
+    ``made`` hears of it, whatever becomes of the caller.
+
+    Raises:
+        LeaseLost: a delivery went out again meanwhile; nothing was done.
+        RuntimeError: a delivery was settled already; nothing was done.
+        Outdated, IdTaken, Conflict, LogError: as ``Engine.commit``; the deliveries may be settled again.
+    """
+    if not deliveries:
+        return await engine.commit(change, made=made)
+    if lost := [delivery for delivery in deliveries if delivery._is_lost]:
+        raise lease_lost(lost)
+    refuse_unsettleable(deliveries)
+    members: dict[str, list[Delivery[Any]]] = {}
+    for delivery in deliveries:
+        hands: Any = delivery._hands
+        members.setdefault(hands.reader, []).append(delivery)
+    parts: list[_Part] = []
+    try:
+        for _, its in sorted(members.items()):
+            of: Any = its[0]._hands
+            parts.append(_Part(of, its))
+        async with AsyncExitStack() as locks:
+            for part in parts:
+                await locks.enter_async_context(part.member._desk.lock)
+            with CancelScope(shield=True):
+                return await _commit(engine, change, parts, made)
+    except BaseException as error:
+        for part in parts:
+            part.settlement.error = part.settlement.error or _as_failure(error)
+        raise
+    finally:
+        for part in parts:
+            part.member.finish(part.settlement, part.deliveries, part.states)
+    raise AssertionError("unreachable")  # a scope that is not cancelled swallows nothing
+
+
+def _as_failure(error: BaseException) -> Exception:
+    return error if isinstance(error, Exception) else LogError("the commit was cancelled before it was made")
+
+
+async def _commit(engine: Engine, change: Change, parts: list[_Part], made: Callable[[Done], object] | None) -> Done:
+    while True:
+        drafts = [await part.decide() for part in parts]
+        try:
+            done = await engine.commit(_merged(change, drafts), made=made)
+        except Outdated as outdated:
+            if not set(outdated.keys) - change.expect.keys():
+                raise
+            for part in parts:
+                part.member._settler.note_lost(part.settled, outdated)
+        except LogError as error:
+            for part in parts:
+                part.member._settler.doubt(part.settled, error)
+            raise
+        else:
+            for part in parts:
+                part.member._settler.made(part.settled, done)
+            return done
+
+
+def _merged(change: Change, drafts: Sequence[Draft]) -> Change:
+    expect, puts, deletes = dict(change.expect), dict(change.puts), list(change.deletes)
+    for draft in drafts:
+        expect.update(draft.expect)
+        puts.update(draft.puts)
+        deletes.extend(draft.deletes)
+    return change._replace(expect=expect, puts=puts, deletes=deletes)

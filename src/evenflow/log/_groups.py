@@ -1,0 +1,198 @@
+"""The groups of one subject: what the face of a log uses.
+
+Made at any time, checked at once; no log needs to be open:
+
+    group_spec(group, interest, carried, delay, *, since=, ack_wait=, max_attempts=, ordered_by=, on_dead=,
+               undecodable_after=, redefine=, buffer=, name=) -> GroupSpec                       (_group_spec.py)
+        interest: Interest of wants and where;  carried: the subject's classes;  delay(attempt) -> seconds (retry_after)
+    Consumer(spec, handler, *, concurrency=1, handle_timeout=None, takes_delivery=False, failed=lambda failure: None)
+        failed is called with ConsumerFailed(event, error, consumer, offset, attempt); a Consumer outlives openings
+
+While a log is open:
+
+    heartbeat = Heartbeat(engine, crew, in_thread=True)      one for each opening; ends with the crew, or with stop()
+    host = Host(engine=, subject=, decode=, record=, types_of=, position=, crew=, loop=, heartbeat=)
+        decode(row) -> event, or DecodeError;  record(row, event) -> Record
+        types_of(wants) -> frozenset of wire names, or None for everything
+        offset(seq) -> Offset
+        await position(since) -> the number that a Since stands for ("start", "now", Offset, datetime)
+    groups = SubjectGroups(host, offset)                     one for each subject of an opening
+    groups.deliveries(spec) -> Deliveries                    entered with `async with`
+    await groups.start(consumer)                             runs it; it ends with detach(), or with close()
+    await groups.close(grace)                                gives back what was not begun; before crew.close()
+    await groups.statistics() -> tuple[GroupStatistics, ...]
+    await groups.seek(group, seq);  await groups.pause(group);  await groups.resume(group);  await groups.delete(group)
+    groups.dead_letters(group) -> Stream[DeadLetter]
+    await groups.redrive(group, seqs | "all", *, where=Condition | None, limit=None) -> int
+    await groups.discard(group, seqs | "all") -> int
+    await groups.settled_through() -> int | None             for retention: no group needs anything up to this number
+
+In a transaction: ``await commit_with(engine, change, deliveries) -> Done`` makes a change and acknowledges deliveries
+in the same commit, or raises and does nothing (``_group_transaction.py``).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from anyio import CancelScope, create_task_group
+
+from evenflow.streams import Stream, stream
+
+from . import _group_changes as changes
+from ._dead_letters import DeadLetter, DeadLetters, discard, redrive
+from ._deliveries import Deliveries
+from ._group_records import GroupRecord, Keys, last_part
+from ._group_statistics import GroupStatistics, count, settled_through
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from evenflow._conditions import Condition
+
+    from ._consumer import Consumer
+    from ._group_spec import GroupSpec, Host
+    from ._offsets import Offset
+
+
+class SubjectGroups:
+    """The groups of one subject, while its log is open."""
+
+    def __init__(self, host: Host, offset: Callable[[int], Offset]) -> None:
+        self._host = host
+        self._offset = offset
+        self._consumers: dict[Consumer, None] = {}
+        self._open: dict[Deliveries[Any], None] = {}
+
+    def _keys(self, group: str) -> Keys:
+        return Keys(self._host.subject, group)
+
+    # ------------------------------------------------------------------ readers
+
+    def deliveries(self, spec: GroupSpec) -> Deliveries[Any]:
+        """A reader of a group, to be entered with ``async with``."""
+        made = Deliveries[Any](
+            self._host, spec, entered=lambda: self._open.update({made: None}), closed=lambda: self._open.pop(made, None)
+        )
+        return made
+
+    async def start(self, consumer: Consumer) -> None:
+        """Run a consumer.
+
+        Raises:
+            ValueError: its group is another: its classes, condition or order.
+            LogError: the log failed.
+        """
+        self._consumers[consumer] = None
+        await consumer.start(self._host)
+
+    async def close(self, grace: float | None = None) -> None:
+        """End all readers: what was not begun is given back at once, uncounted.
+
+        Handlers that run have ``grace`` seconds, or as long as they take; then they are cancelled, and their events are
+        given back, uncounted. Cancelled, this cancels them at once.
+        """
+        try:
+            async with create_task_group() as tasks:
+                for consumer in self._consumers:
+                    tasks.start_soon(consumer.stop, grace)
+        finally:
+            with CancelScope(shield=True):
+                for deliveries in list(self._open):
+                    await deliveries.end()
+            self._consumers.clear()
+
+    # ------------------------------------------------------------------ the groups
+
+    async def statistics(self) -> tuple[GroupStatistics, ...]:
+        """The numbers of all groups of the subject, by name.
+
+        Raises:
+            LogError: the log failed.
+        """
+        engine, subject = self._host.engine, self._host.subject
+        found = await engine.load(prefix=f"group/{subject}/")
+        return tuple([await self._statistics_of(last_part(key), GroupRecord.parse(found[key].value)) for key in found])
+
+    async def _statistics_of(self, name: str, group: GroupRecord) -> GroupStatistics:
+        counts = await count(self._host.engine, self._host.subject, name, group)
+        age = None if counts.since is None else timedelta(seconds=max(0.0, self._host.engine.wall() - counts.since))
+        return GroupStatistics(
+            name=name,
+            wants=str(group.definition),
+            position=self._offset(group.position),
+            due=counts.due,
+            oldest_due=age,
+            in_hand=counts.in_hand,
+            retrying=counts.retrying,
+            dead=counts.dead,
+            members=len(group.members),
+            paused=group.paused,
+        )
+
+    async def seek(self, group: str, seq: int) -> None:
+        """Have a group go on after this number; what was claimed and is not settled is not affected.
+
+        Raises:
+            ValueError: there is no such group.
+            LogError: the log failed.
+        """
+        await changes.seek(self._host.engine, self._keys(group), seq)
+
+    async def pause(self, group: str) -> None:
+        """Have all members of a group fetch no more, until ``resume``; a restart knows. What they have they go on with.
+
+        Raises: as for ``seek``.
+        """
+        await changes.pause(self._host.engine, self._keys(group), paused=True)
+
+    async def resume(self, group: str) -> None:
+        """Have a group go on.
+
+        Raises: as for ``seek``.
+        """
+        await changes.pause(self._host.engine, self._keys(group), paused=False)
+
+    async def delete(self, group: str) -> None:
+        """Forget a group, its retries and its dead letters; whoever reads it gets a ``LogError``.
+
+        Raises: as for ``seek``.
+        """
+        await changes.delete(self._host.engine, self._keys(group))
+
+    async def settled_through(self) -> int | None:
+        """Up to which number no group needs anything any more; None without a group."""
+        return await settled_through(self._host.engine, self._host.subject)
+
+    # ------------------------------------------------------------------ dead letters
+
+    def dead_letters(self, group: str) -> Stream[DeadLetter[Any]]:
+        """The dead letters of a group, in order, as they are when the first is read."""
+        return stream(lambda: DeadLetters(self._host, group, self._offset))
+
+    async def redrive(
+        self,
+        group: str,
+        seqs: Iterable[int] | Literal["all"],
+        *,
+        where: Condition | None = None,
+        limit: int | None = None,
+    ) -> int:
+        """Send dead letters out again, with attempt 1; returns how many.
+
+        In an ordered group one comes before the others of its key that were not claimed. ``where`` chooses by their
+        events: one that nobody here can read is not chosen.
+
+        Raises:
+            LogError: the log failed; some may have been sent.
+        """
+        return await redrive(self._host, group, seqs, where=where, limit=limit)
+
+    async def discard(self, group: str, seqs: Iterable[int] | Literal["all"]) -> int:
+        """Delete dead letters; a key that they held goes on. Returns how many.
+
+        Raises:
+            LogError: the log failed; some may have been deleted.
+        """
+        return await discard(self._host, group, seqs)

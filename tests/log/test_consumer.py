@@ -1,0 +1,275 @@
+"""Consumer: a function that handles the events of a group."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import anyio
+import pytest
+
+from evenflow import LogError
+from evenflow.testing._memory_store import MemoryStore
+from tests.testing.kit import both
+
+from .kit import Placed, process
+
+
+@both
+async def test_a_handler_that_returns_acknowledges_and_one_that_raises_tries_again() -> None:
+    """What it raises is logged and told, and the event comes again with the next attempt, up to the last."""
+    handled: list[tuple[int, int]] = []
+
+    async def handle(delivery: Any) -> None:
+        handled.append((delivery.event.n, delivery.attempt))
+        if delivery.event.n == 2:
+            raise ZeroDivisionError("no")
+
+    async with process() as one:
+        consumer = await one.consume(handle, takes_delivery=True, max_attempts=3, retry_after=5)
+        await one.publish(Placed(n=1), Placed(n=2), Placed(n=3))
+        await anyio.sleep(20)
+        assert handled == [(1, 1), (2, 1), (3, 1), (2, 2), (2, 3)]
+        assert await one.dead() == [(2, 3, "ZeroDivisionError: no")]
+        told = [(failure.event.n, str(failure.error), failure.offset.seq, failure.attempt) for failure in one.failures]
+        assert told == [(2, "no", 2, 1), (2, "no", 2, 2), (2, "no", 2, 3)]
+        assert one.failures[0].consumer is consumer
+        numbers = consumer.statistics()
+        assert (numbers.handled, numbers.failed, numbers.handling, numbers.running) == (5, 3, 0, True)
+
+
+@both
+async def test_several_handlers_run_at_once_and_a_sync_one_is_as_good() -> None:
+    """concurrency is how many run; a plain function handles too."""
+    most = running = 0
+    sync: list[int] = []
+
+    async def handle(_: Placed) -> None:
+        nonlocal most, running
+        running += 1
+        most = max(most, running)
+        await anyio.sleep(1)
+        running -= 1
+
+    async with process() as one:
+        await one.consume(handle, "a", concurrency=3)
+        await one.consume(lambda event: sync.append(event.n), "b")
+        await one.publish(*(Placed(n=n) for n in range(7)))
+        await anyio.sleep(3.5)
+        assert (most, running) == (3, 0)
+        assert sync == list(range(7))
+
+
+@both
+async def test_a_handler_may_take_longer_than_ack_wait() -> None:
+    """As long as its process lives, nobody else gets the event."""
+    store = MemoryStore()
+    handled: list[int] = []
+
+    async def handle(event: Placed) -> None:
+        handled.append(event.n)
+        await anyio.sleep(300)
+
+    async with process(store) as one, process(store) as two:
+        await one.consume(handle, ack_wait=1)
+        await two.consume(handle, ack_wait=1)
+        await one.publish(Placed(n=1))
+        await anyio.sleep(301)
+        assert handled == [1]
+        assert (await one.statistics()).in_hand == 0
+
+
+@both
+async def test_an_async_handler_over_its_time_is_cancelled_and_a_blocking_one_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """handle_timeout ends an async handler as a failure; one that blocks can only be reported."""
+    async with process() as one:
+
+        async def slow(_: Placed) -> None:
+            await anyio.sleep(50)
+
+        def blocking(_: Placed) -> None:
+            one.engine.store._ahead += 8  # the clock goes on while it blocks
+
+        await one.consume(slow, "slow", handle_timeout=5, max_attempts=1)
+        await one.publish(Placed(n=1))
+        await anyio.sleep(6)
+        assert await one.dead("slow") == [
+            (1, 1, "TimeoutError: the handler took more than 5 seconds, its handle_timeout")
+        ]
+        with caplog.at_level(logging.WARNING, "evenflow.consumers"):
+            await one.consume(blocking, "blocking", handle_timeout=5)
+            await anyio.sleep(1)
+        assert "blocked the event loop for 8.0 seconds" in caplog.text
+        assert (await one.statistics("blocking")).in_hand == 0
+
+
+@both
+async def test_a_handler_that_settles_its_delivery_has_the_last_word() -> None:
+    """Returning, or raising, after it settled its delivery changes nothing of that."""
+    seen: list[int] = []
+
+    async def handle(delivery: Any) -> None:
+        seen.append(delivery.attempt)
+        if delivery.event.n == 1:
+            await delivery.reject("no")
+        else:
+            await delivery.ack()
+            raise ZeroDivisionError
+
+    async with process() as one:
+        await one.consume(handle, takes_delivery=True)
+        await one.publish(Placed(n=1), Placed(n=2))
+        await anyio.sleep(100)
+        assert seen == [1, 1]
+        assert await one.dead() == [(1, 1, "no")]
+
+
+@both
+async def test_shutting_down_waits_for_what_is_begun_and_gives_the_rest_back_uncounted() -> None:
+    """What was fetched and not begun is given back at once; a handler has its grace, then is cancelled, uncounted."""
+    store = MemoryStore()
+    ended: list[int] = []
+
+    async def handle(event: Placed) -> None:
+        await anyio.sleep(5 if event.n == 1 else 100)
+        ended.append(event.n)
+
+    async with process(store, grace=10) as one:
+        await one.publish(*(Placed(n=n) for n in range(1, 5)))
+        await one.consume(handle, concurrency=2)
+        await anyio.sleep(1)
+        closing = anyio.current_time()
+    assert anyio.current_time() - closing == pytest.approx(10)
+    assert ended == [1]
+    async with process(store) as two:
+        async with two.deliveries() as deliveries:
+            found = [await deliveries.receive() for _ in range(3)]
+        assert sorted((each.event.n, each.attempt) for each in found) == [(2, 1), (3, 1), (4, 1)]
+
+
+@both
+async def test_what_is_not_begun_is_given_back_before_the_handlers_have_ended() -> None:
+    """Another process goes on with it while this one still waits for its handlers."""
+    store = MemoryStore()
+    other: list[int] = []
+
+    async def slow(_: Placed) -> None:
+        await anyio.sleep(50)
+
+    async with process(store) as two:
+        async with process(store, grace=None) as one:
+            await one.publish(Placed(n=1), Placed(n=2))
+            await one.consume(slow)
+            await anyio.sleep(1)
+            await two.consume(lambda event: other.append(event.n))
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(one.groups.close, None)
+                await anyio.sleep(1)
+                assert other == [2]
+        assert anyio.current_time() == pytest.approx(50)
+        assert other == [2]
+
+
+@both
+async def test_a_detached_consumer_ends_after_what_it_has_begun() -> None:
+    """detach gives back what was not begun; the handler that runs goes on to its end."""
+    handled: list[int] = []
+
+    async def handle(event: Placed) -> None:
+        await anyio.sleep(5)
+        handled.append(event.n)
+
+    async with process() as one:
+        consumer = await one.consume(handle)
+        await one.publish(Placed(n=1), Placed(n=2))
+        await anyio.sleep(1)
+        consumer.detach()
+        assert not consumer.ended
+        await anyio.sleep(10)
+        assert consumer.ended
+        assert handled == [1]
+        numbers = await one.statistics()
+        assert (numbers.due, numbers.in_hand, numbers.members) == (1, 0, 0)
+
+
+@both
+async def test_a_handler_that_kills_its_process_becomes_a_dead_letter_and_its_neighbours_do_not() -> None:
+    """What was fetched beside the killer is handled elsewhere with attempt 1."""
+    store = MemoryStore()
+    seen: list[tuple[int, int]] = []
+
+    async def round_() -> None:
+        async with process(store) as dying:
+
+            async def handle(delivery: Any) -> None:
+                if delivery.event.n == 1:
+                    dying.engine.kill()
+                    await anyio.sleep_forever()
+                seen.append((delivery.event.n, delivery.attempt))
+
+            await dying.consume(handle, takes_delivery=True, max_attempts=3, retry_after=0)
+            await anyio.sleep(5)
+
+    async with process(store) as first:
+        await first.publish(Placed(n=1), Placed(n=2), Placed(n=3))
+    for _ in range(4):
+        await round_()
+    assert sorted(seen) == [(2, 1), (3, 1)]
+    async with process(store) as last:
+        assert [(seq, attempts) for seq, attempts, _ in await last.dead()] == [(1, 3)]
+
+
+@both
+async def test_a_log_that_fails_while_an_event_is_settled_is_asked_again(caplog: pytest.LogCaptureFixture) -> None:
+    """The handler is not called again, and the failure is logged once, however often the log must be asked."""
+    handled: list[int] = []
+    async with process() as one:
+        commit = one.engine.commit
+        failing = True
+
+        async def broken(change: Any) -> Any:
+            if failing and handled:
+                raise LogError("the disk is full")
+            return await commit(change)
+
+        one.engine.commit = broken  # type: ignore[method-assign]
+        await one.consume(lambda event: handled.append(event.n), ack_wait=2)
+        await one.publish(Placed(n=1))
+        await anyio.sleep(20)
+        failing = False
+        await anyio.sleep(40)
+        assert handled == [1]
+        assert (await one.statistics()).in_hand == 0
+    assert caplog.text.count("disk is full") < 5
+
+
+@both
+async def test_an_event_whose_beginning_cannot_be_noted_is_begun_later() -> None:
+    """A disk that is full for a while ends no consumer."""
+    handled: list[int] = []
+    async with process() as one:
+        begin = one.engine.begin
+
+        def broken(group: str, seq: int, /) -> Any:
+            raise LogError("no room for a mark")
+
+        one.engine.begin = broken  # type: ignore[method-assign]
+        consumer = await one.consume(lambda event: handled.append(event.n))
+        await one.publish(Placed(n=1))
+        await anyio.sleep(12)
+        assert (handled, consumer.statistics().running) == ([], True)
+        one.engine.begin = begin  # type: ignore[method-assign]
+        await anyio.sleep(6)
+        assert handled == [1]
+
+
+@both
+async def test_a_consumer_of_a_deleted_group_ends() -> None:
+    """It says so, and handles nothing more."""
+    async with process() as one:
+        consumer = await one.consume(lambda event: None, concurrency=2)
+        await one.groups.delete("g")
+        await anyio.sleep(3)
+        assert not consumer.statistics().running

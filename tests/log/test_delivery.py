@@ -1,0 +1,77 @@
+"""A delivery in somebody's hands: what its block does, and what may be done once."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from evenflow.log import Batch
+from tests.contract.kit import both
+
+from .events import Ordered, opened
+
+
+@both
+async def test_a_cancelled_block_gives_it_back_uncounted() -> None:
+    """The next hand-over is attempt 1 again, and its exception goes out."""
+    async with opened() as (orders, _):
+        await orders.publish(Ordered(n=1))
+        async with orders.deliveries("g") as deliveries:
+            with anyio.CancelScope() as scope:
+                async with await deliveries.receive():
+                    scope.cancel()
+                    await anyio.sleep(1)
+            again = await deliveries.receive()
+            assert again.attempt == 1
+            async with again:
+                await again.ack()  # leaving the block does nothing then
+            assert "settled" in repr(again)
+
+
+@both
+async def test_inside_its_block_its_time_does_not_run() -> None:
+    """A handler may take longer than ``ack_wait``; outside, ``extend`` gives it more time."""
+    async with opened() as (orders, _):
+        await orders.publish_many([Ordered(n=1), Ordered(n=2)])
+        async with orders.deliveries("g", ack_wait=5.0, retry_after=0.0) as deliveries:
+            async with await deliveries.receive() as first:
+                await anyio.sleep(60)
+                assert first.attempt == 1
+            second = await deliveries.receive()
+            assert (second.event.n, second.attempt) == (2, 1)
+            await second.extend(100)
+            await anyio.sleep(60)
+            await second.ack()
+        [group] = await orders.groups()
+        assert (group.due, group.retrying, group.in_hand) == (0, 0, 0)
+
+
+@both
+async def test_a_batch_is_a_tuple_that_is_settled_whole() -> None:
+    """One of them that was settled before is left alone."""
+    async with opened() as (orders, _):
+        await orders.publish_many(Ordered(n=n) for n in range(3))
+        async with orders.deliveries("g") as deliveries:
+            batch = await anext(aiter(deliveries.batches(3)))
+            assert isinstance(batch, Batch)
+            assert isinstance(batch, tuple)
+            async with batch:
+                await batch[1].reject("no")
+        assert [letter.event for letter in await orders.dead_letters("g").to_list()] == [Ordered(n=1)]
+        [group] = await orders.groups()
+        assert (group.due, group.retrying, group.in_hand) == (0, 0, 0)
+
+
+@both
+async def test_nonsense_is_refused_and_the_delivery_stays() -> None:
+    """A wait that is none changes nothing."""
+    async with opened() as (orders, _):
+        await orders.publish(Ordered(n=1))
+        async with orders.deliveries("g") as deliveries:
+            delivery = await deliveries.receive()
+            for wrong in (-1.0, float("nan"), float("inf")):
+                with pytest.raises(ValueError, match="seconds"):
+                    await delivery.retry(after=wrong)
+                with pytest.raises(ValueError, match="seconds"):
+                    await delivery.extend(wrong)
+            await delivery.ack()

@@ -1,0 +1,44 @@
+"""Claims: bounded by the room, never of the same event twice, and seen by others at once."""
+
+from __future__ import annotations
+
+import anyio
+
+from evenflow.testing import MemoryLog
+from tests.contract.kit import both, settle
+
+from .events import Ordered, opened
+
+
+@both
+async def test_a_reader_claims_as_much_as_it_has_room_for() -> None:
+    """``buffer`` events are in hand, the others are left for other readers."""
+    async with opened() as (orders, _):
+        await orders.publish_many(Ordered(n=n) for n in range(20))
+        async with orders.deliveries("g", buffer=5):
+            await settle()
+            [group] = await orders.groups()
+            assert (group.in_hand, group.due) == (5, 15)
+
+
+@both
+async def test_readers_of_two_processes_never_claim_the_same_event() -> None:
+    """Whoever finds the group changed looks again."""
+    first = MemoryLog()
+    other = MemoryLog()
+    other._store = first._store
+    found: list[int] = []
+
+    async def read(log: MemoryLog) -> None:
+        async with log.subject("orders", Ordered).deliveries("g", buffer=3) as deliveries:
+            while len(found) < 60:
+                with anyio.move_on_after(5):
+                    async with await deliveries.receive() as delivery:
+                        found.append(delivery.event.n)
+                        await anyio.lowlevel.checkpoint()
+
+    async with first, other, anyio.create_task_group() as tasks:
+        for log in (first, first, other, other):
+            tasks.start_soon(read, log)
+        await first.subject("orders", Ordered).publish_many(Ordered(n=n) for n in range(60))
+    assert sorted(found) == list(range(60))

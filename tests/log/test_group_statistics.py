@@ -1,0 +1,46 @@
+"""The numbers of a group: each event is in one of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import anyio
+
+from evenflow.log._group_statistics import settled_through
+from tests.contract.kit import both, settle
+
+from .events import Ordered, Shipped, opened
+
+
+@both
+async def test_each_event_is_counted_where_it_is() -> None:
+    """Due, in hand, retrying or dead; the age is that of the oldest that is due."""
+    async with opened() as (orders, _):
+        await orders.publish_many(Ordered(n=n) for n in range(6))
+        await orders.publish(Shipped(n=1))
+        async with orders.deliveries("g", Ordered, buffer=3, retry_after=100.0) as deliveries:
+            first, second = await deliveries.receive(), await deliveries.receive()
+            await first.reject("no")
+            await second.retry()
+            await anyio.sleep(10)
+            await settle()
+            [group] = await orders.groups()
+            assert (group.dead, group.retrying, group.members) == (1, 1, 1)
+            assert group.in_hand + group.due == 4
+            assert group.oldest_due is None or group.oldest_due >= timedelta(seconds=10) or group.due == 0
+
+
+@both
+async def test_what_no_group_needs_may_go() -> None:
+    """The least that any group has in hand, to retry or to claim decides; without a group nothing is kept."""
+    async with opened() as (orders, opening):
+        offsets = await orders.publish_many(Ordered(n=n) for n in range(4))
+        assert await settled_through(opening.engine, "orders") is None
+        async with orders.deliveries("a", buffer=2) as first, orders.deliveries("b", buffer=2) as second:
+            for deliveries in (first, second):
+                async with await deliveries.receive():
+                    pass
+            kept = await first.receive()
+            assert await settled_through(opening.engine, "orders") == offsets[0].seq
+            await kept.ack()
+        assert await settled_through(opening.engine, "orders") == offsets[0].seq
