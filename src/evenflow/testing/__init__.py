@@ -11,6 +11,7 @@ Layout: a file imports only from the files above it in this list.
     _marbles     marbles and drawn: a stream from a drawing, a drawing of a stream
     _assertions  assert_drawn
     _recorder    subject_recorder
+    _memory_store, _memory_engine  what a log is stored in while it is tested
     plugin       for pytest: the marker and fixture ``virtual_time``, and the fixture ``subject_recorder``
 """
 
@@ -18,6 +19,7 @@ from evenflow.testing._assertions import assert_drawn as assert_drawn
 from evenflow.testing._errors import Stuck as Stuck
 from evenflow.testing._loop import VirtualLoop as VirtualLoop
 from evenflow.testing._marbles import Drawing as Drawing, MarbleError as MarbleError, drawn as drawn, marbles as marbles
+from evenflow.testing._memory_log import MemoryLog as MemoryLog, in_memory as in_memory
 from evenflow.testing._record import Recording as Recording, record as record
 from evenflow.testing._recorder import SubjectRecorder as SubjectRecorder, subject_recorder as subject_recorder
 from evenflow.testing._run import run_virtual as run_virtual

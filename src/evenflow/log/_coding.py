@@ -1,0 +1,124 @@
+"""How the events of one subject become what is stored, and how what is stored becomes events and records."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic_core import to_json
+
+from evenflow._errors import DecodeError
+
+from ._engine import Append
+from ._names import checked_headers, checked_id
+from ._record import Record
+from ._wire import digest, encode, refuse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from evenflow._fields import Path
+
+    from ._codec import Codec
+    from ._engine import Row
+    from ._retain import Retain
+    from ._running import Running
+    from ._schemas import Schemas
+
+
+class Kind(NamedTuple):
+    """What a subject is made of.
+
+    Attributes:
+        subject: its name.
+        types: the classes that it declares.
+        schemas: how their events are read.
+        retain: how much of its history it keeps.
+        skips: whether a reader counts what cannot be read, and goes on.
+    """
+
+    subject: str
+    types: tuple[type, ...]
+    schemas: Schemas
+    retain: Retain | None = None
+    skips: bool = False
+
+
+class Encoder:
+    """Makes events ready to be stored."""
+
+    def __init__(self, kind: Kind, max_event_bytes: int) -> None:
+        self._schemas = kind.schemas
+        self._subject = kind.subject
+        self._key: Path | None = None if kind.retain is None else kind.retain.key
+        self._max_event_bytes = max_event_bytes
+
+    def append(self, event: Any, id: str | None, headers: Mapping[str, str] | None) -> Append:  # noqa: A002 -- the word of CloudEvents
+        """The event as it is stored.
+
+        Raises:
+            TypeError: the event is none of the subject's classes, or the id or a header has the wrong type.
+            ValueError: the id or a header cannot be used, or the event is too large or cannot be written.
+        """
+        codec = self._schemas.codec(event)
+        made = encode(codec, event, id=id, headers=headers, max_event_bytes=self._max_event_bytes)
+        key = None if self._key is None else _text(self._key.read(event))
+        return Append(self._subject, made.type, made.version, made.data, made.headers, made.id, made.digest, key)
+
+    def appends(
+        self, events: Iterable[Any], id_of: Callable[[Any], str] | None, headers: Mapping[str, str] | None
+    ) -> list[Append]:
+        """Several events as they are stored: as ``append``, at half the cost."""
+        extensions = checked_headers(headers)
+        beside = sum(len(name) + len(value.encode()) for name, value in extensions.items())
+        subject, key, most = self._subject, self._key, self._max_event_bytes - beside
+        made: list[Append] = []
+        codec: Codec | None = None
+        for event in events:
+            if codec is None or type(event) is not codec.cls:
+                codec = self._schemas.codec(event)
+            data = codec.encode(event)
+            if len(data) > most:
+                refuse_size(codec.name, len(data) + beside, self._max_event_bytes)
+            name = None if id_of is None else checked_id(id_of(event))
+            proof = b"" if name is None else digest(codec.name, codec.version, data)
+            text = None if key is None else _text(key.read(event))
+            made.append(Append(subject, codec.name, codec.version, data, extensions, name, proof, text))
+        return made
+
+
+class Decoder:
+    """Makes events and records of what is stored, while a log is open."""
+
+    def __init__(self, running: Running, kind: Kind) -> None:
+        self._types = kind.types
+        self._schemas = kind.schemas
+        self._offset_of = partial(running.offset, kind.subject)
+
+    def event(self, row: Row) -> Any:
+        """The event of a row.
+
+        Raises:
+            DecodeError: nobody here can read it; it has the offset.
+        """
+        try:
+            return self._schemas.decode(row.type, row.version, row.data)
+        except DecodeError:  # once more, because an offset for each event would cost as much as the event
+            return self._schemas.decode(row.type, row.version, row.data, offset=self._offset_of(row.seq))
+
+    def record(self, row: Row, event: Any) -> Record[Any]:
+        """The record of a row and its event."""
+        return Record(event, row, self._offset_of)
+
+    def names_of(self, wants: tuple[type, ...]) -> frozenset[str] | None:
+        """The wire names of the events that are wanted, of the classes that are defined now; None for whatever comes.
+
+        Wants that take everything that the subject declares take what nobody here knows, too.
+        """
+        if not wants or all(issubclass(declared, wants) for declared in self._types):
+            return None
+        return self._schemas.names_of(*wants)
+
+
+def _text(key: object) -> str:
+    return to_json(key, fallback=repr).decode()

@@ -1,0 +1,129 @@
+"""A log while it is open: the newest end of each of its subjects, their groups, and what goes on by itself.
+
+Opening a log anew makes a new one; whatever belongs to a former one has ended with it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from anyio import create_task_group
+
+from ._coding import Decoder, Kind
+from ._group_spec import Host
+from ._groups import SubjectGroups
+from ._heartbeat import Heartbeat
+from ._log_statistics import DurableSubjectStatistics, LogStatistics
+from ._retention import Retention
+from ._schedule import send_what_is_due
+from ._schemas import Schemas
+from ._tail import Tail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ._consumer import Consumer
+    from ._engine import Engine
+    from ._running import Running
+
+
+class Opening:
+    """One opening of a log.
+
+    Attributes:
+        running: its engine and its tasks.
+        engine: what stores it.
+        grace: seconds that handlers have to end when it is closed; None for as long as they take.
+        consumers: whether consumers run; or the names of the groups whose consumers do.
+    """
+
+    def __init__(self, running: Running, *, grace: float | None, consumers: bool | frozenset[str]) -> None:
+        self.running = running
+        self.engine: Engine = running.engine
+        self.grace = grace
+        self.consumers = consumers
+        self._heartbeat = Heartbeat(running.engine, running.crew, in_thread=not running.engine.wall_is_steady)
+        self._tails: dict[str, Tail] = {}
+        self._groups: dict[str, SubjectGroups] = {}
+
+    def begin(self, kinds: Iterable[Kind], *, schedules: bool) -> None:
+        """Begin what goes on by itself: sending what is due, and retention."""
+        if schedules:
+            self.running.run(send_what_is_due, self.engine, name="schedule")
+        for kind in kinds:
+            self.keep_short(kind)
+
+    def keep_short(self, kind: Kind) -> None:
+        """Keep a subject as short as it was asked for."""
+        if kind.retain is not None:
+            retention = Retention(self.engine, kind.subject, kind.retain, self.groups(kind).settled_through)
+            self.running.run(retention.run, name=f"retention of {kind.subject}")
+
+    def runs(self, consumer: Consumer) -> bool:
+        """Whether this opening runs the consumer."""
+        return self.consumers if isinstance(self.consumers, bool) else consumer.spec.group in self.consumers
+
+    def tail(self, kind: Kind) -> Tail:
+        """The newest end of a subject."""
+        found = self._tails.get(kind.subject)
+        if found is None:
+            found = self._tails[kind.subject] = Tail(self.running, kind, Decoder(self.running, kind))
+        return found
+
+    def groups(self, kind: Kind) -> SubjectGroups:
+        """The groups of a subject."""
+        found = self._groups.get(kind.subject)
+        if found is None:
+            found = self._groups[kind.subject] = self._groups_of(kind.subject, Decoder(self.running, kind))
+        return found
+
+    def groups_by_name(self, subject: str) -> SubjectGroups:
+        """The groups of a subject whose classes nobody here knows: to look at them, and to change them."""
+        found = self._groups.get(subject)
+        return found or self._groups_of(subject, Decoder(self.running, Kind(subject, (), Schemas(subject, ()))))
+
+    def _groups_of(self, subject: str, decoder: Decoder) -> SubjectGroups:
+        running = self.running
+        host = Host(
+            engine=self.engine,
+            subject=subject,
+            decode=decoder.event,
+            record=decoder.record,
+            types_of=decoder.names_of,
+            position=partial(running.position, subject),
+            crew=running.crew,
+            loop=running.loop,
+            heartbeat=self._heartbeat,
+        )
+        return SubjectGroups(host, partial(running.offset, subject))
+
+    async def statistics(self) -> LogStatistics:
+        """The numbers of the log.
+
+        Raises:
+            LogError: the log failed.
+        """
+        size, subjects = await self.engine.size(), list[DurableSubjectStatistics]()
+        offset = self.running.offset
+        for name in await self.engine.subjects():
+            end, floor = await self.engine.end(name), await self.engine.floor(name)
+            groups = await self.groups_by_name(name).statistics()
+            subjects.append(DurableSubjectStatistics(name, offset(name, end), offset(name, floor), groups))
+        return LogStatistics(self.running.name, size.events, size.bytes, size.wal_bytes, tuple(subjects))
+
+    async def close(self) -> None:
+        """End what reads, the tasks, and the engine; handlers have their grace.
+
+        Raises:
+            RuntimeError: the back end does not allow it here; then nothing has changed.
+        """
+        self.running.begin_close()
+        try:
+            async with create_task_group() as tasks:
+                for groups in self._groups.values():
+                    tasks.start_soon(groups.close, self.grace)
+        finally:
+            for tail in self._tails.values():
+                tail.close()
+            await self.running.close()

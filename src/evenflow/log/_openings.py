@@ -1,0 +1,105 @@
+"""Which opening of a log is the present one, and who may use it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from evenflow._errors import Unsupported
+
+if TYPE_CHECKING:
+    from ._capabilities import Capabilities, Capability
+    from ._engine import Engine
+    from ._opening import Opening
+
+
+class Openings:
+    """The openings of one log, one after the other.
+
+    Attributes:
+        name: the log's.
+        capabilities: what its engine can do.
+        engine_name: what the engine is called in errors.
+    """
+
+    def __init__(self, name: str, capabilities: Capabilities, engine_name: str) -> None:
+        self.name = name
+        self.capabilities = capabilities
+        self.engine_name = engine_name
+        self._opening: Opening | None = None
+        self._process = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is open in this process."""
+        return self._opening is not None and self._process == os.getpid()
+
+    def begin(self, opening: Opening) -> None:
+        """It is open from now on."""
+        self._opening, self._process = opening, os.getpid()
+
+    def end(self) -> None:
+        """It is closed."""
+        self._opening = None
+
+    def present(self) -> Opening | None:
+        """The present opening of this process, if there is one."""
+        return self._opening if self.is_open else None
+
+    def open(self) -> Opening:
+        """The present opening, for whoever is in its loop.
+
+        Raises:
+            RuntimeError: it is not open, or was opened in another process or loop.
+        """
+        opening = self._opening
+        if opening is None:
+            raise RuntimeError(
+                f"log {self.name} is not open: use it inside `async with log:`, or between `await log.start()` and"
+                " `await log.aclose()`"
+            )
+        if self._process != os.getpid():
+            raise RuntimeError(
+                f"log {self.name} was opened in another process, of which this one is a fork: open it here anew,"
+                " `async with log:`"
+            )
+        if not opening.running.loop.is_here():
+            raise RuntimeError(
+                f"log {self.name} was opened in another loop or thread; from a thread use publish_from_thread"
+            )
+        return opening
+
+    def open_for(self, need: Capability) -> Engine:
+        """The engine of the present opening, for what not every engine can.
+
+        Raises:
+            Unsupported: this one cannot.
+            RuntimeError: as for ``open``.
+        """
+        self.require(need)
+        return self.open().engine
+
+    def open_for_threads(self) -> Opening:
+        """The present opening, for whoever is in another thread.
+
+        Raises:
+            RuntimeError: it is not open, or was opened in another process.
+        """
+        opening = self.present()
+        if opening is None:
+            raise RuntimeError(f"log {self.name} is not open here, so there is no loop to publish in; open it first")
+        return opening
+
+    def require(self, *needs: Capability) -> None:
+        """Refuse the engine if it lacks any of these.
+
+        Raises:
+            Unsupported: the message names all that is missing.
+        """
+        missing = [str(need) for need in needs if not self.capabilities.have(need)]
+        if missing:
+            raise Unsupported(
+                f"{self.engine_name} cannot do what is required of it: {', '.join(missing)};"
+                " docs/reference/engines.md says which engine can",
+                missing=missing,
+            )

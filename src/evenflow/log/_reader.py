@@ -1,0 +1,91 @@
+"""Reading what is stored now, from one place to another: pages of records, one by one."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from evenflow._errors import DecodeError
+from evenflow._routing import wanted
+
+from ._coding import Decoder
+from ._floor import Floor
+from ._tail import PAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Self
+
+    from evenflow._mailbox import UserFunctions
+    from evenflow._routing import Interest
+
+    from ._coding import Kind
+    from ._offsets import Since, Until
+    from ._opening import Opening
+    from ._record import Record
+
+
+class Reader(AsyncIterator[Any]):
+    """The wanted records between two places. A cancelled read takes nothing: the same object can be read again."""
+
+    def __init__(
+        self,
+        open_log: Callable[[], Opening],
+        kind: Kind,
+        interest: Interest,
+        functions: UserFunctions,
+        since: Since,
+        until: Until,
+    ) -> None:
+        self._open = open_log
+        self._kind = kind
+        self._interest = interest
+        self._functions = functions
+        self._since: Since = since
+        self._until: Until = until
+        self._position: int | None = None
+        self._last = 0
+        self._floor = Floor(since)
+        self._page: deque[Record[Any]] = deque()
+        self._error: Exception | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Record[Any]:
+        while not self._page:
+            if self._error is not None:
+                raise self._error
+            if self._position is None:
+                await self._begin()
+            if self._position is None or self._position >= self._last:
+                raise StopAsyncIteration
+            await self._turn_page(self._position)
+        return self._page.popleft()
+
+    async def _begin(self) -> None:
+        running, name = self._open().running, self._kind.subject
+        last = await running.limit(name, self._until)
+        position = await running.position(name, self._since, last)
+        self._position, self._last = position, last
+
+    async def _turn_page(self, position: int) -> None:
+        running, kind = self._open().running, self._kind
+        decoder = Decoder(running, kind)
+        types = decoder.names_of(self._interest.wants)
+        page = await running.engine.read(kind.subject, position, PAGE, types=types, until=self._last)
+        if self._floor.has_risen(page, position):
+            self._error = running.expired(kind.subject, position, page.floor)
+            return
+        for row in page.rows:
+            try:
+                event = decoder.event(row)
+            except DecodeError as error:
+                if not kind.skips:
+                    self._error = error
+                    break
+                continue
+            if wanted(self._interest, event, self._functions):
+                self._page.append(decoder.record(row, event))
+        self._position = page.through

@@ -1,0 +1,430 @@
+"""DurableSubject: what events are published to and read from, by name, in a log. Its face: checks, and delegates."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, TypeVar
+
+from evenflow._errors import refuses_copying
+from evenflow._mailbox import UserFunctions
+from evenflow._options import BUFFER, checked_buffer, checked_key, checked_name, checked_overflow
+from evenflow._routing import Router, names
+from evenflow._subject import Subject
+from evenflow._subscription import Subscription
+from evenflow.streams import stream
+
+from ._coding import Decoder, Encoder, Kind
+from ._consumer import Consumer, ConsumerFailed
+from ._engine import Change, IdTaken
+from ._feed import Feed
+from ._group_options import consumer_of, spec_of
+from ._group_signatures import Grouping
+from ._offsets import checked_since, checked_until
+from ._reader import Reader
+from ._schedule import Scheduled, all_scheduled, as_scheduled, checked_time, schedule, unschedule
+from ._signatures import Reading
+from ._threads import publish_from_thread
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+    from datetime import datetime
+
+    from evenflow._conditions import Condition
+    from evenflow.streams._stream import Stream
+
+    from ._dead_letters import DeadLetter
+    from ._deliveries import Deliveries
+    from ._engine import Append
+    from ._group_statistics import GroupStatistics
+    from ._offsets import Offset, Since
+    from ._openings import Openings
+    from ._record import Record
+    from ._retain import Retain
+
+E = TypeVar("E")
+
+OnUndecodable: TypeAlias = Literal["raise", "skip"]
+"""What a reader does with an event that cannot be read: end with ``DecodeError``, or count it and go on."""
+
+IN_ONE_COMMIT = 1_000
+"""Events of ``publish_many`` that are stored in one commit."""
+
+
+class DurableSubjectOptions(TypedDict, total=False):
+    """Keyword arguments of ``Log.subject``."""
+
+    retain: Retain | None
+    on_undecodable: OnUndecodable
+
+
+class DurableSubject(Reading[E], Grouping[E], Generic[E]):
+    """Events of some classes, in one order, in a log.
+
+    It is made by ``Log.subject``, and used while that log is open. It is a ``Publisher`` and a ``Source``.
+    """
+
+    def __init__(
+        self,
+        openings: Openings,
+        kind: Kind,
+        max_event_bytes: int,
+        consumer_was_added: Callable[[DurableSubject[Any], Consumer], None],
+    ) -> None:
+        self._openings = openings
+        self._kind = kind
+        self._name: str = kind.subject
+        self._types: tuple[type, ...] = kind.types
+        self._encoder: Encoder = Encoder(kind, max_event_bytes)
+        self._router: Router[Any] = Router(kind.types)
+        """Checks what is wanted; who is live is known to the tail."""
+        self._consumers: dict[Consumer, None] = {}
+        self._tell_of_consumer = consumer_was_added
+        self._failures: Subject[ConsumerFailed] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in the log."""
+        return self._name
+
+    async def publish(self, event: E, /, *, id: str | None = None, headers: Mapping[str, str] | None = None) -> Offset:  # noqa: A002 -- the word of CloudEvents
+        """Store an event; returns its offset once it is as durable as the log's settings promise.
+
+        Two events of one subject with one ``id`` are one: the second is not stored, and the first's offset returned.
+        Waits for no reader. Cancelled before it was handed over, it is not stored; later the cancellation goes out once
+        the outcome is known, and the event may be stored: publish it again with the same ``id``, and it is there once.
+
+        Args:
+            event: of one of the subject's classes.
+            id: what makes the event unique: at most 256 characters.
+            headers: what goes along beside it, as CloudEvents extensions: names ``[a-z0-9]{1,20}``.
+
+        Raises:
+            TypeError: the event is none of the classes that this subject takes.
+            ValueError: it is too large, the headers are none, or the id belongs to another event.
+            RuntimeError: the log is not open.
+            LogError: it failed; ``stored`` says whether it is known to be stored.
+        """
+        opening = self._openings.open()
+        change = Change(appends=(self._encoder.append(event, id, headers),))
+        try:
+            done = await opening.engine.commit(change)
+        except IdTaken as taken:
+            raise id_is_taken(taken) from None
+        return opening.running.offset(self._name, done.seqs[0])
+
+    async def publish_many(
+        self,
+        events: Iterable[E],
+        /,
+        *,
+        id: Callable[[E], str] | None = None,  # noqa: A002 -- the word of CloudEvents
+        headers: Mapping[str, str] | None = None,
+    ) -> list[Offset]:
+        """Store many events, in order, a commit for each 1,000; returns their offsets. Much cheaper than a loop.
+
+        Cancelled or refused half-way, what was committed before stays: with an ``id`` for each event an import can be
+        run again. Otherwise as ``publish``.
+
+        Args:
+            events: of the subject's classes; the next are drawn when the last are stored.
+            id: the id of each event.
+            headers: of all of them.
+
+        Raises: as for ``publish``.
+        """
+        opening = self._openings.open()
+        offsets: list[Offset] = []
+        rest = iter(events)
+        while batch := self._encoder.appends(islice(rest, IN_ONE_COMMIT), id, headers):
+            offsets += [opening.running.offset(self._name, seq) for seq in await self._append(batch)]
+        return offsets
+
+    def publish_from_thread(
+        self,
+        event: E,
+        /,
+        *,
+        id: str | None = None,  # noqa: A002 -- the word of CloudEvents
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Offset:
+        """Publish from any thread but the loop's own, in the loop in which the log was opened; blocks the thread.
+
+        Raises:
+            TimeoutError: it was not handed over within ``timeout`` seconds; it is not stored.
+            Uncertain: it was handed over, and its outcome was not known in time.
+            RuntimeError: called in the loop's own thread, or the log is not open.
+            TypeError, ValueError, LogError: as for ``publish``.
+        """
+        opening = self._openings.open_for_threads()
+        seq = publish_from_thread(
+            opening.running, partial(self._append_one, self._encoder.append(event, id, headers)), timeout
+        )
+        return opening.running.offset(self._name, seq)
+
+    async def _append_one(self, append: Append) -> int:
+        return (await self._append([append]))[0]
+
+    async def _append(self, appends: list[Append]) -> list[int]:
+        try:
+            done = await self._openings.open().engine.commit(Change(appends=appends))
+        except IdTaken as taken:
+            raise id_is_taken(taken) from None
+        return list(done.seqs)
+
+    async def schedule(
+        self,
+        event: E,
+        /,
+        *,
+        at: datetime | None = None,
+        after: float | None = None,
+        id: str | None = None,  # noqa: A002 -- the word of CloudEvents
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
+        """Have an event published at its time, by whichever process has the log open then, or opens it next.
+
+        It is in the log, with an offset, at its time and not before. Until then it is in ``scheduled``, ``unschedule``
+        withdraws it, and its id is taken. What is due goes out within a second, in the order of the times.
+
+        Args:
+            event: of one of the subject's classes.
+            at: when: an aware datetime; what is past goes out at once.
+            after: or in how many seconds.
+            id: as for ``publish``; one is made up without it.
+            headers: as for ``publish``.
+
+        Returns: its id.
+
+        Raises:
+            TypeError, ValueError: an argument makes no sense, or the id belongs to another event.
+            Unsupported: the engine keeps no schedule.
+            RuntimeError: the log is not open.
+            LogError: it failed; ``stored`` says whether it is known to be scheduled.
+        """
+        engine = self._openings.open_for("schedule")
+        return await schedule(engine, self._encoder.append(event, id, headers), checked_time(at, after, engine.wall()))
+
+    async def unschedule(self, id: str) -> bool:  # noqa: A002 -- the word of CloudEvents
+        """Withdraw a scheduled event: True means that it will never go out, False that it is not there (any more).
+
+        Raises:
+            Unsupported: the engine keeps no schedule.
+            RuntimeError: the log is not open.
+            LogError: it failed.
+        """
+        return await unschedule(self._openings.open_for("schedule"), self._name, id)
+
+    def scheduled(self) -> Stream[Scheduled[E]]:
+        """What waits for its time at the first read, in the order of the times; a stream that ends.
+
+        Raises:
+            Unsupported: (when read) the engine keeps no schedule.
+            DecodeError, LogError: (when read) as for ``subscribe``.
+        """
+        return stream(self._all_scheduled)
+
+    async def _all_scheduled(self) -> AsyncIterator[Scheduled[E]]:
+        decoder = Decoder(self._openings.open().running, self._kind)
+        for kept in await all_scheduled(self._openings.open_for("schedule"), self._name):
+            yield as_scheduled(kept, decoder.event(kept.row()))
+
+    async def end(self) -> Offset:
+        """The offset of the newest event; of nothing yet, where there is none.
+
+        To publish and then read what came after, take ``since=await subject.end()`` before.
+
+        Raises:
+            RuntimeError: the log is not open.
+            LogError: the log has failed.
+        """
+        opening = self._openings.open()
+        return opening.running.offset(self._name, await opening.engine.end(self._name))
+
+    def _subscribe(
+        self,
+        wants: Any,
+        where: Any,
+        since: Any,
+        buffer: int,
+        overflow: Any,
+        conflate: Any,
+        gaps: bool,
+        name: Any,
+        created_at: tuple[str, int],
+        *,
+        records: bool,
+    ) -> Subscription[Any]:
+        opening = self._openings.open()
+        interest = self._router.interest(wants, where)
+        checked_since(since)
+        tail = opening.tail(self._kind)
+        key = checked_key(conflate, "conflate", interest.wants or self._types)
+        functions = UserFunctions(where if interest.asks else None, key)
+        mailbox = tail.life.mailbox(
+            functions,
+            capacity=checked_buffer(buffer),
+            overflow=checked_overflow(overflow, conflated=key is not None),
+            gaps=bool(gaps),
+            carry=tail.record if records else None,
+            name=checked_name(name),
+            created_at=created_at,
+        )
+        feed = Feed(opening.running, tail, mailbox, interest, since=since, gaps=bool(gaps), skips=self._kind.skips)
+        return Subscription(tail.life, mailbox, functions, feed=feed)
+
+    def _read(self, wants: Any, where: Any, since: Any, until: Any) -> Stream[Record[Any]]:
+        interest = self._router.interest(wants, where)
+        checked_since(since)
+        checked_until(until)
+        functions = UserFunctions(where if interest.asks else None)
+        return stream(partial(Reader, self._openings.open, self._kind, interest, functions, since, until))
+
+    def _first(self, wants: Any, where: Any, since: Any, created_at: tuple[str, int]) -> Coroutine[Any, Any, Any]:
+        self._router.interest(wants, where)
+        checked_since(since)
+        return self._first_of(wants, where, since, created_at)
+
+    async def _first_of(self, wants: Any, where: Any, since: Any, created_at: tuple[str, int]) -> Any:
+        found = self._subscribe(wants, where, since, BUFFER, None, None, False, None, created_at, records=False)
+        async with found:
+            return await found.receive()
+
+    # ------------------------------------------------------------------ groups
+
+    def _deliveries(self, group: str, wants: tuple[Any, ...], options: dict[str, Any]) -> Deliveries[Any]:
+        groups = self._openings.open().groups(self._kind)
+        return groups.deliveries(spec_of(self._router, self._types, group, wants, **options))
+
+    def _consume(
+        self, group: str, handler: Callable[[Any], object], wants: tuple[Any, ...], options: dict[str, Any]
+    ) -> Consumer:
+        made = consumer_of(self._router, self._types, group, handler, wants, self._tell_failed, **options)
+        self._consumers[made] = None
+        self._tell_of_consumer(self, made)
+        return made
+
+    def _tell_failed(self, failed: ConsumerFailed) -> None:
+        if self._failures is not None and not self._failures.is_closed:
+            self._failures.publish_nowait(failed)
+
+    @property
+    def failures(self) -> Subject[ConsumerFailed]:
+        """What consumers raised, as events; its subscriptions never make a handler wait."""
+        if self._failures is None:
+            self._failures = Subject(ConsumerFailed, name=f"{self._name}.failures")
+            self._failures._may_block = False
+        return self._failures
+
+    async def groups(self) -> tuple[GroupStatistics, ...]:
+        """The numbers of all groups of this subject, by name.
+
+        Raises:
+            RuntimeError: the log is not open.
+            LogError: the log failed.
+        """
+        return await self._openings.open().groups(self._kind).statistics()
+
+    async def seek(self, group: str, to: Since) -> None:
+        """Have a group go on from there; what is in hand is not affected. Kept: a restart knows.
+
+        Raises:
+            TypeError, ValueError: ``to`` is no place in this subject, or there is no such group.
+            RuntimeError: the log is not open.
+            LogError: the log failed.
+        """
+        opening, place = self._openings.open(), checked_since(to, "to")
+        seq = await opening.running.position(self._name, place, await opening.engine.end(self._name))
+        await opening.groups(self._kind).seek(group, seq)
+
+    async def pause(self, group: str) -> None:
+        """Have all members of a group fetch no more, until ``resume``; what they have they go on with. A restart knows.
+
+        Raises:
+            ValueError: there is no such group.
+            RuntimeError: the log is not open.
+            LogError: the log failed.
+        """
+        await self._openings.open().groups(self._kind).pause(group)
+
+    async def resume(self, group: str) -> None:
+        """Have a group go on.
+
+        Raises: as for ``pause``.
+        """
+        await self._openings.open().groups(self._kind).resume(group)
+
+    async def delete_group(self, group: str) -> None:
+        """Forget a group, its retries and its dead letters; whoever reads it gets a ``LogError``.
+
+        Raises: as for ``pause``.
+        """
+        await self._openings.open().groups(self._kind).delete(group)
+
+    def dead_letters(self, group: str) -> Stream[DeadLetter[E]]:
+        """What a group has given up on, in order, as it is when the first is read; a stream that ends.
+
+        Raises:
+            RuntimeError: the log is not open.
+            LogError: (when read) the log failed.
+        """
+        return self._openings.open().groups(self._kind).dead_letters(group)
+
+    async def redrive(
+        self,
+        group: str,
+        offsets: Iterable[Offset] | Literal["all"],
+        *,
+        where: Condition | int | None = None,
+        limit: int | None = None,
+    ) -> int:
+        """Send dead letters out again, with attempt 1; returns how many.
+
+        In an ordered group one comes before the others of its key that were not claimed.
+
+        Args:
+            group: the group.
+            offsets: which; or ``"all"``.
+            where: of these, those whose event meets a condition; one that nobody here can read is none.
+            limit: at most this many.
+
+        Raises:
+            TypeError, ValueError: an argument makes no sense, or an offset is none of this subject.
+            RuntimeError: the log is not open.
+            LogError: the log failed; some may have been sent.
+        """
+        condition = self._router.interest((), where).condition
+        if where is not None and condition is None:
+            raise TypeError(f"where of redrive must be a condition, such as OrderPlaced.total > 100, not {where!r}")
+        opening = self._openings.open()
+        return await opening.groups(self._kind).redrive(
+            group, opening.running.seqs(self._name, offsets), where=condition, limit=limit
+        )
+
+    async def discard(self, group: str, offsets: Iterable[Offset] | Literal["all"]) -> int:
+        """Delete dead letters; a key that they held goes on. Returns how many.
+
+        Raises: as for ``redrive``.
+        """
+        opening = self._openings.open()
+        return await opening.groups(self._kind).discard(group, opening.running.seqs(self._name, offsets))
+
+    if not TYPE_CHECKING:
+        __reduce_ex__ = refuses_copying("ask a log of the other process for the subject of this name")
+
+    def __repr__(self) -> str:
+        return f"<DurableSubject {self._name} of {' | '.join(names(self._types))}, log {self._openings.name}>"
+
+
+def id_is_taken(taken: IdTaken) -> ValueError:
+    """The error for whoever published with an id that belongs to something else."""
+    if taken.scheduled:
+        return ValueError(
+            f"the id {taken.id!r} of {taken.subject} belongs to an event that is scheduled and has not gone out;"
+            " withdraw that first, `unschedule`, or take another id"
+        )
+    return ValueError(
+        f"the id {taken.id!r} of {taken.subject} belongs to an event with other data, which is stored; nothing was"
+        " stored now: what is published again under one id must be the same event"
+    )

@@ -1,0 +1,107 @@
+"""What the conformance tests share: each test runs on each kind of log, on asyncio and on trio, and has a few events.
+
+Rule 1: a test gets a ``Maker``: each call makes a log of its own on the same storage, as another process would.
+Rule 2: a log in memory runs in virtual time, a log on disk in real time; no test sleeps, whatever its clock.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import tempfile
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, Protocol
+
+import anyio
+import pytest
+
+from evenflow import Event
+from evenflow.log import Log, SQLiteLog
+from evenflow.testing import MemoryLog, run_virtual
+from tests.contract.kit import BACKENDS, Backend, run
+
+
+class Ordered(Event):
+    """The event most tests publish."""
+
+    n: int
+    region: str = "eu"
+
+
+class BigOrdered(Ordered):
+    """A subclass of Ordered."""
+
+
+class Shipped(Event):
+    """An event that is not related to Ordered."""
+
+    n: int
+
+
+class Maker(Protocol):
+    """Makes logs on one storage."""
+
+    def __call__(self) -> Log:
+        """One more log on this storage."""
+        ...
+
+
+KINDS: dict[str, bool] = {"memory": False, "sqlite": True}
+"""The kinds of logs, and whether each needs a real clock."""
+
+
+def _maker(kind: str, folder: Path) -> Maker:
+    if kind == "memory":
+        first = MemoryLog()
+        return lambda: _same_store(first)
+    return lambda: SQLiteLog(folder / "test.db")
+
+
+def _same_store(first: MemoryLog) -> MemoryLog:
+    log = MemoryLog()
+    log._store = first._store
+    return log
+
+
+def on_every_log(test: Callable[..., Coroutine[Any, Any, None]], *, real: bool = False) -> Any:
+    """Run an async test, whose first argument is a ``Maker``, on each kind of log and on both back ends."""
+
+    @pytest.mark.parametrize("backend", BACKENDS)
+    @pytest.mark.parametrize("kind", list(KINDS))
+    @functools.wraps(test)
+    def both(kind: str, backend: Backend, **arguments: Any) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            make = _maker(kind, Path(folder))
+            main: Callable[[], Awaitable[None]] = functools.partial(test, make, **arguments)
+            if backend == "asyncio" and not (real or KINDS[kind]):
+                run_virtual(main)
+            else:
+                run(main, backend, real=real or KINDS[kind])
+
+    wanted = inspect.signature(test)
+    others = [parameter for name, parameter in wanted.parameters.items() if name != "make"]
+    extra = [
+        inspect.Parameter("kind", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+        inspect.Parameter("backend", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+    ]
+    both.__signature__ = wanted.replace(parameters=[*extra, *others])  # type: ignore[attr-defined]  # pytest reads it
+    return both
+
+
+on_every_log_in_real_time = functools.partial(on_every_log, real=True)
+"""As ``on_every_log``, for tests with threads."""
+
+
+async def take(subscription: Any, count: int) -> list[Any]:
+    """The next events of a subscription; each must come within a while."""
+    found: list[Any] = []
+    with anyio.fail_after(20):
+        for _ in range(count):
+            found.append(await subscription.receive())
+    return found
+
+
+def numbers(events: Any) -> list[int]:
+    """The numbers of these events."""
+    return [event.n for event in events]

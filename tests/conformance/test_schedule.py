@@ -1,0 +1,135 @@
+"""Scheduled events: in the log at their time and not before, withdrawn or listed until then, once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import anyio
+import pytest
+
+from .kit import Maker, Ordered, numbers, on_every_log, take
+
+SOON = 0.05
+
+
+@on_every_log
+async def test_an_event_goes_out_at_its_time_and_not_before(make: Maker) -> None:
+    """Until its time it is listed and not in the log; then it is in the log with its id, and not listed."""
+    log = make()
+    orders = log.subject("orders", Ordered)
+    async with log, orders.records() as feed:
+        wall = log._openings.open().engine.wall
+        before = wall()
+        name = await orders.schedule(Ordered(n=1), after=0.3, id="later", headers={"a": "b"})
+        assert name == "later"
+        [waiting] = await orders.scheduled().to_list()
+        assert (waiting.id, waiting.event, dict(waiting.headers)) == ("later", Ordered(n=1), {"a": "b"})
+        assert await orders.read().to_list() == []
+        [record] = await take(feed, 1)
+        assert wall() - before >= 0.299
+        assert (record.event, record.id, dict(record.headers)) == (Ordered(n=1), "later", {"a": "b"})
+        assert await orders.scheduled().to_list() == []
+        assert not await orders.unschedule("later")
+
+
+@on_every_log
+async def test_what_is_due_goes_out_in_the_order_of_the_times(make: Maker) -> None:
+    """The order of the calls does not matter, the times do."""
+    log = make()
+    orders = log.subject("orders", Ordered)
+    async with log, orders.subscribe() as feed:
+        for n in (3, 1, 2):
+            await orders.schedule(Ordered(n=n), after=0.2 + SOON * n)
+        assert numbers([waiting.event for waiting in await orders.scheduled().to_list()]) == [1, 2, 3]
+        assert numbers(await take(feed, 3)) == [1, 2, 3]
+
+
+@on_every_log
+async def test_what_was_withdrawn_never_goes_out(make: Maker) -> None:
+    """``unschedule`` returns True once; its id is free again."""
+    log = make()
+    orders = log.subject("orders", Ordered)
+    async with log, orders.subscribe() as feed:
+        await orders.schedule(Ordered(n=1), after=SOON, id="a")
+        assert await orders.unschedule("a")
+        assert not await orders.unschedule("a")
+        await orders.publish(Ordered(n=2), id="a")
+        await orders.schedule(Ordered(n=3), after=3 * SOON)
+        assert numbers(await take(feed, 2)) == [2, 3]
+
+
+@on_every_log
+async def test_its_id_is_taken_meanwhile(make: Maker) -> None:
+    """Publishing or scheduling another event with the id is refused; the very same schedule is none twice."""
+    log = make()
+    orders = log.subject("orders", Ordered)
+    async with log:
+        at = (await _later(orders)).replace(microsecond=0)
+        await orders.schedule(Ordered(n=1), at=at, id="a")
+        assert await orders.schedule(Ordered(n=1), at=at, id="a") == "a"
+        with pytest.raises(ValueError, match="scheduled"):
+            await orders.publish(Ordered(n=1), id="a")
+        with pytest.raises(ValueError, match="'a'"):
+            await orders.schedule(Ordered(n=2), at=at, id="a")
+        with pytest.raises(ValueError, match="'a'"):
+            await orders.schedule(Ordered(n=1), at=at + timedelta(seconds=1), id="a")
+        await orders.publish(Ordered(n=5), id="b")
+        with pytest.raises(ValueError, match="'b'"):
+            await orders.schedule(Ordered(n=5), at=at, id="b")
+        assert len(await orders.scheduled().to_list()) == 1
+
+
+async def _later(orders: object) -> object:
+    offset = await orders.publish(Ordered(n=0))  # type: ignore[attr-defined]
+    del offset
+    [record] = await orders.read().to_list()  # type: ignore[attr-defined]
+    return record.published_at + timedelta(hours=1)
+
+
+@on_every_log
+async def test_it_goes_out_at_the_next_opening(make: Maker) -> None:
+    """A log that was closed at the time sends what is due when it is opened again, once."""
+    log = make()
+    orders = log.subject("orders", Ordered)
+    async with log:
+        await orders.schedule(Ordered(n=1), after=SOON)
+    await anyio.sleep(2 * SOON)
+    async with log:
+        with anyio.fail_after(20):
+            assert (await orders.first(since="start")).n == 1
+    async with log:
+        await anyio.wait_all_tasks_blocked()
+        assert numbers([record.event for record in await orders.read().to_list()]) == [1]
+
+
+@on_every_log
+async def test_two_processes_send_it_once(make: Maker) -> None:
+    """Whoever is open sends; nothing goes out twice."""
+    one, other = make(), make()
+    orders = one.subject("orders", Ordered)
+    async with one, other, orders.subscribe() as feed:
+        for n in range(20):
+            await orders.schedule(Ordered(n=n), after=SOON + n / 1000)
+        assert numbers(await take(feed, 20)) == list(range(20))
+        await anyio.wait_all_tasks_blocked()
+        assert len(await orders.read().to_list()) == 20
+
+
+@pytest.mark.parametrize(
+    "options, error, words",
+    [
+        ({}, TypeError, "either"),
+        ({"after": -1}, ValueError, "from 0"),
+        ({"after": "1"}, TypeError, "seconds"),
+        ({"at": "tomorrow"}, TypeError, "datetime"),
+    ],
+)
+@on_every_log
+async def test_nonsense_is_refused(make: Maker, options: dict[str, object], error: type[Exception], words: str) -> None:
+    """A time that is none is refused, and nothing is scheduled."""
+    log = make()
+    orders = log.subject("orders", Ordered)
+    async with log:
+        with pytest.raises(error, match=words):
+            await orders.schedule(Ordered(n=1), **options)  # type: ignore[arg-type]  # nonsense on purpose
+        assert await orders.scheduled().to_list() == []

@@ -1,0 +1,66 @@
+"""From events to what is stored, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evenflow.log import DecodeError, Retain
+from evenflow.log._coding import Encoder, Kind
+from evenflow.log._engine import Row
+from evenflow.log._schemas import Schemas
+from tests.contract.kit import both
+
+from .events import Ordered, Shipped, opened
+
+
+def kind(retain: Retain | None = None) -> Kind:
+    """A subject of two classes."""
+    return Kind("orders", (Ordered, Shipped), Schemas("orders", (Ordered, Shipped)), retain)
+
+
+def test_many_are_made_ready_as_each_alone() -> None:
+    """``appends`` makes of each event what ``append`` does, whatever the classes."""
+    encoder = Encoder(kind(Retain(last_by=Ordered.region)), 1_000)
+    events = [Ordered(n=1), Ordered(n=2, region="us"), Ordered(n=3)]
+    alone = [encoder.append(event, f"id-{event.n}", {"a": "b"}) for event in events]
+    assert encoder.appends(events, lambda event: f"id-{event.n}", {"a": "b"}) == alone
+    assert [append.key for append in alone] == ['"eu"', '"us"', '"eu"']
+    assert encoder.appends([], None, None) == []
+
+
+def test_many_are_refused_as_one_is() -> None:
+    """Size, ids, headers and classes are looked at for each of many."""
+    encoder = Encoder(kind(), 40)
+    assert len(encoder.appends([Ordered(n=1)], None, {"a": "b"})) == 1
+    with pytest.raises(ValueError, match="40"):
+        encoder.appends([Ordered(n=1)], None, {"a": "b" * 40})
+    with pytest.raises(ValueError, match="empty"):
+        encoder.appends([Ordered(n=1)], lambda _: "", None)
+    wrong: Any = 5
+    with pytest.raises(TypeError, match="orders"):
+        encoder.appends([Ordered(n=1), wrong], None, None)
+
+
+@both
+async def test_an_event_that_cannot_be_read_says_where_it_stands() -> None:
+    """A ``DecodeError`` has the offset, the name and the version."""
+    async with opened() as (orders, opening):
+        decoder = opening.tail(orders._kind).decoder
+        row = Row(7, "Nothing", 3, b"{}", {}, "", 0)
+        with pytest.raises(DecodeError) as caught:
+            decoder.event(row)
+        assert (caught.value.type, caught.value.version) == ("Nothing", 3)
+        assert caught.value.offset == opening.running.offset("orders", 7)
+        assert decoder.event(Row(8, "Ordered", 1, b'{"n":1}', {}, "", 0)) == Ordered(n=1)
+
+
+@both
+async def test_wants_that_take_everything_take_what_nobody_knows() -> None:
+    """Names are asked for only where the wants leave out a class of the subject."""
+    async with opened() as (orders, opening):
+        decoder = opening.tail(orders._kind).decoder
+        assert decoder.names_of(()) is None
+        assert decoder.names_of((Ordered, Shipped)) is None
+        assert decoder.names_of((Ordered,)) == frozenset({"Ordered"})

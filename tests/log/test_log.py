@@ -1,0 +1,129 @@
+"""Log: its subjects, its statistics, opening and closing."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import anyio
+import pytest
+
+from evenflow import Event
+from evenflow.log import Retain
+from evenflow.testing import MemoryLog, in_memory
+from tests.contract.kit import both
+
+from .events import Ordered, Shipped
+
+
+def test_a_subject_is_one_object_for_one_definition() -> None:
+    """Asked for again it is the same; otherwise defined it is refused."""
+    log = MemoryLog()
+    orders = log.subject("orders", Ordered, Shipped)
+    assert log.subject("orders", Ordered, Shipped) is orders
+    assert log.subject("orders", Ordered | Shipped) is orders
+    for types, options in (((Ordered,), {}), ((Ordered, Shipped), {"retain": Retain(events=5)})):
+        with pytest.raises(ValueError, match="orders"):
+            log.subject("orders", *types, **options)  # type: ignore[call-overload]  # told apart below
+    assert repr(orders) == "<DurableSubject orders of Ordered | Shipped, log memory>"
+
+
+def test_nonsense_is_refused_where_it_is_written() -> None:
+    """Names, classes and options."""
+    log: Any = MemoryLog()
+    with pytest.raises(ValueError, match="not a name"):
+        log.subject("not a name", Ordered)
+    with pytest.raises(TypeError, match="at least one"):
+        log.subject("orders")
+    with pytest.raises(ValueError, match="ignore"):
+        log.subject("orders", Ordered, on_undecodable="ignore")
+    with pytest.raises(TypeError, match=r"Retain\(age"):
+        log.subject("orders", Ordered, retain=30)
+    with pytest.raises(TypeError, match="speed"):
+        log.subject("orders", Ordered, speed=3)
+    with pytest.raises(ValueError, match="a log"):
+        MemoryLog(name="no spaces")
+    assert log._subjects == {}
+
+
+def test_two_classes_with_one_wire_name_are_refused() -> None:
+    """The error names both, with their modules."""
+
+    class Other(Event, name="Ordered"):
+        pass
+
+    with pytest.raises(ValueError, match=r"(?=.*events\.Ordered)(?=.*Other)"):
+        MemoryLog().subject("orders", Ordered, Other)
+
+
+def test_copies_are_refused() -> None:
+    """A log and a subject run; copies would have no part in that."""
+    log = MemoryLog()
+    for thing in (log, log.subject("orders", Ordered)):
+        for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match="copied or pickled"):
+                copied(thing)
+
+
+@both
+async def test_statistics_tell_of_subjects_and_groups() -> None:
+    """What is stored, and what each group has to do."""
+    log = MemoryLog()
+    orders = log.subject("orders", Ordered)
+    async with log:
+        end = await orders.publish(Ordered(n=1))
+        async with orders.deliveries("g"):
+            pass
+        statistics = await log.statistics()
+    assert (statistics.name, statistics.events) == ("memory", 1)
+    [subject] = statistics.subjects
+    assert (subject.name, subject.end) == ("orders", end)
+    [group] = subject.groups
+    assert (group.name, group.due) == ("g", 1)
+
+
+@both
+async def test_only_the_named_consumers_run() -> None:
+    """``consumers=False`` runs none, names run those of these groups."""
+    log = MemoryLog()
+    orders = log.subject("orders", Ordered)
+    handled: list[str] = []
+    for group in ("a", "b"):
+        orders.consume(group, lambda _, group=group: handled.append(group), Ordered)
+    async with log.opened(consumers=False):
+        await orders.publish(Ordered(n=1))
+    assert handled == []
+    async with log.opened(consumers=["b"]):
+        with anyio.fail_after(20):
+            while not handled:
+                await anyio.sleep(0.01)
+    assert handled == ["b"]
+
+
+@both
+async def test_a_log_is_closed_by_start_and_aclose() -> None:
+    """Hosts with two hooks; closing a closed log does nothing."""
+    log = MemoryLog()
+    await log.start(consumers=False)
+    assert "open" in repr(log)
+    await log.aclose()
+    await log.aclose()
+    assert "not open" in repr(log)
+
+
+@both
+async def test_in_memory_stands_in_for_a_modules_own_log() -> None:
+    """Consumers included; its events are forgotten at the end, and the log is as it was."""
+    log = MemoryLog()
+    orders = log.subject("orders", Ordered)
+    handled: list[int] = []
+    orders.consume("g", lambda order: handled.append(order.n), Ordered)
+    async with log.opened(consumers=False):
+        await orders.publish(Ordered(n=1))
+    async with in_memory(log):
+        await orders.publish(Ordered(n=2))
+        assert [record.event.n for record in await orders.read().to_list()] == [2]
+    async with log.opened(consumers=False):
+        assert [record.event.n for record in await orders.read().to_list()] == [1]
+    assert 1 not in handled

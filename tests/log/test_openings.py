@@ -1,0 +1,63 @@
+"""Which opening is the present one, and who may use it."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+from evenflow.log import Capabilities, Unsupported
+from evenflow.log._openings import Openings
+from evenflow.testing import MemoryLog
+from tests.contract.kit import both
+
+from .events import Ordered
+
+
+def test_before_it_is_opened_everybody_is_told_how() -> None:
+    """In the loop, and in a thread."""
+    openings = Openings("shop", Capabilities(schedule=False), "ShopLog")
+    assert not openings.is_open
+    with pytest.raises(RuntimeError, match="async with log"):
+        openings.open()
+    with pytest.raises(RuntimeError, match="open it first"):
+        openings.open_for_threads()
+    with pytest.raises(Unsupported, match=r"ShopLog.*schedule"):
+        openings.open_for("schedule")
+
+
+@both
+async def test_another_thread_is_sent_to_publish_from_thread() -> None:
+    """A call from a foreign thread is refused with the way out."""
+    log = MemoryLog()
+    found: list[str] = []
+
+    def call() -> None:
+        try:
+            log._openings.open()
+        except RuntimeError as error:
+            found.append(str(error))
+
+    async with log:
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join()
+    assert "publish_from_thread" in found[0]
+
+
+@both
+async def test_a_forked_child_is_sent_to_open_it_anew() -> None:
+    """The copy in a child process is not open there; opened anew it is a log of the child's own."""
+    log = MemoryLog()
+    orders = log.subject("orders", Ordered)
+    async with log:
+        child = os.fork()
+        if child == 0:
+            try:
+                orders.subscribe()
+            except RuntimeError as error:
+                os._exit(0 if "fork" in str(error) and not log._openings.is_open else 1)
+            os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0  # noqa: ASYNC222 -- the child ends at once
+        await orders.publish(Ordered(n=1))

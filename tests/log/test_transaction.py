@@ -1,0 +1,86 @@
+"""Statements of a transaction, and what may not stand in one."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evenflow.log import Conflict, SQLiteLog
+from evenflow.log._transaction import check_statement
+from evenflow.testing import MemoryLog
+from tests.contract.kit import both, both_real
+
+from .events import Ordered
+
+
+def rows(path: Path) -> list[tuple[Any, ...]]:
+    """The application's own rows."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return connection.execute("SELECT id, paid FROM invoices ORDER BY id").fetchall()
+
+
+def make(path: Path) -> SQLiteLog:
+    """A log in a file with a table of the application's."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE invoices (id INTEGER PRIMARY KEY, paid INTEGER)")
+        connection.execute("INSERT INTO invoices VALUES (17, 0)")
+        connection.commit()
+    return SQLiteLog(path)
+
+
+@both_real
+async def test_own_rows_and_events_are_one_commit(tmp_path: Path) -> None:
+    """Both are there, or neither."""
+    log = make(tmp_path / "shop.db")
+    orders = log.subject("orders", Ordered)
+    async with log:
+        async with log.transaction() as tx:
+            tx.publish(orders, Ordered(n=1), id="paid-17")
+            tx.execute("UPDATE invoices SET paid = 1 WHERE id = ? AND paid = 0", (17,), rows=1)
+            assert rows(tmp_path / "shop.db") == [(17, 0)]
+        assert tx.committed
+        assert rows(tmp_path / "shop.db") == [(17, 1)]
+        with pytest.raises(Conflict) as caught:
+            async with log.transaction() as tx:
+                tx.publish(orders, Ordered(n=2))
+                tx.execute("INSERT INTO invoices VALUES (18, 0)")
+                tx.execute("UPDATE invoices SET paid = 1 WHERE id = :id AND paid = 0", {"id": 17}, rows=1)
+        assert (caught.value.expected, caught.value.affected) == (1, 0)
+        assert not tx.committed
+        assert rows(tmp_path / "shop.db") == [(17, 1)]
+        assert [record.event.n for record in await orders.read().to_list()] == [1]
+
+
+@both_real
+async def test_a_statement_that_fails_undoes_everything(tmp_path: Path) -> None:
+    """A constraint of the application's is told as what it is."""
+    log = make(tmp_path / "shop.db")
+    orders = log.subject("orders", Ordered)
+    async with log:
+        with pytest.raises(Exception, match="UNIQUE"):
+            async with log.transaction() as tx:
+                tx.publish(orders, Ordered(n=1))
+                tx.execute("INSERT INTO invoices VALUES (17, 0)")
+        await orders.publish(Ordered(n=2))
+        assert [record.event.n for record in await orders.read().to_list()] == [2]
+
+
+@pytest.mark.parametrize(
+    "sql", ["", "SELECT 1", "DROP TABLE invoices", "create table x (y)", "PRAGMA user_version = 3", "BEGIN", "commit"]
+)
+def test_what_changes_no_rows_is_refused_where_it_is_written(sql: str) -> None:
+    """Reading, the schema and transactions have no place in a transaction."""
+    with pytest.raises(ValueError, match="INSERT"):
+        check_statement(sql)
+
+
+@both
+async def test_a_log_without_tables_takes_no_statements() -> None:
+    """The transaction of a log in memory has no ``execute``."""
+    log = MemoryLog()
+    async with log, log.transaction() as tx:
+        assert not hasattr(tx, "execute")

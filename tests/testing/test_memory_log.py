@@ -1,0 +1,80 @@
+"""MemoryLog: a whole log without a file and without a thread, in virtual time."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import anyio
+import pytest
+
+from evenflow import Event
+from evenflow.log import Delivery
+from evenflow.testing import MemoryLog, in_memory, run_virtual
+
+
+class Ordered(Event):
+    """What is published here."""
+
+    n: int
+
+
+def test_its_clock_begins_where_it_is_told() -> None:
+    """``published_at`` is virtual, and an ``ack_wait`` of thirty seconds takes none."""
+
+    async def main() -> None:
+        log = MemoryLog(start=datetime(2030, 1, 1, tzinfo=UTC))
+        orders = log.subject("orders", Ordered)
+        attempts: list[int] = []
+        async with log:
+            await orders.publish(Ordered(n=1))
+            [record] = await orders.read().to_list()
+            assert record.published_at - datetime(2030, 1, 1, tzinfo=UTC) < timedelta(seconds=1)
+            async with orders.deliveries("g", ack_wait=30.0, retry_after=0.0) as deliveries:
+                for _ in range(2):
+                    attempts.append((await deliveries.receive()).attempt)
+            assert attempts == [1, 2]
+            assert anyio.current_time() >= 30
+
+    run_virtual(main)
+    with pytest.raises(ValueError, match="time zone"):
+        MemoryLog(start=datetime(2030, 1, 1))  # noqa: DTZ001 -- on purpose
+
+
+def test_it_starts_no_thread() -> None:
+    """Consumers, schedules and heartbeats are tasks."""
+
+    async def main() -> None:
+        log = MemoryLog()
+        orders = log.subject("orders", Ordered)
+        before = threading.active_count()
+        orders.consume("g", lambda _: None, Ordered)
+        async with log:
+            await orders.publish(Ordered(n=1))
+            await anyio.sleep(60)
+            assert threading.active_count() == before
+
+    run_virtual(main)
+
+
+def test_an_applications_own_log_is_tested_in_memory() -> None:
+    """Its consumers run, its subjects are used as they are, and afterwards it is as it was."""
+    log = MemoryLog(name="shop")
+    orders = log.subject("orders", Ordered)
+    handled: list[tuple[int, int]] = []
+
+    @orders.consumer("g", retry_after=60.0)
+    async def handle(delivery: Delivery[Ordered]) -> None:
+        handled.append((delivery.event.n, delivery.attempt))
+        if delivery.attempt == 1:
+            raise ValueError("not yet")
+
+    async def main() -> None:
+        for _ in range(2):
+            handled.clear()
+            async with in_memory(log):
+                await orders.publish(Ordered(n=1))
+                await anyio.sleep(61)
+                assert handled == [(1, 1), (1, 2)]
+
+    run_virtual(main)
