@@ -9,7 +9,7 @@ from typing import cast
 
 from evenflow import __version__
 
-from . import demo
+from . import demo, logs
 
 EXTRA = ("psutil", "rich")
 """What `evenflow[cli]` installs."""
@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"evenflow {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     demo.add_parser(commands)
+    logs.add_parsers(commands)
     options = parser.parse_args(arguments)
     command = cast("Command", options.command)
     try:
@@ -34,6 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"{name} is not installed; install what the commands need: pip install 'evenflow[cli]'")
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        from evenflow._errors import EvenflowError  # noqa: PLC0415 -- only where something went wrong
+
+        if isinstance(error, EvenflowError) or type(error).__name__ == "Refused":
+            return _refuse(str(error))
+        raise
 
 
 def _refuse(why: str) -> int:

@@ -180,6 +180,62 @@ def test_an_archive_that_the_disk_refuses_ends_alone_and_is_exit_code_1(tmp_path
     assert done.stderr == ""
 
 
+def test_a_run_on_a_log_goes_on_where_the_one_before_was_killed(tmp_path: Path) -> None:
+    """With `--log`, what a killed run had stored is there, and each event of it is counted by one run or the other."""
+    file = tmp_path / "demo.db"
+    with subprocess.Popen(
+        [*DEMO, "--seconds", "inf", "--log", str(file)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        first = ""
+        while not re.match(r" +[\d.]+ s  ", line := process.stdout.readline()):
+            first += line
+        process.kill()
+    assert "is a new log" in " ".join(first.split())
+
+    done = run("--seconds", "1.5", "--log", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = " ".join(done.stdout.split())
+    stored = re.search(r"has ([\d,]+) events of one earlier run; the last one began .* and was killed\.", said)
+    assert stored is not None, said
+    assert int(stored[1].replace(",", "")) > 0
+    assert "Every event is accounted for:" in said
+    this_run = number_after("and its log has", said)
+    assert this_run == ledger(done.stdout)["archive"][1]
+    of_before = number_after("events out of the log,", said)
+    assert number_after("historian counted", said) == this_run + of_before
+
+    again = " ".join(run("--seconds", "0.5", "--log", str(file)).stdout.split())
+    assert number_after("demo.db has", again) == int(stored[1].replace(",", "")) + this_run
+    assert re.search(r"events of 2 earlier runs; .* and ended\. All of them were counted", again)
+
+
+def test_what_is_no_log_is_refused_and_left_alone(tmp_path: Path) -> None:
+    """A file of somebody else is not written to."""
+    file = tmp_path / "notes.txt"
+    file.write_text("something of mine\n" * 100)
+    done = run("--log", str(file))
+    assert done.returncode == 2
+    assert "is not a database" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert file.read_text() == "something of mine\n" * 100
+
+
+def test_a_log_that_the_disk_refuses_ends_alone_and_is_exit_code_1(tmp_path: Path) -> None:
+    """The other readers go on, and the demo says what the log said."""
+    done = run(
+        "--seconds",
+        "1.5",
+        "--log",
+        str(tmp_path / "demo.db"),
+        tampered="import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))",
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "The archive stopped: " in done.stdout
+    rows = ledger(done.stdout)
+    assert rows["analyst"][0] > rows["archive"][0] > 0
+
+
 def test_it_ends_when_nobody_reads_what_it_prints() -> None:
     """`evenflow demo | head -1` ends without a traceback."""
     with subprocess.Popen(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import anyio
@@ -32,6 +35,28 @@ class Processes:
         return found
 
 
+class TellingBooks(Books):
+    """Books that say when a publish begins to wait, and when there are two events; a publisher may be a thread."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.waits_now, self.has_two = threading.Event(), threading.Event()
+
+    async def told(self, event: threading.Event) -> None:
+        assert await anyio.to_thread.run_sync(event.wait, 10)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        with super().waiting():
+            self.waits_now.set()
+            yield
+
+    def enter(self, wanted: int) -> None:
+        super().enter(wanted)
+        if self.published == 2:
+            self.has_two.set()
+
+
 def test_books_add_up_what_publish_returned() -> None:
     """Each publish is one event, and as many wanted as it returned."""
     books = Books("x")
@@ -58,17 +83,15 @@ def test_a_full_buffer_makes_a_publisher_wait_and_its_books_say_so(publisher: An
 
     async def main() -> tuple[list[Noticed], Books]:
         subject: Subject[Noticed] = Subject(Noticed)
-        books = Books("x")
+        books = TellingBooks("x")
         got: list[Noticed] = []
         subscription = subject.subscribe(Noticed, buffer=1)
         async with subject, subscription, anyio.create_task_group() as tasks:
             tasks.start_soon(publisher, subject, stub(), books, 1.0)
-            while books.waits == 0:
-                await anyio.sleep(0.001)
-            assert books.published == 1
+            await books.told(books.waits_now)
+            assert (books.waits, books.published) == (1, 1)
             got += [await subscription.receive(), await subscription.receive()]
-            while books.published < 2:
-                await anyio.sleep(0.001)
+            await books.told(books.has_two)
             tasks.cancel_scope.cancel()
         return got, books
 

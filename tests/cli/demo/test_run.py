@@ -13,6 +13,7 @@ import pytest
 
 from evenflow.cli.demo import _run
 from evenflow.cli.demo._output import NobodyReads
+from evenflow.cli.demo._readers import Archive
 
 
 def test_a_run_whose_sums_hold_returns_0_and_removes_its_archive(
@@ -54,7 +55,7 @@ def test_whatever_is_wrong_is_said_and_returns_1(
     async def conclude() -> int:
         out = tmp_path / "archive.jsonl"
         out.touch()
-        demo = _run.Demo(_run.Output(), 1.0, 50.0, out)
+        demo = _run.Demo(_run.Output(), 1.0, 50.0, Archive(out))
         readers = demo._subscribe(sources=1)
         tamper(demo)
         async with demo._machine:

@@ -4,6 +4,7 @@
     _machine     from the numbers of psutil to events
     _publishers  what publishes, and how long each publisher had to wait
     _readers     the alarm, the census, the archive and the analyst, each as slow as its work
+    _kept        the archive of `--log`: a log that a second run goes on with
     _screen      the live table, or plain lines if there is no terminal
     _ledger      where every event went, and whether the sums hold
     _report      every word: what happens, who reads, what a slow reader leads to, where every event went
@@ -43,7 +44,14 @@ def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
         "--seconds", type=_seconds, default=SECONDS, help=f"how long (default {SECONDS:g}; inf: until Ctrl-C)"
     )
     parser.add_argument("--rate", type=_rate, default=RATE, help=f"samples a second (default {RATE:g})")
-    parser.add_argument(
+    archive = parser.add_mutually_exclusive_group()
+    archive.add_argument(
+        "--log",
+        type=_out,
+        metavar="FILE",
+        help="keep the events in a log on disk: kill the demo, run it again, and it goes on",
+    )
+    archive.add_argument(
         "--out",
         type=_out,
         metavar="FILE",
@@ -55,7 +63,7 @@ def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
 def _command(options: argparse.Namespace) -> int:
     # Imported here, because it needs the extra `cli`, and `evenflow --help` does not.
     demo = import_module("evenflow.cli.demo._run")
-    code: int = demo.run(seconds=options.seconds, rate=options.rate, out=options.out)
+    code: int = demo.run(seconds=options.seconds, rate=options.rate, out=options.out, log=options.log)
     return code
 
 

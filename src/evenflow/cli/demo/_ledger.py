@@ -48,9 +48,13 @@ class Ledger:
     dropped: int
     """Events that the analyst's subscription has dropped."""
     lines: int
-    """Lines in the archive's file."""
+    """Lines in the archive's file, or events in its log, of this run."""
     taken: int
     """Events that were delivered to the archive."""
+    holds: str = "its file has {:,} lines"
+    """How that is said."""
+    historian: str = ""
+    """What the historian of a log has done."""
 
     @property
     def wanted(self) -> int:
@@ -77,7 +81,7 @@ class Ledger:
         if self.wanted != self.returned:
             found.append(f"publish returned {self.returned:,} in all, and {self.wanted:,} were wanted")
         if self.lines != self.taken:
-            found.append(f"the archive was given {self.taken:,}, and its file has {self.lines:,} lines more")
+            found.append(f"the archive was given {self.taken:,}, and {self.holds.format(self.lines)} more")
         if self.missed != self.dropped:
             found.append(f"the analyst was told of {self.missed:,} missed events, and {self.dropped:,} were dropped")
         return found

@@ -79,11 +79,17 @@ class Census:
 class Archive:
     """A file of JSON lines. Events count as written when they are safely on the disk."""
 
+    holds = "its file has {:,} lines"
+
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.failed: OSError | None = None
+        self.failed: Exception | None = None
         """Why it stopped; the other readers go on."""
         self._starts_at = path.stat().st_size if path.exists() else 0
+
+    async def begin(self) -> list[str]:
+        """Nothing is to be said before it begins."""
+        return []
 
     async def keep(self, subscription: Subscription[Noticed]) -> None:
         """Write events until the end, or until the disk refuses."""
@@ -95,7 +101,14 @@ class Archive:
         except OSError as error:
             self.failed = error
 
-    def lines_on_disk(self) -> int:
+    async def aclose(self) -> None:
+        """The file is closed already."""
+
+    def told(self) -> str:
+        """Nothing more than the ledger says."""
+        return ""
+
+    def on_disk(self) -> int:
         """Read back how many lines this run has added to the file."""
         with self.path.open("rb") as file:
             file.seek(self._starts_at)

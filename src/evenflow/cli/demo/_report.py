@@ -39,6 +39,7 @@ MADE = (
 
 NEXT = (
     ("evenflow demo --help", "run it for longer, or keep the archive"),
+    ("evenflow demo --log demo.db", "kill it, start it again, and it goes on"),
     ("python -m pydoc evenflow.Subject", "everything that a subject can do"),
     ("docs/tutorial/1-first-event.md", "in the source: your own first program"),
 )
@@ -54,6 +55,13 @@ def intro(rate: float) -> Iterator[str]:
     for name, about in ABOUT.items():
         yield from entry(name, about)
     yield ""
+
+
+def remembered(sentences: Sequence[str]) -> Iterator[str]:
+    """What is known of earlier runs."""
+    if sentences:
+        yield from paragraph(" ".join(sentences))
+        yield ""
 
 
 def paragraph(text: str) -> list[str]:
@@ -133,7 +141,7 @@ def conclusion(ledger: Ledger, pace: float) -> Iterator[str]:
     yield from entry("screen", f"showed the newest values; {of['screen'].replaced:,} older ones were replaced unseen.")
     yield from entry(
         "archive",
-        f"was given {ledger.taken:,} events, and its file has {ledger.lines:,} lines. The"
+        f"was given {ledger.taken:,} events, and {ledger.holds.format(ledger.lines)}. The"
         f" publishers {waited(ledger.publishers)}.",
     )
     yield from entry(
@@ -141,6 +149,8 @@ def conclusion(ledger: Ledger, pace: float) -> Iterator[str]:
         f"took {1_000 * pace:.1f} ms for an event, too long for all of them: {ledger.dropped:,} of the oldest were"
         f" dropped, and the gaps that it was told of add up to {ledger.missed:,}.",
     )
+    if ledger.historian:
+        yield from entry("historian", f" {ledger.historian}")
     yield ""
 
 

@@ -15,12 +15,13 @@ from anyio import CancelScope, Event, create_task_group, move_on_after, to_threa
 from evenflow import Subject
 
 from ._events import CoreLoad, MemoryUse, Noticed, Reading
+from ._kept import KeptArchive
 from ._ledger import Ledger, Row
 from ._machine import Meters, Processes
 from ._output import NobodyReads, Output
 from ._publishers import Books, sample, watch
 from ._readers import Alarm, Analyst, Archive, Census, Notes
-from ._report import intro, paragraph, print_ledger, print_next, verdict
+from ._report import intro, paragraph, print_ledger, print_next, remembered, verdict
 from ._screen import Scene, keep_showing, screen_for
 
 if TYPE_CHECKING:
@@ -36,15 +37,16 @@ ARCHIVE_BUFFER = 3
 ANALYST_BUFFER = 8
 
 
-def run(*, seconds: float, rate: float, out: Path | None) -> int:
-    """Run the demo and print its ledger.
+def run(*, seconds: float, rate: float, out: Path | None, log: Path | None = None) -> int:
+    """Run the demo and print its ledger; the archive is a log, a file of lines, or a temporary one.
 
     Returns:
         0, or 1 if a sum does not hold, no buffer was ever full, or the archive could not be written.
     """
     code = 1
     with tempfile.TemporaryDirectory(prefix="evenflow-") as folder:
-        demo = Demo(Output(), seconds, rate, out or Path(folder) / "archive.jsonl")
+        archive = Archive(out or Path(folder) / "archive.jsonl") if log is None else KeptArchive(log)
+        demo = Demo(Output(), seconds, rate, archive)
         try:
             code = asyncio.run(demo.run())
         except* NobodyReads:
@@ -77,22 +79,34 @@ class Readers:
 class Demo:
     """One run."""
 
-    def __init__(self, console: Output, seconds: float, rate: float, out: Path) -> None:
+    def __init__(self, console: Output, seconds: float, rate: float, archive: Archive | KeptArchive) -> None:
         self._console = console
         self._seconds = seconds
         self._rate = rate
         self._notes = Notes()
-        self._archive = Archive(out)
+        self._archive = archive
         self._analyst = Analyst()
         self._publishers = (Books("sampler"), Books("watcher"))
         self._machine: Subject[Noticed] = Subject(Noticed, name="machine")
 
     async def run(self) -> int:
+        """Open the archive, run, and close it.
+
+        Raises:
+            LogError: the archive is a log, and cannot be opened.
+        """
+        try:
+            before = await self._archive.begin()
+            return await self._run(before)
+        finally:
+            await self._archive.aclose()
+
+    async def _run(self, before: list[str]) -> int:
         """Publish and read until the time is up or a signal comes; then say where every event went."""
         meters = await to_thread.run_sync(Meters)
         processes = await to_thread.run_sync(Processes)
         sources = len(await to_thread.run_sync(meters.read))
-        self._console.lines("", *intro(self._rate))
+        self._console.lines("", *intro(self._rate), *remembered(before))
         readers = self._subscribe(sources)
         screen = screen_for(self._console, Scene(self._seconds, self._notes, self._publishers, readers.rows))
         over = Event()
@@ -137,8 +151,10 @@ class Demo:
             publishers=self._publishers,
             missed=self._analyst.missed,
             dropped=analyst.dropped,
-            lines=self._archive.lines_on_disk(),
+            lines=self._archive.on_disk(),
             taken=archive.delivered,
+            holds=self._archive.holds,
+            historian=self._archive.told(),
         )
         print_ledger(self._console, ledger, self._analyst.pace)
         if self._archive.failed is not None:

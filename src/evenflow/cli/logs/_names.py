@@ -1,0 +1,136 @@
+"""What a command line names: a log, a class of events, a place in a subject. What is wrong is said in one sentence."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import asynccontextmanager
+from datetime import datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from evenflow.log import Log, Offset, from_url
+from evenflow.log._opening import Opening
+from evenflow.log._running import Running
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from evenflow.log import Since
+
+
+class Refused(Exception):
+    """The command line names what is not there; the message is for the user."""
+
+
+def named(text: str, what: str) -> Any:
+    """What ``module:name`` names; the folder in which the command runs is looked at first, as ``python -m`` does.
+
+    Raises:
+        Refused: there is no such module, or no such name in it.
+    """
+    module, colon, name = text.partition(":")
+    if not (module and colon and name):
+        raise Refused(f"{what} is named MODULE:NAME, such as shop.events:log, and not {text!r}")
+    if os.getcwd() not in sys.path:  # noqa: PTH109 -- as a text, as in sys.path
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109 -- as above
+    try:
+        found: Any = import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (module == error.name or module.startswith(f"{error.name}.")):
+            raise
+        raise Refused(f"there is no module {module!r}, seen from this folder") from None
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise Refused(f"the module {module!r} has no {name!r}") from None
+    return found
+
+
+def named_class(text: str) -> type:
+    """The class of events that ``module:name`` names.
+
+    Raises:
+        Refused: it is no class.
+    """
+    found = named(text, "a class of events")
+    if not isinstance(found, type):
+        raise Refused(f"{text} is no class of events, but {found!r}")
+    return found
+
+
+def named_log(text: str) -> Log:
+    """The log that ``module:name`` names.
+
+    Raises:
+        Refused: it is no log.
+    """
+    found = named(text, "a log")
+    if not isinstance(found, Log):
+        raise Refused(f"{text} is no log, but {found!r}; name the object that SQLiteLog(...) returned")
+    return found
+
+
+def log_at(where: str) -> Log:
+    """The log at a path or a URL; its file must be there, so that a wrong name makes no new one.
+
+    Raises:
+        Refused: there is none.
+    """
+    try:
+        log = from_url(where)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    path = getattr(log, "_path", None)
+    if isinstance(path, str) and not os.path.exists(path):  # noqa: PTH110 -- the text is what the user gave
+        raise Refused(f"there is no log at {where}")
+    return log
+
+
+@asynccontextmanager
+async def opened_to_look(where: str) -> AsyncGenerator[Opening]:
+    """A log without its subjects' classes: nothing runs, and nothing is sent or removed."""
+    log = log_at(where)
+    running = Running(log.name, log._engine())
+    await running.open()
+    opening = Opening(running, grace=None, consumers=False)
+    try:
+        yield opening
+    finally:
+        await opening.close()
+
+
+def place(text: str) -> Since:
+    """Where to begin.
+
+    Raises:
+        Refused: the text is no place.
+    """
+    if text in ("start", "now"):
+        return text  # type: ignore[return-value]  # one of the two words, as the line above says
+    try:
+        return Offset.parse(text)
+    except ValueError:
+        pass
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise Refused(f"a place is start, now, an offset, or a time with its zone, and not {text!r}")
+    return time
+
+
+def offsets(texts: list[str]) -> list[Offset] | str:
+    """Offsets, or all.
+
+    Raises:
+        Refused: one of them is none.
+    """
+    if texts == ["all"]:
+        return "all"
+    try:
+        return [Offset.parse(text) for text in texts]
+    except ValueError as error:
+        raise Refused(f"{error}; or say all") from None

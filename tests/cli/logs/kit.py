@@ -1,0 +1,55 @@
+"""A module with a log, as a user has it, and the commands run on it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+SHOP = """
+from evenflow import Event
+from evenflow.log import SQLiteLog
+
+class OrderPlaced(Event):
+    order_id: int
+
+class OrderShipped(Event):
+    order_id: int
+
+log = SQLiteLog("shop.db")
+orders = log.subject("orders", OrderPlaced, OrderShipped)
+
+@orders.consumer("billing", max_attempts=2, retry_after=0.01)
+async def bill(order: OrderPlaced) -> None:
+    if order.order_id == 2:
+        raise ValueError("no money")
+    print("billed", order.order_id, flush=True)
+
+idle = SQLiteLog("idle.db")
+"""
+
+
+def shop(folder: Path, orders: str = '{"order_id": 1}\n{"order_id": 2}\n') -> Path:
+    """A folder with the module, its log made, and these orders published."""
+    (folder / "shop.py").write_text(SHOP)
+    made = (
+        "import anyio, shop\nasync def main():\n    async with shop.log.opened(consumers=False): pass\nanyio.run(main)"
+    )
+    assert run(folder, "-c", made, module=None).returncode == 0
+    if orders:
+        done = evenflow(folder, "publish", "shop.db", "orders", "--type", "shop:OrderPlaced", given=orders)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+def run(
+    folder: Path, *arguments: str, given: str = "", module: str | None = "evenflow.cli"
+) -> subprocess.CompletedProcess[str]:
+    """Run Python in a folder."""
+    command = [sys.executable, *(() if module is None else ("-m", module)), *arguments]
+    return subprocess.run(command, cwd=folder, input=given, capture_output=True, text=True, timeout=60, check=False)
+
+
+def evenflow(folder: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command of evenflow in a folder."""
+    return run(folder, *arguments, given=given)
