@@ -57,7 +57,13 @@ check-async: $(VENV)/.dev
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## the long runs of every property: many minutes
 	EVENFLOW_FUZZ_EXAMPLES=50000 EVENFLOW_MODEL_EXAMPLES=2000 \
-	$(BIN)/python -m pytest $(PARALLEL) --timeout 3600 tests/fuzz tests/contract/model tests/streams/oracle
+	$(BIN)/python -m pytest $(PARALLEL) --timeout 3600 tests/fuzz tests/contract/model tests/streams/oracle tests/log/model
+
+.PHONY: crash
+crash: $(VENV)/.dev ## kill processes that publish and consume on one file: 200 times alone, 100 times with three others
+	EVENFLOW_KILL_ROUNDS=200 $(BIN)/python -m pytest -n 0 tests/log/sqlite/test_kill.py
+	EVENFLOW_CRASH_ROUNDS=200 $(BIN)/python -m pytest -n 0 -k '[1]' tests/log/crash
+	EVENFLOW_CRASH_ROUNDS=100 $(BIN)/python -m pytest -n 0 -k '[4]' tests/log/crash
 
 .PHONY: mutants
 mutants: $(VENV)/.dev ## break each guarantee on purpose: every one must be noticed
@@ -89,6 +95,10 @@ bench-quick: $(VENV)/.bench ## the ratios that matter: under a minute
 .PHONY: docs-marbles
 docs-marbles: $(VENV)/.dev ## the picture of each operator, made by running it
 	$(BIN)/python docs/marbles.py
+
+.PHONY: docs-demo
+docs-demo: $(VENV)/.dev ## the picture of the demo, made by running it: ten seconds
+	$(BIN)/python docs/demo_svg.py
 
 # -- the ground
 

@@ -23,6 +23,7 @@ from benchmarks._harness import Bench, Expectation
 
 QUESTIONS = (
     "fanout",
+    "observing",
     "latency",
     "selective",
     "churn",
@@ -30,6 +31,7 @@ QUESTIONS = (
     "memory",
     "fairness",
     "waiting",
+    "log",
     "threads",
     "startup",
 )

@@ -19,4 +19,5 @@ It fails if a mutant survives, if there is nothing left to replace, or if the te
 `python -m pytest -p tests.mutants.plugin --mutant NAME ...` runs any tests with one of them.
 `tests/test_mutants.py` holds in every run of the suite that each mutant can still be applied.
 There are at most 60, one to four for a guarantee: breaking every line is a tool's job (`make mutants-all`).
+The log has promises of its own, which other tests guard: one or two more for each of its eleven (`log.py`).
 """

@@ -26,7 +26,7 @@ class Mutant:
     targets: tuple[str, ...]
     """What it replaces: `package.module:Class.method`, in each place where it is known."""
     breaks: str
-    """`guarantee 4`, or the rule of the contract."""
+    """`guarantee 4`, `log promise 4`, or the rule of the contract."""
     kills: tuple[str, ...]
     """The ids of the tests that must fail; of a parametrized one, any."""
     replace: Breaking
@@ -35,7 +35,15 @@ class Mutant:
     @property
     def guarantee(self) -> int | None:
         """The number of the guarantee that it breaks."""
-        found = re.fullmatch(r"guarantee (\d+)", self.breaks)
+        return self._number_of("guarantee")
+
+    @property
+    def promise(self) -> int | None:
+        """The number of the log's promise that it breaks."""
+        return self._number_of("log promise")
+
+    def _number_of(self, kind: str) -> int | None:
+        found = re.fullmatch(rf"{kind} (\d+)", self.breaks)
         return int(found[1]) if found else None
 
     @contextmanager

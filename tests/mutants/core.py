@@ -667,7 +667,7 @@ def starves_a_dropping_reader(_: Any) -> Any:
 )
 def drops_without_a_gap(_: Any) -> Any:
     """What `drop_oldest` drops leaves no `Gap`."""
-    return lambda self: None
+    return lambda self, position: None
 
 
 @mutant(
@@ -692,7 +692,7 @@ def reaches_the_next_life(publish: Any) -> Any:
 
 
 @mutant(
-    "evenflow._threads:Request.withdraw",
+    "evenflow._threads:Request.cancel",
     breaks="what a thread has withdrawn reaches nobody",
     kills=[
         "tests/contract/test_threads.py::test_a_timeout_while_the_loop_is_busy_is_all_or_none",
@@ -701,4 +701,4 @@ def reaches_the_next_life(publish: Any) -> Any:
 )
 def delivers_what_a_thread_withdrew(_: Any) -> Any:
     """A thread gives up in time, and the loop delivers its event all the same."""
-    return lambda self: self._state == "waiting"
+    return lambda self: not self.done()
