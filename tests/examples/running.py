@@ -1,7 +1,8 @@
-"""Run an example in its own process, as a user does."""
+"""Run an example in its own process, as a user does, or import it to run it in virtual time."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -56,3 +58,14 @@ def running(*command: str, announced: str, **environment: str) -> Iterator[Servi
             yield Service(process, announced)
         finally:
             process.kill()
+
+
+def imported(program: Path) -> ModuleType:
+    """Import an example as a module."""
+    spec = importlib.util.spec_from_file_location(program.stem, program)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[program.stem] = module
+    spec.loader.exec_module(module)
+    return module

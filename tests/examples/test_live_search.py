@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from types import ModuleType
@@ -13,7 +12,7 @@ import pytest
 
 from evenflow import Subject
 from evenflow.testing import record, run_virtual
-from tests.examples.running import EXAMPLES
+from tests.examples.running import EXAMPLES, imported
 
 PROGRAM = EXAMPLES / "live_search.py"
 
@@ -21,13 +20,7 @@ PROGRAM = EXAMPLES / "live_search.py"
 @pytest.fixture(scope="module")
 def program() -> ModuleType:
     """Import the example as a module."""
-    spec = importlib.util.spec_from_file_location("live_search", PROGRAM)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["live_search"] = module
-    spec.loader.exec_module(module)
-    return module
+    return imported(PROGRAM)
 
 
 def test_only_what_was_typed_last_is_answered(program: ModuleType) -> None:
