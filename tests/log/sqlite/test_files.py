@@ -17,8 +17,8 @@ MOUNTS = """\
 30 22 0:30 / /mnt/team rw shared:2 - nfs4 server:/team rw,vers=4.2
 31 22 0:31 / /mnt/team/local rw - xfs /dev/vdb rw
 32 22 0:32 / /media/my\\040disk rw master:3 - fuse.sshfs me@there: rw
-33 22 0:33 / /work rw - ext4 /dev/vdc rw
-34 22 0:34 / /work rw - virtiofs host rw
+33 22 0:33 / /srv rw - ext4 /dev/vdc rw
+34 22 0:34 / /srv rw - virtiofs host rw
 not a line
 """
 
@@ -32,7 +32,7 @@ not a line
         ("/mnt/teamwork", "ext4"),
         ("/mnt/team/local/a", "xfs"),
         ("/media/my disk/a", "fuse.sshfs"),
-        ("/work/a", "virtiofs"),
+        ("/srv/a", "virtiofs"),
     ],
 )
 def test_the_innermost_and_latest_mount_counts(path: str, kind: str) -> None:
