@@ -32,6 +32,8 @@ QUESTIONS = (
     "fairness",
     "waiting",
     "log",
+    "log_readers",
+    "log_peers",
     "threads",
     "startup",
 )

@@ -132,7 +132,7 @@ def stuck(marks: list[int]) -> list[tuple[int, int, int]]:
         for number in range(marks[-1] + 1):
             if number in marks:
                 gc.collect()
-                found.append((number, tracemalloc.get_traced_memory()[0], _resident()))
+                found.append((number, tracemalloc.get_traced_memory()[0], resident_bytes()))
             await subject.publish(Tick(n=number))
         tracemalloc.stop()
         subject.close()
@@ -143,7 +143,7 @@ def stuck(marks: list[int]) -> list[tuple[int, int, int]]:
     return asyncio.run(measured())
 
 
-def _resident() -> int:
+def resident_bytes() -> int:
     """The resident bytes of this process."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
 from evenflow.cli.demo import _run
+from evenflow.cli.demo._readers import Archive
 from evenflow.cli.demo._screen import LiveScreen
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def main() -> int:
     _run.print_ledger = ledger
     _run.print_next = lambda _: None
     with TemporaryDirectory() as folder:
-        code = asyncio.run(_run.Demo(paper, SECONDS, 50, Path(folder) / "archive").run())
+        code = asyncio.run(_run.Demo(paper, SECONDS, 50, Archive(Path(folder) / "archive")).run())
     FILE.write_text(paper.export_svg(theme=MONOKAI, code_format=FORMAT, unique_id="demo"), encoding="utf-8")
     return code
 

@@ -265,7 +265,7 @@ def a_dead_process_keeps_the_write_lock(lock: Any) -> Any:
 def each_failure_is_logged(failed: Any) -> Any:
     """A fault that lasts is logged with each event that it hits."""
 
-    def failed_for_the_first_time(self: Any, error: BaseException) -> BaseException:
+    def failed_for_the_first_time(self: Any, error: BaseException) -> Any:
         self._failures = 0
         return failed(self, error)
 
