@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import anyio
 import pytest
@@ -38,8 +38,9 @@ async def test_what_is_due_goes_out_in_the_order_of_the_times(make: Maker) -> No
     log = make()
     orders = log.subject("orders", Ordered)
     async with log, orders.subscribe() as feed:
+        begin = datetime.fromtimestamp(log._openings.open().engine.wall() + 1, UTC)
         for n in (3, 1, 2):
-            await orders.schedule(Ordered(n=n), after=0.2 + SOON * n)
+            await orders.schedule(Ordered(n=n), at=begin + timedelta(seconds=SOON * n))
         assert numbers([waiting.event for waiting in await orders.scheduled().to_list()]) == [1, 2, 3]
         assert numbers(await take(feed, 3)) == [1, 2, 3]
 

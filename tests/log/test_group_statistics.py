@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import anyio
+import pytest
 
+from evenflow import Event
 from evenflow.log._group_statistics import settled_through
-from tests.contract.kit import both, settle
+from evenflow.testing import MemoryLog, run_virtual
+from tests.contract.kit import BACKENDS, Backend, both, settle
 
 from .events import Ordered, Shipped, opened
 
@@ -44,3 +47,51 @@ async def test_what_no_group_needs_may_go() -> None:
             assert await settled_through(opening.engine, "orders") == offsets[0].seq
             await kept.ack()
         assert await settled_through(opening.engine, "orders") == offsets[0].seq
+
+
+class Parcel(Event):
+    """What a group wants."""
+
+    n: int
+
+
+class Express(Parcel):
+    """A subclass of it."""
+
+
+@both
+async def test_events_of_a_subclass_are_due_too() -> None:
+    """A group that wants a base class has to do with its subclasses."""
+    log = MemoryLog()
+    parcels = log.subject("parcels", Parcel, Ordered)
+    async with log:
+        async with parcels.deliveries("g", Parcel):
+            pass
+        await parcels.publish_many([Express(n=n) for n in range(3)])
+        [group] = await parcels.groups()
+        assert group.due == 3
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_event_that_is_tried_again_is_always_somewhere(backend: Backend) -> None:
+    """Whenever one looks, it is due, in hand or waits for its next attempt."""
+
+    async def main() -> None:
+        async with opened() as (orders, _):
+            await orders.publish(Ordered(n=1))
+
+            async def try_again() -> None:
+                async with orders.deliveries("g", retry_after=0.01, max_attempts=None) as deliveries:
+                    async for delivery in deliveries:
+                        await delivery.retry()
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(try_again)
+                await settle()
+                for _ in range(200):
+                    [group] = await orders.groups()
+                    assert group.due + group.in_hand + group.retrying == 1
+                    await anyio.sleep(0.007)
+                tasks.cancel_scope.cancel()
+
+    run_virtual(main, backend=backend)

@@ -110,6 +110,12 @@ class Decoder:
         """The record of a row and its event."""
         return Record(event, row, self._offset_of)
 
+    def with_subclasses(self, names: Iterable[str]) -> frozenset[str]:
+        """These wire names, and those of the subclasses of their classes, as far as they are known here."""
+        names = frozenset(names)
+        classes = self._schemas.classes_of(names)
+        return names | self._schemas.names_of(*classes) if classes else names
+
     def names_of(self, wants: tuple[type, ...]) -> frozenset[str] | None:
         """The wire names of the events that are wanted, of the classes that are defined now; None for whatever comes.
 

@@ -76,6 +76,8 @@ class Feed:
         self._history = 0
         """The number of the newest event when it began."""
         self._room: Event | None = None
+        self._needs_room = False
+        """Whether the next event has found no room."""
         self._task: Member | None = None
         tail.know(self)
         mailbox.line.tell_of_end(self._ended)
@@ -87,7 +89,7 @@ class Feed:
 
     def lag(self) -> int:
         """How many numbers of the log it is behind: at least as many as there are events that it has not had."""
-        return 0 if self._live or not self._begun else max(0, self._tail.newest - self._position)
+        return max(0, self._tail.newest - self.position) if self._begun else 0
 
     async def begin(self) -> None:
         """Find out where it begins, and begin; the second time it does nothing.
@@ -135,29 +137,37 @@ class Feed:
         """From the tail's position on, read alone."""
         if self._live:
             self._position, self._live = self._tail.position, False
+        self._tail.keep_newest()
         self._task = self._running.run(self._catch_up, name=f"history of {self.mailbox.name}")
 
     async def _catch_up(self) -> None:
         """Read what it has not had, as far as the tail; then join that."""
+        tail, mailbox = self._tail, self.mailbox
+        engine, subject = tail.engine, tail.subject
         try:
-            engine, subject = self._tail.engine, self._tail.subject
-            while self.mailbox.end is None:
-                await self._wait_for_room()
+            while mailbox.end is None:
+                if self._needs_room or not mailbox.conflated:
+                    await self._wait_for_room()
+                # as many as there is room for; where events replace each other, room says nothing
+                limit = PAGE if mailbox.conflated else max(1, min(PAGE, mailbox.room()))
                 mark = engine.mark()
-                self._types = self._tail.decoder.names_of(self.interest.wants)  # a class may have been defined since
-                page = await engine.read(subject, self._position, PAGE, types=self._types)
-                if not await self._take(page):
-                    return
-                if len(page.rows) < PAGE and engine.mark() == mark and not self._tail.is_ahead_of(self._position):
-                    self._tail.join(self)
-                    return
+                self._types = tail.decoder.names_of(self.interest.wants)  # a class may have been defined since
+                page = await engine.read(subject, self._position, limit, types=self._types)
+                async with tail.one_behind:
+                    if not self._take(page):
+                        return
+                    is_there = len(page.rows) < limit and not self._needs_room and engine.mark() == mark
+                    if is_there and not tail.is_ahead_of(self._position):
+                        tail.join(self)
+                        return
         except LogError as error:
             self.end(error)
 
-    async def _take(self, page: Page) -> bool:
-        """Put the wanted events of a page into the buffer, each when there is room; returns whether it goes on."""
+    def _take(self, page: Page) -> bool:
+        """Put the wanted events of a page into the buffer, as long as there is room; returns whether it goes on."""
         if self._floor.has_risen(page, self._position) and not self._pass_gap(page):
             return False
+        self._needs_room = False
         for row in page.rows:
             try:
                 event = self._tail.decoder.event(row)
@@ -168,27 +178,29 @@ class Feed:
                 continue
             try:
                 if self._tail.life.delivery.ask(partial(wanted, self.interest, event, self.mailbox)):
-                    await self._put(row, event)
+                    self._needs_room = not self._put(row, event)
             except Exception as error:  # noqa: BLE001 -- what its own functions raise ends it
                 self.end(error)
                 return False
             if self.mailbox.end is not None:
                 return False
+            if self._needs_room:
+                return True
             self._position = row.seq
         self._position = max(self._position, page.through)
         self._tail.newest = max(self._tail.newest, self._position)
         return True
 
-    async def _put(self, row: Row, event: Any) -> None:
+    def _put(self, row: Row, event: Any) -> bool:
+        """Put it into the buffer; returns whether there was room, where it must not be dropped."""
         mailbox = self.mailbox
         key_of = mailbox.key_of()
         key = None if key_of is None else hashed(key_of(event))
-        if mailbox.overflow == "block" or row.seq <= self._history:
-            while mailbox.end is None and not mailbox.replaces(key) and mailbox.room() <= 0:
-                await self._wait_for_room()
-        if mailbox.end is not None:
-            return
+        must_not_drop = mailbox.overflow == "block" or row.seq <= self._history
+        if must_not_drop and mailbox.room() <= 0 and not mailbox.replaces(key):
+            return False
         self._tail.give_alone(mailbox, self._tail.decoder.record(row, event), key)
+        return True
 
     async def _wait_for_room(self) -> None:
         """Wait until half of the buffer is free, so that a task is not woken for each event."""

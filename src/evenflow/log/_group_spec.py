@@ -14,7 +14,7 @@ from ._definition import Order, checked_order, definition_of
 from ._names import checked_name as log_name
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from evenflow._conditions import Condition
     from evenflow._crew import Crew
@@ -48,6 +48,7 @@ class Host:
         crew: what tasks run in.
         loop: the loop that they run in.
         heartbeat: says that this process lives.
+        with_subclasses: these wire names, and those of the subclasses of their classes.
     """
 
     engine: Engine
@@ -59,6 +60,7 @@ class Host:
     crew: Crew
     loop: RunningLoop
     heartbeat: Heartbeat
+    with_subclasses: Callable[[Iterable[str]], frozenset[str]] = frozenset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ._group_records import DeadRecord, GroupRecord, Keys, LaneRecord, PageRecord, last_part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import timedelta
 
     from ._engine import Engine, Record
@@ -66,8 +66,8 @@ class Counts:
         self.since = since if self.since is None else min(self.since, since)
 
 
-async def count(engine: Engine, subject: str, name: str, group: GroupRecord) -> Counts:
-    """Count what a group has."""
+async def count(engine: Engine, subject: str, name: str, group: GroupRecord, types: Collection[str] | None) -> Counts:
+    """Count what a group has; ``types`` are the wire names of what it wants, None for everything."""
     keys, now, counts = Keys(subject, name), engine.wall(), Counts()
     for record in (await engine.load(prefix=keys.page)).values():
         counts.in_hand += len(PageRecord.parse(record.value).open_indexes())
@@ -77,7 +77,7 @@ async def count(engine: Engine, subject: str, name: str, group: GroupRecord) -> 
         _count_lane(counts, LaneRecord.parse(record.value), record.due, now)
     for record in (await engine.load(prefix=keys.dead)).values():
         counts.dead += not DeadRecord.parse(record.value).redriven
-    await _count_new(engine, subject, group, counts)
+    await _count_new(engine, subject, group, types, counts)
     return counts
 
 
@@ -97,9 +97,10 @@ def _count_lane(counts: Counts, lane: LaneRecord, due: float | None, now: float)
         counts.add_due(waiting, now)
 
 
-async def _count_new(engine: Engine, subject: str, group: GroupRecord, counts: Counts) -> None:
+async def _count_new(
+    engine: Engine, subject: str, group: GroupRecord, types: Collection[str] | None, counts: Counts
+) -> None:
     after, number = group.position, 0
-    types = group.definition.wants
     while number < COUNTED:
         page = await engine.read(subject, after, min(1_000, COUNTED - number), types=types)
         if page.rows:

@@ -34,7 +34,7 @@ in the same commit, or raises and does nothing (``_group_transaction.py``).
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from anyio import CancelScope, create_task_group
 
@@ -54,6 +54,10 @@ if TYPE_CHECKING:
     from ._consumer import Consumer
     from ._group_spec import GroupSpec, Host
     from ._offsets import Offset
+
+
+LOOKS: Final = 5
+"""How often the numbers are looked at, until nothing has changed meanwhile."""
 
 
 class SubjectGroups:
@@ -106,17 +110,28 @@ class SubjectGroups:
     # ------------------------------------------------------------------ the groups
 
     async def statistics(self) -> tuple[GroupStatistics, ...]:
-        """The numbers of all groups of the subject, by name.
+        """The numbers of all groups of the subject, by name: of one moment, unless the log changes all the time.
 
         Raises:
             LogError: the log failed.
         """
+        engine, found = self._host.engine, tuple[GroupStatistics, ...]()
+        for _ in range(LOOKS):
+            mark = engine.mark()
+            found = await self._all_statistics()
+            if engine.mark() == mark:
+                break
+        return found
+
+    async def _all_statistics(self) -> tuple[GroupStatistics, ...]:
         engine, subject = self._host.engine, self._host.subject
         found = await engine.load(prefix=f"group/{subject}/")
         return tuple([await self._statistics_of(last_part(key), GroupRecord.parse(found[key].value)) for key in found])
 
     async def _statistics_of(self, name: str, group: GroupRecord) -> GroupStatistics:
-        counts = await count(self._host.engine, self._host.subject, name, group)
+        wants = group.definition.wants
+        types = None if wants is None else self._host.with_subclasses(wants)
+        counts = await count(self._host.engine, self._host.subject, name, group, types)
         age = None if counts.since is None else timedelta(seconds=max(0.0, self._host.engine.wall() - counts.since))
         return GroupStatistics(
             name=name,

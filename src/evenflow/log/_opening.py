@@ -71,6 +71,11 @@ class Opening:
             found = self._tails[kind.subject] = Tail(self.running, kind, Decoder(self.running, kind))
         return found
 
+    def note_stored(self, subject: str, seq: int) -> None:
+        """This process has stored an event: whoever reads is that far behind."""
+        if (tail := self._tails.get(subject)) is not None and tail.newest < seq:
+            tail.newest = seq
+
     def groups(self, kind: Kind) -> SubjectGroups:
         """The groups of a subject."""
         found = self._groups.get(kind.subject)
@@ -95,6 +100,7 @@ class Opening:
             crew=running.crew,
             loop=running.loop,
             heartbeat=self._heartbeat,
+            with_subclasses=decoder.with_subclasses,
         )
         return SubjectGroups(host, partial(running.offset, subject))
 

@@ -100,6 +100,6 @@ class Openings:
         if missing:
             raise Unsupported(
                 f"{self.engine_name} cannot do what is required of it: {', '.join(missing)};"
-                " docs/reference/engines.md says which engine can",
+                " ask its `capabilities` for what it can do",
                 missing=missing,
             )

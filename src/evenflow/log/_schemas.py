@@ -182,6 +182,11 @@ class Schemas:
             f"it knows {', '.join(map(repr, sorted(self._by_name)))}; import its class, or say formerly=({name!r},)"
         )
 
+    def classes_of(self, names: Iterable[str]) -> tuple[type, ...]:
+        """The classes that have these wire names, as far as they are defined now."""
+        self._look()
+        return tuple(codec.cls for name in names if (codec := self._by_name.get(name)) is not None)
+
     def names_of(self, *wants: type) -> frozenset[str]:
         """The wire names, of today and of formerly, of the classes whose events may be among these wants.
 

@@ -111,6 +111,7 @@ class DurableSubject(Reading[E], Grouping[E], Generic[E]):
             done = await opening.engine.commit(change)
         except IdTaken as taken:
             raise id_is_taken(taken) from None
+        opening.note_stored(self._name, done.seqs[0])
         return opening.running.offset(self._name, done.seqs[0])
 
     async def publish_many(
@@ -168,9 +169,11 @@ class DurableSubject(Reading[E], Grouping[E], Generic[E]):
 
     async def _append(self, appends: list[Append]) -> list[int]:
         try:
-            done = await self._openings.open().engine.commit(Change(appends=appends))
+            opening = self._openings.open()
+            done = await opening.engine.commit(Change(appends=appends))
         except IdTaken as taken:
             raise id_is_taken(taken) from None
+        opening.note_stored(self._name, max(done.seqs))
         return list(done.seqs)
 
     async def schedule(

@@ -17,7 +17,7 @@ import math
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from anyio import EndOfStream
+from anyio import EndOfStream, Lock
 
 from evenflow._errors import DecodeError, LogError
 from evenflow._life import Life
@@ -83,6 +83,7 @@ class Tail:
         position: everything up to this number was given out, or was seen to be wanted by nobody.
         newest: the highest number that is known of.
         current: the record that is being given out.
+        one_behind: whoever has it reads history. A hundred at once would hold the loop a hundred times as long.
     """
 
     def __init__(self, running: Running, kind: Kind, decoder: Decoder) -> None:
@@ -96,12 +97,14 @@ class Tail:
         self.position = 0
         self.newest = 0
         self.current: Record[Any] | None = None
+        self.one_behind = Lock()
         self._running = running
         self._live: dict[Mailbox, Reader] = {}
         self._joining: list[tuple[int, int, Reader]] = []
         """Those that have read further than the tail, by their position: they join when it comes there."""
         self._joined = 0
         self._runs = False
+        self._looks = False
         self._reads = False
         """Whether it is in the middle of a page, so that its position is its own affair."""
         self._feeds: set[Reader] = set()
@@ -210,6 +213,23 @@ class Tail:
         for feed in [*self._live.values()]:
             if feed.may_want(row):
                 feed.cannot_read(error)
+
+    def keep_newest(self) -> None:
+        """Somebody is behind: know from now on how far."""
+        if not self._looks:
+            self._looks = True
+            self._running.run(self._look, name=f"lag of {self.subject}")
+
+    async def _look(self) -> None:
+        try:
+            while len(self._feeds) > len(self._live):
+                mark = self.engine.mark()
+                self.newest = max(self.newest, await self.engine.end(self.subject))
+                await self.engine.wait(mark)
+        except LogError as error:
+            _log.info("%s does not know how far its readers are behind: %s", self.subject, error)
+        finally:
+            self._looks = False
 
     def give_alone(self, mailbox: Mailbox, record: Record[Any], key: object) -> None:
         """Give an event to one subscription that is behind, and to nobody else."""

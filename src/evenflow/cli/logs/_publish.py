@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from pydantic import TypeAdapter, ValidationError
 
+from evenflow.log._subject import IN_ONE_COMMIT
+
 from ._names import Refused, log_at, named_class
 
 if TYPE_CHECKING:
@@ -21,30 +23,33 @@ def run(options: argparse.Namespace) -> int:
     log = log_at(options.where)
     count = 0
 
-    def counted(events: Iterator[Any]) -> Iterator[Any]:
-        nonlocal count
-        for event in events:
-            yield event
-            count += 1
-
     async def publish() -> None:
+        nonlocal count
         subject: Any = log.subject(options.subject, cls)
         async with log.opened(consumers=False):
-            await subject.publish_many(counted(_events(cls)))
+            for events, wrong in _batches(cls):
+                count += len(await subject.publish_many(events))
+                if wrong:
+                    raise Refused(f"{wrong}; the {count} events before it are published")
 
     anyio.run(publish)
     print(f"{count} events published to {options.subject}")
     return 0
 
 
-def _events(cls: type) -> Iterator[Any]:
+def _batches(cls: type) -> Iterator[tuple[list[Any], str]]:
+    """As many events as go into one commit, and what is wrong with the line after them, if anything is."""
     adapter: TypeAdapter[Any] = TypeAdapter(cls)
+    events: list[Any] = []
     for number, line in enumerate(sys.stdin, 1):
         if not line.strip():
             continue
         try:
-            yield adapter.validate_json(line)
+            events.append(adapter.validate_json(line))
         except ValidationError as error:
-            raise Refused(
-                f"line {number} is no {cls.__name__}, and nothing from it on was published: {error}"
-            ) from None
+            yield events, f"line {number} is no {cls.__name__}: {error}"
+            return
+        if len(events) == IN_ONE_COMMIT:
+            yield events, ""
+            events = []
+    yield events, ""
