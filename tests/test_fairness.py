@@ -119,7 +119,7 @@ def test_a_quick_publisher_looks_at_the_clock_ever_more_rarely() -> None:
     assert loop.publish(1e-7, 1_000) == 1_000
     before = loop.looks
     for _ in range(100):
-        loop.publish(1e-7, LOOK_WITHIN[GIVEN] // 2)
+        loop.publish(1e-7, LOOK_WITHIN // 2)
         loop.budget.begin_turn()
     assert loop.looks - before <= 51
 
@@ -143,7 +143,7 @@ def test_a_reader_is_told_how_many_events_fit_into_a_while() -> None:
         loop.now += seconds
         budget.counts[TAKEN] += events
         assert budget.reader_looks() == pytest.approx(fitting, abs=1)
-        assert budget.counts[LOOK_TAKEN] == budget.counts[TAKEN] + LOOK_WITHIN[TAKEN]
+        assert budget.counts[LOOK_TAKEN] == budget.counts[TAKEN] + LOOK_WITHIN
 
 
 def test_in_time_that_stands_still_nothing_is_ever_late() -> None:

@@ -53,8 +53,8 @@ class Buffer(Generic[T]):
         moved: events that were moved from the inbox to the outbox, or read from the inbox.
         replayed: events of the replay that were read.
         dropped: events that were dropped unread, as the oldest.
-        ration: how many events its reader may take without asking. It grows eightfold while these take about three
-            milliseconds at most, and falls to as many as do where they take longer; so it begins with one.
+        ration: how many events its reader may take without asking. It doubles while these take about a millisecond at
+            most, and falls to as many as do where they take longer; so it begins with one.
     """
 
     __slots__ = (
@@ -165,7 +165,7 @@ class Buffer(Generic[T]):
 
     def adapt_ration(self, fitting: int) -> None:
         """As many events as these, and like the last ones, its reader takes in a while."""
-        self.ration = min(8 * self.ration, fitting, RATION)
+        self.ration = min(2 * self.ration, fitting, RATION)
 
     def close_lane(self) -> None:
         """From now on each take must be asked for."""

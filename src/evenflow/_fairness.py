@@ -31,8 +31,8 @@ A_WHILE: Final = 0.003
 With a millisecond a delivery to a hundred is 8 % dearer.
 """
 
-LOOK_WITHIN: Final = (256, 1_024)
-"""At most this many deliveries, of publishers and of readers, lie between two looks: with 128 one is 5 % dearer."""
+LOOK_WITHIN: Final = 128
+"""At most this many deliveries lie between two looks, but for those that a reader takes without asking."""
 
 GIVEN: Final = 0
 TAKEN: Final = 1
@@ -80,7 +80,7 @@ class FairnessBudget:
             return True
         # where nobody knows, the loop has probably turned: then the time says nothing about the events
         fitting = 2 if passed >= A_WHILE / 2 and not knew else _fitting(passed, events)
-        self._stride = max(1, min(2 * self._stride, fitting, LOOK_WITHIN[GIVEN]))
+        self._stride = max(1, min(2 * self._stride, fitting, LOOK_WITHIN))
         counts[LOOK_GIVEN] = given + self._stride
         return False
 
@@ -89,7 +89,7 @@ class FairnessBudget:
         taken = self.counts[TAKEN]
         events = max(1, taken - self._taken_before)
         self._taken_before = taken
-        self.counts[LOOK_TAKEN] = taken + LOOK_WITHIN[TAKEN]
+        self.counts[LOOK_TAKEN] = taken + LOOK_WITHIN
         return _fitting(self._look(TAKEN), events)
 
     def is_used_up(self, side: int) -> bool:
