@@ -31,7 +31,7 @@ A_WHILE: Final = 0.003
 With a millisecond a delivery to a hundred is 8 % dearer.
 """
 
-LOOK_WITHIN: Final = 128
+LOOK_WITHIN: Final = 256
 """At most this many deliveries lie between two looks, but for those that a reader takes without asking."""
 
 GIVEN: Final = 0
