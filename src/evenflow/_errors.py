@@ -62,7 +62,7 @@ class Unsupported(EvenflowError):
 
     def __init__(self, message: str, /, *, missing: Sequence[str] = ()) -> None:
         super().__init__(message)
-        self.missing = tuple(missing)
+        self.missing: tuple[str, ...] = tuple(missing)
 
 
 class LogError(EvenflowError):

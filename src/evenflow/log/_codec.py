@@ -57,8 +57,11 @@ class Codec:
     __slots__ = ("__weakref__", "_made", "cls", "formerly", "name", "version")
 
     def __init__(self, cls: type, /) -> None:
-        self.cls = cls
-        self.name, self.version, self.formerly = identity_of(cls)
+        identity = identity_of(cls)
+        self.cls: type = cls
+        self.name: str = identity.name
+        self.version: int = identity.version
+        self.formerly: tuple[str, ...] = identity.formerly
         self._made: tuple[SchemaSerializer, SchemaValidator] | None = None
 
     def __repr__(self) -> str:

@@ -58,7 +58,7 @@ class SQLiteLog(Log):
         in_memory = self._path == ":memory:"
         self._options = (durability, keep_ids, busy_timeout, unsafe_filesystem)
         self._engine()  # refuses what makes no sense where it is written
-        self.capabilities = Capabilities(
+        self.capabilities: Capabilities = Capabilities(
             durable_on_power_cut=durability == "power" and not in_memory, own_rows=True, several_processes=not in_memory
         )
         super().__init__(name or _name_of(self._path), max_event_bytes=max_event_bytes)

@@ -94,10 +94,10 @@ class Tail:
             kind.subject, kind.types, stall_after=math.inf, unwanted=_nothing, loop_ended=_nothing
         )
         self.life.enter()
-        self.position = 0
-        self.newest = 0
+        self.position: int = 0
+        self.newest: int = 0
         self.current: Record[Any] | None = None
-        self.one_behind = Lock()
+        self.one_behind: Lock = Lock()
         self._running = running
         self._live: dict[Mailbox, Reader] = {}
         self._joining: list[tuple[int, int, Reader]] = []

@@ -30,7 +30,7 @@ class MemoryLog(Log):
         max_event_bytes: the most that the JSON of an event may take.
     """
 
-    capabilities = Capabilities(durable_on_power_cut=False)
+    capabilities: Capabilities = Capabilities(durable_on_power_cut=False)
 
     def __init__(
         self,
