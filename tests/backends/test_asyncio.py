@@ -216,7 +216,7 @@ def test_whether_a_task_is_being_cancelled_is_what_anyio_says() -> None:
 
     async def main() -> None:
         await _in_scopes()
-        async with anyio.create_task_group() as tasks:
+        async with anyio.create_task_group() as tasks:  # noqa: ASYNC112 -- the task group is what is tested
             tasks.start_soon(_in_scopes)
 
     asyncio.run(main())

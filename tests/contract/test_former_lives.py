@@ -612,7 +612,7 @@ async def test_an_async_generator_that_is_closed_leaves_the_subject() -> None:
 
     async def living() -> AsyncGenerator[None]:
         async with subject:
-            yield
+            yield  # noqa: ASYNC119 -- the test closes the generator
 
     for n in range(2):
         life = living()

@@ -223,7 +223,7 @@ async def test_what_nobody_can_read_waits_uncounted_for_a_newer_member_and_holds
             await first.ack()
             async with process(store) as new:
                 async with new.deliveries(ack_wait=1_000) as newer:
-                    (again,) = await taken(newer, 200)
+                    (again,) = await taken(newer, 900)
                     assert (again.event, again.attempt) == (Shipped(n=1), 1)
 
 

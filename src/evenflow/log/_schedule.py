@@ -145,7 +145,7 @@ async def schedule(engine: Engine, append: Append, at: int) -> str:
     try:
         await engine.commit(change)
     except (IdTaken, Outdated):
-        found = (await engine.load([key])).get(key)
+        found = (await engine.load([key])).get(key)  # noqa: ASYNC120 -- the error has been understood, and is not needed
         if found is None or _KEPT.validate_json(found.value) != kept:
             raise ValueError(
                 f"the id {name!r} of {append.subject} belongs to an event that is stored, or scheduled with other data"

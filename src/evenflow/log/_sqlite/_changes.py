@@ -288,7 +288,7 @@ class ChangeJob(Job):
         change = self.change
         try:
             self.succeed(argument.make_in_savepoint(change) if change.statements else argument.make(change))
-        except BaseException as error:  # noqa: BLE001 -- it belongs to the caller
+        except BaseException as error:  # noqa: ASYNC103, BLE001 -- it belongs to the caller
             self.fail(error)
 
 

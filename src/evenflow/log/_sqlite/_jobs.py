@@ -72,7 +72,7 @@ class Job:
         """In the thread: do it, and keep the outcome."""
         try:
             self.succeed(self.work(argument))
-        except BaseException as error:  # noqa: BLE001 -- it belongs to the caller
+        except BaseException as error:  # noqa: ASYNC103, BLE001 -- it belongs to the caller
             self.fail(error)
 
     def succeed(self, result: Any) -> None:

@@ -92,7 +92,7 @@ class Readers:
         except (sqlite3.Error, MemoryError) as error:
             self._drop(number)
             job.fail(log_error(error, "reading", str(self._path)))
-        except BaseException as error:  # noqa: BLE001 -- it belongs to the caller
+        except BaseException as error:  # noqa: ASYNC103, BLE001 -- it belongs to the caller
             job.fail(error)
 
     def _drop(self, number: int) -> None:

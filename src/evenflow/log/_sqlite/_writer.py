@@ -198,21 +198,21 @@ class Writer:
         try:
             with self._held():
                 job.succeed(job.work((self._kept or self._connect()).connection))
-        except BaseException as error:  # noqa: BLE001 -- it belongs to the caller
+        except BaseException as error:  # noqa: ASYNC103, BLE001 -- it belongs to the caller
             job.fail(self._failed(error))
 
     def _write_together(self, jobs: list[Job]) -> bool:
         """Whether that went well at the first try."""
         try:
             self._write(jobs)
-        except BaseException as error:  # noqa: BLE001 -- it belongs to the callers
+        except BaseException as error:  # noqa: ASYNC103, BLE001 -- it belongs to the callers
             if len(jobs) == 1:
                 jobs[0].fail(self._failed(error))
             elif _may_work_alone(error):
                 self._write_each(jobs)
             else:
                 self._fail(jobs, error)
-            return False
+            return False  # noqa: ASYNC104 -- no task runs in a thread
         return True
 
     def _write_each(self, jobs: list[Job]) -> None:
