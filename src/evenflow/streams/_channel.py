@@ -11,7 +11,7 @@ from collections import deque
 from typing import Generic, TypeVar
 
 from anyio import Event
-from anyio.lowlevel import checkpoint
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 T = TypeVar("T")
 
@@ -88,6 +88,8 @@ class Channel(Generic[T]):
         """Wait for the next event; after the last, raise what ``end`` was given. A cancel takes nothing."""
         while not self._items:
             if self._end is not None:
+                # Where a scope is cancelled around both, the task of the operator may hear of it first.
+                await checkpoint_if_cancelled()
                 raise self._end
             await self.changed.wait()
         return self.take_nowait()
