@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from evenflow._backends import backend_of
-from evenflow._backends.asyncio import BACKEND
+from evenflow._backends.asyncio import BACKEND, _anyios_own
 
 
 def test_a_loop_of_asyncio_is_known_as_one() -> None:
@@ -247,7 +247,7 @@ def test_where_anyio_keeps_its_scopes_otherwise_it_is_asked(monkeypatch: pytest.
         task = asyncio.current_task()
         assert task is not None
         assert BACKEND.pending(task).__name__ == "is_pending"
-        monkeypatch.setattr("evenflow._backends.asyncio._READABLE", False)
+        monkeypatch.setattr("evenflow._backends.asyncio._STATE_OF", None)
         is_pending = BACKEND.pending(task)
         assert is_pending.__name__ == "has_pending_cancellation"
         with anyio.CancelScope() as scope:
@@ -257,3 +257,11 @@ def test_where_anyio_keeps_its_scopes_otherwise_it_is_asked(monkeypatch: pytest.
             await asyncio.sleep(0)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("missing", ["_task_states", "CancelScope"])
+def test_another_version_of_anyio_is_asked_itself(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where anyio does not keep what is read here under these names, nothing of it is read."""
+    assert _anyios_own() is not None
+    monkeypatch.delattr(f"anyio._backends._asyncio.{missing}")
+    assert _anyios_own() is None

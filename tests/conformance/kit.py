@@ -1,7 +1,9 @@
 """What the conformance tests share: each test runs on each kind of log, on asyncio and on trio, and has a few events.
 
 Rule 1: a test gets a ``Maker``: each call makes a log of its own on the same storage, as another process would.
-Rule 2: a log in memory runs in virtual time, a log on disk in real time; no test sleeps, whatever its clock.
+Rule 2: a log in memory runs in virtual time, a log on disk in real time.
+Rule 3: what a log does by itself, or in another process, has no event to wait for: ``until`` asks again and again, and
+        fails after a while. No test relies on how long something takes.
 """
 
 from __future__ import annotations
@@ -91,6 +93,16 @@ def on_every_log(test: Callable[..., Coroutine[Any, Any, None]], *, real: bool =
 
 on_every_log_in_real_time = functools.partial(on_every_log, real=True)
 """As ``on_every_log``, for tests with threads."""
+
+
+async def until(condition: Callable[[], object | Awaitable[object]]) -> None:
+    """Wait until something holds, which must be soon; the condition may be async."""
+    with anyio.fail_after(20):
+        while True:
+            found = condition()
+            if await found if isinstance(found, Awaitable) else found:
+                return
+            await anyio.sleep(0.01)
 
 
 async def take(subscription: Any, count: int) -> list[Any]:

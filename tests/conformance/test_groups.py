@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
 import anyio
 import pytest
 
 from evenflow.log import Delivery, LeaseLost
 
-from .kit import Maker, Ordered, Shipped, numbers, on_every_log
-
-
-async def until(condition: Any) -> None:
-    """Wait until something holds, which must be soon."""
-    with anyio.fail_after(20):
-        while not condition():
-            await anyio.sleep(0.01)
+from .kit import Maker, Ordered, Shipped, numbers, on_every_log, until
 
 
 @on_every_log
@@ -84,10 +76,8 @@ async def test_one_that_raises_is_tried_again_and_then_a_dead_letter(make: Maker
         assert (2, 1) in attempts
         failed = await failures.receive()
         assert (failed.event.n, failed.attempt, str(failed.error)) == (1, 1, "no")
-        with anyio.fail_after(20):
-            while not (letters := await orders.dead_letters("g").to_list()):
-                await anyio.sleep(0.01)
-        [letter] = letters
+        await until(lambda: orders.dead_letters("g").to_list())
+        [letter] = await orders.dead_letters("g").to_list()
         assert (letter.event, letter.type, letter.attempts) == (Ordered(n=1), "Ordered", 3)
         assert "no" in letter.error
         failing = False
@@ -262,3 +252,15 @@ async def test_shutting_down_is_no_failure(make: Maker) -> None:
     async with log:
         await until(lambda: len(begun) == 5)
     assert sorted(begun[2:]) == [(1, 1), (2, 1), (3, 1)]
+
+
+@on_every_log
+async def test_limits_of_redrive_that_make_no_sense_are_refused(make: Maker) -> None:
+    """A limit is a whole number of at least 0."""
+    log = make()
+    orders = log.subject("orders", Ordered)
+    async with log:
+        for limit, error in ((-1, ValueError), (1.5, TypeError), (True, TypeError)):
+            with pytest.raises(error, match="limit must be"):
+                await orders.redrive("g", "all", limit=limit)  # type: ignore[arg-type]  # what is tested
+        assert await orders.redrive("g", "all", limit=0) == 0

@@ -224,3 +224,14 @@ async def test_a_thread_publishes_and_gets_the_offset(make: Maker) -> None:
         thread.join()
         assert found == [await orders.end()]
         assert await stored(orders) == [1]
+
+
+@on_every_log
+async def test_one_id_for_many_events_is_refused(make: Maker) -> None:
+    """``id`` of ``publish_many`` is a function of the event, which the error says."""
+    log = make()
+    orders = log.subject("orders", Ordered)
+    async with log:
+        with pytest.raises(TypeError, match="must be a function"):
+            await orders.publish_many([Ordered(n=1)], id="a")  # type: ignore[arg-type]  # what is tested
+        assert await orders.read().to_list() == []

@@ -5,20 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import anyio
 import pytest
 
 from evenflow import Gap
 from evenflow.log import OffsetExpired, Retain
 
-from .kit import Maker, Ordered, numbers, on_every_log, take
+from .kit import Maker, Ordered, numbers, on_every_log, take, until
 
 
 async def until_left(orders: Any, wanted: list[int]) -> None:
     """Wait until just these are stored."""
-    with anyio.fail_after(20):
-        while numbers([record.event for record in await orders.read().to_list()]) != wanted:
-            await anyio.sleep(0.05)
+
+    async def are_left() -> bool:
+        return numbers([record.event for record in await orders.read().to_list()]) == wanted
+
+    await until(are_left)
 
 
 @on_every_log

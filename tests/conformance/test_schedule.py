@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import pytest
 
+from evenflow.log import Log
+
 from .kit import Maker, Ordered, numbers, on_every_log, take
 
 SOON = 0.05
@@ -94,7 +96,7 @@ async def test_it_goes_out_at_the_next_opening(make: Maker) -> None:
     orders = log.subject("orders", Ordered)
     async with log:
         await orders.schedule(Ordered(n=1), after=SOON)
-    await anyio.sleep(2 * SOON)
+    await anyio.sleep(2 * SOON)  # its time passes while the log is closed: only a clock can tell
     async with log:
         with anyio.fail_after(20):
             assert (await orders.first(since="start")).n == 1
@@ -134,3 +136,26 @@ async def test_nonsense_is_refused(make: Maker, options: dict[str, object], erro
         with pytest.raises(error, match=words):
             await orders.schedule(Ordered(n=1), **options)  # type: ignore[arg-type]  # nonsense on purpose
         assert await orders.scheduled().to_list() == []
+
+
+@on_every_log
+async def test_headers_do_not_count_when_it_is_scheduled_again(make: Maker) -> None:
+    """One id, one event, one time, other headers: it is the same, and keeps the headers that it has."""
+    log = make()
+    orders = log.subject("orders", Ordered)
+    async with log:
+        at = await _in_an_hour(log)
+        assert await orders.schedule(Ordered(n=1), at=at, id="a", headers={"x": "1"}) == "a"
+        assert await orders.schedule(Ordered(n=1), at=at, id="a") == "a"
+        [waiting] = await orders.scheduled().to_list()
+        assert dict(waiting.headers) == {"x": "1"}
+        with pytest.raises(ValueError, match="another time"):
+            await orders.schedule(Ordered(n=1), at=at + timedelta(seconds=1), id="a")
+
+
+async def _in_an_hour(log: Log) -> datetime:
+    """An hour from now, by the log's clock."""
+    orders = log.subject("orders", Ordered)
+    offset = await orders.publish(Ordered(n=0))
+    [now] = [record.published_at async for record in orders.read() if record.offset == offset]
+    return now + timedelta(hours=1)

@@ -67,7 +67,7 @@ async def test_a_time_is_the_first_event_at_or_after_it(make: Maker) -> None:
     orders = log.subject("orders", Ordered)
     async with log:
         await orders.publish(Ordered(n=1))
-        await anyio.sleep(0.01)
+        await anyio.sleep(0.01)  # so that the two have different times
         await orders.publish(Ordered(n=2))
         records = await orders.read().to_list()
         middle = records[1].published_at

@@ -6,13 +6,12 @@ import copy
 import pickle
 from typing import Any
 
-import anyio
 import pytest
 
 from evenflow import Event
 from evenflow.log import Retain
 from evenflow.testing import MemoryLog, in_memory
-from tests.contract.kit import both
+from tests.contract.kit import both, settle
 
 from .events import Ordered, Shipped
 
@@ -95,9 +94,7 @@ async def test_only_the_named_consumers_run() -> None:
         await orders.publish(Ordered(n=1))
     assert handled == []
     async with log.opened(consumers=["b"]):
-        with anyio.fail_after(20):
-            while not handled:
-                await anyio.sleep(0.01)
+        await settle()
     assert handled == ["b"]
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from evenflow.log import LogError, SQLiteLog
-from tests.contract.kit import both_real
+from evenflow.log import LogError, SQLiteLog, Unsupported
+from evenflow.testing import in_memory
+from tests.contract.kit import both, both_real
 
 from .events import Ordered
 
@@ -71,3 +72,14 @@ async def test_in_memory_it_is_a_whole_log(tmp_path: Path) -> None:
     async with log:
         assert await orders.read().to_list() == []
     assert os.listdir(tmp_path) == []  # noqa: PTH208 -- nothing waits here
+
+
+@both
+async def test_in_memory_there_is_no_file_to_copy() -> None:
+    """In the place of a module's own log: ``vacuum`` and ``backup`` are ``Unsupported``."""
+    log = SQLiteLog("never.db")
+    async with in_memory(log):
+        with pytest.raises(Unsupported, match="no file"):
+            await log.vacuum()
+        with pytest.raises(Unsupported, match="no file"):
+            await log.backup("never-2.db")

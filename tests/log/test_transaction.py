@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from evenflow.log import Conflict, SQLiteLog
+from evenflow.log import Conflict, SQLiteLog, Unsupported
 from evenflow.log._transaction import check_statement
 from evenflow.testing import MemoryLog
 from tests.contract.kit import both, both_real
@@ -79,8 +79,9 @@ def test_what_changes_no_rows_is_refused_where_it_is_written(sql: str) -> None:
 
 
 @both
-async def test_a_log_without_tables_takes_no_statements() -> None:
-    """The transaction of a log in memory has no ``execute``."""
+async def test_statements_need_an_engine_with_rows_of_yours() -> None:
+    """Elsewhere ``execute`` is ``Unsupported`` when it is called, and nothing is done."""
     log = MemoryLog()
-    async with log, log.transaction() as tx:
-        assert not hasattr(tx, "execute")
+    with pytest.raises(Unsupported, match="own_rows"):
+        async with log, log.transaction() as tx:
+            tx.execute("DELETE FROM invoices")  # type: ignore[attr-defined]  # what is tested

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
+from importlib import import_module
+from operator import attrgetter
 from types import CoroutineType, coroutine
 from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import proxy, ref
 
 import anyio
-from anyio._backends import _asyncio
 
 from . import Backend, Home, WeaklyKnown
 
@@ -19,10 +21,16 @@ if TYPE_CHECKING:
     from . import KnownTask
 
 
-_STATES: Final[Any] = getattr(_asyncio, "_task_states", None)
-_READABLE: Final = hasattr(_STATES, "data") and all(
-    hasattr(_asyncio.CancelScope(), name) for name in ("_cancel_called", "_shield", "_parent_scope")
-)
+def _anyios_own() -> Any:
+    """What finds anyio's state of a task, if this version of anyio keeps it as it is read here; else None."""
+    with suppress(ImportError, AttributeError):
+        found: Any = import_module("anyio._backends._asyncio")
+        attrgetter("_cancel_called", "_shield", "_parent_scope")(found.CancelScope())
+        return found._task_states.data.get
+    return None
+
+
+_STATE_OF: Final[Any] = _anyios_own()
 
 
 def _know(task: asyncio.Task[Any], gone: Callable[[object], None]) -> KnownTask:
@@ -36,12 +44,11 @@ def _know(task: asyncio.Task[Any], gone: Callable[[object], None]) -> KnownTask:
 
 def _pending(task: asyncio.Task[Any]) -> Callable[[], bool]:
     """What anyio's own answer reads, read in one frame; where a version of anyio does not have that, it is asked."""
-    if not _READABLE:
+    if (state_of := _STATE_OF) is None:
         description = anyio.get_current_task()
         del description.coro  # or the description would keep the task's frame alive
         return description.has_pending_cancellation
     known = cast("Callable[[], Any]", ref(task))  # to ask anyio would make a publish to one a fifth dearer
-    state_of: Callable[[object], Any] = _STATES.data.get
 
     def is_pending() -> bool:
         if (state := state_of(known)) is not None:

@@ -19,6 +19,7 @@ While a log is open:
     groups = SubjectGroups(host, offset)                     one for each subject of an opening
     groups.deliveries(spec) -> Deliveries                    entered with `async with`
     await groups.start(consumer)                             runs it; it ends with detach(), or with close()
+    await groups.start_later(consumer)                       the same, for one that was added while the log is open
     await groups.close(grace)                                gives back what was not begun; before crew.close()
     await groups.statistics() -> tuple[GroupStatistics, ...]
     await groups.seek(group, seq);  await groups.pause(group);  await groups.resume(group);  await groups.delete(group)
@@ -33,11 +34,13 @@ in the same commit, or raises and does nothing (``_group_transaction.py``).
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from anyio import CancelScope, create_task_group
+from anyio import CancelScope, create_task_group, sleep
 
+from evenflow._errors import LogError
 from evenflow.streams import Stream, stream
 
 from . import _group_changes as changes
@@ -45,6 +48,7 @@ from ._dead_letters import DeadLetter, DeadLetters, discard, redrive
 from ._deliveries import Deliveries
 from ._group_records import GroupRecord, Keys, last_part
 from ._group_statistics import GroupStatistics, count, settled_through
+from ._member import LONGEST_PAUSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,6 +62,8 @@ if TYPE_CHECKING:
 
 LOOKS: Final = 5
 """How often the numbers are looked at, until nothing has changed meanwhile."""
+
+_log = logging.getLogger("evenflow.consumers")
 
 
 class SubjectGroups:
@@ -90,6 +96,27 @@ class SubjectGroups:
         """
         self._consumers[consumer] = None
         await consumer.start(self._host)
+
+    async def start_later(self, consumer: Consumer) -> None:
+        """Run a consumer that was added while the log is open: what is wrong with it is logged, and harms nobody else.
+
+        A log that fails is asked again, with a pause that grows.
+        """
+        pause = 0.0
+        while True:
+            try:
+                await self.start(consumer)
+            except ValueError as error:
+                _log.error("consumer %s of %s does not run: %s", consumer.name, self._host.subject, error)
+            except LogError as error:
+                if not pause:
+                    _log.warning(
+                        "consumer %s of %s cannot begin, and tries again: %s", consumer.name, self._host.subject, error
+                    )
+                pause = min(LONGEST_PAUSE, max(0.1, pause * 2))
+                await sleep(pause)
+                continue
+            return
 
     async def close(self, grace: float | None = None) -> None:
         """End all readers: what was not begun is given back at once, uncounted.

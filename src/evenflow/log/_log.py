@@ -10,6 +10,7 @@ from evenflow._errors import refuses_copying
 from evenflow._routing import classes_in
 
 from ._coding import Kind
+from ._delivery import is_cancellation
 from ._names import checked_name
 from ._opening import Opening
 from ._openings import Openings
@@ -158,7 +159,8 @@ class Log(ABC):
         Args:
             consumers: whether consumers run; or the names of the groups whose consumers do.
             grace: seconds that handlers have to end; without it they have as long as they take. Then they are
-                cancelled, and their events are given back, uncounted.
+                cancelled, and their events are given back, uncounted. A block that is cancelled does so at once, and
+                so does one that raises where there is no ``grace``.
 
         Raises:
             RuntimeError: it is open already.
@@ -176,6 +178,10 @@ class Log(ABC):
             opening.begin(kinds, schedules=self.capabilities.schedule)
             await self._start_consumers(opening)
             yield self
+        except BaseException as error:
+            if grace is None or is_cancellation(error):
+                opening.grace = 0.0
+            raise
         finally:
             try:
                 await opening.close()
@@ -243,7 +249,7 @@ class Log(ABC):
         if opening is not None and opening.runs(consumer):
             self._openings.open()
             groups = opening.groups(subject._kind)
-            opening.running.run(groups.start, consumer, name=f"start of consumer {consumer.name}")
+            opening.running.run(groups.start_later, consumer, name=f"start of consumer {consumer.name}")
 
     if not TYPE_CHECKING:
         __reduce_ex__ = refuses_copying("make a log for each process, of the same file or server")

@@ -76,6 +76,8 @@ class GroupMember:
         """Fires when the watch must look now."""
         self._tasks: dict[str, tuple[Member, Event]] = {}
         self._is_closed = False
+        self._is_over = False
+        """Whether nothing of its can be settled any more."""
         self._unknown: set[int] = set()
         """What was handed over, and could not be settled."""
 
@@ -127,6 +129,7 @@ class GroupMember:
                 await self._give_back(left, lapse=True)
             await self._stop("watch")
             await self._stop("settle")
+            self._is_over = True
             try:
                 await self._desk.save_position(at_once=True)
                 await leave(self._desk)
@@ -281,7 +284,7 @@ class GroupMember:
         states = [delivery._state for delivery in deliveries]
         settlement = self.settlement_of(deliveries, fate, after=after, error=error, lapse=lapse)
         if self._tasks["settle"][1].is_set():
-            settlement.error = LogError(f"the reader of group {self.spec.group} was closed")
+            await self._settle_late(settlement)
             self.finish(settlement, deliveries, states)
             return settlement
         wake = self.host.loop.backend.wake_up()
@@ -290,6 +293,14 @@ class GroupMember:
         with CancelScope(shield=True):
             await wake
         return settlement
+
+    async def _settle_late(self, settlement: Settlement) -> None:
+        """The task that settles has ended: closed, or cancelled together with the handlers, as on trio."""
+        if self._is_over:
+            settlement.error = LogError(f"the reader of group {self.spec.group} was closed")
+            return
+        with CancelScope(shield=True):
+            await self._settler.settle([settlement])
 
     def settlement_of(
         self,
@@ -324,21 +335,24 @@ class GroupMember:
         try:
             while True:
                 await self._queued.wait()
-                self._queued = Event()
-                waiting, self._queue = self._queue, []
-                with CancelScope(shield=True):
-                    await self._settler.settle([settlement for settlement, *_ in waiting])
-                for settlement, deliveries, states, wake in waiting:
-                    self.finish(settlement, deliveries, states)
-                    if not wake.done():
-                        wake.set_result(None)
+                await self._settle_queued()
                 self._forget_pages()
         finally:
-            for settlement, deliveries, states, wake in self._queue:
-                settlement.error = LogError(f"the log was closed before group {self.spec.group} could settle")
-                self.finish(settlement, deliveries, states)
-                if not wake.done():
-                    wake.set_result(None)
+            while self._queue:  # more can come while the last of it is stored
+                await self._settle_queued()
+
+    async def _settle_queued(self) -> None:
+        """Settle all that waits in one commit, and wake who waits for it."""
+        self._queued = Event()
+        waiting, self._queue = self._queue, []
+        if not waiting:
+            return
+        with CancelScope(shield=True):
+            await self._settler.settle([settlement for settlement, *_ in waiting])
+        for settlement, deliveries, states, wake in waiting:
+            self.finish(settlement, deliveries, states)
+            if not wake.done():
+                wake.set_result(None)
 
     def finish(self, settlement: Settlement, deliveries: Sequence[Delivery[Any]], states: Sequence[State]) -> None:
         """Note what a settlement came to."""

@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from evenflow._errors import Unsupported
+
 from ._capabilities import Capabilities
 from ._log import Log
 from ._sqlite import SQLiteEngine
@@ -85,6 +87,7 @@ class SQLiteLog(Log):
 
         Raises:
             RuntimeError: the log is not open.
+            Unsupported: it was put in memory for a test.
             LogError: it failed.
         """
         await self._sqlite().vacuum()
@@ -96,13 +99,15 @@ class SQLiteLog(Log):
 
         Raises:
             RuntimeError: the log is not open.
+            Unsupported: it was put in memory for a test.
             LogError: there is something at ``path``, or it cannot be written.
         """
         await self._sqlite().backup(path)
 
     def _sqlite(self) -> SQLiteEngine:
         engine = self._openings.open().engine
-        assert isinstance(engine, SQLiteEngine), "a log that was put in memory for a test has no file"
+        if not isinstance(engine, SQLiteEngine):
+            raise Unsupported(f"log {self.name} was put in memory for a test: it has no file to vacuum, or to copy")
         return engine
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, T
 
 from evenflow._errors import refuses_copying
 from evenflow._mailbox import UserFunctions
-from evenflow._options import BUFFER, checked_buffer, checked_key, checked_name, checked_overflow
+from evenflow._options import BUFFER, checked_buffer, checked_key, checked_name, checked_overflow, whole
 from evenflow._routing import Router, names
 from evenflow._subject import Subject
 from evenflow._subscription import Subscription
@@ -135,6 +135,8 @@ class DurableSubject(Reading[E], Grouping[E], Generic[E]):
         Raises: as for ``publish``.
         """
         opening = self._openings.open()
+        if id is not None and not callable(id):
+            raise TypeError(f"id of publish_many must be a function that gives each event's id, not {id!r}")
         offsets: list[Offset] = []
         rest = iter(events)
         while batch := self._encoder.appends(islice(rest, IN_ONE_COMMIT), id, headers):
@@ -400,6 +402,8 @@ class DurableSubject(Reading[E], Grouping[E], Generic[E]):
         condition = self._router.interest((), where).condition
         if where is not None and condition is None:
             raise TypeError(f"where of redrive must be a condition, such as OrderPlaced.total > 100, not {where!r}")
+        if limit is not None:
+            whole(limit, "limit", 0, "; None is all of them")
         opening = self._openings.open()
         return await opening.groups(self._kind).redrive(
             group, opening.running.seqs(self._name, offsets), where=condition, limit=limit

@@ -143,6 +143,16 @@ class Transaction:
             opening.running.offset(subject, seq) for subject, seq in zip(self._subjects, done.seqs, strict=True)
         )
 
+    if not TYPE_CHECKING:  # a checker refuses it where it is written
+
+        def execute(self, *_: object, **__: object) -> None:
+            """Refuse it: only an engine with ``own_rows`` has tables of the application's.
+
+            Raises:
+                Unsupported: always.
+            """
+            self._openings.require("own_rows")
+
 
 class SQLTransaction(Transaction):
     """A transaction that also takes statements on the application's own tables."""

@@ -11,9 +11,9 @@ from .kit import evenflow, run, shop
 WORK = """
 import anyio, shop
 async def main():
-    async with shop.log:
-        while not await shop.orders.dead_letters("billing").to_list():
-            await anyio.sleep(0.01)
+    async with shop.orders.failures.subscribe() as failures, shop.log:
+        for _ in range(2):
+            await failures.receive()
 anyio.run(main)
 """
 

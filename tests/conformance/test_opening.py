@@ -1,0 +1,91 @@
+"""Opening and closing a log: what a block that raises or is cancelled does to handlers, and consumers that are added."""
+
+from __future__ import annotations
+
+import logging
+
+import anyio
+import pytest
+
+from evenflow.log import DurableSubject, Log
+
+from .kit import Maker, Ordered, Shipped, numbers, on_every_log, take, until
+
+
+def _with_stuck_handler(log: Log) -> tuple[DurableSubject[Ordered], anyio.Event]:
+    """A subject whose consumer never ends, and what says that it has begun."""
+    orders, begun = log.subject("orders", Ordered), anyio.Event()
+
+    @orders.consumer("g")
+    async def handle(_: Ordered) -> None:
+        begun.set()
+        await anyio.sleep_forever()
+
+    return orders, begun
+
+
+async def _attempt(log: Log, orders: DurableSubject[Ordered]) -> int:
+    """Which attempt the event of the stuck handler is at now."""
+    async with log.opened(consumers=False), orders.deliveries("g", Ordered) as deliveries:
+        [delivery] = await take(deliveries, 1)
+        return int(delivery.attempt)
+
+
+@on_every_log
+async def test_a_block_of_opened_that_raises_waits_for_no_handler(make: Maker) -> None:
+    """As that of ``async with log``: handlers are cancelled at once, and their events given back, uncounted."""
+    log = make()
+    orders, begun = _with_stuck_handler(log)
+    with anyio.fail_after(20), pytest.raises(KeyError):
+        async with log.opened():
+            await orders.publish(Ordered(n=1))
+            await begun.wait()
+            raise KeyError
+    assert await _attempt(log, orders) == 1
+
+
+@pytest.mark.parametrize("how", ["with", "opened", "aclose"])
+@on_every_log
+async def test_a_cancelled_close_gives_back_uncounted(make: Maker, how: str) -> None:
+    """Whatever closes the log, a handler that its cancellation cuts off was no attempt."""
+    log = make()
+    orders, begun = _with_stuck_handler(log)
+    with anyio.fail_after(20), anyio.CancelScope() as scope:
+        if how == "aclose":
+            await log.start()
+            await orders.publish(Ordered(n=1))
+            await begun.wait()
+            scope.cancel()
+            await log.aclose()
+        else:
+            async with log if how == "with" else log.opened(grace=1000):
+                await orders.publish(Ordered(n=1))
+                await begun.wait()
+                scope.cancel()
+    assert scope.cancelled_caught
+    assert await _attempt(log, orders) == 1
+
+
+@on_every_log
+async def test_a_consumer_that_is_wrong_harms_nobody(make: Maker, caplog: pytest.LogCaptureFixture) -> None:
+    """Added while the log is open to a group that is another, it does not run, which is logged; the others go on."""
+    log = make()
+    orders = log.subject("orders", Ordered, Shipped)
+    got, came = list[Ordered](), anyio.Event()
+    with anyio.fail_after(20), caplog.at_level(logging.ERROR, "evenflow"):
+        async with log:
+
+            @orders.consumer("good")
+            async def handle(order: Ordered) -> None:
+                got.append(order)
+                came.set()
+
+            async with orders.deliveries("g", Ordered):
+                pass
+            wrong = orders.consume("g", lambda _: None, Shipped)
+            await until(lambda: caplog.records)
+            await orders.publish(Ordered(n=1))
+            await came.wait()
+            assert not wrong.statistics().running
+    assert numbers(got) == [1]
+    assert "does not run: group 'g' of orders wants Ordered" in caplog.text
