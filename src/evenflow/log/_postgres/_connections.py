@@ -1,0 +1,144 @@
+"""The connections of one opening: made when they are needed, made again when they are lost; and the bounds of waiting.
+
+Rule 1: every use is one transaction of its own, and leaves nothing in the session (see ``_schema``, rule 3).
+Rule 2: what only reads is tried again on a new connection, up to ``patience`` seconds; then it is a ``LogError``.
+Rule 3: a connection whose use was cancelled, or failed, is closed, and never used again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from evenflow._errors import LogError
+
+from ._driver import LOST, PostgresError, connect
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+T = TypeVar("T")
+
+MOST: Final = 4
+"""Connections that read; one more writes, and one is the pulse's."""
+FIRST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 2.0
+
+_log = logging.getLogger("evenflow.log")
+
+
+def masked(dsn: str) -> str:
+    """An address without what is secret in it."""
+    parts = urlsplit(dsn)
+    if not parts.scheme:
+        return "PostgreSQL"
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+class Connections:
+    """Connections to one server.
+
+    Attributes:
+        shown: the server's address, for errors.
+        patience: seconds that anything waits for the server.
+    """
+
+    def __init__(self, dsn: str, options: dict[str, Any], patience: float, connected: Callable[[bool], object]) -> None:
+        self._dsn = dsn
+        self._options = options
+        self.shown: str = masked(dsn)
+        self.patience: float = patience
+        self._tell = connected
+        self._free: list[Any] = []
+        self._room = asyncio.Semaphore(MOST)
+        self._closed = False
+
+    async def connect(self) -> Any:
+        """A new connection; raises what asyncpg does."""
+        return await connect(self._dsn, statement_cache_size=0, timeout=self.patience, **self._options)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncGenerator[Any]:
+        """A connection for one transaction."""
+        async with self._room:
+            connection = self._free.pop() if self._free else await self.connect()
+            try:
+                yield connection
+            except BaseException as error:
+                if isinstance(error, PostgresError) and not isinstance(error, LOST):
+                    self._put_back(connection)  # the server refused it, and the transaction is over
+                else:
+                    connection.terminate()
+                raise
+            self._put_back(connection)
+
+    def _put_back(self, connection: Any) -> None:
+        if self._closed or connection.is_closed():
+            connection.terminate()
+        else:
+            self._free.append(connection)
+
+    async def read(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Do something that changes nothing, on any connection, until it succeeds.
+
+        Raises:
+            LogError: the server could not be reached in time, or refused it.
+        """
+        return await self.insist(lambda: self._read_once(work))
+
+    async def _read_once(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        async with self.one() as connection:
+            async with asyncio.timeout(self.patience):
+                async with connection.transaction():
+                    return await work(connection)
+
+    async def insist(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do something that may be done again, until the server answers.
+
+        Raises:
+            LogError: it could not be reached in time, or refused it.
+        """
+        loop = asyncio.get_running_loop()
+        until, pause = loop.time() + self.patience, FIRST_PAUSE
+        while True:
+            try:
+                done = await work()
+            except LOST as error:
+                self._free_all()
+                self._tell(False)
+                if self._closed or loop.time() + pause > until:
+                    raise LogError(
+                        f"{self.shown} could not be reached for {self.patience:g} seconds: {described(error)}",
+                        stored=False,
+                    ) from error
+            except PostgresError as error:
+                raise LogError(f"{self.shown} refused: {described(error)}", stored=False) from error
+            else:
+                self._tell(True)
+                return done
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE, 2 * pause)
+
+    def _free_all(self) -> None:
+        free, self._free = self._free, []
+        for connection in free:
+            connection.terminate()
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        self._closed = True
+        free, self._free = self._free, []
+        for connection in free:
+            try:
+                await connection.close(timeout=1.0)
+            except (TimeoutError, *LOST):
+                connection.terminate()
+
+
+def described(error: BaseException) -> str:
+    """An error in one line, never empty."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

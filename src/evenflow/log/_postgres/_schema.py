@@ -1,0 +1,328 @@
+"""The tables and the functions of a log in PostgreSQL, and the lines of its history.
+
+A person reads a log with a ``SELECT`` on ``<schema>.event``: headers and data are text, times are microseconds.
+
+Rule 1: a change is one call of ``change()``: it looks at everything before it writes, so that what is refused has
+        written nothing, and several changes may share a transaction.
+Rule 2: whoever appends holds the row of ``counter`` until the commit: events become visible in the order of their
+        numbers, and a reader never finds one behind another that it was given.
+Rule 3: nothing belongs to a session (no prepared statement, no lock, no setting outlives its transaction): so it works
+        behind a pooler that gives each transaction another session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from evenflow._errors import LogError
+from evenflow.log._engine import Lineage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERSION: Final = 1
+"""Of the tables; a schema of a newer one is refused."""
+
+PARTITION: Final = 2**20
+"""How many numbers lie in one partition of the events: it is dropped as a whole once nobody can read any of them."""
+
+OLDEST_SERVER: Final = 13
+"""The oldest version that can be asked what became of a transaction by its 64-bit number."""
+
+_TABLES: Final = """
+CREATE TABLE {s}.meta (name text PRIMARY KEY, value text NOT NULL);
+CREATE TABLE {s}.counter (one boolean PRIMARY KEY DEFAULT true CHECK (one), seq bigint NOT NULL DEFAULT 0,
+    time bigint NOT NULL DEFAULT 0, partitions bigint NOT NULL DEFAULT 0);
+INSERT INTO {s}.counter DEFAULT VALUES;
+CREATE SEQUENCE {s}.version;
+CREATE TABLE {s}.event (seq bigint NOT NULL, subject text COLLATE "C" NOT NULL, type text NOT NULL,
+    version integer NOT NULL, id text, time bigint NOT NULL, headers text, data text NOT NULL, key text)
+    PARTITION BY RANGE (seq);
+CREATE UNIQUE INDEX ON {s}.event (subject, seq);
+CREATE INDEX ON {s}.event (subject, key, seq) WHERE key IS NOT NULL;
+CREATE TABLE {s}.subject (name text COLLATE "C" PRIMARY KEY, last bigint NOT NULL DEFAULT 0,
+    floor bigint NOT NULL DEFAULT 0, hidden bigint NOT NULL DEFAULT 0, removed bigint NOT NULL DEFAULT 0);
+COMMENT ON COLUMN {s}.subject.floor IS 'up to here events may have been removed';
+COMMENT ON COLUMN {s}.subject.hidden IS 'up to here all are removed, whether their rows are there or not';
+CREATE TABLE {s}.dedup (subject text NOT NULL, id text NOT NULL, seq bigint NOT NULL, digest bytea NOT NULL,
+    until bigint, PRIMARY KEY (subject, id));
+CREATE INDEX ON {s}.dedup (until);
+CREATE TABLE {s}.record (key text COLLATE "C" PRIMARY KEY, version bigint NOT NULL, due double precision,
+    value bytea NOT NULL) WITH (fillfactor = 70);
+CREATE INDEX ON {s}.record (due) WHERE due IS NOT NULL;
+CREATE TABLE {s}.member (member text PRIMARY KEY, at double precision NOT NULL, begun text NOT NULL DEFAULT '[]',
+    closed boolean NOT NULL DEFAULT false) WITH (fillfactor = 50);
+CREATE TABLE {s}.writer (member text PRIMARY KEY, made bigint NOT NULL, at timestamptz NOT NULL DEFAULT now())
+    WITH (fillfactor = 50);
+COMMENT ON TABLE {s}.writer IS 'the newest transaction of each opening: what is asked for when its answer was lost';
+CREATE TABLE {s}.outbox (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, subject text NOT NULL,
+    type text NOT NULL, version integer NOT NULL, data text NOT NULL, headers text, id text, digest bytea NOT NULL,
+    key text, refused text);
+CREATE TABLE {s}.lineage (number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id text NOT NULL,
+    after bigint NOT NULL, at timestamptz NOT NULL DEFAULT now());
+"""
+
+# `appends` are parallel arrays. What is returned: 'ok', or 'outdated' with the keys, or 'taken' with subject and id.
+_CHANGE: Final = """
+CREATE OR REPLACE FUNCTION {s}.change(
+    expect_keys text[], expect_versions bigint[], put_keys text[], put_values bytea[], put_dues double precision[],
+    delete_keys text[], subjects text[], types text[], versions integer[], datas text[], headerses text[],
+    ids text[], digests bytea[], keys text[], scheduleds boolean[], reserve_subjects text[], reserve_ids text[],
+    reserve_digests bytea[], free_subjects text[], free_ids text[], keep_ids bigint, wait_for_disk boolean,
+    OUT outcome text, OUT detail text[], OUT seqs bigint[], OUT put_version bigint, OUT xid text
+) LANGUAGE plpgsql SET search_path FROM CURRENT AS $change$
+DECLARE
+    base bigint; at bigint; made integer := 0; n integer := coalesce(cardinality(subjects), 0);
+    with_ids boolean; taken record; place integer; knowns bigint[]; firsts bigint[];
+BEGIN
+    outcome := 'ok'; detail := '{{}}'; seqs := '{{}}'; xid := pg_current_xact_id()::text;
+    PERFORM set_config('synchronous_commit', CASE WHEN wait_for_disk THEN 'on' ELSE 'off' END, true);
+    IF cardinality(expect_keys) > 0 THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended('{s}/' || k, 0))
+            FROM (SELECT k FROM unnest(expect_keys, expect_versions) AS e(k, v) WHERE v = 0 ORDER BY k) AS absent;
+        PERFORM 1 FROM {s}.record WHERE key = ANY(expect_keys) ORDER BY key FOR UPDATE;
+        SELECT array_agg(k) INTO detail FROM unnest(expect_keys, expect_versions) AS e(k, v)
+            LEFT JOIN {s}.record r ON r.key = k WHERE coalesce(r.version, 0) <> v;
+        IF detail IS NOT NULL THEN outcome := 'outdated'; RETURN; END IF;
+        detail := '{{}}';
+    END IF;
+    IF n > 0 OR cardinality(reserve_ids) > 0 OR cardinality(free_ids) > 0 THEN
+        SELECT c.seq, greatest(c.time, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint) INTO base, at
+            FROM {s}.counter c FOR UPDATE;
+        with_ids := cardinality(array_remove(ids, NULL)) > 0;
+        IF NOT with_ids THEN
+            SELECT array_agg(base + i ORDER BY i) INTO seqs FROM generate_series(1, n) AS i;
+            seqs := coalesce(seqs, '{{}}');
+            made := n;
+        ELSE
+            SELECT array_agg(known ORDER BY o), array_agg(first ORDER BY o), min(o) FILTER (WHERE wrong)
+                INTO knowns, firsts, place
+            FROM (
+                SELECT o, first, CASE WHEN is_own THEN NULL ELSE d_seq END AS known,
+                    coalesce(d_seq IS NOT NULL AND NOT is_own AND (d_seq = 0 OR d_digest <> di), false)
+                        OR (first <> o AND first_di <> di) AS wrong
+                FROM (
+                    SELECT o, di, d.seq AS d_seq, d.digest AS d_digest, coalesce(sc AND d.seq = 0, false) AS is_own,
+                        CASE WHEN nm IS NULL THEN o ELSE min(o) OVER w END AS first,
+                        CASE WHEN nm IS NULL THEN di ELSE first_value(di) OVER w END AS first_di
+                    FROM unnest(subjects, ids, digests, scheduleds) WITH ORDINALITY AS e(su, nm, di, sc, o)
+                    LEFT JOIN {s}.dedup d ON d.subject = su AND d.id = nm AND (d.until IS NULL OR d.until > at)
+                    WINDOW w AS (PARTITION BY su, nm ORDER BY o)
+                ) AS looked
+            ) AS decided;
+            IF place IS NOT NULL THEN
+                outcome := 'taken';
+                detail := ARRAY[subjects[place], ids[place], coalesce((SELECT d.seq = 0 FROM {s}.dedup d
+                    WHERE d.subject = subjects[place] AND d.id = ids[place]), false)::text];
+                seqs := '{{}}';
+                RETURN;
+            END IF;
+            FOR i IN 1..n LOOP
+                IF knowns[i] IS NOT NULL THEN
+                    seqs := seqs || knowns[i];
+                ELSIF firsts[i] < i THEN
+                    seqs := seqs || seqs[firsts[i]];
+                ELSE
+                    made := made + 1; seqs := seqs || (base + made);
+                END IF;
+            END LOOP;
+        END IF;
+        FOR i IN 1..coalesce(cardinality(reserve_ids), 0) LOOP
+            SELECT d.seq INTO taken FROM {s}.dedup d WHERE d.subject = reserve_subjects[i] AND d.id = reserve_ids[i]
+                AND (d.until IS NULL OR d.until > at);
+            IF taken.seq IS NOT NULL THEN
+                outcome := 'taken'; detail := ARRAY[reserve_subjects[i], reserve_ids[i], (taken.seq = 0)::text]; RETURN;
+            END IF;
+        END LOOP;
+        -- nothing is refused from here on
+        IF made > 0 THEN
+            PERFORM {s}.make_partitions(base + made);
+            INSERT INTO {s}.event (seq, subject, type, version, id, time, headers, data, key)
+                SELECT DISTINCT ON (q) q, su, ty, ve, nm, at, he, da, ke
+                FROM unnest(seqs, subjects, types, versions, ids, headerses, datas, keys)
+                    WITH ORDINALITY AS e(q, su, ty, ve, nm, he, da, ke, o) WHERE q > base ORDER BY q, o;
+            UPDATE {s}.counter SET seq = base + made, time = at;
+            INSERT INTO {s}.subject AS s (name, last)
+                SELECT su, max(q) FROM unnest(seqs, subjects) AS e(q, su) WHERE q > base GROUP BY su ORDER BY su
+                ON CONFLICT (name) DO UPDATE SET last = excluded.last;
+        END IF;
+        IF with_ids THEN
+            INSERT INTO {s}.dedup (subject, id, seq, digest, until)
+                SELECT DISTINCT ON (su, nm) su, nm, q, di, at + keep_ids
+                FROM unnest(seqs, subjects, ids, digests) AS e(q, su, nm, di) WHERE q > base AND nm IS NOT NULL
+                ON CONFLICT (subject, id) DO UPDATE
+                    SET seq = excluded.seq, digest = excluded.digest, until = excluded.until;
+        END IF;
+        INSERT INTO {s}.dedup (subject, id, seq, digest, until)
+            SELECT su, nm, 0, di, NULL FROM unnest(reserve_subjects, reserve_ids, reserve_digests) AS e(su, nm, di)
+            ON CONFLICT (subject, id) DO UPDATE SET seq = 0, digest = excluded.digest, until = NULL;
+        DELETE FROM {s}.dedup d USING unnest(free_subjects, free_ids) AS f(su, nm)
+            WHERE d.subject = su AND d.id = nm AND d.seq = 0;
+    END IF;
+    put_version := nextval('{s}.version');
+    IF cardinality(delete_keys) > 0 THEN DELETE FROM {s}.record WHERE key = ANY(delete_keys); END IF;
+    IF cardinality(put_keys) > 0 THEN
+        INSERT INTO {s}.record (key, version, due, value)
+            SELECT k, put_version, d, v FROM unnest(put_keys, put_dues, put_values) AS p(k, d, v) ORDER BY k
+            ON CONFLICT (key) DO UPDATE SET version = put_version, due = excluded.due, value = excluded.value;
+    END IF;
+END $change$;
+"""
+
+_PARTITIONS: Final = """
+CREATE OR REPLACE FUNCTION {s}.make_partitions(last bigint) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $make$
+DECLARE number bigint;
+BEGIN
+    SELECT partitions INTO number FROM {s}.counter;
+    WHILE number * {size} <= last LOOP
+        EXECUTE format('CREATE TABLE IF NOT EXISTS {s}.event_%s PARTITION OF {s}.event FOR VALUES FROM (%s) TO (%s)',
+            number, number * {size}, (number + 1) * {size});
+        number := number + 1;
+        UPDATE {s}.counter SET partitions = number;
+    END LOOP;
+END $make$;
+"""
+
+# Retention: what is below a subject's floor is not read any more; a partition goes once nothing in it is read.
+_TRIM: Final = """
+CREATE OR REPLACE FUNCTION {s}.trim(of text, through bigint, most integer, keep_newest boolean) RETURNS integer
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $trim$
+DECLARE gone integer; highest bigint; old bigint;
+BEGIN
+    PERFORM 1 FROM {s}.subject WHERE name = of FOR UPDATE;
+    SELECT hidden INTO old FROM {s}.subject WHERE name = of;
+    IF old IS NULL THEN RETURN 0; END IF;
+    IF keep_newest THEN
+        WITH going AS (
+            SELECT e.seq FROM {s}.event e WHERE e.subject = of AND e.seq > old AND e.seq <= through
+                AND (e.key IS NULL OR EXISTS (
+                    SELECT 1 FROM {s}.event n WHERE n.subject = of AND n.key = e.key AND n.seq > e.seq))
+            ORDER BY e.seq LIMIT most
+        ), deleted AS (
+            DELETE FROM {s}.event e USING going g WHERE e.subject = of AND e.seq = g.seq RETURNING e.seq
+        )
+        SELECT count(*), max(seq) INTO gone, highest FROM deleted;
+        UPDATE {s}.subject SET floor = greatest(floor, coalesce(highest, floor)), removed = removed + gone
+            WHERE name = of;
+        RETURN gone;
+    END IF;
+    SELECT count(*), max(seq) INTO gone, highest FROM (
+        SELECT seq FROM {s}.event WHERE subject = of AND seq > old AND seq <= through ORDER BY seq LIMIT most) AS g;
+    IF gone = 0 THEN RETURN 0; END IF;
+    UPDATE {s}.subject SET hidden = highest, floor = greatest(floor, highest), removed = removed + gone
+        WHERE name = of;
+    PERFORM {s}.drop_partitions(most);
+    RETURN gone;
+END $trim$;
+
+CREATE OR REPLACE FUNCTION {s}.drop_partitions(most integer) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $drop$
+DECLARE last bigint; part record; hidden boolean; seen boolean;
+BEGIN
+    SELECT seq INTO last FROM {s}.counter;
+    FOR part IN SELECT c.relname, substring(c.relname FROM '[0-9]+$')::bigint AS number
+        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = '{s}.event'::regclass
+        ORDER BY 2 LIMIT 4
+    LOOP
+        EXIT WHEN (part.number + 1) * {size} > last;
+        EXECUTE format('SELECT EXISTS (SELECT 1 FROM {s}.subject s WHERE EXISTS ('
+            'SELECT 1 FROM {s}.%I e WHERE e.subject = s.name AND e.seq > s.hidden))', part.relname) INTO seen;
+        IF NOT seen THEN
+            EXECUTE format('DROP TABLE {s}.%I', part.relname);
+        ELSE
+            EXECUTE format('DELETE FROM {s}.%1$I WHERE ctid = ANY (ARRAY(SELECT e.ctid FROM {s}.%1$I e'
+                ' JOIN {s}.subject s ON s.name = e.subject WHERE e.seq <= s.hidden LIMIT %2$s))', part.relname, most);
+        END IF;
+    END LOOP;
+END $drop$;
+"""
+
+_PLACE: Final = """
+CREATE OR REPLACE FUNCTION {s}.place(of text, moment bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $place$
+DECLARE low bigint; high bigint; middle bigint; newest bigint; found record;
+BEGIN
+    SELECT hidden, last INTO low, newest FROM {s}.subject WHERE name = of;
+    IF newest IS NULL THEN RETURN 0; END IF;
+    SELECT seq INTO low FROM {s}.event WHERE subject = of AND seq > low ORDER BY seq LIMIT 1;
+    IF low IS NULL THEN RETURN newest; END IF;
+    high := newest + 1;
+    WHILE low < high LOOP
+        middle := (low + high) / 2;
+        SELECT seq, time INTO found FROM {s}.event WHERE subject = of AND seq >= middle AND seq < high
+            ORDER BY seq LIMIT 1;
+        IF found.seq IS NULL OR found.time >= moment THEN high := middle; ELSE low := found.seq + 1; END IF;
+    END LOOP;
+    SELECT seq INTO found FROM {s}.event WHERE subject = of AND seq >= low ORDER BY seq LIMIT 1;
+    RETURN coalesce(found.seq - 1, newest);
+END $place$;
+"""
+
+# The outbox: rows that committed go to the log, in the order of their numbers. One process at a time does that.
+_RELAY: Final = """
+CREATE OR REPLACE FUNCTION {s}.relay(most integer, keep_ids bigint, wait_for_disk boolean,
+    OUT moved integer, OUT refused text)
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $relay$
+DECLARE numbers bigint[]; made record; e record;
+BEGIN
+    moved := 0;
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('{s} relay', 0)) THEN RETURN; END IF;
+    numbers := ARRAY(SELECT o.number FROM {s}.outbox o WHERE o.refused IS NULL ORDER BY o.number LIMIT most);
+    IF cardinality(numbers) = 0 THEN RETURN; END IF;
+    SELECT array_agg(subject ORDER BY number) AS subjects, array_agg(type ORDER BY number) AS types,
+        array_agg(version ORDER BY number) AS versions, array_agg(data ORDER BY number) AS datas,
+        array_agg(headers ORDER BY number) AS headerses, array_agg(id ORDER BY number) AS ids,
+        array_agg(digest ORDER BY number) AS digests, array_agg(key ORDER BY number) AS keys INTO e
+        FROM {s}.outbox WHERE number = ANY(numbers);
+    SELECT * INTO made FROM {s}.change('{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', e.subjects, e.types, e.versions,
+        e.datas, e.headerses, e.ids, e.digests, e.keys, array_fill(false, ARRAY[cardinality(numbers)]),
+        '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', keep_ids, wait_for_disk);
+    IF made.outcome = 'ok' THEN
+        DELETE FROM {s}.outbox WHERE number = ANY(numbers);
+        moved := cardinality(numbers);
+    ELSE  -- one of them has an id that belongs to other data: it stays, marked, and the others go
+        UPDATE {s}.outbox o SET refused = 'the id belongs to other data' WHERE o.number = (
+            SELECT min(number) FROM {s}.outbox x WHERE x.number = ANY(numbers) AND x.subject = made.detail[1]
+                AND x.id = made.detail[2] AND NOT EXISTS (SELECT 1 FROM {s}.dedup d WHERE d.subject = x.subject
+                    AND d.id = x.id AND d.digest = x.digest AND d.seq > 0));
+        refused := made.detail[2];
+    END IF;
+END $relay$;
+"""
+
+
+def quoted(schema: str) -> str:
+    """The name of a schema, for a statement."""
+    return '"' + schema.replace('"', '""') + '"'
+
+
+async def prepare(connection: Any, schema: str, log: str) -> Sequence[Lineage]:
+    """In a transaction: make what is not there; returns the lines of history.
+
+    Raises:
+        LogError: the server is too old, or the tables are those of a newer evenflow.
+    """
+    number = int(await connection.fetchval("SHOW server_version_num"))
+    if number // 10_000 < OLDEST_SERVER:
+        shown = await connection.fetchval("SHOW server_version")
+        raise LogError(f"{log} is a PostgreSQL {shown}, and a log needs {OLDEST_SERVER} or newer; upgrade the server")
+    s = quoted(schema)
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"evenflow {schema}")
+    if await connection.fetchval("SELECT to_regclass($1)", f"{s}.meta") is None:
+        if await connection.fetchval("SELECT to_regnamespace($1)", s) is None:  # IF NOT EXISTS would ask for the right
+            await connection.execute(f"CREATE SCHEMA {s}")
+        await connection.execute(_TABLES.format(s=s))
+        await connection.execute(f"INSERT INTO {s}.meta VALUES ('version', '{VERSION}')")
+        await connection.execute(f"INSERT INTO {s}.lineage (id, after) VALUES ($1, 0)", uuid4().hex)
+        for text in (_PARTITIONS, _CHANGE, _TRIM, _PLACE, _RELAY):
+            await connection.execute(text.format(s=s, size=PARTITION))
+    found = int(await connection.fetchval(f"SELECT value FROM {s}.meta WHERE name = 'version'") or 0)
+    if found > VERSION:
+        raise LogError(
+            f"{log} has tables of version {found} in its schema {schema}, and this evenflow knows {VERSION}; upgrade"
+            " evenflow, or open it with the one that wrote it"
+        )
+    rows = await connection.fetch(f"SELECT id, after FROM {s}.lineage ORDER BY number")
+    return tuple(Lineage(row["id"], row["after"]) for row in rows)

@@ -1,0 +1,260 @@
+"""The writer: group commit, what fails alone, cancelling, and a commit whose answer was lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import asyncpg
+import pytest
+
+from evenflow import LogError
+from evenflow._errors import Conflict, Uncertain
+from evenflow.log._engine import ABSENT, Change, Done, IdTaken, Outdated, Put, Statement
+from evenflow.log._postgres import PostgresEngine, _changes
+from tests.conformance.engine.kit import append, event, texts
+from tests.proxy import Proxy
+from tests.servers import Postgres
+
+from .kit import ask, on_postgres, opened
+
+
+async def nothing() -> None:
+    """Do nothing."""
+
+
+class Watched:
+    """The writer's connection, with something that happens before and after each commit."""
+
+    def __init__(
+        self,
+        connection: Any,
+        before: Callable[[], Awaitable[None]] = nothing,
+        after: Callable[[], Awaitable[None]] = nothing,
+    ) -> None:
+        self._connection = connection
+        self._before = before
+        self._after = after
+        self.said: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    async def execute(self, sql: str, *parameters: Any) -> Any:
+        self.said.append(sql)
+        if not sql.endswith("COMMIT"):
+            return await self._connection.execute(sql, *parameters)
+        await self._before()
+        done = await self._connection.execute(sql)
+        await self._after()
+        return done
+
+
+async def watch(engine: PostgresEngine, **what: Callable[[], Awaitable[None]]) -> Watched:
+    """The writer's connection is watched from now on, until it is lost."""
+    writer = engine.opened().writer
+    writer._connection = watched = Watched(await engine.opened().connections.connect(), **what)
+    return watched
+
+
+def commits(watched: Watched) -> int:
+    """How often a commit was sent."""
+    return sum(sql.endswith("COMMIT") for sql in watched.said)
+
+
+async def lose() -> None:
+    """The answer does not come."""
+    raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+
+
+@on_postgres
+async def test_a_commit_whose_answer_was_lost_is_reported_once(server: Postgres) -> None:
+    """The server is asked, and has made it: nothing is made again, though no event has an id."""
+    async with opened(server) as engine:
+        await watch(engine, after=lose)
+        assert await append(engine, "a") == [1]
+        assert await append(engine, "b") == [2]
+        assert await texts(engine) == ["a", "b"]
+
+
+@on_postgres
+async def test_a_commit_that_did_not_arrive_is_made_again(server: Postgres) -> None:
+    """The server is asked, and has not made it."""
+    async with opened(server) as engine:
+
+        async def end_session() -> None:
+            await ask(server, "SELECT pg_terminate_backend($1)", watched.get_server_pid())
+
+        watched = await watch(engine, before=end_session)
+        assert await append(engine, "a") == [1]
+        assert await texts(engine) == ["a"]
+        assert commits(watched) == 1
+
+
+@on_postgres
+async def test_a_commit_of_which_nobody_can_be_asked_is_uncertain(server: Postgres) -> None:
+    """In bounded time, with what to do; it may be there."""
+    async with Proxy(server.port) as proxy:
+        dsn = server.dsn.replace(f":{server.port}/", f":{proxy.port}/")
+        async with opened(server, dsn=dsn, patience=0.5) as engine:
+
+            async def cut() -> None:
+                proxy._refuses = True
+                await proxy.cut()
+                await lose()
+
+            await watch(engine, after=cut)
+            with anyio.fail_after(10), pytest.raises(Uncertain, match="same id") as failed:
+                await append(engine, "a", id="one")
+            assert failed.value.stored is None
+            proxy._refuses = False
+            assert await append(engine, "a", id="one") == [1]
+            assert await texts(engine) == ["a"]
+
+
+@pytest.mark.parametrize("given", ["to nobody", "to another"])
+@on_postgres
+async def test_a_number_that_a_crashed_server_forgot_says_nothing(server: Postgres, given: str) -> None:
+    """The server has given it to nobody since, or to a transaction that was committed: ours was not, and is made again."""
+    async with opened(server) as engine:
+        await append(engine, "a")
+        ((committed,),) = await ask(server, f"SELECT xmin::text FROM {engine.schema}.event")
+        writer = engine.opened().writer
+        writer._number += 1
+        with pytest.raises(_changes._Again):
+            await writer._find_out(committed if given == "to another" else str(2**40 + 5), OSError("lost"))
+
+
+@on_postgres
+async def test_changes_that_wait_together_are_one_commit(server: Postgres) -> None:
+    """A hundred tasks that publish do not cost a hundred commits, and each gets its own number."""
+    async with opened(server) as engine:
+        watched = await watch(engine)
+        numbers: list[int] = []
+
+        async def one(name: int) -> None:
+            numbers.extend(await append(engine, f"{name}"))
+
+        async with anyio.create_task_group() as tasks:
+            for name in range(100):
+                tasks.start_soon(one, name)
+        assert sorted(numbers) == list(range(1, 101))
+        assert commits(watched) <= 3
+
+
+@on_postgres
+async def test_a_change_that_is_refused_fails_alone(server: Postgres) -> None:
+    """Each with its own error, among neighbours of the same transaction."""
+    async with opened(server) as engine:
+        await ask(server, f"CREATE TABLE {engine.schema}.own (n int PRIMARY KEY)")
+        await ask(
+            server,
+            f"CREATE TABLE {engine.schema}.late (n int REFERENCES {engine.schema}.own DEFERRABLE INITIALLY DEFERRED)",
+        )
+        await append(engine, "first", id="one")
+
+        def own(sql: str, *parameters: Any, rows: int | None = None) -> Change:
+            return Change(statements=[Statement(sql.format(s=engine.schema), parameters, rows)], appends=[event("no")])
+
+        changes: list[tuple[Change, type[BaseException] | None]] = [
+            (Change(appends=[event("a")]), None),
+            (Change(appends=[event("other", id="one")]), IdTaken),
+            (Change(expect={"k": 7}, appends=[event("no")]), Outdated),
+            (own("INSERT INTO {s}.nowhere VALUES (1)"), LogError),
+            (own("DELETE FROM {s}.own", rows=1), Conflict),
+            (own("INSERT INTO {s}.own VALUES ($1)", "no number"), Exception),
+            (own("INSERT INTO {s}.late VALUES (5)"), LogError),
+            (Change(appends=[event("b")]), None),
+        ]
+        found = await asyncio.gather(*(engine.commit(change) for change, _ in changes), return_exceptions=True)
+        for got, (_, wanted) in zip(found, changes, strict=True):
+            assert isinstance(got, Done if wanted is None else wanted), got
+        assert await texts(engine) == ["first", "a", "b"]
+
+
+@on_postgres
+async def test_parameters_with_names_are_refused_with_what_to_write(server: Postgres) -> None:
+    """PostgreSQL's placeholders have numbers."""
+    async with opened(server) as engine:
+        with pytest.raises(TypeError, match=r"\$1"):
+            await engine.commit(Change(statements=[Statement("SELECT :n", {"n": 1}, None)]))
+
+
+@on_postgres
+async def test_a_deadlock_is_no_error_of_the_publishers(server: Postgres) -> None:
+    """The transaction that the server ends is made again, and both are there in the end."""
+    schema = ""
+    async with opened(server) as engine:
+        schema = engine.schema
+        await ask(server, f"CREATE TABLE {schema}.own AS SELECT n, 0 AS count FROM generate_series(1, 2) AS n")
+        other = await asyncpg.connect(server.dsn)
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute("SET LOCAL deadlock_timeout = '60s'")  # the log's session finds it, and is the victim
+        await other.execute(f"UPDATE {schema}.own SET count = count + 1 WHERE n = 2")
+        first, second = (Statement(f"UPDATE {schema}.own SET count = count + 1 WHERE n = {n}", (), 1) for n in (1, 2))
+        committing = asyncio.ensure_future(engine.commit(Change(statements=[first, second], appends=[event("a")])))
+        blocked = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1 || '.own%'"
+        while not await ask(server, blocked, schema):
+            await anyio.lowlevel.checkpoint()
+        await other.execute(f"UPDATE {schema}.own SET count = count + 1 WHERE n = 1")
+        await transaction.commit()
+        await other.close()
+        assert (await committing).seqs == [1]
+        assert await texts(engine) == ["a"]
+        assert await ask(server, f"SELECT n, count FROM {schema}.own ORDER BY n") == [(1, 2), (2, 2)]
+
+
+@on_postgres
+async def test_cancelled_before_its_turn_a_change_is_not_made(server: Postgres) -> None:
+    """It is taken out of the queue; cancelled later, it is made, and whoever asked learns of it by ``made``."""
+    async with opened(server) as engine:
+        committing, go_on = anyio.Event(), anyio.Event()
+
+        async def hold() -> None:
+            committing.set()
+            await go_on.wait()
+
+        await watch(engine, before=hold)
+        made: list[Done] = []
+        begun = asyncio.ensure_future(engine.commit(Change(appends=[event("begun")]), made=made.append))
+        await committing.wait()
+        queued = asyncio.ensure_future(append(engine, "queued"))
+        await anyio.wait_all_tasks_blocked()
+        queued.cancel()
+        begun.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await queued
+        assert not begun.done(), "whoever is cancelled waits for the outcome of what has begun"
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await begun
+        assert [done.seqs for done in made] == [[1]]
+        assert await texts(engine) == ["begun"]
+
+
+@on_postgres
+async def test_records_that_two_make_at_once_are_made_once(server: Postgres) -> None:
+    """A record that must not exist: of two processes one makes it, and the other is told that it is there."""
+    async with opened(server) as one, opened(server, one.schema) as other:
+        change = Change(expect={"k": ABSENT}, puts={"k": Put(b"x")})
+        for n in range(10):
+            named = change._replace(expect={f"k{n}": ABSENT}, puts={f"k{n}": Put(b"x")})
+            found = await asyncio.gather(one.commit(named), other.commit(named), return_exceptions=True)
+            assert sorted(type(outcome).__name__ for outcome in found) == ["Done", "Outdated"]
+
+
+@on_postgres
+async def test_a_closed_writer_takes_nothing_more(server: Postgres) -> None:
+    """What was handed over before is committed."""
+    async with opened(server) as engine:
+        writer = engine.opened().writer
+        last = asyncio.ensure_future(append(engine, "last"))
+        await anyio.lowlevel.checkpoint()
+        await engine.close()
+        assert await last == [1]
+        with pytest.raises(LogError, match="closed") as failed:
+            await writer.commit(Change(appends=[event("late")]), None)
+        assert failed.value.stored is False

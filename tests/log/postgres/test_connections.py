@@ -1,0 +1,130 @@
+"""Connections: kept, made again when they are lost, and bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import anyio
+import pytest
+
+from evenflow import LogError
+from evenflow.log._postgres._connections import MOST, Connections, described, masked
+from tests.servers import Postgres
+
+from .kit import ask, on_postgres
+
+
+def connections(server: Postgres, patience: float = 5.0, told: list[bool] | None = None) -> Connections:
+    return Connections(server.dsn, {}, patience, (told if told is not None else []).append)
+
+
+async def one(connection: Any) -> int:
+    found: int = await connection.fetchval("SELECT 1")
+    return found
+
+
+@pytest.mark.parametrize(
+    "dsn, shown",
+    [
+        ("postgresql://shop:secret@db.internal:5432/shop?password=secret", "postgresql://db.internal:5432/shop"),
+        ("postgresql://db.internal", "postgresql://db.internal"),
+        ("host=db password=secret", "PostgreSQL"),
+    ],
+)
+def test_an_address_in_an_error_has_no_secret(dsn: str, shown: str) -> None:
+    """Neither the password nor the parameters."""
+    assert masked(dsn) == shown
+
+
+def test_an_error_is_never_described_by_nothing() -> None:
+    """A timeout has no words of its own."""
+    assert described(TimeoutError()) == "TimeoutError"
+    assert described(OSError("refused")) == "OSError: refused"
+
+
+@on_postgres
+async def test_a_connection_is_used_again(server: Postgres) -> None:
+    """After a use that succeeded, and after one that the server refused."""
+    pool = connections(server)
+    pids = set()
+    for _ in range(3):
+        async with pool.one() as connection:
+            pids.add(connection.get_server_pid())
+        with pytest.raises(LogError, match=r"refused: .*nowhere"):
+            await pool.read(lambda connection: connection.fetch("SELECT * FROM nowhere"))
+    assert len(pids) == 1
+    await pool.close()
+
+
+@on_postgres
+async def test_a_connection_whose_use_was_cancelled_is_closed(server: Postgres) -> None:
+    """Nobody gets the rest of another's answer."""
+    pool = connections(server)
+    async with pool.one() as connection:
+        pid = connection.get_server_pid()
+    with anyio.move_on_after(0.05):
+        await pool.read(lambda connection: connection.fetchval("SELECT pg_sleep(30)"))
+    assert connection.is_closed()
+    async with pool.one() as other:
+        assert other.get_server_pid() != pid
+        assert await one(other) == 1
+    await pool.close()
+
+
+@on_postgres
+async def test_many_who_read_share_a_few_connections(server: Postgres) -> None:
+    """The others wait for their turn, and all are served."""
+    pool = connections(server)
+    at_once, most = 0, 0
+
+    async def work(connection: Any) -> int:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        found = await one(connection)
+        at_once -= 1
+        return found
+
+    assert await asyncio.gather(*(pool.read(work) for _ in range(50))) == [1] * 50
+    assert most <= MOST
+    await pool.close()
+
+
+@on_postgres
+async def test_reading_goes_on_after_its_connection_was_ended(server: Postgres) -> None:
+    """Whoever reads does not learn of it; ``connected`` does."""
+    told: list[bool] = []
+    pool = connections(server, told=told)
+    pids = []
+
+    async def work(connection: Any) -> int:
+        pids.append(connection.get_server_pid())
+        if len(pids) == 1:
+            await ask(server, "SELECT pg_terminate_backend($1)", pids[0])
+        return await one(connection)
+
+    assert await pool.read(work) == 1
+    assert len(set(pids)) == 2
+    assert told == [False, True]
+    await pool.close()
+
+
+@on_postgres
+async def test_an_answer_that_does_not_come_is_waited_for_a_bounded_time(server: Postgres) -> None:
+    """Then it is an error with the address and the time."""
+    pool = connections(server, patience=0.3)
+    with anyio.fail_after(5), pytest.raises(LogError, match=r"127\.0\.0\.1.* 0.3 seconds") as failed:
+        await pool.read(lambda connection: connection.fetchval("SELECT pg_sleep(30)"))
+    assert failed.value.stored is False
+    await pool.close()
+
+
+@on_postgres
+async def test_what_comes_back_after_closing_is_closed(server: Postgres) -> None:
+    """No connection outlives the log."""
+    pool = connections(server)
+    async with pool.one() as connection:
+        await pool.close()
+        assert not connection.is_closed()
+    assert connection.is_closed()
