@@ -1,0 +1,132 @@
+"""What is a log on a server beside the bare client of that server, doing the same job?
+
+Redis or Valkey, in the memory of one machine: 100 tasks that publish, thousands published together, and a group that
+handles and acknowledges a thousand at a time. The bare client makes and reads the same JSON by the same classes; its
+group is the server's own. ``appendfsync everysec`` for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import anyio
+from tests.log.redis.server import Server
+
+from benchmarks._harness import Bench, Case, Stopwatch
+from benchmarks.log import Ordered
+from benchmarks.peers import bare_redis
+from evenflow.log import DurableSubject
+from evenflow.log.redis import RedisLog
+
+QUESTION = "What is a log on a server beside the bare client of that server, doing the same job?"
+
+BARE = "redis-py"
+EVENFLOW = "evenflow"
+_TASKS = 100
+_AT_ONCE = 1_000
+
+
+def run(bench: Bench) -> None:
+    """Publishing from many tasks, publishing many, and consuming."""
+    count, rounds = bench.pick(quick=(3_000, 3), full=(30_000, 5))
+    jobs: dict[str, tuple[str, float, Case, Case]] = {
+        "publish": ("One event published, from 100 tasks", 1 / 0.8, _bare(_bare_publish, count), _log(_publish, count)),
+        "publish-many": (
+            "One event of many published together", 1 / 0.7, _bare(_bare_many, count), _log(_publish_many, count),
+        ),
+        "consume": (
+            "One event of a batch handled, acknowledged", 1 / 0.9, _bare(_bare_consume, count), _log(_consume, count),
+        ),
+    }  # fmt: skip
+    for key, (title, at_most, bare, ours) in jobs.items():
+        found = bench.compare(
+            f"engines-redis-{key}", title, {BARE: bare, EVENFLOW: ours}, reference=BARE, per="event",
+            figures=("wall", "cpu"), rounds=rounds,
+        )  # fmt: skip
+        bench.expect(f"redis {key}: time beside redis-py", found.ratio(EVENFLOW), at_most=at_most)
+
+
+def _events(count: int) -> list[Ordered]:
+    return [Ordered(order_id=number) for number in range(count)]
+
+
+def _bare(work: Callable[[Stopwatch, Any, int], Awaitable[None]], count: int) -> Case:
+    async def case(watch: Stopwatch) -> None:
+        with TemporaryDirectory() as folder:
+            server = Server(Path(folder), appendfsync="everysec")
+            server.start()
+            connected = bare_redis.client(server.port)
+            try:
+                await work(watch, connected, count)
+            finally:
+                await connected.aclose()
+                server.kill()
+
+    return case
+
+
+def _log(work: Callable[[Stopwatch, DurableSubject[Ordered], int], Awaitable[None]], count: int) -> Case:
+    async def case(watch: Stopwatch) -> None:
+        with TemporaryDirectory() as folder:
+            server = Server(Path(folder), appendfsync="everysec")
+            server.start()
+            log = RedisLog(server.url, name="bench")
+            try:
+                async with log:
+                    await work(watch, log.subject("orders", Ordered), count)
+            finally:
+                server.kill()
+
+    return case
+
+
+async def _bare_publish(watch: Stopwatch, connected: Any, count: int) -> None:
+    events = _events(count)
+    with watch(count):
+        await bare_redis.publish(connected, _TASKS, (event.model_dump_json().encode() for event in events))
+
+
+async def _bare_many(watch: Stopwatch, connected: Any, count: int) -> None:
+    events = _events(count)
+    with watch(count):
+        await bare_redis.publish_many(connected, (event.model_dump_json().encode() for event in events))
+
+
+async def _bare_consume(watch: Stopwatch, connected: Any, count: int) -> None:
+    await bare_redis.publish_many(connected, (event.model_dump_json().encode() for event in _events(count)))
+    with watch(count):
+        await bare_redis.consume(connected, Ordered.model_validate_json, count)
+
+
+async def _publish(watch: Stopwatch, orders: DurableSubject[Ordered], count: int) -> None:
+    rest = iter(_events(count))
+
+    async def work() -> None:
+        for event in rest:
+            await orders.publish(event)
+
+    with watch(count):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(_TASKS):
+                tasks.start_soon(work)
+
+
+async def _publish_many(watch: Stopwatch, orders: DurableSubject[Ordered], count: int) -> None:
+    events = _events(count)
+    with watch(count):
+        await orders.publish_many(events)
+
+
+async def _consume(watch: Stopwatch, orders: DurableSubject[Ordered], count: int) -> None:
+    await orders.publish_many(_events(count))
+    left = count
+    with watch(count):
+        async with orders.deliveries("workers", Ordered, buffer=2 * _AT_ONCE) as deliveries:
+            async for batch in deliveries.batches(_AT_ONCE, within=0.2):
+                async with batch:
+                    left -= len(batch)
+                if left <= 0:
+                    break

@@ -1,0 +1,119 @@
+"""The mark of an opening, who waits for it, and the bell: how another process's change is noticed.
+
+Each change rings the *bell*, a stream with one entry, whose id is the number of the change. While somebody waits, one
+connection of this process waits for the next entry (``XREAD BLOCK``): an idle one costs a command every few seconds.
+
+Rule 1: this process's own changes are told at once, and the bell says nothing new of them.
+Rule 2: between two answers of the bell there is a short pause: a busy log does not wake everybody for each change.
+Rule 3: after a lost connection something may have changed.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from anyio import sleep
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+
+from evenflow._errors import LogError
+
+from ._faults import Lost
+
+if TYPE_CHECKING:
+    from evenflow._backends import WakeUp
+    from evenflow._loop import RunningLoop
+
+    from ._line import Line
+
+BLOCK: Final = 4.0
+"""Seconds that the server keeps one question open."""
+PAUSE: Final = 0.01
+
+
+class Marks:
+    """The mark of one opening.
+
+    Args:
+        rev: the number of the newest change.
+    """
+
+    def __init__(self, loop: RunningLoop, rev: int) -> None:
+        self.rev = rev
+        self._loop = loop
+        self._mark = 0
+        self._waiting: set[WakeUp] = set()
+        self._awaited: WakeUp | None = None
+        self._error: LogError | None = None
+
+    @property
+    def mark(self) -> int:
+        """The mark."""
+        return self._mark
+
+    async def wait(self, mark: int) -> int:
+        """Wait until the mark is another one."""
+        if self._mark != mark:
+            await checkpoint()
+            self._check()
+            return self._mark
+        await checkpoint_if_cancelled()
+        while self._mark == mark:
+            self._check()
+            wake_up = self._loop.backend.wake_up()
+            self._waiting.add(wake_up)
+            if self._awaited is not None and not self._awaited.done():
+                self._awaited.set_result(None)
+            try:
+                await wake_up
+            finally:
+                self._waiting.discard(wake_up)
+        self._check()
+        return self._mark
+
+    def changed(self, rev: int | None = None) -> None:
+        """Something has changed: the change with this number, or nobody knows what."""
+        if rev is not None:
+            if rev <= self.rev:
+                return
+            self.rev = rev
+        self._mark += 1
+        waiting, self._waiting = self._waiting, set()
+        for wake_up in waiting:
+            if not wake_up.done():
+                wake_up.set_result(None)
+
+    def close(self, why: str) -> None:
+        """Nothing will change any more."""
+        self._error = LogError(why)
+        self.changed()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise LogError(str(self._error))
+
+    async def until_awaited(self) -> None:
+        """Wait until somebody waits."""
+        while not self._waiting:
+            self._awaited = self._loop.backend.wake_up()
+            await self._awaited
+            self._awaited = None
+
+
+async def listen(line: Line, bell: str, marks: Marks) -> None:
+    """The task that hears the bell, until it is cancelled."""
+    while True:
+        await marks.until_awaited()
+        if not line.is_up:
+            await line.bring_up()
+            marks.changed()
+            continue
+        with suppress(Lost):
+            question = ("XREAD", "BLOCK", round(BLOCK * 1_000), "STREAMS", bell, f"{marks.rev}-0")
+            (reply,) = await line.exchange([question], BLOCK + 5.0)
+            if isinstance(reply, Exception):
+                await line.lose(reply)
+                await sleep(BLOCK / 4)
+            elif reply:
+                marks.changed(int(reply[0][1][-1][0].partition(b"-")[0]))
+                await sleep(PAUSE)

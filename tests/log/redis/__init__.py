@@ -1,0 +1,1 @@
+"""Tests of the engine on Redis and Valkey, on a server that they start and stop themselves."""

@@ -1,0 +1,175 @@
+"""Who lives, and what each member has begun."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import anyio
+import pytest
+
+from evenflow.log._redis import RedisEngine
+from evenflow.log._redis._address import Address
+from evenflow.log._redis._members import HEARD, Clock, Members, _mark, _packed, _parsed
+from evenflow.log._redis._names import Names
+from evenflow.log.redis import RedisLog
+
+from .kit import Placed, on_asyncio, own_server, soon
+from .server import fresh_name, shared
+
+DIES = """
+import anyio, os, signal, sys
+from evenflow.log._redis import RedisEngine
+
+async def main():
+    engine = RedisEngine(sys.argv[1], sys.argv[2])
+    await engine.open()
+    await anyio.sleep(0.5)
+    print(engine.member, flush=True)
+    engine.begin("billing", [7])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+anyio.run(main)
+"""
+
+
+@on_asyncio
+async def test_a_mark_survives_a_process_that_dies_the_moment_after() -> None:
+    """It is handed to the system before the handler is called, and nobody waits for an answer."""
+    name = fresh_name()
+    engine = RedisEngine(shared().url, name)
+    await engine.open()
+    done = await anyio.run_process([sys.executable, "-c", DIES, shared().url, name], check=False)
+    member = done.stdout.decode().strip()
+    assert member, done.stderr.decode()
+
+    async def is_known() -> bool:
+        return (await engine.pulses([member]))[member].begun == {("billing", 7)}
+
+    await soon(is_known)
+    await engine.close()
+
+
+def test_a_mark_is_read_as_it_was_written() -> None:
+    """Whatever the group is called; and a command is what the server's protocol says."""
+    for group in ("billing", "übung/a b", "7 7"):
+        assert _parsed(_mark(group, 2**60)) == (group, 2**60)
+    assert _packed(b"SADD", b"key", [b"1 a"]) == b"*3\r\n$4\r\nSADD\r\n$3\r\nkey\r\n$3\r\n1 a\r\n"
+
+
+def members_of(name: str = "shop") -> Members:
+    return Members(Address("redis://localhost"), Names(name), "me", Clock(0), lambda: False)
+
+
+def test_a_silent_member_is_as_old_as_the_server_says_unless_it_was_heard_of_since() -> None:
+    """A server's clock that somebody sets makes nobody old who still beats, once it was looked at before."""
+    members, now = members_of(), time.monotonic()
+
+    def look(beat: bytes, age: float, at: float, closed: bytes = b"0") -> tuple[bool | None, float]:
+        pulse = members._pulse("other", [beat, str(round(age * 1e6)).encode(), closed, []], at)
+        return pulse.alive, round(at - pulse.at, 3)
+
+    assert look(b"1", 3.0, now) == (True, 3.0)
+    assert look(b"1", 9.0, now + 6) == (None, 9.0)
+    assert look(b"2", 3_600.0, now + 7) == (True, 0.0)
+    assert look(b"2", 3_601.0, now + 8) == (True, 1.0)
+    assert look(b"2", 3_607.0, now + 8 + HEARD) == (None, 1 + HEARD)
+    assert look(b"2", 1.0, now + 20, b"1")[0] is False
+    members.back_at = now + 30
+    assert look(b"2", 3_600.0, now + 31) == (True, 1.0)
+    assert members._pulse("nobody", [], now).alive is False
+
+
+def test_the_clock_is_the_servers() -> None:
+    """As it was when it was asked, and runs on without being asked."""
+    clock = Clock(1_000_000_000)
+    assert 1_000 <= clock.wall() < 1_001
+    asked = time.monotonic()
+    clock.learn(2_000_000_000, asked)
+    assert 2_000 <= clock.wall() + 0.001 < 2_001
+
+
+@on_asyncio
+async def test_marks_that_could_not_be_sent_are_sent_once_the_server_is_back() -> None:
+    """All that are still open, and no others."""
+    with own_server() as server:
+        engine = RedisEngine(server.url, "shop")
+        await engine.open()
+        key = f"evenflow:{{shop}}:begun:{engine.member}"
+
+        def begun() -> set[str]:
+            with server.client() as client:
+                return set(client.smembers(key))
+
+        settle = engine.begin("a", [1])
+        await soon(lambda: begun() == {"1 a"})
+        server.kill()
+        engine.settled(settle)
+        engine.begin("b", [2])
+        await anyio.to_thread.run_sync(server.start)
+        await soon(lambda: begun() == {"2 b"})
+        await engine.close()
+
+
+@on_asyncio
+async def test_a_connection_for_marks_that_the_server_closes_is_made_again() -> None:
+    """A server with a ``timeout`` closes what is idle, and a mark must not be what notices it."""
+    with own_server() as server:
+        engine = RedisEngine(server.url, "shop")
+        await engine.open()
+        key = f"evenflow:{{shop}}:begun:{engine.member}"
+        await anyio.sleep(0.5)
+        with server.client() as client:
+            for other in client.client_list():
+                if other["cmd"] != "client|list":
+                    client.client_kill_filter(_id=other["id"])
+            await anyio.sleep(3)
+            engine.begin("a", [1])
+            await soon(lambda: set(client.smembers(key)) == {"1 a"}, 1.0)
+        await engine.close()
+
+
+@pytest.mark.parametrize("acks", [True, False])
+@on_asyncio
+async def test_a_member_that_is_killed_leaves_what_it_had_to_the_others(acks: bool) -> None:
+    """After ``ack_wait``; what it had begun counts as an attempt."""
+    with own_server() as server:
+        log = RedisLog(server.url, name="shop")
+        orders = log.subject("orders", Placed)
+        async with log:
+            for n in range(3):
+                await orders.publish(Placed(by=0, n=n))
+            program = CONSUMES.replace("ACKS", str(acks))
+            done = await anyio.run_process([sys.executable, "-c", program, server.url], check=False)
+            assert done.returncode == -9, done.stderr.decode()
+            async with orders.deliveries("g", Placed, ack_wait=1.0) as deliveries:
+                with anyio.fail_after(20):  # noqa: ASYNC100 -- `soon` has them
+                    found = [await deliveries.receive() for _ in range(2 if acks else 3)]
+            assert {delivery.event.n: delivery.attempt for delivery in found} == (
+                {1: 2, 2: 1} if acks else {0: 2, 1: 1, 2: 1}
+            )
+
+
+CONSUMES = """
+import anyio, os, signal, sys
+from evenflow import Event
+from evenflow.log.redis import RedisLog
+
+class Placed(Event):
+    by: int
+    n: int
+    text: str = ""
+
+async def main():
+    log = RedisLog(sys.argv[1], name="shop")
+    orders = log.subject("orders", Placed)
+    async with log, orders.deliveries("g", Placed, ack_wait=1.0) as deliveries:
+        await anyio.sleep(0.5)
+        first = await deliveries.receive()
+        if ACKS:
+            await first.ack()
+            await deliveries.receive()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+anyio.run(main)
+"""
