@@ -12,18 +12,15 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 import anyio
 
 from benchmarks._harness import Bench, Case, Stopwatch
-from benchmarks.log import Ordered
+from benchmarks._logs import Ordered, handle_all, log_in, publish_from_tasks
 from benchmarks.peers.sqlite_queues import IN_HAND, QUEUES, SETTLED, SQLiteQueue, after_a_kill
-from evenflow.log import Delivery, DurableSubject, SQLiteLog
 
 QUESTION = "What is a log on SQLite beside queues that store in SQLite, too?"
 
-Durability = Literal["power", "process"]
 EVENFLOW = "evenflow, one by one"
 _TEXT = Ordered(order_id=1).model_dump_json()
 _ITEMS = 10
@@ -37,14 +34,14 @@ def run(bench: Bench) -> None:
         if queue.missing is not None:
             print(f"peer {queue.name} is not measured: {queue.missing}")
     puts: dict[str, Case] = {
-        EVENFLOW: lambda watch: _publish(watch, 1, count, "power"),
-        "evenflow, one by one, durability='process'": lambda watch: _publish(watch, 1, count, "process"),
-        "evenflow, 200 tasks": lambda watch: _publish(watch, 200, 10 * count, "power"),
+        EVENFLOW: lambda watch: publish_from_tasks(watch, 1, count),
+        "evenflow, one by one, durability='process'": lambda watch: publish_from_tasks(watch, 1, count, "process"),
+        "evenflow, 200 tasks": lambda watch: publish_from_tasks(watch, 200, 10 * count),
     }
     takes: dict[str, Case] = {
-        EVENFLOW: lambda watch: _handle(watch, 1, count, "power"),
-        "evenflow, one by one, durability='process'": lambda watch: _handle(watch, 1, count, "process"),
-        "evenflow, 64 handlers": lambda watch: _handle(watch, 64, 10 * count, "power"),
+        EVENFLOW: lambda watch: handle_all(watch, 1, count),
+        "evenflow, one by one, durability='process'": lambda watch: handle_all(watch, 1, count, durability="process"),
+        "evenflow, 64 handlers": lambda watch: handle_all(watch, 64, 10 * count),
     }
     for queue in there:
         puts[queue.name] = _put_by(queue, count)
@@ -80,45 +77,6 @@ def _take_by(queue: SQLiteQueue, count: int) -> Case:
                     opened.ack(taken[0])
 
     return take
-
-
-def _log(folder: str, durability: Durability = "power") -> tuple[SQLiteLog, DurableSubject[Ordered]]:
-    log = SQLiteLog(Path(folder) / "log.db", durability=durability)
-    return log, log.subject("orders", Ordered)
-
-
-async def _publish(watch: Stopwatch, tasks: int, count: int, durability: Durability) -> None:
-    with TemporaryDirectory() as folder:
-        log, orders = _log(folder, durability)
-
-        async def publish() -> None:
-            for n in range(count // tasks):
-                await orders.publish(Ordered(order_id=n))
-
-        async with log:
-            with watch(count):
-                async with anyio.create_task_group() as group:
-                    for _ in range(tasks):
-                        group.start_soon(publish)
-
-
-async def _handle(watch: Stopwatch, handlers: int, count: int, durability: Durability) -> None:
-    with TemporaryDirectory() as folder:
-        log, orders = _log(folder, durability)
-        done, left = anyio.Event(), count
-
-        async def handle(_: Delivery[Ordered]) -> None:
-            nonlocal left
-            left -= 1
-            if not left:
-                done.set()
-
-        orders.consume("g", handle, Ordered, concurrency=handlers, buffer=max(64, 2 * handlers))
-        async with log.opened(consumers=False):
-            await orders.publish_many(Ordered(order_id=n) for n in range(count))
-        with watch(count):
-            async with log:
-                await done.wait()
 
 
 # ---------------------------------------------------------------------- what a kill loses
@@ -165,7 +123,7 @@ def killed_in_hand(folder: str) -> None:
 
 
 async def _killed_in_hand(folder: str) -> None:
-    log, orders = _log(folder)
+    log, orders = log_in(Path(folder) / "log.db")
     async with log, orders.deliveries("g") as deliveries:
         for n in range(_ITEMS):
             await orders.publish(Ordered(order_id=n))
@@ -178,7 +136,7 @@ async def _killed_in_hand(folder: str) -> None:
 
 
 async def _rest(folder: str) -> list[int]:
-    log, orders = _log(folder)
+    log, orders = log_in(Path(folder) / "log.db")
     found: list[int] = []
     async with log, orders.deliveries("g") as deliveries:
         with anyio.move_on_after(5):

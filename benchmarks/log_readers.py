@@ -11,16 +11,14 @@ import gc
 import math
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import anyio
 
 from benchmarks._harness import Bench, Case, Stopwatch
+from benchmarks._logs import Ordered, log_in, new_file
 from benchmarks._report import quantity
-from benchmarks.log import Ordered
 from benchmarks.memory import resident_bytes
-from evenflow.log import DurableSubject, SQLiteLog
+from evenflow.log import DurableSubject
 
 QUESTION = "What do the readers of a log cost its publishers, and its memory?"
 
@@ -58,9 +56,8 @@ def _latency(bench: Bench) -> None:
 
 
 async def _publish_beside(watch: Stopwatch, readers: int, history: int, publishes: int) -> None:
-    with TemporaryDirectory() as folder:
-        log = SQLiteLog(Path(folder) / "log.db")
-        orders = log.subject("orders", Ordered)
+    with new_file() as path:
+        log, orders = log_in(path)
         async with log:
             await orders.publish_many(Ordered(order_id=n) for n in range(history))
             async with anyio.create_task_group() as tasks:
@@ -127,10 +124,10 @@ def grown(most: int, seconds: float) -> list[tuple[int, int]]:
             tasks.cancel_scope.cancel()
 
     async def measured() -> None:
-        with TemporaryDirectory() as folder:
-            log = SQLiteLog(Path(folder) / "log.db")
+        with new_file() as path:
+            log, orders = log_in(path)
             async with log:
-                await publish_and_read(log.subject("orders", Ordered))
+                await publish_and_read(orders)
 
     anyio.run(measured)
     return found

@@ -14,14 +14,16 @@ import tempfile
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 import anyio
 import pytest
 
 from evenflow import Event
-from evenflow.log import Log, SQLiteLog
+from evenflow.log import Capabilities, Capability, Log, SQLiteLog
 from evenflow.testing import MemoryLog, run_virtual
 from tests.contract.kit import BACKENDS, Backend, run
+from tests.servers import postgres, postgres_programs
 
 
 class Ordered(Event):
@@ -49,15 +51,34 @@ class Maker(Protocol):
         ...
 
 
-KINDS: dict[str, bool] = {"memory": False, "sqlite": True}
+KINDS: dict[str, bool] = {"memory": False, "sqlite": True, "redis": True}
 """The kinds of logs, and whether each needs a real clock."""
+if postgres_programs() is not None:
+    KINDS["postgres"] = True
 
 
 def _maker(kind: str, folder: Path) -> Maker:
+    if kind == "redis":
+        from evenflow.log.redis import RedisLog
+        from tests.log.redis.server import fresh_name, shared
+
+        url, name = shared().url, fresh_name()
+        return lambda: RedisLog(url, name=name)
     if kind == "memory":
         first = MemoryLog()
         return lambda: _same_store(first)
+    if kind == "postgres":
+        return _postgres_maker()
     return lambda: SQLiteLog(folder / "test.db")
+
+
+def _postgres_maker() -> Maker:
+    from evenflow.log.postgres import PostgresLog
+
+    server = postgres()
+    assert server is not None
+    dsn, schema = server.dsn, f"test_{uuid4().hex}"
+    return lambda: PostgresLog(dsn, name="test", schema=schema, publish_timeout=20)
 
 
 def _same_store(first: MemoryLog) -> MemoryLog:
@@ -66,11 +87,38 @@ def _same_store(first: MemoryLog) -> MemoryLog:
     return log
 
 
-def on_every_log(test: Callable[..., Coroutine[Any, Any, None]], *, real: bool = False) -> Any:
-    """Run an async test, whose first argument is a ``Maker``, on each kind of log and on both back ends."""
+def capabilities_of(kind: str) -> Capabilities:
+    """What a kind of log can do; nothing is opened."""
+    if kind == "redis":
+        from evenflow.log.redis import RedisLog
 
-    @pytest.mark.parametrize("backend", BACKENDS)
-    @pytest.mark.parametrize("kind", list(KINDS))
+        return RedisLog("redis://localhost").capabilities
+    if kind == "postgres":
+        from evenflow.log.postgres import PostgresLog
+
+        return PostgresLog("postgresql://localhost").capabilities
+    return (MemoryLog() if kind == "memory" else SQLiteLog(":memory:")).capabilities
+
+
+def _cases(needs: tuple[Capability, ...]) -> list[tuple[str, Backend]]:
+    """Each kind of log that can do this, on each back end that it runs on."""
+    return [
+        (kind, backend)
+        for kind in KINDS
+        for backend in BACKENDS
+        if all(map(capabilities_of(kind).have, (*needs, *_NEEDS_OF[backend])))
+    ]
+
+
+_NEEDS_OF: dict[Backend, tuple[Capability, ...]] = {"asyncio": (), "trio": ("trio",)}
+
+
+def on_every_log(
+    test: Callable[..., Coroutine[Any, Any, None]], *, real: bool = False, needs: tuple[Capability, ...] = ()
+) -> Any:
+    """Run an async test, whose first argument is a ``Maker``, on each kind of log and on the back ends it runs on."""
+
+    @pytest.mark.parametrize("kind, backend", _cases(needs))
     @functools.wraps(test)
     def both(kind: str, backend: Backend, **arguments: Any) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -93,6 +141,11 @@ def on_every_log(test: Callable[..., Coroutine[Any, Any, None]], *, real: bool =
 
 on_every_log_in_real_time = functools.partial(on_every_log, real=True)
 """As ``on_every_log``, for tests with threads."""
+
+
+def on_every_log_that_has(*needs: Capability) -> Any:
+    """As ``on_every_log``, on the kinds that can do this."""
+    return functools.partial(on_every_log, needs=needs)
 
 
 async def until(condition: Callable[[], object | Awaitable[object]]) -> None:

@@ -56,6 +56,21 @@ async def test_two_processes_share_the_events_of_a_group(make: Maker) -> None:
 
 
 @on_every_log
+async def test_an_event_that_one_process_does_not_know_goes_to_another_that_does(make: Maker) -> None:
+    """In a rolling deploy the old process leaves it alone, and goes on; the new one handles it with attempt 1."""
+    old, new = make(), make()
+    olds, news = old.subject("orders", Ordered), new.subject("orders", Ordered, Shipped)
+    async with old, new:
+        await news.publish_many([Shipped(n=1), Ordered(n=2)])
+        async with olds.deliveries("g") as olds_part:
+            with anyio.fail_after(20):
+                async with await olds_part.receive() as delivery:
+                    assert delivery.event == Ordered(n=2)
+                async with news.deliveries("g") as news_part, await news_part.receive() as delivery:
+                    assert (delivery.event, delivery.attempt) == (Shipped(n=1), 1)
+
+
+@on_every_log
 async def test_one_that_raises_is_tried_again_and_then_a_dead_letter(make: Maker) -> None:
     """The attempt grows, the group goes on, the failure is told, and the dead letter can be sent out again."""
     log = make()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
+from typing import Any
 
 import anyio
 import pytest
 
+from evenflow import Stream
 from evenflow.log import DurableSubject, Log
 
-from .kit import Maker, Ordered, Shipped, numbers, on_every_log, take, until
+from .kit import Maker, Ordered, Shipped, numbers, on_every_log, on_every_log_that_has, take, until
 
 
 def _with_stuck_handler(log: Log) -> tuple[DurableSubject[Ordered], anyio.Event]:
@@ -89,3 +92,54 @@ async def test_a_consumer_that_is_wrong_harms_nobody(make: Maker, caplog: pytest
             assert not wrong.statistics().running
     assert numbers(got) == [1]
     assert "does not run: group 'g' of orders wants Ordered" in caplog.text
+
+
+@on_every_log
+async def test_a_wrong_option_is_named_as_the_user_wrote_it(make: Maker) -> None:
+    """With the function that was called, and the options that it has: no private name."""
+    log = make()
+    orders = log.subject("orders", Ordered)
+    wrong: Any = {"colour": "red"}
+    with pytest.raises(TypeError, match=r"subject\(\) has no option colour; it has retain, on_undecodable"):
+        log.subject("more", Ordered, **wrong)
+    with pytest.raises(TypeError, match=r"consume\(\) has no option colour; it has .*concurrency"):
+        orders.consume("g", print, Ordered, **wrong)
+    async with log:
+        with pytest.raises(TypeError, match=r"deliveries\(\) has no option colour; it has ack_wait"):
+            orders.deliveries("g", **wrong)
+        with pytest.raises(ValueError, match="undecodable_after must not be negative"):
+            orders.deliveries("g", undecodable_after=timedelta(seconds=-1))
+
+
+@on_every_log_that_has("transactions")
+async def test_each_public_object_shows_its_contract_and_nothing_else(make: Maker) -> None:
+    """``dir`` without underscores is what is documented; ``repr`` shows name, wants and fill."""
+    log = make()
+    orders = log.subject("orders", Ordered)
+    consumer = orders.consume("other", print, Ordered)
+    async with log.opened(consumers=False):
+        await orders.publish(Ordered(n=1))
+        async with orders.deliveries("g", Ordered, name="reader") as deliveries, log.transaction() as tx:
+            delivery = await deliveries.receive()
+            stream = {name for name in dir(Stream) if not name.startswith("_")}
+            assert public(consumer) == {"detach", "ended", "name", "statistics"}
+            assert public(deliveries) - stream == set()
+            assert public(delivery) == {
+                *("ack", "attempt", "event", "extend", "group", "headers", "id", "offset", "published_at", "reject"),
+                *("release", "retry"),
+            }
+            assert public(tx) - {"execute"} == {"ack", "committed", "offsets", "publish"}
+            for shown, words in (
+                (log, (log.name, "1 subjects", "open")),
+                (orders, ("orders", "Ordered", log.name)),
+                (consumer, ("group other", "wants Ordered", "not running")),
+                (deliveries, ("reader", "group g", "wants Ordered", "/64")),
+                (delivery, (str(delivery.offset), "attempt 1")),
+                (tx, (log.name, "0 events", "open")),
+            ):
+                assert all(word in repr(shown) for word in words), shown
+
+
+def public(thing: object) -> set[str]:
+    """What of an object is for everyone."""
+    return {name for name in dir(thing) if not name.startswith("_")}

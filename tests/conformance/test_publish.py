@@ -235,3 +235,14 @@ async def test_one_id_for_many_events_is_refused(make: Maker) -> None:
         with pytest.raises(TypeError, match="must be a function"):
             await orders.publish_many([Ordered(n=1)], id="a")  # type: ignore[arg-type]  # what is tested
         assert await orders.read().to_list() == []
+
+
+@on_every_log
+async def test_an_id_function_that_gives_none_is_refused(make: Maker) -> None:
+    """Without an id an import that is run again would store everything twice."""
+    log = make()
+    orders = log.subject("orders", Ordered)
+    async with log:
+        with pytest.raises(TypeError, match="made None"):
+            await orders.publish_many([Ordered(n=1)], id=lambda _: None)  # type: ignore[arg-type, return-value]  # nonsense on purpose
+        assert await orders.read().to_list() == []

@@ -10,7 +10,7 @@ import pytest
 from evenflow import Gap
 from evenflow.log import OffsetExpired, Retain
 
-from .kit import Maker, Ordered, numbers, on_every_log, take, until
+from .kit import Maker, Ordered, numbers, on_every_log, on_every_log_that_has, take, until
 
 
 async def until_left(orders: Any, wanted: list[int]) -> None:
@@ -46,7 +46,7 @@ async def test_what_is_too_old_goes_by_itself(make: Maker) -> None:
         assert await orders.end() == end
 
 
-@on_every_log
+@on_every_log_that_has("last_by")
 async def test_the_newest_of_each_key_stays(make: Maker) -> None:
     """``last_by`` keeps the newest event of each value of the field."""
     log = make()

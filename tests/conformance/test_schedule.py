@@ -9,12 +9,12 @@ import pytest
 
 from evenflow.log import Log
 
-from .kit import Maker, Ordered, numbers, on_every_log, take
+from .kit import Maker, Ordered, numbers, on_every_log_that_has, take
 
 SOON = 0.05
 
 
-@on_every_log
+@on_every_log_that_has("schedule")
 async def test_an_event_goes_out_at_its_time_and_not_before(make: Maker) -> None:
     """Until its time it is listed and not in the log; then it is in the log with its id, and not listed."""
     log = make()
@@ -34,7 +34,7 @@ async def test_an_event_goes_out_at_its_time_and_not_before(make: Maker) -> None
         assert not await orders.unschedule("later")
 
 
-@on_every_log
+@on_every_log_that_has("schedule")
 async def test_what_is_due_goes_out_in_the_order_of_the_times(make: Maker) -> None:
     """The order of the calls does not matter, the times do."""
     log = make()
@@ -47,21 +47,21 @@ async def test_what_is_due_goes_out_in_the_order_of_the_times(make: Maker) -> No
         assert numbers(await take(feed, 3)) == [1, 2, 3]
 
 
-@on_every_log
+@on_every_log_that_has("schedule")
 async def test_what_was_withdrawn_never_goes_out(make: Maker) -> None:
     """``unschedule`` returns True once; its id is free again."""
     log = make()
     orders = log.subject("orders", Ordered)
     async with log, orders.subscribe() as feed:
-        await orders.schedule(Ordered(n=1), after=SOON, id="a")
+        await orders.schedule(Ordered(n=1), after=20 * SOON, id="a")
         assert await orders.unschedule("a")
         assert not await orders.unschedule("a")
         await orders.publish(Ordered(n=2), id="a")
-        await orders.schedule(Ordered(n=3), after=3 * SOON)
+        await orders.schedule(Ordered(n=3), after=30 * SOON)
         assert numbers(await take(feed, 2)) == [2, 3]
 
 
-@on_every_log
+@on_every_log_that_has("schedule")
 async def test_its_id_is_taken_meanwhile(make: Maker) -> None:
     """Publishing or scheduling another event with the id is refused; the very same schedule is none twice."""
     log = make()
@@ -89,7 +89,7 @@ async def _later(orders: object) -> object:
     return record.published_at + timedelta(hours=1)
 
 
-@on_every_log
+@on_every_log_that_has("schedule")
 async def test_it_goes_out_at_the_next_opening(make: Maker) -> None:
     """A log that was closed at the time sends what is due when it is opened again, once."""
     log = make()
@@ -105,7 +105,7 @@ async def test_it_goes_out_at_the_next_opening(make: Maker) -> None:
         assert numbers([record.event for record in await orders.read().to_list()]) == [1]
 
 
-@on_every_log
+@on_every_log_that_has("schedule")
 async def test_two_processes_send_it_once(make: Maker) -> None:
     """Whoever is open sends; nothing goes out twice."""
     one, other = make(), make()
@@ -127,7 +127,7 @@ async def test_two_processes_send_it_once(make: Maker) -> None:
         ({"at": "tomorrow"}, TypeError, "datetime"),
     ],
 )
-@on_every_log
+@on_every_log_that_has("schedule")
 async def test_nonsense_is_refused(make: Maker, options: dict[str, object], error: type[Exception], words: str) -> None:
     """A time that is none is refused, and nothing is scheduled."""
     log = make()
@@ -138,7 +138,7 @@ async def test_nonsense_is_refused(make: Maker, options: dict[str, object], erro
         assert await orders.scheduled().to_list() == []
 
 
-@on_every_log
+@on_every_log_that_has("schedule")
 async def test_headers_do_not_count_when_it_is_scheduled_again(make: Maker) -> None:
     """One id, one event, one time, other headers: it is the same, and keeps the headers that it has."""
     log = make()

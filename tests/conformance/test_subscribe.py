@@ -316,3 +316,42 @@ async def test_a_cancelled_read_loses_nothing(make: Maker) -> None:
             scope.cancel()
             await pages.receive()
         assert numbers([record.event for record in await pages.to_list()]) == stored
+
+
+@on_every_log
+async def test_an_offset_beyond_the_end_is_refused_and_one_of_a_position_is_not(make: Maker) -> None:
+    """It is of a copy that went on, or of events that were lost: never silently nothing."""
+    log = make()
+    orders, others = log.subject("orders", Ordered), log.subject("others", Ordered)
+    async with log:
+        last = await orders.publish(Ordered(n=1))
+        beyond = Offset("orders", last.lineage, last.seq + 1)
+        for ask in (
+            orders.first(since=beyond),
+            orders.read(since=beyond).to_list(),
+            orders.read(until=beyond).to_list(),
+        ):
+            with pytest.raises(ValueError, match="beyond the end"):
+                await ask
+        with pytest.raises(ValueError, match="beyond the end"):
+            async with orders.deliveries("g", since=beyond):
+                pass
+        async with orders.deliveries("g") as deliveries:
+            await (await deliveries.receive()).ack()
+            with pytest.raises(ValueError, match="beyond the end"):
+                await orders.seek("g", beyond)
+        await others.publish(Ordered(n=2))
+        assert await orders.read(since=beyond).to_list() == [], "the log has come so far, in another subject"
+
+
+@on_every_log
+async def test_what_is_skipped_is_counted_in_public(make: Maker) -> None:
+    """``on_undecodable="skip"``: the ledger says how many events nobody here could read."""
+    old, new = make(), make()
+    async with old:
+        await old.subject("orders", Shipped).publish(Shipped(n=1))
+    orders = new.subject("orders", Ordered, on_undecodable="skip")
+    async with new, orders.subscribe(since="start") as feed:
+        await orders.publish(Ordered(n=2))
+        assert numbers(await take(feed, 1)) == [2]
+        assert feed.statistics().undecodable == 1

@@ -7,10 +7,10 @@ import pytest
 
 from evenflow.log import LeaseLost
 
-from .kit import Maker, Ordered, Shipped, numbers, on_every_log
+from .kit import Maker, Ordered, Shipped, numbers, on_every_log_that_has
 
 
-@on_every_log
+@on_every_log_that_has("transactions")
 async def test_events_of_several_subjects_go_in_together(make: Maker) -> None:
     """At the end of the block everything is stored, and the offsets are known."""
     log = make()
@@ -31,7 +31,7 @@ async def test_events_of_several_subjects_go_in_together(make: Maker) -> None:
         assert numbers([record.event for record in await parcels.read().to_list()]) == [2]
 
 
-@on_every_log
+@on_every_log_that_has("transactions")
 async def test_a_block_that_raises_or_is_cancelled_does_nothing(make: Maker) -> None:
     """Nothing is stored, and the block's own exception goes out as it is."""
     log = make()
@@ -56,7 +56,7 @@ async def test_a_block_that_raises_or_is_cancelled_does_nothing(make: Maker) -> 
             _ = tx.offsets
 
 
-@on_every_log
+@on_every_log_that_has("transactions")
 async def test_an_id_that_is_taken_undoes_everything(make: Maker) -> None:
     """One event that cannot be stored, and none is."""
     log = make()
@@ -70,7 +70,7 @@ async def test_an_id_that_is_taken_undoes_everything(make: Maker) -> None:
         assert numbers([record.event for record in await orders.read().to_list()]) == [1]
 
 
-@on_every_log
+@on_every_log_that_has("transactions")
 async def test_a_transaction_is_of_one_log_and_used_in_its_block(make: Maker) -> None:
     """Another log's subject is refused, and so is a use before and after the block."""
     log, other = make(), make()
@@ -91,7 +91,7 @@ async def test_a_transaction_is_of_one_log_and_used_in_its_block(make: Maker) ->
                 pass
 
 
-@on_every_log
+@on_every_log_that_has("transactions")
 async def test_a_transaction_is_bounded(make: Maker) -> None:
     """More than 10,000 items or 64 MiB are refused when they are given."""
     log = make()
@@ -108,7 +108,7 @@ async def test_a_transaction_is_bounded(make: Maker) -> None:
         assert await orders.read().to_list() == []
 
 
-@on_every_log
+@on_every_log_that_has("transactions")
 async def test_a_delivery_is_acknowledged_with_what_was_made_of_it(make: Maker) -> None:
     """Read, handle and publish on is exactly once: the ack and the new event are one commit."""
     log = make()
@@ -128,7 +128,7 @@ async def test_a_delivery_is_acknowledged_with_what_was_made_of_it(make: Maker) 
         assert (group.due, group.in_hand, group.retrying) == (0, 0, 0)
 
 
-@on_every_log
+@on_every_log_that_has("transactions")
 async def test_a_delivery_that_went_out_again_undoes_everything(make: Maker) -> None:
     """Too late to acknowledge: ``LeaseLost``, and the other items of the transaction are not done."""
     log = make()

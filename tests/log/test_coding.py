@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from evenflow.log import DecodeError, Retain
-from evenflow.log._coding import Encoder, Kind
+from evenflow.log._coding import Encoder, Kind, Unreadable
 from evenflow.log._engine import Row
 from evenflow.log._schemas import Schemas
 from tests.contract.kit import both
@@ -64,3 +64,38 @@ async def test_wants_that_take_everything_take_what_nobody_knows() -> None:
         assert decoder.names_of(()) is None
         assert decoder.names_of((Ordered, Shipped)) is None
         assert decoder.names_of((Ordered,)) == frozenset({"Ordered"})
+
+
+def test_headers_may_be_stamped_on_their_way_into_the_log() -> None:
+    """One event or many, and from now on or no more; what comes out is checked like what a publisher gives."""
+    encoder = Encoder(kind(), 1_000)
+    encoder.stamp_with(lambda headers: {**(headers or {}), "traceparent": "x"})
+    one = encoder.append(Ordered(n=1), None, {"tenant": "a"})
+    [many] = encoder.appends([Ordered(n=1)], None, None)
+    assert (one.headers, many.headers) == ({"tenant": "a", "traceparent": "x"}, {"traceparent": "x"})
+    encoder.stamp_with(lambda headers: {"Not-Allowed": "x"})
+    with pytest.raises(ValueError, match="header"):
+        encoder.append(Ordered(n=1), None, None)
+    encoder.stamp_with(None)
+    assert encoder.append(Ordered(n=1), None, None).headers == {}
+
+
+@both
+async def test_a_page_is_decoded_as_each_event_alone() -> None:
+    """In order, whatever the classes; what cannot be read stands there with its error, and its neighbours are read."""
+    async with opened() as (orders, opening):
+        decoder = opening.tail(orders._kind).decoder
+        rows = [
+            Row(seq, name, 1, data, {}, "", 0)
+            for seq, (name, data) in enumerate(
+                [("Ordered", b'{"n":1}'), ("Nothing", b"{}"), ("Ordered", b"no"), ("Shipped", b'{"n":2}')], start=1
+            )
+        ]
+        first, unknown, broken, last = decoder.events(rows)
+        assert (first, last) == (decoder.event(rows[0]), decoder.event(rows[3]))
+        for row, found in ((rows[1], unknown), (rows[2], broken)):
+            with pytest.raises(DecodeError) as alone:
+                decoder.event(row)
+            assert isinstance(found, Unreadable)
+            assert (str(found.error), found.error.offset) == (str(alone.value), alone.value.offset)
+        assert decoder.events([]) == []

@@ -229,10 +229,10 @@ async def test_a_log_that_fails_while_an_event_is_settled_is_asked_again(caplog:
         commit = one.engine.commit
         failing = True
 
-        async def broken(change: Any) -> Any:
+        async def broken(change: Any, **options: Any) -> Any:
             if failing and handled:
                 raise LogError("the disk is full")
-            return await commit(change)
+            return await commit(change, **options)
 
         one.engine.commit = broken  # type: ignore[method-assign]
         await one.consume(lambda event: handled.append(event.n), ack_wait=2)

@@ -174,10 +174,10 @@ async def test_a_block_that_cannot_be_settled_is_told_and_its_event_goes_out_aga
         async with one.deliveries(ack_wait=10) as deliveries:
             commit = one.engine.commit
 
-            async def broken(change: Any) -> Any:
+            async def broken(change: Any, **options: Any) -> Any:
                 if any(key.startswith("page/") for key in change.deletes):
                     raise LogError("no disk")
-                return await commit(change)
+                return await commit(change, **options)
 
             delivery = await deliveries.receive()
             one.engine.commit = broken  # type: ignore[method-assign]
@@ -209,9 +209,9 @@ async def test_a_claim_whose_answer_was_lost_is_taken_back(stays: bool) -> None:
         commit = one.engine.commit
         answers_lost = 0
 
-        async def lost(change: Any) -> Any:
+        async def lost(change: Any, **options: Any) -> Any:
             nonlocal answers_lost
-            done = await commit(change)
+            done = await commit(change, **options)
             if not answers_lost and any(key.startswith("page/") for key in change.puts):
                 answers_lost += 1
                 raise LogError("the answer was lost")
@@ -238,7 +238,7 @@ async def test_an_ack_whose_answer_was_lost_can_be_asked_for_again() -> None:
             first, second = await taken(deliveries)
             commit = one.engine.commit
 
-            async def lost(change: Any) -> Any:
+            async def lost(change: Any, **_: Any) -> Any:
                 await commit(change)
                 raise LogError("the answer was lost")
 

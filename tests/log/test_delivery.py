@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
 import anyio
 import pytest
 
-from evenflow.log import Batch
+from evenflow._errors import LeaseLost
+from evenflow.log import Batch, Delivery
 from tests.contract.kit import both
 
 from .events import Ordered, opened
@@ -75,3 +80,64 @@ async def test_nonsense_is_refused_and_the_delivery_stays() -> None:
                 with pytest.raises(ValueError, match="seconds"):
                     await delivery.extend(wrong)
             await delivery.ack()
+
+
+class Blocks:
+    """Who follows blocks of deliveries, and notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+
+    @contextmanager
+    def inside(self, deliveries: Sequence[Delivery[Any]], /, *, batch: bool) -> Generator[None]:
+        """Note the block, and how it is left."""
+        ns = [delivery.event.n for delivery in deliveries]
+        self.heard.append((ns, batch))
+        try:
+            yield
+        except LookupError:
+            self.heard.append(("failed", ns))
+            raise
+        self.heard.append(("left", ns))
+
+
+@both
+async def test_whoever_follows_deliveries_is_entered_and_left_with_each_block() -> None:
+    """With that of a delivery, with that of a batch, and with one of a delivery inside that of its batch."""
+    async with opened() as (orders, _):
+        await orders.publish_many(Ordered(n=n) for n in range(4))
+        blocks = Blocks()
+        async with orders.deliveries("g") as deliveries:
+            deliveries._trace(blocks)
+            with pytest.raises(LookupError):
+                async with await deliveries.receive():
+                    raise LookupError
+            async with await deliveries.receive():
+                pass
+            async with await anext(aiter(deliveries.batches(2))) as batch:
+                async with batch[0]:
+                    pass
+            deliveries._trace(None)
+            await orders.publish(Ordered(n=9))
+        async with orders.deliveries("g") as deliveries, await deliveries.receive():
+            pass
+    assert blocks.heard == [
+        ([0], False), ("failed", [0]), ([1], False), ("left", [1]),
+        ([2, 3], True), ([2], False), ("left", [2]), ("left", [2, 3]),
+    ]  # fmt: skip
+
+
+@both
+async def test_a_block_is_over_before_its_delivery_is_settled() -> None:
+    """Whoever follows it hears of what the block did, and not of what becomes of the delivery."""
+    async with opened() as (orders, _):
+        await orders.publish(Ordered(n=1))
+        blocks = Blocks()
+        async with orders.deliveries("g") as deliveries:
+            deliveries._trace(blocks)
+            delivery = await deliveries.receive()
+            await orders.delete_group("g")
+            with pytest.raises(LeaseLost):
+                async with delivery:
+                    pass
+    assert blocks.heard == [([1], False), ("left", [1])]

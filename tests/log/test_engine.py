@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from evenflow.log._engine import Append, Change, Engine, IdTaken, Outdated
+from evenflow.log._engine import Append, Change, Engine, IdTaken, Outdated, Put
 from evenflow.log._sqlite import SQLiteEngine
 from evenflow.testing._memory_engine import MemoryEngine
 
@@ -33,3 +33,14 @@ def test_each_engine_has_the_very_signatures_of_the_interface() -> None:
         for engine in (MemoryEngine, SQLiteEngine):
             found = [(p.name, p.default) for p in inspect.signature(getattr(engine, name)).parameters.values()]
             assert found == wanted, (engine, name)
+
+
+def test_a_change_says_what_it_is_about() -> None:
+    """Its subjects, the kinds of what becomes due, and the keys of all other records."""
+    change = Change(
+        appends=[Append("orders", "A", 1, b""), Append("bills", "A", 1, b"")],
+        puts={"retry/a/b/1": Put(b"", 5.0), "retry/a/b/2": Put(b"", 6.0), "page/a/b/c": Put(b"")},
+        deletes=["lane/a/b/k"],
+    )
+    assert change.topics() == {"orders", "bills", "retry", "page/a/b/c", "lane/a/b/k"}
+    assert Change().topics() == set()

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from evenflow.log import DecodeError, SQLiteLog
+from evenflow.log import DecodeError, SQLiteLog, _feed
 from evenflow.log._engine import Append, Change
 from evenflow.testing import MemoryLog
 from tests.contract.kit import both, settle
@@ -146,3 +146,24 @@ def test_a_log_on_disk_needs_to_be_open() -> None:
     orders = SQLiteLog("never.db").subject("orders", Ordered)
     with pytest.raises(RuntimeError, match="async with"):
         orders.subscribe()
+
+
+@both
+async def test_history_is_read_between_changes_and_never_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While somebody writes, a reader behind leaves the loop idle before each page; then it reads one all the same."""
+    pauses: list[float] = []
+
+    async def paused(seconds: float) -> None:
+        pauses.append(seconds)
+        await anyio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(_feed, "sleep", paused)
+    async with opened() as (orders, opening):
+        await orders.publish_many(Ordered(n=n) for n in range(5))
+        async with orders.subscribe(since="start", buffer=8) as feed:
+            assert [(await feed.receive()).n for _ in range(5)] == list(range(5))
+        assert pauses == []
+        monkeypatch.setattr(type(opening.engine), "is_writing", True)
+        async with orders.subscribe(since="start", buffer=8) as feed:
+            assert [(await feed.receive()).n for _ in range(5)] == list(range(5))
+        assert pauses[: _feed.MOST_PAUSES] == [_feed.PAUSE] * _feed.MOST_PAUSES

@@ -36,3 +36,13 @@ def test_an_unknown_engine_is_refused_without_its_password() -> None:
         from_url(wrong)
     with pytest.raises(ValueError, match="sqlite:///"):
         from_url("sqlite://shop.db")
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+def test_a_server_of_postgresql_is_named_by_its_url(scheme: str) -> None:
+    """Nothing is connected yet; options are those of its class."""
+    from evenflow.log.postgres import PostgresLog
+
+    log = from_url(f"{scheme}://me:secret@host/shop", name="shop", schema="orders")
+    assert isinstance(log, PostgresLog)
+    assert (log._dsn, log.name) == (f"{scheme}://me:secret@host/shop", "shop")

@@ -28,7 +28,7 @@ def test_wants_are_read_off_the_annotation() -> None:
     async def anything(_): ...  # type: ignore[no-untyped-def]  # as users write it
 
     made = [orders.consume(f"g{n}", handler) for n, handler in enumerate((event, delivery, both, bare, anything))]
-    assert [consumer.spec.wants for consumer in made] == [(Ordered,), (Ordered,), (Ordered, Shipped), (), ()]
+    assert [consumer._spec.wants for consumer in made] == [(Ordered,), (Ordered,), (Ordered, Shipped), (), ()]
     assert [consumer._takes_delivery for consumer in made] == [False, True, True, True, False]
     assert made[0].name.endswith("event")
 

@@ -85,3 +85,13 @@ def test_keys_sort_as_the_numbers_do() -> None:
     numbers = [2, 10, 9, 1_000_000, 2**62]
     assert sorted(map(keys.retry_of, numbers)) == [keys.retry_of(number) for number in sorted(numbers)]
     assert [int(last_part(keys.dead_of(number))) for number in numbers] == numbers
+
+
+def test_a_page_of_numbers_in_a_row_is_short() -> None:
+    """It is written with each settlement; with a hole, or an event that was tried, it has each number."""
+    run = PageRecord("m/1", 30.0, tuple(Item(seq) for seq in range(7, 1_007)), ("",) * 1_000)
+    assert len(run.dump()) < 100
+    assert PageRecord.parse(run.dump()) == run
+    for items in ((Item(1), Item(3)), (Item(1), Item(2, 2)), (Item(2), Item(1))):
+        other = PageRecord("m/1", 30.0, items, ("",) * 2)
+        assert PageRecord.parse(other.dump()) == other

@@ -21,7 +21,7 @@ def test_the_decorator_returns_the_function() -> None:
 
     assert handle(Ordered(n=3)) == 3
     [consumer] = orders._consumers
-    assert consumer.spec.group == "g"
+    assert consumer._spec.group == "g"
 
 
 def test_a_decorator_without_its_group_says_so() -> None:

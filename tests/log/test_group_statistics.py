@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from evenflow import Event
+from evenflow.log._engine import Append, Change
 from evenflow.log._group_statistics import settled_through
 from evenflow.testing import MemoryLog, run_virtual
 from tests.contract.kit import BACKENDS, Backend, both, settle
@@ -31,6 +32,24 @@ async def test_each_event_is_counted_where_it_is() -> None:
             assert (group.dead, group.retrying, group.members) == (1, 1, 1)
             assert group.in_hand + group.due == 4
             assert group.oldest_due is None or group.oldest_due >= timedelta(seconds=10) or group.due == 0
+
+
+@both
+async def test_the_condition_is_asked_where_it_is_known() -> None:
+    """Of what waits only the events that meet it are due; without a reader here only its text is known."""
+    async with opened() as (orders, opening):
+        async with orders.deliveries("g", Ordered, where=Ordered.n >= 297):
+            await orders.pause("g")
+            await settle()
+            await orders.publish_many(Ordered(n=n) for n in range(300))
+            await orders.publish(Shipped(n=1))
+            await opening.engine.commit(Change(appends=[Append("orders", "Ordered", 1, b"?")]))
+            await anyio.sleep(5)
+            [group] = await orders.groups()
+            assert group.due == 4, "three meet it, and one cannot be read"
+            assert group.oldest_due == timedelta(seconds=5)
+        [group] = await orders.groups()
+        assert group.due == 301
 
 
 @both

@@ -327,16 +327,16 @@ async def test_a_process_that_is_silent_loses_its_events_and_cannot_settle_them(
                 # a stopped process says nothing, fetches nothing, and does not look
                 silent.engine.beat = lambda: None  # type: ignore[method-assign]
                 member: Any = mine._member
-                reclaim = member._settler.reclaim
+                reclaim = member._settlements.settler.reclaim
 
-                async def stopped(_: Any) -> Claimed:
+                async def stopped(_: Any, **__: Any) -> Claimed:
                     return Claimed()
 
-                member._settler.reclaim = member._desk.claim = stopped
+                member._settlements.settler.reclaim = member._desk.claim = stopped
                 async with other.deliveries(ack_wait=5) as deliveries:
                     found = await taken(deliveries, 8)
                     assert sorted((each.event.n, each.attempt) for each in found) == [(1, 2), (2, 1)]
-                    member._settler.reclaim = reclaim
+                    member._settlements.settler.reclaim = reclaim
                     await anyio.sleep(2)
                     assert await taken(mine) == [], "the fetched one is another's"
                     with pytest.raises(LeaseLost):
@@ -440,7 +440,7 @@ async def test_a_process_that_was_stopped_hands_nothing_over_that_is_anothers_by
         async with one.deliveries(ack_wait=5, buffer=3) as deliveries:
             member: Any = deliveries._member
             await anyio.sleep(0.1)
-            (page,) = member._pages.values()
+            (page,) = member._settlements.pages.values()
             await one.engine.commit(Change(deletes=[member._desk.keys.page + page.id]))
             one.heartbeat._heard -= 6  # as if nothing had run for six seconds
             with pytest.raises(anyio.WouldBlock):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import anyio
@@ -17,7 +18,6 @@ from evenflow.log._engine import Row
 from evenflow.log._group_records import Item, PageRecord
 from evenflow.log._hand import Hand
 from evenflow.log._offsets import Offset
-from evenflow.log._record import Record
 from evenflow.testing import run_virtual
 from tests.testing.kit import both
 
@@ -34,17 +34,17 @@ class World:
         self.begun: list[int] = []
         self.page = HeldPage("p", PageRecord("m/1", 1.0, tuple(Item(n) for n in range(100)), ("",) * 100), 1)
 
-    def begin(self, delivery: Delivery[Any]) -> None:
-        delivery._state = State.HANDED
-        self.begun.append(delivery.event)
+    def begin(self, deliveries: Sequence[Delivery[Any]]) -> None:
+        for delivery in deliveries:
+            delivery._state = State.HANDED
+            self.begun.append(delivery.event)
 
     def made(self, *events: int) -> list[Delivery[Any]]:
         made = []
         for event in events:
             row = Row(event, "", 1, b"", {}, "", 0)
-            record = Record(event, row, lambda seq: Offset("s", "l", seq))
             hands: Any = None
-            made.append(Delivery(record, row, "g", 1, self.page, event, hands))
+            made.append(Delivery(event, row, lambda seq: Offset("s", "l", seq), "g", 1, self.page, event, hands))
         return made
 
     def add(self, *events: int) -> list[Delivery[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,9 +11,14 @@ from hypothesis import given, strategies as st
 from evenflow.log._names import (
     CORE_ATTRIBUTES,
     VERSION_HEADER,
+    checked_given_id,
     checked_headers,
     checked_id,
+    checked_keep_ids,
+    checked_max_event_bytes,
     checked_name,
+    checked_wire_name,
+    refuse_unknown,
 )
 
 
@@ -123,3 +129,41 @@ def test_an_id_that_is_taken_can_be_written_and_has_no_control_character(text: s
         return
     assert text.encode().decode() == text
     assert not any(ord(sign) < 32 or 127 <= ord(sign) < 160 for sign in text)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x00", "x" * 1_001])
+def test_a_wire_name_travels_in_headers(name: str) -> None:
+    """A control character, or a name that no header holds, is refused, with the class."""
+    with pytest.raises(ValueError, match="the wire name of Order"):
+        checked_wire_name(name, "Order")
+    assert checked_wire_name("shop.order[int | str]", "Order") == "shop.order[int | str]"
+
+
+def test_an_id_that_a_function_gives_is_a_text_each_time() -> None:
+    """None would be no id, and an import that was run again would store everything twice."""
+    assert checked_given_id("a") == "a"
+    with pytest.raises(TypeError, match="made None"):
+        checked_given_id(None)
+
+
+def test_unknown_options_are_named_with_those_that_there_are() -> None:
+    """By the name of the function that was called."""
+    refuse_unknown("subject", {}, ("retain",))
+    with pytest.raises(TypeError, match=r"subject\(\) has no option colour; it has retain"):
+        refuse_unknown("subject", {"colour": 1}, ("retain",))
+
+
+@pytest.mark.parametrize("keep, error", [(7, TypeError), (timedelta(-1), ValueError)])
+def test_ids_are_kept_for_a_time(keep: Any, error: type[Exception]) -> None:
+    """A number says no unit, and less than nothing makes no sense."""
+    assert checked_keep_ids(timedelta(0)) == timedelta(0)
+    with pytest.raises(error, match="keep_ids"):
+        checked_keep_ids(keep)
+
+
+@pytest.mark.parametrize("size, error", [(0, ValueError), ("1", TypeError), (1.5, TypeError), (True, TypeError)])
+def test_an_event_has_a_largest_size(size: Any, error: type[Exception]) -> None:
+    """A whole number of bytes."""
+    assert checked_max_event_bytes(1) == 1
+    with pytest.raises(error, match="max_event_bytes"):
+        checked_max_event_bytes(size)

@@ -225,3 +225,11 @@ def test_each_end_has_its_own_words() -> None:
 def test_a_time_is_kept_to_the_microsecond(time: datetime) -> None:
     """From a datetime to microseconds since 1970 and back nothing is rounded, before 1970 as well."""
     assert moment(microseconds(time)) == time
+
+
+@pytest.mark.parametrize("text", ["x" * 1_000_000, "a.b." + "9" * 1_000_000, "." * 1_000_000])
+def test_the_message_about_a_hostile_text_is_short(text: str) -> None:
+    """It may come from a header of a request: it is refused quickly, and does not fill a log file."""
+    with pytest.raises(ValueError, match="is not an offset") as caught:
+        Offset.parse(text)
+    assert len(str(caught.value)) < 400

@@ -10,6 +10,7 @@ import pytest
 from evenflow import LogError
 from evenflow.log import LeaseLost
 from evenflow.log._desk import Claimed
+from evenflow.log._group_records import LaneRecord
 from evenflow.testing._memory_store import MemoryStore
 from tests.testing.kit import both
 
@@ -217,7 +218,7 @@ async def test_a_process_that_is_silent_cannot_settle_what_is_anothers_by_now() 
                 # a stopped process says nothing, fetches nothing, and does not look
                 silent.engine.beat = lambda: None  # type: ignore[method-assign]
                 member: Any = mine._member
-                member._settler.reclaim = member._desk.claim = stopped
+                member._settlements.settler.reclaim = member._desk.claim = stopped
                 async with other.deliveries("g", Placed, ack_wait=5, **BY_CUSTOMER) as deliveries:
                     (again,) = await taken(deliveries, 8)
                     assert (again.event.n, again.attempt) == (1, 2)
@@ -229,7 +230,7 @@ async def test_a_process_that_is_silent_cannot_settle_what_is_anothers_by_now() 
                     await following.ack()
 
 
-async def stopped(_: object) -> Claimed:
+async def stopped(_: object, **__: object) -> Claimed:
     """What a stopped process fetches."""
     return Claimed()
 
@@ -243,7 +244,7 @@ async def test_what_is_behind_a_retry_stays_behind_it_where_the_answer_of_that_w
             first, _ = await taken(deliveries)
             commit = one.engine.commit
 
-            async def lost(change: Any) -> Any:
+            async def lost(change: Any, **_: Any) -> Any:
                 await commit(change)
                 raise LogError("the answer was lost")
 
@@ -274,3 +275,22 @@ async def test_a_group_that_goes_back_delivers_what_waited_behind_a_key_once() -
                     found.append(delivery.event.n)
                     await delivery.ack()
             assert found == [1, 2, 3]
+
+
+@both
+async def test_what_waits_in_lanes_does_not_follow_the_backlog() -> None:
+    """Or each settlement would write more the longer the backlog is; another key is found nevertheless, once wanted."""
+    async with process() as one:
+        await one.publish(*(placed(n, "ab"[n % 2]) for n in range(1_000)), placed(1_000, "c"))
+        async with one.deliveries("g", Placed, buffer=4, ack_wait=1_000, **BY_CUSTOMER) as deliveries:
+            held = [await deliveries.receive(), await deliveries.receive()]
+            assert [each.event.customer for each in held] == ["a", "b"]
+            await anyio.sleep(10)
+            waiting = sum(LaneRecord.parse(each.value).counted for each in one.engine.store.load((), "lane/").values())
+            assert 0 < waiting < 300
+            with anyio.fail_after(10):
+                other = await deliveries.receive()
+            assert other.event.customer == "c"
+            await held[0].ack()
+            (following,) = await taken(deliveries, 1)
+            assert following.event.n == 2

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from datetime import UTC, datetime
+
+import pytest
 
 from evenflow.log import Offset, Record
 from evenflow.log._engine import Row
@@ -31,3 +35,10 @@ def test_two_of_one_offset_are_equal() -> None:
     assert record(1, 5) != record(1, 6)
     assert record(1, 5) != "something else"
     assert len({record(1, 5), record(1, 5), record(2, 6)}) == 2
+
+
+def test_it_is_not_copied() -> None:
+    """A copy in another process would know no log: what may travel is its event, or its offset."""
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="keep its event"):
+            copied(record(1, 5))

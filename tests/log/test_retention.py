@@ -33,6 +33,23 @@ async def test_what_a_group_has_to_acknowledge_stays() -> None:
 
 
 @both
+async def test_what_a_group_lets_go_of_goes_without_a_further_event() -> None:
+    """Events that are too many go as soon as the group has acknowledged them, although nothing is published any more."""
+    log = MemoryLog()
+    orders = log.subject("orders", Ordered, retain=Retain(events=2))
+    async with log, orders.deliveries("g", buffer=2) as deliveries:
+        await orders.publish_many(Ordered(n=n) for n in range(10))
+        first = await deliveries.receive()
+        await anyio.sleep(1)
+        assert len(await orders.read().to_list()) == 10
+        await first.ack()
+        for _ in range(9):
+            await (await deliveries.receive()).ack()
+        await anyio.sleep(2)
+        assert [record.event.n for record in await orders.read().to_list()] == [8, 9]
+
+
+@both
 async def test_more_than_one_slice_goes_at_once() -> None:
     """Slices follow each other until everything has gone."""
     log = MemoryLog()

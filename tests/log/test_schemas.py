@@ -462,3 +462,11 @@ def test_a_builtin_class_carries_no_subclass() -> None:
     with pytest.raises(TypeError, match="could not find bool again"):
         Schemas("numbers", (int,)).codec(True)
     assert Schemas("numbers", (int, bool)).codec(True).name == "bool"
+
+
+def test_a_reader_is_there_for_todays_version_of_a_known_class_alone() -> None:
+    """Whatever else there is must be decoded: it is older, newer, or unknown."""
+    read = SCHEMAS.reader("Shipped", 1)
+    assert read is not None
+    assert read(SHIPPED_DATA) == Shipped(number=1)
+    assert SCHEMAS.reader("Shipped", 2) is SCHEMAS.reader("Nothing", 1) is None

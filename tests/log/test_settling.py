@@ -76,3 +76,30 @@ async def test_a_delivery_is_settled_once() -> None:
             for again in (delivery.ack, delivery.retry, delivery.release):
                 with pytest.raises(RuntimeError, match="settled"):
                     await again()
+
+
+@both
+@pytest.mark.parametrize("is_made", [True, False])
+async def test_a_cancelled_acknowledgement_is_stored_nevertheless(is_made: bool) -> None:
+    """Whether its commit was made when the caller was cancelled, or had not been handed over."""
+    async with opened() as (orders, opening):
+        await orders.publish_many([Ordered(n=1), Ordered(n=2)])
+        async with orders.deliveries("g", buffer=2, ack_wait=1_000) as deliveries:
+            delivery = await deliveries.receive()
+            engine: Any = opening.engine
+            commit = engine.commit
+
+            async def slow(change: Any, **options: Any) -> Any:
+                engine.commit = commit
+                if is_made:
+                    await commit(change, **options)
+                await anyio.sleep_forever()
+
+            engine.commit = slow
+            with anyio.move_on_after(1) as cancelled:
+                await delivery.ack()
+            assert cancelled.cancelled_caught
+            with pytest.raises(RuntimeError, match="settled"):
+                await delivery.ack()
+            [group] = await orders.groups()
+            assert (group.due, group.in_hand, group.retrying) == (0, 1, 0)

@@ -6,9 +6,10 @@ import threading
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
-from evenflow.log import LogError
+from evenflow.log import LogError, Uncertain
 from evenflow.testing import MemoryLog
 from tests.contract.kit import both_real
 
@@ -71,3 +72,25 @@ def test_a_timeout_that_is_none_is_refused(timeout: Any) -> None:
                 orders.publish_from_thread(Ordered(n=1), timeout=timeout)
 
     anyio.run(main)
+
+
+@both_real
+async def test_an_event_that_was_begun_when_the_log_was_closed_is_uncertain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not known is ``Uncertain``, which says what to do."""
+    log = MemoryLog()
+    orders = log.subject("orders", Ordered)
+    begun = anyio.Event()
+
+    async def never(_: Any) -> int:
+        begun.set()
+        await anyio.sleep_forever()
+        return 0
+
+    monkeypatch.setattr(orders, "_append_one", never)
+    async with log:
+        thread, found = in_thread(lambda: orders.publish_from_thread(Ordered(n=1), id="1"))
+        await begun.wait()
+    await anyio.to_thread.run_sync(thread.join)
+    assert isinstance(found[0], Uncertain)
+    assert found[0].stored is None
+    assert "same id" in str(found[0]) or "its id" in str(found[0])

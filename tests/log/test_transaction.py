@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from evenflow.log import Conflict, SQLiteLog, Unsupported
+from evenflow.log import Conflict, SQLiteLog, Unsupported, _transaction
 from evenflow.log._transaction import check_statement
 from evenflow.testing import MemoryLog
 from tests.contract.kit import both, both_real
@@ -85,3 +86,68 @@ async def test_statements_need_an_engine_with_rows_of_yours() -> None:
     with pytest.raises(Unsupported, match="own_rows"):
         async with log, log.transaction() as tx:
             tx.execute("DELETE FROM invoices")  # type: ignore[attr-defined]  # what is tested
+
+
+@both
+async def test_a_transaction_shows_what_it_holds_and_is_no_value() -> None:
+    """Its log, what it will do, and how it stands; a copy would commit nothing, and is refused."""
+    log = MemoryLog(name="shop")
+    orders = log.subject("orders", Ordered)
+    async with log, log.transaction() as tx:
+        tx.publish(orders, Ordered(n=1))
+        assert repr(tx) == "<Transaction of log shop, 1 events, 0 acknowledgements, 0 statements, open>"
+        with pytest.raises(TypeError, match="cannot be copied"):
+            copy.copy(tx)
+
+
+@pytest.mark.parametrize("before", ["", " ", "-- a remark\n", "/* a\nremark */ ", "--\n/* */\n  "])
+def test_a_remark_may_stand_before_a_statement(before: str) -> None:
+    """What matters is the first word."""
+    check_statement(f"{before}DELETE FROM invoices")
+    with pytest.raises(ValueError, match="'DROP'"):
+        check_statement(f"{before}DROP TABLE invoices")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM evenflow_event", "UPDATE Evenflow_Record SET version = 1", "REPLACE INTO evenflow_meta VALUES (1)",
+        "INSERT OR IGNORE INTO evenflow_meta VALUES ('a', 1)", 'UPDATE OR FAIL main."evenflow_meta" SET a = 1',
+        "WITH a AS (SELECT 1) DELETE /* all */ FROM -- of them\n evenflow_event", "DELETE FROM ONLY [evenflow_event]",
+    ],
+)  # fmt: skip
+def test_a_statement_on_a_table_of_evenflows_is_refused_where_it_is_written(sql: str) -> None:
+    """Whatever stands around its name."""
+    with pytest.raises(ValueError, match=r"(?i)evenflow_\w+ is evenflow's"):
+        check_statement(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO invoices SELECT seq, 0 FROM evenflow_event", "UPDATE invoices SET note = 'into evenflow_event'",
+        "DELETE FROM invoices -- FROM evenflow_event", "INSERT INTO my_evenflow_event VALUES (1)",
+        """INSERT INTO "it's" VALUES ('delete from evenflow_event')""",
+        "INSERT INTO a VALUES (1) ON CONFLICT DO UPDATE SET b = (SELECT max(seq) FROM evenflow_event)",
+    ],
+)  # fmt: skip
+def test_a_statement_may_read_or_mention_a_table_of_evenflows(sql: str) -> None:
+    """Only writing to it is refused."""
+    check_statement(sql)
+
+
+@both_real
+async def test_headers_and_parameters_count_in_the_size_of_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its memory is bounded by all that it holds, not by the events' data alone."""
+    monkeypatch.setattr(_transaction, "MOST_BYTES", 1_000)
+    log = SQLiteLog(":memory:")
+    orders = log.subject("orders", Ordered)
+    async with log:
+        with pytest.raises(ValueError, match="1,000 bytes"):
+            async with log.transaction() as tx:
+                tx.publish(orders, Ordered(n=1), headers={"a": "x" * 1_000})
+        for parameters in (("x" * 1_000,), {"a": b"x" * 1_000}):
+            with pytest.raises(ValueError, match="1,000 bytes"):
+                async with log.transaction() as tx:
+                    tx.execute("DELETE FROM invoices WHERE id = ?", parameters)
+        assert await orders.read().to_list() == []

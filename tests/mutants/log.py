@@ -147,6 +147,7 @@ def a_late_settlement_is_done(change: Any) -> Any:
 
 @mutant(
     "evenflow.log._desk:read",
+    "evenflow.log._group_reading:read",
     breaks="log promise 6",
     kills=[
         f"{ORDERED}::test_the_next_of_a_key_comes_once_the_one_before_is_settled",
@@ -209,13 +210,13 @@ def what_is_given_back_counts_as_an_attempt(_: Any) -> Any:
     """What was fetched and not settled when the log is closed is tried again, with one attempt less."""
 
     async def give_back_counted(self: Any, left: Any, *, lapse: bool = False) -> None:
-        await self._settle_all(left, Fate.AGAIN, after=0.0, lapse=lapse)
+        await self._settlements.settle_all(left, Fate.AGAIN, after=0.0, lapse=lapse)
 
     return give_back_counted
 
 
 @mutant(
-    "evenflow.log._consumer:Consumer.stop",
+    "evenflow.log._consumer:Consumer._stop",
     breaks="log promise 8",
     kills=[f"{CONSUMER}::test_shutting_down_waits_for_what_is_begun_and_gives_the_rest_back_uncounted"],
 )

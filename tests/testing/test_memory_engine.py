@@ -223,16 +223,16 @@ async def test_a_killed_engine_is_dead_and_its_marks_stay() -> None:
     """A killed process answers nothing any more; the others see that it is dead, and what it had begun."""
     store = MemoryStore()
     dying, other = await opened(store), await opened(store)
-    dying.begin("g", 1)
-    settle = dying.begin("g", 2)
-    dying.begin("g", 3)()
+    dying.begin("g", [1])
+    marks = dying.begin("g", [2])
+    dying.settled(dying.begin("g", [3]))
     dying.kill()
-    settle()
+    dying.settled(marks)
     dying.beat()
     with pytest.raises(LogError):
         await dying.commit(Change(appends=[event("a")]))
     with pytest.raises(LogError):
-        dying.begin("g", 4)
+        dying.begin("g", [4])
     with pytest.raises(LogError):
         await dying.open()
     pulses = await other.pulses([dying.member, other.member, "nobody"])
@@ -245,11 +245,11 @@ async def test_a_killed_engine_is_dead_and_its_marks_stay() -> None:
 async def test_an_event_that_is_begun_twice_is_begun_until_both_are_settled() -> None:
     """Two attempts of one event at once in one process are two marks."""
     engine = await opened()
-    first, second = engine.begin("g", 1), engine.begin("g", 1)
-    first()
-    first()
+    first, second = engine.begin("g", [1]), engine.begin("g", [1])
+    engine.settled(first)
+    engine.settled(first)
     assert (await engine.pulses([engine.member]))[engine.member].begun == {("g", 1)}
-    second()
+    engine.settled(second)
     assert (await engine.pulses([engine.member]))[engine.member].begun == frozenset()
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
-from evenflow import Event
-from evenflow.log import Delivery
+from evenflow import Event, Gap
+from evenflow.log import Delivery, SQLiteLog, Unsupported
 from evenflow.testing import MemoryLog, in_memory, run_virtual
 
 
@@ -78,3 +80,56 @@ def test_an_applications_own_log_is_tested_in_memory() -> None:
                 assert handled == [(1, 1), (1, 2)]
 
     run_virtual(main)
+
+
+def test_a_log_put_in_memory_says_what_it_can_do_there(tmp_path: Path) -> None:
+    """It has no tables of the application's, and says so where they are asked for, and not at the commit."""
+    log = SQLiteLog(tmp_path / "shop.db")
+
+    async def main() -> None:
+        async with in_memory(log):
+            assert log.capabilities == MemoryLog.capabilities
+            with pytest.raises(Unsupported, match="own_rows"):
+                log.require("own_rows")
+            async with log.transaction() as tx:
+                with pytest.raises(Unsupported, match="own_rows"):
+                    tx.execute("DELETE FROM invoices")
+
+    run_virtual(main)
+    log.require("own_rows", "durable_on_power_cut")
+    assert not (tmp_path / "shop.db").exists()
+
+
+def test_a_gap_is_dated_by_its_clock() -> None:
+    """In virtual time, as the events are."""
+    log = MemoryLog(start=datetime(2030, 5, 1, tzinfo=UTC))
+    orders = log.subject("orders", Ordered)
+
+    async def main() -> None:
+        async with log, orders.subscribe(buffer=1, overflow="drop_oldest", gaps=True) as feed:
+            await anyio.sleep(60)
+            await orders.publish_many(Ordered(n=n) for n in range(3))
+            await anyio.wait_all_tasks_blocked()
+            gap = await feed.receive()
+            assert isinstance(gap, Gap)
+            [*_, last] = await orders.read().to_list()
+            assert gap.first_at == gap.last_at == last.published_at
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize(
+    "options, error, word",
+    [
+        ({"start": datetime(2030, 1, 1)}, ValueError, "time zone"),  # noqa: DTZ001 -- what is tested
+        ({"start": "now"}, TypeError, "aware datetime"),
+        ({"keep_ids": 7}, TypeError, "timedelta"),
+        ({"keep_ids": timedelta(-1)}, ValueError, "negative"),
+        ({"max_event_bytes": 0}, ValueError, "max_event_bytes"),
+        ({"max_event_bytes": "1"}, TypeError, "max_event_bytes"),
+    ],
+)
+def test_nonsense_is_refused(options: dict[str, Any], error: type[Exception], word: str) -> None:
+    """Where it is written, with the value."""
+    with pytest.raises(error, match=word):
+        MemoryLog(**options)

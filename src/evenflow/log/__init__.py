@@ -10,6 +10,7 @@ from evenflow._errors import (
     Unsupported as Unsupported,
 )
 
+from ._bridge import Bridge as Bridge, BridgeStatistics as BridgeStatistics, bridge as bridge
 from ._capabilities import Capabilities as Capabilities, Capability as Capability
 from ._consumer import Consumer as Consumer, ConsumerFailed as ConsumerFailed, ConsumerStatistics as ConsumerStatistics
 from ._dead_letters import DeadLetter as DeadLetter
@@ -26,10 +27,16 @@ from ._schedule import Scheduled as Scheduled
 from ._schemas import upgrade as upgrade
 from ._sqlite_log import SQLiteLog as SQLiteLog
 from ._subject import DurableSubject as DurableSubject
-from ._transaction import SQLTransaction as SQLTransaction, Transaction as Transaction
+from ._transaction import (
+    SQLiteTransaction as SQLiteTransaction,
+    SQLTransaction as SQLTransaction,
+    Transaction as Transaction,
+)
 
 __all__ = [
     "Batch",
+    "Bridge",
+    "BridgeStatistics",
     "Capabilities",
     "Capability",
     "Conflict",
@@ -53,12 +60,14 @@ __all__ = [
     "Retain",
     "SQLTransaction",
     "SQLiteLog",
+    "SQLiteTransaction",
     "Scheduled",
     "Since",
     "Transaction",
     "Uncertain",
     "Unsupported",
     "Until",
+    "bridge",
     "from_url",
     "upgrade",
 ]

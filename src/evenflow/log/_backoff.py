@@ -16,6 +16,9 @@ from typing import Final, TypeAlias, cast
 Backoff: TypeAlias = float | Sequence[float] | Callable[[int], float]
 """Seconds before an event is tried again: a number, one for each attempt, or a function of the attempt that failed."""
 
+LONGEST_PAUSE: Final = 30.0
+"""Seconds between two attempts to reach a log that fails, at most."""
+
 FIRST: Final = 1.0
 MOST: Final = 600.0
 JITTER: Final = 0.1

@@ -9,20 +9,28 @@ Rule 3: the position stops before the first event that could be claimed and for 
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ._group_records import Item, Keys, PageRecord, RetryRecord
+from ._group_records import Item, Keys, LaneRecord, PageRecord, RetryRecord
 from ._group_rules import Draft, Fate, Lanes, Outcome, bury
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ._engine import Row
-    from ._group_records import DeadRecord, GroupRecord, LaneRecord
+    from ._group_records import DeadRecord, GroupRecord
 
 MOST_WAITING: Final = 100_000
 """How many events may wait behind others of their key before the group fetches no more."""
 
 LONGEST_PAUSE: Final = 60.0
 """Seconds between two attempts to read an event that nobody can read."""
+
+
+def pause_after(tries: int) -> float:
+    """Seconds until an event is tried again that could not be read, after so many tries before this."""
+    return min(LONGEST_PAUSE, 2.0**tries)
 
 
 class Reading(NamedTuple):
@@ -45,6 +53,9 @@ class Reading(NamedTuple):
     lane: str = ""
 
 
+_error, _is_wanted, _lane = attrgetter("error"), attrgetter("wanted"), attrgetter("lane")
+
+
 class Taken(NamedTuple):
     """One claimed event."""
 
@@ -60,6 +71,7 @@ class Claiming:
         draft: the change.
         taken: what is claimed.
         gone: the numbers of events that the log had no more.
+        put_off: the numbers of events that cannot be read, and were put off.
         dead: the dead letters that were made.
         position: how far the group has come by this.
     """
@@ -86,6 +98,7 @@ class Claiming:
         self.draft: Draft = Draft()
         self.taken: list[Taken] = []
         self.gone: list[int] = []
+        self.put_off: list[int] = []
         self.dead: list[DeadRecord] = []
         self.position: int = self._group.position
 
@@ -123,7 +136,7 @@ class Claiming:
         place = lane.in_page
         while place < len(lane.items) and lane.items[place].seq < item.seq:
             place += 1
-        self._set(name, replace(lane, items=(*lane.items[:place], item.fresh(), *lane.items[place:])))
+        self._set(name, lane._replace(items=(*lane.items[:place], item.fresh(), *lane.items[place:])))
 
     def add_lane(self, name: str, readings: list[Reading], most: int) -> None:
         """A lane that is due: ``readings`` are its first events, of which at most ``most`` are claimed."""
@@ -144,12 +157,22 @@ class Claiming:
                 items.insert(0, later)
                 break
             elif self._group.on_dead == "hold_key":
-                lane = replace(lane, held=(*lane.held, item.seq))
+                lane = lane._replace(held=(*lane.held, item.seq))
                 break
         page = self._page_id if taken else ""
-        self._set(name, replace(lane, items=(*taken, *items), page=page, in_page=len(taken)))
+        self._set(name, lane._replace(items=(*taken, *items), page=page, in_page=len(taken)))
 
     # ------------------------------------------------------------------ what is new
+
+    def add_all(self, readings: Sequence[Reading]) -> bool:
+        """New events, in order; returns False where there was no room for all of them."""
+        plain = len(readings) <= self.room and all(map(_is_wanted, readings))
+        if readings and plain and not any(map(_error, readings)) and not any(map(_lane, readings)):
+            # nearly always: at a quarter of the cost
+            self.taken += [Taken(Item(reading.row.seq), "", reading) for reading in readings if reading.row is not None]
+            self.position = self.taken[-1].item.seq
+            return True
+        return all(map(self.add_new, readings))
 
     def add_new(self, reading: Reading) -> bool:
         """The next new event; returns False where there is no room for it, and nothing was done."""
@@ -170,15 +193,15 @@ class Claiming:
                 return False
             self.taken.append(Taken(item, "", reading))
             return True
-        lane = self._lanes.get(reading.lane)
-        if lane.is_empty or (lane.page == self._page_id and lane.in_page == len(lane.items)):
+        items, page, in_page, held, counted = lane = self._lanes.get(reading.lane)
+        if lane.is_empty or (page == self._page_id and in_page == len(items)):
             if not self.room:
                 return False
             self.taken.append(Taken(item, reading.lane, reading))
-            lane = replace(lane, page=self._page_id, in_page=lane.in_page + 1)
+            page, in_page = self._page_id, in_page + 1
         elif self.is_choked:
             return False
-        self._set(reading.lane, replace(lane, items=(*lane.items, item)))
+        self._set(reading.lane, LaneRecord((*items, item), page, in_page, held, counted))
         return True
 
     def pass_to(self, position: int) -> None:
@@ -219,8 +242,10 @@ class Claiming:
     def _set(self, name: str, lane: LaneRecord) -> None:
         """Change a lane, and count what waits in it."""
         waiting = len(lane.items) - lane.in_page
-        self._waiting += waiting - lane.counted
-        self._lanes.set(name, replace(lane, counted=waiting))
+        if waiting != lane.counted:
+            self._waiting += waiting - lane.counted
+            lane = lane._replace(counted=waiting)
+        self._lanes.set(name, lane)
 
     def _is_gone(self, item: Item, reading: Reading) -> bool:
         if reading.row is None:
@@ -236,6 +261,6 @@ class Claiming:
             outcome = Outcome(0, Fate.DEAD, error=reading.error, row=reading.row)
             self.dead.append(bury(self.draft, self._keys, never_begun, outcome, self._now, lane))
             return None
-        pause = min(LONGEST_PAUSE, 2.0**item.tries)
-        due = min(self._now + pause, end)
+        due = min(self._now + pause_after(item.tries), end)
+        self.put_off.append(item.seq)
         return item._replace(due=due, seen=seen, tries=min(item.tries + 1, 10))

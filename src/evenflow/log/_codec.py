@@ -27,6 +27,8 @@ from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaVa
 
 from evenflow._events import identity_of
 
+from ._names import checked_wire_name
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -59,7 +61,7 @@ class Codec:
     def __init__(self, cls: type, /) -> None:
         identity = identity_of(cls)
         self.cls: type = cls
-        self.name: str = identity.name
+        self.name: str = checked_wire_name(identity.name, cls.__qualname__)
         self.version: int = identity.version
         self.formerly: tuple[str, ...] = identity.formerly
         self._made: tuple[SchemaSerializer, SchemaValidator] | None = None
@@ -98,6 +100,11 @@ class Codec:
         """
         _, validator = self._made or self._make()
         return validator.validate_json(data)
+
+    def reader(self) -> Callable[[bytes], object]:
+        """``decode``, without a step in between: it takes half as long again as pydantic."""
+        _, validator = self._made or self._make()
+        return validator.validate_json
 
     def _make(self) -> tuple[SchemaSerializer, SchemaValidator]:
         schema, config = _storable(_schema_of(self.cls)), cast("CoreConfig", _settings({}))

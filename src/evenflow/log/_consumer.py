@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,15 +22,18 @@ from evenflow._errors import LeaseLost, LogError, refuses_copying
 from evenflow._handling import Worker
 from evenflow._options import checked_seconds, whole
 
+from ._backoff import LONGEST_PAUSE
 from ._delivery import State, described, leave
 from ._desk import GroupChanged
 from ._group_rules import Fate
-from ._member import LONGEST_PAUSE, GroupMember
+from ._member import GroupMember
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import Context
 
     from evenflow._crew import Member
+    from evenflow._handling import Around
 
     from ._delivery import Delivery
     from ._group_spec import GroupSpec, Host
@@ -77,11 +81,7 @@ class ConsumerStatistics:
 
 
 class Consumer:
-    """A function that handles the events of a group, while its log is open.
-
-    Attributes:
-        spec: what it asks for.
-    """
+    """A function that handles the events of a group, while its log is open."""
 
     def __init__(
         self,
@@ -93,12 +93,13 @@ class Consumer:
         takes_delivery: bool = False,
         failed: Callable[[ConsumerFailed], object] = lambda _: None,
     ) -> None:
-        self.spec: GroupSpec = spec
+        self._spec: GroupSpec = spec
         self._handler = handler
         self._concurrency = whole(concurrency, "concurrency", 1)
         self._timeout = None if handle_timeout is None else checked_seconds(handle_timeout, "handle_timeout")
         self._takes_delivery = takes_delivery
         self._tell_failed = failed
+        self._around: Around | None = None
         self._member: GroupMember | None = None
         self._tasks: list[Member] = []
         self._ended = Event()
@@ -109,7 +110,7 @@ class Consumer:
     @property
     def name(self) -> str:
         """Its name, for logs and statistics."""
-        return self.spec.name
+        return self._spec.name
 
     @property
     def ended(self) -> bool:
@@ -121,13 +122,17 @@ class Consumer:
         self._detached = True
         member = self._member
         if member is not None:
-            member.host.crew.start(self.stop, name=f"detaching {self.name}")
+            member.host.crew.start(self._stop, name=f"detaching {self.name}")
+
+    def _trace(self, around: Around | None) -> None:
+        """From now on each delivery is handled by this; None for the handler itself."""
+        self._around = around
 
     def statistics(self) -> ConsumerStatistics:
         """What it has done."""
         return ConsumerStatistics(
             name=self.name,
-            group=self.spec.group,
+            group=self._spec.group,
             running=self._running > 0,
             handled=self._handled,
             failed=self._failed,
@@ -140,11 +145,11 @@ class Consumer:
 
     def __repr__(self) -> str:
         state = "detached" if self._detached else f"{self._handling} running" if self._running else "not running"
-        return f"<Consumer {self.name} of group {self.spec.group} wants {self.spec.definition}, {state}>"
+        return f"<Consumer {self.name} of group {self._spec.group} wants {self._spec.definition}, {state}>"
 
     # ------------------------------------------------------------------ between opening and closing
 
-    async def start(self, host: Host) -> None:
+    async def _start(self, host: Host) -> None:
         """Join the group, and begin to handle; a consumer that was detached, or runs, is left alone.
 
         Raises:
@@ -153,7 +158,7 @@ class Consumer:
         """
         if self._detached or self._member is not None:
             return
-        self._member = member = GroupMember(host, self.spec)
+        self._member = member = GroupMember(host, self._spec)
         try:
             await member.open()
         except BaseException:
@@ -172,7 +177,7 @@ class Consumer:
         if not self._running:
             self._ended.set()
 
-    async def stop(self, grace: float | None = None) -> None:
+    async def _stop(self, grace: float | None = None) -> None:
         """Begin no more events; handlers have ``grace`` seconds, or all the time they need, and are then cancelled.
 
         What was not begun, or was cut off, is given back, uncounted. Cancelled, it cancels the handlers at once.
@@ -203,22 +208,32 @@ class Consumer:
                 return
             except GroupChanged as error:
                 if self._running == 1:  # the others of its tasks hear the same
-                    _log.error("consumer %s of %s has ended: %s", self.name, member.host.subject, error)
+                    _log.error(
+                        "consumer %s of %s has ended: %s",
+                        self.name,
+                        member.host.subject,
+                        error,
+                        extra=self._spec.log_fields(member.host.subject),
+                    )
                 return
             except LogError as error:  # that it begins could not be noted: nothing was taken
-                _log.warning("consumer %s of %s tries again: %s", self.name, member.host.subject, error)
+                self._warn(member, "tries again", error)
                 await sleep(A_WHILE)
                 continue
-            member.entered(delivery)
+            delivery._enter()
             await self._handle(worker, member, delivery)
 
     async def _handle(self, worker: Worker, member: GroupMember, delivery: Delivery[Any]) -> None:
         self._handling += 1
         try:
-            error = await self._call(worker, member, delivery)
+            if self._around is None:
+                error = await self._call(worker, member, delivery)
+            else:
+                call = partial(self._call, worker, member, delivery)
+                error = await self._around(delivery, worker.context(delivery), call)
         except BaseException as cut_off:
             with CancelScope(shield=True):
-                await leave([delivery], member, cut_off)
+                await leave([delivery], delivery._hands, cut_off)
             raise
         finally:
             self._handling -= 1
@@ -229,13 +244,18 @@ class Consumer:
         if delivery._state is State.INSIDE:
             await self._settle(member, delivery, error)
 
-    async def _call(self, worker: Worker, member: GroupMember, delivery: Delivery[Any]) -> Exception | None:
+    async def _call(
+        self, worker: Worker, member: GroupMember, delivery: Delivery[Any], context: Context | None = None
+    ) -> Exception | None:
+        handed = delivery if self._takes_delivery else delivery.event
+        timeout = self._timeout
+        if timeout is None:  # a scope costs as much as all else here
+            return await (worker.call(handed) if context is None else worker.call_in(handed, context))
         clock = member.host.engine.clock
-        timeout = inf if self._timeout is None else self._timeout
         began = clock()
         error: Exception | None = None
         with move_on_after(timeout) as scope:
-            error = await worker.call(delivery if self._takes_delivery else delivery.event)
+            error = await (worker.call(handed) if context is None else worker.call_in(handed, context))
         if scope.cancelled_caught:
             return TimeoutError(f"the handler took more than {timeout:g} seconds, its handle_timeout")
         if clock() - began > timeout:
@@ -247,6 +267,7 @@ class Consumer:
                 clock() - began,
                 delivery.offset,
                 timeout,
+                extra=self._spec.log_fields(member.host.subject),
             )
         return error
 
@@ -258,8 +279,13 @@ class Consumer:
             delivery.event,
             delivery.attempt,
             exc_info=error,
+            extra=self._spec.log_fields(member.host.subject),
         )
         self._tell_failed(ConsumerFailed(delivery.event, error, self, delivery.offset, delivery.attempt))
+
+    def _warn(self, member: GroupMember, what: str, error: Exception) -> None:
+        subject = member.host.subject
+        _log.warning("consumer %s of %s %s: %s", self.name, subject, what, error, extra=self._spec.log_fields(subject))
 
     async def _settle(self, member: GroupMember, delivery: Delivery[Any], error: Exception | None) -> None:
         """Settle it, however often the log must be asked: what the handler did must not be done again."""
@@ -269,10 +295,10 @@ class Consumer:
             try:
                 await member.settle([delivery], fate, error=why)
             except LeaseLost as lost:
-                _log.warning("consumer %s of %s was too late: %s", self.name, member.host.subject, lost)
+                self._warn(member, "was too late", lost)
             except LogError as failure:
                 if not pause:
-                    _log.warning("consumer %s of %s tries again: %s", self.name, member.host.subject, failure)
+                    self._warn(member, "tries again", failure)
                 pause = min(LONGEST_PAUSE, max(0.1, pause * 2))
                 await sleep(pause)
                 continue

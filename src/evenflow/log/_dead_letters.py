@@ -1,15 +1,21 @@
-"""Dead letters: what a group has given up on, kept with its event until somebody sends it out again or discards it."""
+"""Dead letters: what a group has given up on, kept with its event until somebody sends it out again or discards it.
+
+There may be many: they are read, sent out and discarded page by page, in the order of their offsets.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from evenflow._errors import DecodeError
 
 from ._engine import Outdated
+from ._group_changes import load_group
 from ._group_records import DeadRecord, Item, Keys, RetryRecord
 from ._group_rules import Draft, Lanes, unhold
 
@@ -18,7 +24,7 @@ if TYPE_CHECKING:
 
     from evenflow._conditions import Condition
 
-    from ._engine import Engine
+    from ._engine import Engine, Record
     from ._group_spec import Host
     from ._offsets import Offset
 
@@ -52,21 +58,21 @@ class DeadLetter(Generic[E_co]):
 
 
 class DeadLetters(AsyncIterator[DeadLetter[Any]]):
-    """The dead letters of a group, in the order of their offsets, as they are when the first is read."""
+    """The dead letters of a group, in the order of their offsets; what becomes one meanwhile may be among them."""
 
-    def __init__(self, host: Host, group: str, offset: Callable[[int], Offset]) -> None:
+    def __init__(self, host: Host, keys: Keys, offset: Callable[[int], Offset]) -> None:
         self._host = host
-        self._keys = Keys(host.subject, group)
+        self._pages = _Pages(host.engine, keys)
         self._offset = offset
-        self._left: list[DeadRecord] | None = None
+        self._left: deque[DeadRecord] = deque()
 
     async def __anext__(self) -> DeadLetter[Any]:
-        if self._left is None:
-            found = [letter for letter, _ in (await dead_letters(self._host.engine, self._keys)).values()]
-            self._left = found[::-1]
-        if not self._left:
-            raise StopAsyncIteration
-        letter = self._left.pop()
+        while not self._left:
+            page = await self._pages.next()
+            if page is None:
+                raise StopAsyncIteration
+            self._left.extend(page)
+        letter = self._left.popleft()
         return DeadLetter(
             _event_of(self._host, letter),
             letter.row.type,
@@ -78,6 +84,45 @@ class DeadLetters(AsyncIterator[DeadLetter[Any]]):
         )
 
 
+class _Pages:
+    """The dead letters of a group, or those with these numbers, page by page; not those that are out again."""
+
+    def __init__(self, engine: Engine, keys: Keys, named: Iterable[int] | None = None) -> None:
+        self._engine = engine
+        self._keys = keys
+        self._named = None if named is None else deque(sorted(set(named)))
+        self._after = ""
+        self._is_known = False
+
+    async def next(self) -> list[DeadRecord] | None:
+        """The next page, which may be empty; None at the end. A cancelled read takes nothing.
+
+        Raises:
+            ValueError: there is no such group.
+        """
+        if not self._is_known:
+            await load_group(self._engine, self._keys)
+            self._is_known = True
+        found = await self._load()
+        if found is None:
+            return None
+        letters = [DeadRecord.parse(record.value) for record in found.values()]
+        return [letter for letter in letters if not letter.redriven]
+
+    async def _load(self) -> Mapping[str, Record] | None:
+        if self._named is None:
+            found = await self._engine.load_some(self._keys.dead, self._after, IN_ONE_COMMIT)
+            self._after = next(reversed(list(found)), self._after)
+            return found or None
+        some = list(islice(self._named, IN_ONE_COMMIT))
+        if not some:
+            return None
+        found = await self._engine.load([*map(self._keys.dead_of, some)])
+        for _ in some:
+            self._named.popleft()
+        return found
+
+
 def _event_of(host: Host, letter: DeadRecord) -> Any:
     try:
         return host.decode(letter.row)
@@ -85,48 +130,44 @@ def _event_of(host: Host, letter: DeadRecord) -> Any:
         return None
 
 
-async def dead_letters(engine: Engine, keys: Keys) -> dict[int, tuple[DeadRecord, int]]:
-    """A group's dead letters, by number, with their versions; not those that are out again."""
-    found = {
-        key: (DeadRecord.parse(record.value), record.version)
-        for key, record in (await engine.load(prefix=keys.dead)).items()
-    }
-    return {letter.row.seq: (letter, version) for letter, version in found.values() if not letter.redriven}
-
-
 async def redrive(
-    host: Host, group: str, seqs: Iterable[int] | Literal["all"], *, where: Condition | None, limit: int | None
+    host: Host, keys: Keys, seqs: Iterable[int] | Literal["all"], *, where: Condition | None, limit: int | None
 ) -> int:
     """Send dead letters out again, with attempt 1; returns how many.
 
     In an ordered group one comes before the others of its key that were not begun.
     """
-    keys = Keys(host.subject, group)
-    found = await dead_letters(host.engine, keys)
-    chosen = _chosen(found, seqs)
-    if where is not None:
-        chosen = [seq for seq in chosen if _holds(where, _event_of(host, found[seq][0]))]
-    return await _in_slices(host.engine, keys, chosen[:limit], again=True)
+
+    def is_chosen(letter: DeadRecord) -> bool:
+        return where is None or _holds(where, _event_of(host, letter))
+
+    return await _settle(host, keys, seqs, is_chosen, limit=limit, again=True)
 
 
-async def discard(host: Host, group: str, seqs: Iterable[int] | Literal["all"]) -> int:
+async def discard(host: Host, keys: Keys, seqs: Iterable[int] | Literal["all"]) -> int:
     """Delete dead letters; a key that they held goes on. Returns how many."""
-    keys = Keys(host.subject, group)
-    return await _in_slices(host.engine, keys, _chosen(await dead_letters(host.engine, keys), seqs), again=False)
-
-
-def _chosen(found: Mapping[int, object], seqs: Iterable[int] | Literal["all"]) -> list[int]:
-    return sorted(found if isinstance(seqs, str) else found.keys() & set(seqs))
+    return await _settle(host, keys, seqs, lambda _: True, limit=None, again=False)
 
 
 def _holds(where: Condition, event: Any) -> bool:
     return event is not None and where(event)
 
 
-async def _in_slices(engine: Engine, keys: Keys, seqs: list[int], *, again: bool) -> int:
-    done = 0
-    for begin in range(0, len(seqs), IN_ONE_COMMIT):
-        done += await _slice(engine, keys, seqs[begin : begin + IN_ONE_COMMIT], again=again)
+async def _settle(
+    host: Host,
+    keys: Keys,
+    seqs: Iterable[int] | Literal["all"],
+    is_chosen: Callable[[DeadRecord], bool],
+    *,
+    limit: int | None,
+    again: bool,
+) -> int:
+    """Send out again, or discard, what is chosen of these: a page in one commit."""
+    pages, done = _Pages(host.engine, keys, None if isinstance(seqs, str) else seqs), 0
+    while (limit is None or done < limit) and (page := await pages.next()) is not None:
+        chosen = [letter.row.seq for letter in page if is_chosen(letter)]
+        most = None if limit is None else limit - done
+        done += await _slice(host.engine, keys, chosen[:most], again=again)
     return done
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from anyio import CancelScope, ClosedResourceError, WouldBlock, move_on_after
+from anyio import ClosedResourceError, WouldBlock, move_on_after
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from evenflow.streams import Stream
@@ -12,11 +13,13 @@ from evenflow.streams._checks import check_count, check_seconds
 
 from ._delivery import Batch, Delivery
 from ._member import GroupMember
+from ._outlast import outlast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
+    from ._delivery import Inside
     from ._group_spec import GroupSpec, Host
 
 W_co = TypeVar("W_co", covariant=True)
@@ -40,6 +43,13 @@ class Deliveries(Stream[Delivery[W_co]]):
         self._tell_entered = entered
         self._tell_closed = closed
         self._member: GroupMember | None = None
+        self._tracing: Inside | None = None
+
+    def _trace(self, tracing: Inside | None) -> None:
+        """From now on this follows the blocks of its deliveries; None for nobody."""
+        self._tracing = tracing
+        if self._member is not None:
+            self._member.trace(tracing)
 
     async def __aenter__(self) -> Self:
         """Join the group.
@@ -59,6 +69,7 @@ class Deliveries(Stream[Delivery[W_co]]):
                 f"deliveries of group {self._spec.group} can be entered once; ask the subject for others"
             )
         member = GroupMember(self._host, self._spec)
+        member.trace(self._tracing)
         await member.open()
         self._member = member
         self._tell_entered()
@@ -97,15 +108,18 @@ class Deliveries(Stream[Delivery[W_co]]):
 
     async def aclose(self) -> None:
         """Leave the group: what was not begun, and what is not settled, is given back, uncounted."""
-        await self.end(ClosedResourceError(f"deliveries of group {self._spec.group} were closed here"))
+        await self._end(ClosedResourceError(f"deliveries of group {self._spec.group} were closed here"))
 
-    async def end(self, error: Exception | None = None) -> None:
+    async def _end(self, error: Exception | None = None) -> None:
         """The same, because the log is closed: whoever reads gets the end, or the error."""
-        if self._member is not None:
-            with CancelScope(shield=True):
-                await self._member.stop_fetching(error)
-                await self._member.close()
-            self._tell_closed()
+        member = self._member
+        if member is not None and not member.is_closed:
+            try:
+                await outlast(
+                    self._host.crew, partial(member.close, error), f"end of deliveries of group {self._spec.group}"
+                )
+            finally:
+                self._tell_closed()
 
     def __repr__(self) -> str:
         state = "not entered" if self._member is None else f"{len(self._member.hand.fetched)}/{self._spec.buffer}"
@@ -137,8 +151,9 @@ class _Batches(Stream[Batch[W_co]]):
             await hand.wait_for(1)
             if self._until is None:
                 self._until = clock() + self._within
-            with move_on_after(self._until - clock()):
-                await hand.wait_for(self._most)
+            if self._within:
+                with move_on_after(self._until - clock()):
+                    await hand.wait_for(self._most)
             self._until = None
             try:
                 batch: Batch[Any] = hand.take_batch(self._most)

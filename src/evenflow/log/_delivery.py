@@ -10,6 +10,7 @@ nothing is done.
 from __future__ import annotations
 
 from enum import Enum
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from anyio import get_cancelled_exc_class
@@ -23,11 +24,13 @@ from ._record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import Self
 
     from ._desk import HeldPage
     from ._engine import Row
+    from ._offsets import Offset
 
 W_co = TypeVar("W_co", covariant=True)
 
@@ -43,17 +46,29 @@ class State(Enum):
     LAPSED = "went out again, because it was not settled in time"
 
 
+# to look one up in its class takes longer than all else that is done with it for each event
+FETCHED, HANDED, INSIDE = State.FETCHED, State.HANDED, State.INSIDE
+SETTLING, SETTLED, LAPSED = State.SETTLING, State.SETTLED, State.LAPSED
+
+
+class Inside(Protocol):
+    """Who follows the blocks in which deliveries are handled."""
+
+    def inside(self, deliveries: Sequence[Delivery[Any]], /, *, batch: bool) -> AbstractContextManager[object]:
+        """What is entered with the block of a delivery, or of a batch, and left with it."""
+        ...
+
+
 class Hands(Protocol):
     """The reader of the group that a delivery came from."""
+
+    tracing: Inside | None
+    """Who follows the blocks of its deliveries, if anybody does."""
 
     async def settle(
         self, deliveries: Sequence[Delivery[Any]], fate: Fate, /, *, after: float | None = None, error: str = ""
     ) -> None:
         """Settle all of them in one commit."""
-        ...
-
-    def entered(self, delivery: Delivery[Any], /) -> None:
-        """It is being handled: its time does not run."""
         ...
 
     def left(self, delivery: Delivery[Any], /) -> None:
@@ -73,20 +88,45 @@ class Delivery(Record[W_co]):
     after it was settled does nothing.
     """
 
-    __slots__ = ("_attempt", "_following", "_group", "_hands", "_index", "_page", "_settled_mark", "_state")
+    __slots__ = (
+        "_attempt",
+        "_blocks",
+        "_following",
+        "_group",
+        "_hands",
+        "_index",
+        "_mark",
+        "_page",
+        "_state",
+        "_until",
+    )
 
     def __init__(
-        self, record: Record[W_co], row: Row, group: str, attempt: int, page: HeldPage, index: int, hands: Hands
+        self,
+        event: W_co,
+        row: Row,
+        offset_of: Callable[[int], Offset],
+        group: str,
+        attempt: int,
+        page: HeldPage,
+        index: int,
+        hands: Hands,
     ) -> None:
-        super().__init__(record.event, row, record._offset_of)
+        self._event = event  # what Record.__init__ does; to call that takes a third of the whole
+        self._row = row
+        self._offset_of = offset_of
         self._group = group
         self._attempt = attempt
         self._page = page
         self._index = index
         self._hands = hands
         self._state = State.FETCHED
-        self._settled_mark: Callable[[], None] | None = None
-        """Takes back the engine's mark that it was begun."""
+        self._blocks: tuple[AbstractContextManager[object], ...] = ()
+        """What was entered with its block, and with that of its batch, to be left with it; the inner one first."""
+        self._mark: int | None = None
+        """The engine's mark that it was begun."""
+        self._until = inf
+        """When it lapses, on the lease clock, while it is HANDED."""
         self._following: Delivery[Any] | None = None
         """The next of its key in its page, which waits for it."""
 
@@ -157,12 +197,19 @@ class Delivery(Record[W_co]):
     async def __aenter__(self) -> Self:
         await checkpoint_if_cancelled()
         refuse_unsettleable([self])
-        self._hands.entered(self)
+        self._enter()
+        begin_block([self], batch=False)
         return self
+
+    def _enter(self) -> None:
+        """It is being handled: its time does not run."""
+        self._state = State.INSIDE
+        self._until = inf
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        end_block([self], exc)
         await leave([self], self._hands, exc)
 
     if not TYPE_CHECKING:
@@ -177,7 +224,8 @@ class Delivery(Record[W_co]):
     @property
     def _is_lost(self) -> bool:
         """Whether it is another's by now."""
-        return self._state is State.LAPSED or not self._page.has(self._index)
+        page = self._page
+        return self._state is LAPSED or page.is_lost or self._index in page.gone
 
     def __repr__(self) -> str:
         state = "is lost" if self._is_lost else self._state.value
@@ -243,19 +291,38 @@ class Batch(tuple[Delivery[W_co], ...]):
             await open_[0]._hands.settle(open_, fate, after=after, error=error)
 
     def _open(self) -> list[Delivery[W_co]]:
-        return [delivery for delivery in self if delivery._state in (State.HANDED, State.INSIDE)]
+        return [delivery for delivery in self if delivery._state is INSIDE or delivery._state is HANDED]
 
     async def __aenter__(self) -> Self:
         await checkpoint_if_cancelled()
-        for delivery in self._open():
-            delivery._hands.entered(delivery)
+        for delivery in (open_ := self._open()):
+            delivery._state = INSIDE
+            delivery._until = inf
+        begin_block(open_, batch=True)
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        end_block(self, exc)
         if open_ := self._open():
             await leave(open_, open_[0]._hands, exc)
+
+
+def begin_block(deliveries: Sequence[Delivery[Any]], *, batch: bool) -> None:
+    """The block of one, or of a batch, begins: whoever follows it enters what it likes."""
+    if deliveries and (tracing := deliveries[0]._hands.tracing) is not None:
+        block = tracing.inside(deliveries, batch=batch)
+        block.__enter__()
+        deliveries[0]._blocks = (block, *deliveries[0]._blocks)
+
+
+def end_block(deliveries: Sequence[Delivery[Any]], error: BaseException | None) -> None:
+    """The block has ended, and what was entered with it."""
+    for delivery in deliveries:
+        if delivery._blocks:
+            block, delivery._blocks = delivery._blocks[0], delivery._blocks[1:]
+            block.__exit__(type(error) if error is not None else None, error, None)
 
 
 def refuse_unsettleable(deliveries: Sequence[Delivery[Any]]) -> None:
@@ -266,10 +333,12 @@ def refuse_unsettleable(deliveries: Sequence[Delivery[Any]]) -> None:
         LeaseLost: all of them went out again meanwhile.
     """
     for delivery in deliveries:
-        if delivery._state in (State.SETTLED, State.SETTLING) and not delivery._is_lost:
+        if (delivery._state is SETTLED or delivery._state is SETTLING) and not delivery._is_lost:
             raise RuntimeError(f"{delivery!r} cannot be settled again: a delivery is settled once")
-    if all(delivery._is_lost for delivery in deliveries):
-        raise lease_lost(deliveries)
+    for delivery in deliveries:
+        if not delivery._is_lost:
+            return
+    raise lease_lost(deliveries)
 
 
 def lease_lost(lost: Sequence[Delivery[Any]]) -> LeaseLost:
@@ -300,7 +369,7 @@ async def leave(deliveries: Sequence[Delivery[Any]], hands: Hands, error: BaseEx
     Raises:
         LeaseLost, LogError: as for ``Delivery.ack``; not where the block was left by an error of its own.
     """
-    deliveries = [delivery for delivery in deliveries if delivery._state is State.INSIDE]
+    deliveries = [delivery for delivery in deliveries if delivery._state is INSIDE]
     if not deliveries:
         return
     try:
@@ -316,7 +385,7 @@ async def leave(deliveries: Sequence[Delivery[Any]], hands: Hands, error: BaseEx
         error.add_note(f"and its delivery could not be given back: {failure}")
     finally:
         for delivery in deliveries:
-            if delivery._state is State.INSIDE:
+            if delivery._state is INSIDE:
                 hands.left(delivery)
 
 

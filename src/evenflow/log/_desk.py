@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from anyio import Lock
@@ -17,9 +18,10 @@ from anyio import Lock
 from evenflow._errors import LogError
 
 from ._claiming import MOST_WAITING, Claiming, Taken
+from ._due import Due
 from ._engine import Outdated
-from ._group_reading import read, rows_of
-from ._group_records import GroupRecord, Keys, LaneRecord, RetryRecord, last_part
+from ._group_reading import read, read_all, rows_of
+from ._group_records import GroupRecord, Keys
 from ._group_rules import Draft, Lanes
 
 if TYPE_CHECKING:
@@ -35,6 +37,10 @@ _log = logging.getLogger("evenflow.groups")
 
 FAR: Final = 1_000
 """By how many events a position that has only passed unwanted ones may lag behind, before it is stored."""
+
+WAITING: Final = 4
+"""As many buffers of events may wait behind others of their key before new ones are looked for only where nothing
+else can go out: each settlement writes what waits behind it, and a backlog would make that ever longer."""
 
 LOOKED_AT: Final = 100
 """How many events a claim looks at, at least, where not all of them may be claimed."""
@@ -80,11 +86,13 @@ class Claimed(NamedTuple):
         page: the page; None where nothing was claimed.
         taken: its events.
         went_on: whether anything was done at all, so that it is worth claiming again at once.
+        held_back: whether it did not look for new events, because so many wait already.
     """
 
     page: HeldPage | None = None
     taken: Sequence[Taken] = ()
     went_on: bool = False
+    held_back: bool = False
 
 
 class Desk:
@@ -103,13 +111,18 @@ class Desk:
         self.spec: GroupSpec = spec
         self.reader: str = reader
         self.keys: Keys = Keys(host.subject, spec.group)
-        self.lock: Lock = Lock()
+        self.lock: Lock = Lock(fast_acquire=True)
+        self.topics: tuple[str, ...] = (host.subject, self.keys.group, "retry", "lane")
+        """What can make it worth claiming again."""
+        if spec.order is not None and spec.order.is_whole:  # while its one lane is there, nothing new is claimed
+            self.topics += (self.keys.lane + spec.order.key_of(None),)
         self._group: tuple[GroupRecord, int] | None = None
         self._is_old = False
         self._looked = (0, 0)
         """The epoch, and up to where was looked in it, where that is not stored yet."""
         self._saved_at = 0.0
         self._told: set[str] = set()
+        self._due = Due(host.engine, self.keys, spec.undecodable_after)
 
     @property
     def group(self) -> GroupRecord | None:
@@ -153,8 +166,11 @@ class Desk:
 
     # ------------------------------------------------------------------ claiming
 
-    async def claim(self, room: int) -> Claimed:
+    async def claim(self, room: int, *, hungry: bool = True) -> Claimed:
         """Claim up to ``room`` events: what is due again, then new ones.
+
+        Where many wait behind others of their key, new ones are looked for only if nothing else can go out, and
+        somebody is ``hungry``.
 
         Raises:
             GroupChanged: there is no such group any more, or it is another.
@@ -172,7 +188,7 @@ class Desk:
                 page = self.host.heartbeat.new_page()
                 claimed = Claimed()
                 try:
-                    claimed = await self._claim(group, version, page, room)
+                    claimed = await self._claim(group, version, page, room, hungry)
                 except Outdated:
                     await self.load()
                     continue
@@ -181,40 +197,33 @@ class Desk:
                         self.host.heartbeat.pages.discard(page)
                 return claimed
 
-    async def _claim(self, group: GroupRecord, version: int, page: str, room: int) -> Claimed:
+    async def _claim(self, group: GroupRecord, version: int, page: str, room: int, hungry: bool) -> Claimed:
         engine, now = self.host.engine, self.host.engine.wall()
         silences = self.host.heartbeat.silences()
-        retries = await engine.due(self.keys.retry, now, room)
-        due: Mapping[str, Record] = {}
-        if group.lanes:
-            due = await engine.due(self.keys.lane, now, room)
-        known = {key: RetryRecord.parse(record.value) for key, record in retries.items()}
-        heads = {last_part(key): LaneRecord.parse(record.value) for key, record in due.items()}
-        most = max(1, (room - len(known)) // max(1, len(heads)))
-        items = [retry.item for retry in known.values()]
-        items += [item for lane in heads.values() for item in lane.items[:most]]
+        due = await self._due.load(now, room, lanes=group.lanes)
+        items, most = due.items(room)
         rows = await rows_of(engine, self.host.subject, self.keys, items) if items else {}
         again = {item.seq: read(self.host, self.spec, rows.get(item.seq), again=True) for item in items}
-        news, through = await self._look_ahead(group, room - len(items))
+        self._due.note_read(again)
+        held_back = group.waiting >= WAITING * self.spec.buffer and (bool(items) or not hungry)
+        news, through = ([], 0) if held_back else await self._look_ahead(group, room - len(items))
         claiming = Claiming(
             self.keys,
             (group, version),
             page_id=page,
             room=room,
-            lanes=await self._lanes(due, [*again.values(), *news]),
+            lanes=await self._lanes(due.records, [*again.values(), *news]),
             now=now,
             undecodable_after=self.spec.undecodable_after,
         )
-        for key, retry in known.items():
-            claiming.add_retry(retry, retries[key].version, again[retry.item.seq])
-        for name, lane in heads.items():
+        for key, retry in due.retries.items():
+            claiming.add_retry(retry, due.records[key].version, again[retry.item.seq])
+        for name, lane in due.lanes.items():
             claiming.add_lane(name, [again[item.seq] for item in lane.items[:most]], most)
-        for reading in news:
-            if not claiming.add_new(reading):
-                break
-        else:
+        if claiming.add_all(news):
             claiming.pass_to(through)
-        return await self._commit(claiming, (group, version), page, silences)
+        claimed = await self._commit(claiming, (group, version), page, silences)
+        return claimed._replace(held_back=held_back)
 
     async def _look_ahead(self, group: GroupRecord, room: int) -> tuple[list[Reading], int]:
         """New events after the group's position, and up to where everything was looked at."""
@@ -230,7 +239,7 @@ class Desk:
         page = await self.host.engine.read(self.host.subject, after, limit, types=types)
         if page.floor > after:
             self._tell_removed(after, page.floor)
-        return [read(self.host, self.spec, row) for row in page.rows], page.through
+        return read_all(self.host, self.spec, page.rows), page.through
 
     async def _lane_is_known(self, order: Order) -> bool:
         """Whether the one key of the group is in hand, or held back: then nothing new could be claimed."""
@@ -257,6 +266,7 @@ class Desk:
             before, self._looked = self._after(group), (group.epoch, claiming.position)
             return Claimed(went_on=claiming.position > before)
         done = await self.host.engine.commit(claiming.draft.change())
+        self._due.note_unreadable(claiming.put_off)
         self.keep(claiming.group, done.versions.get(self.keys.group, version))
         self._tell_gone(claiming.gone)
         tell_dead(self.host.subject, self.spec.group, claiming.dead)
@@ -264,6 +274,11 @@ class Desk:
             return Claimed(went_on=True)
         held = HeldPage(page, record, done.versions[self.keys.page + page], silences)
         return Claimed(held, claiming.taken, went_on=True)
+
+    async def next_due(self) -> float:
+        """When the next retry or lane is due, on the wall clock; infinite where none is, or the group is paused."""
+        group = self.group
+        return inf if group is None or group.paused else await self._due.next(lanes=group.lanes)
 
     async def save_position(self, *, at_once: bool = False) -> None:
         """Store how far the group has come past what it does not want; not more than once a second."""
@@ -297,6 +312,7 @@ class Desk:
                 self.spec.group,
                 self.host.subject,
                 MOST_WAITING,
+                extra=self.spec.log_fields(self.host.subject),
             )
 
     def _tell_removed(self, after: int, floor: int) -> None:
@@ -308,6 +324,7 @@ class Desk:
                 self.spec.group,
                 after,
                 floor,
+                extra=self.spec.log_fields(self.host.subject),
             )
 
     def _tell_gone(self, gone: list[int]) -> None:
@@ -318,6 +335,7 @@ class Desk:
                 self.spec.group,
                 self.host.subject,
                 gone,
+                extra=self.spec.log_fields(self.host.subject),
             )
 
 
@@ -331,4 +349,5 @@ def tell_dead(subject: str, group: str, dead: Iterable[DeadRecord]) -> None:
             group,
             letter.attempts,
             letter.error,
+            extra={"subject": subject, "group": group},
         )

@@ -18,8 +18,11 @@ Two clocks: ``clock`` for leases, which nobody steps, and ``wall``, seconds sinc
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+
+from evenflow._errors import LogError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -134,6 +137,18 @@ class Change(NamedTuple):
     frees: Sequence[tuple[str, str]] = ()
     statements: Sequence[Statement] = ()
 
+    def topics(self) -> set[str]:
+        """What whoever waits may want to hear of.
+
+        That is the subjects with new events, the first part of the key of each record that is put to become due, and
+        the whole key of each other record. The records of a page change with each settlement, and wake nobody.
+        """
+        found = {append[0] for append in self.appends}
+        for key, (_, due) in self.puts.items():
+            found.add(key if due is None else key.partition("/")[0])
+        found.update(self.deletes)
+        return found
+
 
 class Done(NamedTuple):
     """What a change came to.
@@ -173,6 +188,13 @@ class IdTaken(Exception):
         self.subject = subject
         self.id = id
         self.scheduled = scheduled
+
+
+class Away(LogError):
+    """The server cannot be reached, and nothing was done.
+
+    The engine looks for it until it is back: whoever can wait asks again.
+    """
 
 
 class Lineage(NamedTuple):
@@ -243,6 +265,11 @@ class Engine(ABC):
             LogError: it failed, and ``stored`` says whether it is known to be made. See rule 5 for cancelling.
         """
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether a change waits for something that a busy loop delays, so that readers of history should pause."""
+        return False
+
     @abstractmethod
     async def read(
         self, subject: str, after: int, limit: int, *, types: Collection[str] | None = None, until: int | None = None
@@ -252,6 +279,16 @@ class Engine(ABC):
         ``through`` of the page is the last number that was looked at: where fewer than ``limit`` rows came, it is
         ``until``, or the newest number of the log. A long run of other types may be looked at in several pages.
         """
+
+    async def read_when_back(
+        self, subject: str, after: int, limit: int, *, types: Collection[str] | None = None
+    ) -> Page:
+        """As ``read``, for a reader that goes on by itself: while the server is away, it waits."""
+        while True:
+            try:
+                return await self.read(subject, after, limit, types=types)
+            except Away:
+                pass
 
     @abstractmethod
     async def end(self, subject: str) -> int:
@@ -280,6 +317,14 @@ class Engine(ABC):
     async def load(self, keys: Collection[str] = (), *, prefix: str | None = None) -> Mapping[str, Record]:
         """The records with these keys, and those whose key begins with ``prefix``, sorted by key."""
 
+    async def load_some(self, prefix: str, after: str, limit: int) -> Mapping[str, Record]:
+        """At most ``limit`` of the records whose key begins with ``prefix``, those behind the key ``after``, by key.
+
+        An engine that can read a part of them does, so that memory does not follow their number.
+        """
+        found = await self.load(prefix=prefix)
+        return dict(islice(((key, record) for key, record in found.items() if key > after), limit))
+
     @abstractmethod
     async def due(self, prefix: str, until: float, limit: int) -> Mapping[str, Record]:
         """At most ``limit`` records whose key begins with ``prefix``, due until then, in the order of their times."""
@@ -293,15 +338,23 @@ class Engine(ABC):
         """A number that grows whenever something may have changed in the log, by whomever. Does not wait."""
 
     @abstractmethod
-    async def wait(self, mark: int, /) -> int:
-        """Wait until the mark is another one than this, and return that. Cancelling changes nothing."""
+    async def wait(self, mark: int, /, about: Collection[str] = ()) -> int:
+        """Wait until the mark is another one than this, and return that. Cancelling changes nothing.
+
+        ``about`` says for what, as ``Change.topics`` does: the names of subjects, the keys of records, and the kinds of
+        records that become due. An engine may wake for other changes, too; without it, it wakes for all.
+        """
 
     @abstractmethod
-    def begin(self, group: str, seq: int, /) -> Callable[[], None]:
-        """Note, before this returns, that an event is handed to a handler; call the result once it is settled.
+    def begin(self, group: str, seqs: Sequence[int], /) -> Sequence[int]:
+        """Note, before this returns, that events are handed to a handler; returns a mark for each, for ``settled``.
 
         Cheap, and does not wait. What was noted is found in the ``Pulse`` of this member, after its death too.
         """
+
+    @abstractmethod
+    def settled(self, marks: Sequence[int], /) -> None:
+        """Take these marks back: what was begun with them is settled. Cheap, and does not wait."""
 
     @abstractmethod
     def beat(self) -> None:

@@ -14,29 +14,38 @@ Rule 3: whoever begins where retention has removed events is told: ``OffsetExpir
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from anyio import Event
+from anyio import Event, sleep
 
 from evenflow._buffer import hashed
-from evenflow._errors import DecodeError, LogError, SlowSubscriber
+from evenflow._errors import LogError, SlowSubscriber
 from evenflow._routing import wanted
 
+from ._coding import Unreadable
 from ._floor import Floor
 from ._tail import PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from evenflow._crew import Member
     from evenflow._ends import End
+    from evenflow._errors import DecodeError
     from evenflow._mailbox import Mailbox
     from evenflow._routing import Interest
 
     from ._engine import Page, Row
-    from ._offsets import Since
+    from ._offsets import Offset, Since
     from ._running import Running
     from ._tail import Tail
+
+PAUSE: Final = 0.0005
+"""Seconds for which a reader of history leaves the loop idle while somebody writes. A thread that writes needs Python's
+lock several times for one change, and waits 5 ms for it each time while the loop is busy."""
+
+MOST_PAUSES: Final = 3
+"""So often it does that before each page, at most."""
 
 
 class Feed:
@@ -86,6 +95,10 @@ class Feed:
     def position(self) -> int:
         """Everything up to this number was given to it, or is not wanted."""
         return self._tail.position if self._live else self._position
+
+    def place(self) -> Offset:
+        """The offset after which a reader goes on that has had all that was given to it."""
+        return self._running.offset(self._tail.subject, self.position)
 
     def lag(self) -> int:
         """How many numbers of the log it is behind: at least as many as there are events that it has not had."""
@@ -152,8 +165,9 @@ class Feed:
                 limit = PAGE if mailbox.conflated else max(1, min(PAGE, mailbox.room()))
                 mark = engine.mark()
                 self._types = tail.decoder.names_of(self.interest.wants)  # a class may have been defined since
-                page = await engine.read(subject, self._position, limit, types=self._types)
-                async with tail.one_behind:
+                async with tail.one_behind:  # while it reads, the loop is free for publishers
+                    await self._let_writers_go_first()
+                    page = await engine.read_when_back(subject, self._position, limit, types=self._types)
                     if not self._take(page):
                         return
                     is_there = len(page.rows) < limit and not self._needs_room and engine.mark() == mark
@@ -163,32 +177,42 @@ class Feed:
         except LogError as error:
             self.end(error)
 
+    async def _let_writers_go_first(self) -> None:
+        """Leave the loop idle while a change needs it, but not for ever: history has to be read, too."""
+        for _ in range(MOST_PAUSES):
+            if not self._tail.engine.is_writing:
+                return
+            await sleep(PAUSE)
+
     def _take(self, page: Page) -> bool:
         """Put the wanted events of a page into the buffer, as long as there is room; returns whether it goes on."""
         if self._floor.has_risen(page, self._position) and not self._pass_gap(page):
             return False
         self._needs_room = False
-        for row in page.rows:
-            try:
-                event = self._tail.decoder.event(row)
-            except DecodeError as error:
-                if self.may_want(row) and not self.cannot_read(error):
+        try:
+            goes_on = self._put_all(page.rows)
+        except Exception as error:  # noqa: BLE001 -- what its own functions raise ends it, and so does an upgrade's step
+            self.end(error)
+            return False
+        if goes_on and not self._needs_room:
+            self._position = max(self._position, page.through)
+            self._tail.newest = max(self._tail.newest, self._position)
+        return goes_on
+
+    def _put_all(self, rows: Sequence[Row]) -> bool:
+        interest, ask = self.interest, self._tail.life.delivery.ask
+        is_open = not interest.wants and interest.condition is None and not interest.asks
+        for row, event in zip(rows, self._tail.decoder.events(rows), strict=True):
+            if type(event) is Unreadable:
+                if self.may_want(row) and not self.cannot_read(event.error):
                     return False
-                self._position = row.seq
-                continue
-            try:
-                if self._tail.life.delivery.ask(partial(wanted, self.interest, event, self.mailbox)):
-                    self._needs_room = not self._put(row, event)
-            except Exception as error:  # noqa: BLE001 -- what its own functions raise ends it
-                self.end(error)
-                return False
-            if self.mailbox.end is not None:
-                return False
-            if self._needs_room:
-                return True
+            elif is_open or ask(partial(wanted, interest, event, self.mailbox)):
+                self._needs_room = not self._put(row, event)
+                if self.mailbox.end is not None:
+                    return False
+                if self._needs_room:
+                    return True
             self._position = row.seq
-        self._position = max(self._position, page.through)
-        self._tail.newest = max(self._tail.newest, self._position)
         return True
 
     def _put(self, row: Row, event: Any) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from ._sqlite_log import SQLiteLog
@@ -10,24 +11,45 @@ from ._sqlite_log import SQLiteLog
 if TYPE_CHECKING:
     from ._log import Log
 
+_SERVERS: Final = {
+    "redis": ("redis", "RedisLog"),
+    "rediss": ("redis", "RedisLog"),
+    "valkey": ("redis", "RedisLog"),
+    "valkeys": ("redis", "RedisLog"),
+    "unix": ("redis", "RedisLog"),
+    "postgres": ("postgres", "PostgresLog"),
+    "postgresql": ("postgres", "PostgresLog"),
+}
+"""The module and class of each scheme's engine. It is imported only when it is asked for: it needs an extra."""
+
 
 def from_url(url: str, /, **options: Any) -> Log:
     """The log at this address: ``sqlite:///orders.db``, ``sqlite:////var/lib/orders.db``, or the path of a file.
+
+    Or that on a server: ``redis://``, ``rediss://``, ``valkey://``, ``valkeys://``, ``unix://`` (Redis or Valkey);
+    ``postgresql://``, ``postgres://`` (PostgreSQL).
 
     ``options`` are those of the engine's own class.
 
     Raises:
         TypeError: it is no str, or an option is none of the engine's.
         ValueError: no engine is known for its scheme.
+        ImportError: the engine's extra is not installed.
     """
     if not isinstance(url, str):
         raise TypeError(f"from_url takes a URL or the path of a file, not {url!r}")
-    parts = urlsplit(url)
     if "://" not in url:
         return SQLiteLog(url, **options)
+    scheme = url.partition("://")[0]
+    if scheme in _SERVERS:
+        module, name = _SERVERS[scheme]
+        made: Log = getattr(import_module(f"{__package__}.{module}"), name)(url, **options)
+        return made
+    parts = urlsplit(url)
     if parts.scheme != "sqlite" or parts.netloc or not parts.path.strip("/"):
         raise ValueError(
-            f"no log is known at {parts.scheme}://{parts.netloc.rpartition('@')[2]}: the engine that evenflow has is"
-            " sqlite, with sqlite:///a/relative/path.db or sqlite:////an/absolute/path.db"
+            f"no log is known at {parts.scheme}://{parts.netloc.rpartition('@')[2]}: the engines that evenflow has are"
+            " sqlite, with sqlite:///a/relative/path.db or sqlite:////an/absolute/path.db, and"
+            f" {', '.join(_SERVERS)} with the address of a server"
         )
     return SQLiteLog(unquote(parts.path[1:]), **options)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ._engine import Change, Outdated
-from ._group_records import GroupRecord, Keys, LaneRecord
+from ._engine import ABSENT, Change, Outdated
+from ._group_records import GroupRecord, Keys, LaneRecord, last_part
 from ._group_rules import Draft, Lanes
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ async def load_group(engine: Engine, keys: Keys) -> tuple[GroupRecord, int]:
     record = (await engine.load([keys.group])).get(keys.group)
     if record is None:
         _, subject, group = keys.group.split("/")
-        raise ValueError(f"{subject} has no group {group!r}: a group is made by its first reader")
+        others = [last_part(key) for key in await engine.load(prefix=f"group/{subject}/")]
+        known = f"it has {', '.join(map(repr, others))}" if others else "it has none"
+        raise ValueError(f"{subject} has no group {group!r}: {known}; a group is made by its first reader")
     return GroupRecord.parse(record.value), record.version
 
 
@@ -82,7 +84,7 @@ def _without_later(lane: LaneRecord, position: int) -> LaneRecord:
     kept = tuple(item for item in waiting if item.seq <= position or item.attempt > 1 or item.due or item.copied)
     if len(kept) == len(waiting):
         return lane
-    return replace(lane, items=(*lane.items[: lane.in_page], *kept), counted=len(kept))
+    return lane._replace(items=(*lane.items[: lane.in_page], *kept), counted=len(kept))
 
 
 async def delete(engine: Engine, keys: Keys) -> None:
@@ -95,7 +97,18 @@ async def delete(engine: Engine, keys: Keys) -> None:
     # without the group nothing is claimed any more, and without the pages nothing is settled
     pages = await engine.load(prefix=keys.page)
     await engine.commit(Change(deletes=[keys.group, *pages]))
-    for prefix in (keys.retry, keys.lane, keys.dead):
-        found = list(await engine.load(prefix=prefix))
-        for begin in range(0, len(found), IN_ONE_COMMIT):
-            await engine.commit(Change(deletes=found[begin : begin + IN_ONE_COMMIT]))
+    try:
+        await clear(engine, keys)
+    except Outdated:  # somebody has made it anew, and has cleared it before
+        return
+
+
+async def clear(engine: Engine, keys: Keys) -> None:
+    """Delete what a group that is no more has left, as one whose deletion was cut off half-way.
+
+    Raises:
+        Outdated: there is a group of this name.
+    """
+    for prefix in (keys.page, keys.retry, keys.lane, keys.dead):
+        while found := await engine.load_some(prefix, "", IN_ONE_COMMIT):
+            await engine.commit(Change(expect={keys.group: ABSENT}, deletes=list(found)))

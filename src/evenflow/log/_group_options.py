@@ -10,7 +10,9 @@ from evenflow._handlers import check_handler, wants_of_handler
 from ._backoff import DEFAULT, checked_backoff, delay
 from ._consumer import Consumer
 from ._delivery import Delivery
+from ._group_signatures import ConsumerOptions, GroupOptions
 from ._group_spec import GroupSpec, group_spec
+from ._names import refuse_unknown
 from ._offsets import checked_since
 
 if TYPE_CHECKING:
@@ -37,6 +39,9 @@ def spec_of(
     Raises:
         TypeError, ValueError: an argument makes no sense.
     """
+    refuse_unknown(
+        "deliveries", options.keys() - GroupOptions.__optional_keys__, sorted(GroupOptions.__optional_keys__)
+    )
     interest = router.interest(wants, where)
     wait = partial(delay, checked_backoff(retry_after))
     return group_spec(group, interest, carried, wait, since=checked_since(since), **options)
@@ -59,6 +64,8 @@ def consumer_of(
     Raises:
         TypeError, ValueError: an argument makes no sense, or the handler cannot be called with one event.
     """
+    known = ConsumerOptions.__optional_keys__
+    refuse_unknown("consume", options.keys() - known, sorted(known))
     takes_delivery = False
     annotated = _annotation(handler, needed=not wants)
     if annotated is Delivery or get_origin(annotated) is Delivery:

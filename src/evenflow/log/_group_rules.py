@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ._engine import Change, Outdated, Put
 from ._group_records import DeadRecord, Item, Keys, LaneRecord, PageRecord, RetryRecord
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ._engine import Record, Row
+
+
+LARGEST_PAGE: Final = 1_000
+"""Events that are claimed in one commit, at most."""
 
 
 class Fate(Enum):
@@ -54,6 +58,10 @@ class Outcome(NamedTuple):
     due: float = 0.0
     error: str = ""
     row: Row | None = None
+
+
+DONE: Final = tuple(Outcome(place, Fate.DONE) for place in range(LARGEST_PAGE))
+"""Most outcomes, made once: the acknowledgement of each place of a page."""
 
 
 class Policy(NamedTuple):
@@ -165,14 +173,17 @@ def settle(
         if done >> outcome.place & 1:
             continue
         done |= 1 << outcome.place
+        if outcome.fate is Fate.DONE and not page.lanes[outcome.place] and not page.items[outcome.place].copied:
+            continue
         checked = _last_attempt(page.items[outcome.place], outcome, policy)
         if lane := page.lanes[outcome.place]:
             fates.setdefault(lane, {})[outcome.place] = checked
         else:
             _settle_item(draft, keys, page.items[outcome.place], checked, policy.now, dead)
     taken_back: list[int] = []
+    open_ = _open_by_lane(page, fates)
     for lane, by_index in fates.items():
-        indexes = [index for index in page.open_indexes() if page.lanes[index] == lane]
+        indexes = open_[lane]
         if (lanes.get(lane).page, lanes.get(lane).in_page) != (page_id, len(indexes)):
             raise Outdated([keys.page + page_id])
         taken_back += _settle_lane(draft, keys, indexes, lane, by_index, lanes, policy, dead)
@@ -186,6 +197,16 @@ def settle(
     else:
         draft.put(key, page.dump())
     return Settled(page, taken_back, dead)
+
+
+def _open_by_lane(page: PageRecord, lanes: Mapping[str, Any]) -> dict[str, list[int]]:
+    """For each of these lanes, which of its events in the page are not settled yet, in order."""
+    found: dict[str, list[int]] = {lane: [] for lane in lanes}
+    if lanes:
+        for index, lane in enumerate(page.lanes):
+            if lane in lanes and not page.done >> index & 1:
+                found[lane].append(index)
+    return found
 
 
 def _last_attempt(item: Item, outcome: Outcome, policy: Policy) -> Outcome:
@@ -261,12 +282,8 @@ def _settle_lane(
             draft.delete(keys.dead_of(item.seq))
     lanes.set(
         name,
-        replace(
-            lane,
-            items=(*kept, *lane.items[lane.in_page :]),
-            page=lane.page if in_page else "",
-            in_page=in_page,
-            held=tuple(held),
+        LaneRecord(
+            (*kept, *lane.items[lane.in_page :]), lane.page if in_page else "", in_page, tuple(held), lane.counted
         ),
     )
     return taken_back
@@ -277,8 +294,11 @@ def unhold(lanes: Lanes, name: str, seq: int, *, again: Item | None = None) -> N
     lane = lanes.get(name)
     items = lane.items
     if again is not None:
-        items = (*items[: lane.in_page], again, *items[lane.in_page :])
-    lanes.set(name, replace(lane, items=items, held=tuple(each for each in lane.held if each != seq)))
+        place = lane.in_page
+        while place < len(items) and items[place].copied and items[place].seq < seq:
+            place += 1  # behind those that were sent out again before, and stand before it in the log
+        items = (*items[:place], again, *items[place:])
+    lanes.set(name, lane._replace(items=items, held=tuple(each for each in lane.held if each != seq)))
 
 
 def lanes_of(page: PageRecord, indexes: Iterable[int]) -> set[str]:

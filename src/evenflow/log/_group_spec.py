@@ -14,7 +14,7 @@ from ._definition import Order, checked_order, definition_of
 from ._names import checked_name as log_name
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from evenflow._conditions import Condition
     from evenflow._crew import Crew
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ._engine import Engine, Row
     from ._group_records import Definition
     from ._heartbeat import Heartbeat
-    from ._record import Record
+    from ._offsets import Offset
 
 OnDead: TypeAlias = Literal["continue", "hold_key"]
 """What a dead letter does to the other events of its key: let them go on, or hold them until somebody decides."""
@@ -42,7 +42,8 @@ class Host:
         engine: what stores the log.
         subject: the subject's name.
         decode: the event of a row; raises ``DecodeError`` where nobody here can read it.
-        record: the record of a row and its event.
+        decode_all: the event of each row; something else, or an error, where one cannot be read.
+        offset_of: the offset of a number.
         types_of: the wire names of these classes and of their subclasses; None for no classes: everything.
         position: the number that a ``since`` stands for.
         crew: what tasks run in.
@@ -54,7 +55,8 @@ class Host:
     engine: Engine
     subject: str
     decode: Callable[[Row], Any]
-    record: Callable[[Row, Any], Record[Any]]
+    decode_all: Callable[[Sequence[Row]], list[Any]]
+    offset_of: Callable[[int], Offset]
     types_of: Callable[[tuple[type, ...]], frozenset[str] | None]
     position: Callable[[Any], Awaitable[int]]
     crew: Crew
@@ -99,6 +101,10 @@ class GroupSpec:
     redefine: bool
     buffer: int
 
+    def log_fields(self, subject: str) -> dict[str, str]:
+        """What a log record of this reader says beside its words."""
+        return {"subject": subject, "group": self.group, "subscription": self.name}
+
 
 def group_spec(
     group: str,
@@ -137,6 +143,8 @@ def group_spec(
         raise ValueError("on_dead='hold_key' needs ordered_by=: without an order no key can be held")
     if not isinstance(undecodable_after, timedelta):
         raise TypeError(f"undecodable_after must be a timedelta, not {undecodable_after!r}")
+    if undecodable_after < timedelta(0):
+        raise ValueError(f"undecodable_after must not be negative, and is {undecodable_after}")
     if max_attempts is not None:
         whole(max_attempts, "max_attempts", 1, "; None is as often as it takes")
     return GroupSpec(

@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Final
 from ._group_records import DeadRecord, GroupRecord, Keys, LaneRecord, PageRecord, last_part
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import timedelta
 
-    from ._engine import Engine, Record
+    from ._engine import Engine, Record, Row
     from ._offsets import Offset
 
 COUNTED: Final = 10_000
 """Up to how many new events are counted."""
+
+AT_A_TIME: Final = 500
+"""Records that are looked at together."""
+
+ASKED: Final = 100
+"""Events that are decoded together to ask a condition: the loop turns in between."""
 
 MICRO: Final = 1_000_000
 
@@ -28,8 +34,9 @@ class GroupStatistics:
         name: its name.
         wants: its classes, condition and order, as they are kept.
         position: everything up to here was claimed, or is not wanted.
-        due: how many events could be handled now: new ones of its classes (at most 10,000 are counted, and its
-            condition is not asked), retries that are due, and what waits behind others of its key.
+        due: how many events could be handled now: new ones that it wants (at most 10,000 are looked at), retries that
+            are due, and what waits behind others of its key. Its condition is asked where a reader or consumer of the
+            group is open in this process; elsewhere only its text is known, and all new events of its classes count.
         oldest_due: how long the oldest of these has been there; None where nothing is due.
         in_hand: how many its members have claimed, and not settled.
         retrying: how many go out again later.
@@ -66,19 +73,46 @@ class Counts:
         self.since = since if self.since is None else min(self.since, since)
 
 
-async def count(engine: Engine, subject: str, name: str, group: GroupRecord, types: Collection[str] | None) -> Counts:
-    """Count what a group has; ``types`` are the wire names of what it wants, None for everything."""
+async def count(
+    engine: Engine,
+    subject: str,
+    name: str,
+    group: GroupRecord,
+    types: Collection[str] | None,
+    is_wanted: Callable[[Row], bool] | None = None,
+) -> Counts:
+    """Count what a group has.
+
+    ``types`` are the wire names of what it wants, None for everything; ``is_wanted`` asks its condition, if there is
+    one and it is known.
+    """
     keys, now, counts = Keys(subject, name), engine.wall(), Counts()
-    for record in (await engine.load(prefix=keys.page)).values():
+
+    def in_page(record: Record) -> None:
         counts.in_hand += len(PageRecord.parse(record.value).open_indexes())
-    for record in (await engine.load(prefix=keys.retry)).values():
+
+    def retry(record: Record) -> None:
         _count_again(counts, record.due or now, now)
-    for record in (await engine.load(prefix=keys.lane)).values():
+
+    def lane(record: Record) -> None:
         _count_lane(counts, LaneRecord.parse(record.value), record.due, now)
-    for record in (await engine.load(prefix=keys.dead)).values():
+
+    def dead(record: Record) -> None:
         counts.dead += not DeadRecord.parse(record.value).redriven
-    await _count_new(engine, subject, group, types, counts)
+
+    for prefix, look in ((keys.page, in_page), (keys.retry, retry), (keys.lane, lane), (keys.dead, dead)):
+        await _each(engine, prefix, look)
+    await _count_new(engine, subject, group, types, is_wanted, counts)
     return counts
+
+
+async def _each(engine: Engine, prefix: str, look: Callable[[Record], None]) -> None:
+    """Look at each record with this prefix; few of them are in memory at a time."""
+    after = ""
+    while found := await engine.load_some(prefix, after, AT_A_TIME):
+        for key, record in found.items():
+            look(record)
+            after = key
 
 
 def _count_again(counts: Counts, due: float, now: float) -> None:
@@ -98,14 +132,21 @@ def _count_lane(counts: Counts, lane: LaneRecord, due: float | None, now: float)
 
 
 async def _count_new(
-    engine: Engine, subject: str, group: GroupRecord, types: Collection[str] | None, counts: Counts
+    engine: Engine,
+    subject: str,
+    group: GroupRecord,
+    types: Collection[str] | None,
+    is_wanted: Callable[[Row], bool] | None,
+    counts: Counts,
 ) -> None:
     after, number = group.position, 0
+    most = 1_000 if is_wanted is None else ASKED
     while number < COUNTED:
-        page = await engine.read(subject, after, min(1_000, COUNTED - number), types=types)
-        if page.rows:
-            counts.add_due(len(page.rows), page.rows[0].time / MICRO)
-            number += len(page.rows)
+        page = await engine.read(subject, after, min(most, COUNTED - number), types=types)
+        rows = page.rows if is_wanted is None else list(filter(is_wanted, page.rows))
+        if rows:
+            counts.add_due(len(rows), rows[0].time / MICRO)
+        number += len(page.rows)
         if page.through <= after:
             return
         after = page.through

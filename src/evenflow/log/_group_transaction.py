@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from anyio import CancelScope
 
 from evenflow._errors import LogError
 
 from ._delivery import lease_lost, refuse_unsettleable
 from ._engine import Change, Outdated
 from ._group_rules import Fate
+from ._outcomes import settlement_of
+from ._outlast import outlast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,19 +21,21 @@ if TYPE_CHECKING:
     from ._desk import HeldPage
     from ._engine import Done, Engine
     from ._group_rules import Draft, Settled
-    from ._member import GroupMember
+    from ._settlements import Settlements
     from ._settling import Settlement
 
 
 class _Part:
     """What one reader's deliveries are in the commit."""
 
-    def __init__(self, member: GroupMember, deliveries: list[Delivery[Any]]) -> None:
-        self.member = member
+    def __init__(self, hands: Settlements, deliveries: list[Delivery[Any]]) -> None:
+        self.hands = hands
         self.deliveries = deliveries
         self.states = [delivery._state for delivery in deliveries]
-        self.settlement: Settlement = member.settlement_of(deliveries, Fate.DONE)
+        self.settlement: Settlement = settlement_of(hands.host, hands.desk.spec, deliveries, Fate.DONE)
         self.settled: dict[HeldPage, Settled] = {}
+        self.is_made = False
+        """Whether they are acknowledged, also where whoever waited for that was cancelled."""
 
     async def decide(self) -> Draft:
         """The change that acknowledges them, as things stand.
@@ -40,7 +43,7 @@ class _Part:
         Raises:
             LeaseLost: some went out again meanwhile.
         """
-        draft, self.settled = await self.member._settler.draft([self.settlement])
+        draft, self.settled = await self.hands.settler.draft([self.settlement])
         if self.settlement.error is not None:
             raise self.settlement.error
         if self.settlement.lost:
@@ -81,17 +84,17 @@ async def commit_with(
             parts.append(_Part(of, its))
         async with AsyncExitStack() as locks:
             for part in parts:
-                await locks.enter_async_context(part.member._desk.lock)
-            with CancelScope(shield=True):
-                return await _commit(engine, change, parts, made)
+                await locks.enter_async_context(part.hands.desk.lock)
+            crew = parts[0].hands.host.crew
+            return await outlast(crew, partial(_commit, engine, change, parts, made), "commit of a transaction")
     except BaseException as error:
         for part in parts:
-            part.settlement.error = part.settlement.error or _as_failure(error)
+            if not part.is_made:
+                part.settlement.error = part.settlement.error or _as_failure(error)
         raise
     finally:
         for part in parts:
-            part.member.finish(part.settlement, part.deliveries, part.states)
-    raise AssertionError("unreachable")  # a scope that is not cancelled swallows nothing
+            part.hands.finish(part.settlement, part.deliveries, part.states)
 
 
 def _as_failure(error: BaseException) -> Exception:
@@ -107,14 +110,15 @@ async def _commit(engine: Engine, change: Change, parts: list[_Part], made: Call
             if not set(outdated.keys) - change.expect.keys():
                 raise
             for part in parts:
-                part.member._settler.note_lost(part.settled, outdated)
+                part.hands.settler.note_lost(part.settled, outdated)
         except LogError as error:
             for part in parts:
-                part.member._settler.doubt(part.settled, error)
+                part.hands.settler.doubt(part.settled, error)
             raise
         else:
             for part in parts:
-                part.member._settler.made(part.settled, done)
+                part.hands.settler.made(part.settled, done)
+                part.is_made = True
             return done
 
 

@@ -11,7 +11,7 @@ Made at any time, checked at once; no log needs to be open:
 While a log is open:
 
     heartbeat = Heartbeat(engine, crew, in_thread=True)      one for each opening; ends with the crew, or with stop()
-    host = Host(engine=, subject=, decode=, record=, types_of=, position=, crew=, loop=, heartbeat=)
+    host = Host(engine=, subject=, decode=, decode_all=, offset_of=, types_of=, position=, crew=, loop=, heartbeat=)
         decode(row) -> event, or DecodeError;  record(row, event) -> Record
         types_of(wants) -> frozenset of wire names, or None for everything
         offset(seq) -> Offset
@@ -36,6 +36,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from anyio import CancelScope, create_task_group, sleep
@@ -44,11 +45,13 @@ from evenflow._errors import LogError
 from evenflow.streams import Stream, stream
 
 from . import _group_changes as changes
+from ._backoff import LONGEST_PAUSE
 from ._dead_letters import DeadLetter, DeadLetters, discard, redrive
 from ._deliveries import Deliveries
+from ._group_reading import read
 from ._group_records import GroupRecord, Keys, last_part
 from ._group_statistics import GroupStatistics, count, settled_through
-from ._member import LONGEST_PAUSE
+from ._names import checked_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from evenflow._conditions import Condition
 
     from ._consumer import Consumer
+    from ._engine import Row
     from ._group_spec import GroupSpec, Host
     from ._offsets import Offset
 
@@ -76,6 +80,7 @@ class SubjectGroups:
         self._open: dict[Deliveries[Any], None] = {}
 
     def _keys(self, group: str) -> Keys:
+        checked_name(group, "a group")
         return Keys(self._host.subject, group)
 
     # ------------------------------------------------------------------ readers
@@ -95,7 +100,7 @@ class SubjectGroups:
             LogError: the log failed.
         """
         self._consumers[consumer] = None
-        await consumer.start(self._host)
+        await consumer._start(self._host)
 
     async def start_later(self, consumer: Consumer) -> None:
         """Run a consumer that was added while the log is open: what is wrong with it is logged, and harms nobody else.
@@ -107,11 +112,21 @@ class SubjectGroups:
             try:
                 await self.start(consumer)
             except ValueError as error:
-                _log.error("consumer %s of %s does not run: %s", consumer.name, self._host.subject, error)
+                _log.error(
+                    "consumer %s of %s does not run: %s",
+                    consumer.name,
+                    self._host.subject,
+                    error,
+                    extra=consumer._spec.log_fields(self._host.subject),
+                )
             except LogError as error:
                 if not pause:
                     _log.warning(
-                        "consumer %s of %s cannot begin, and tries again: %s", consumer.name, self._host.subject, error
+                        "consumer %s of %s cannot begin, and tries again: %s",
+                        consumer.name,
+                        self._host.subject,
+                        error,
+                        extra=consumer._spec.log_fields(self._host.subject),
                     )
                 pause = min(LONGEST_PAUSE, max(0.1, pause * 2))
                 await sleep(pause)
@@ -127,11 +142,11 @@ class SubjectGroups:
         try:
             async with create_task_group() as tasks:
                 for consumer in self._consumers:
-                    tasks.start_soon(consumer.stop, grace)
+                    tasks.start_soon(consumer._stop, grace)
         finally:
             with CancelScope(shield=True):
                 for deliveries in list(self._open):
-                    await deliveries.end()
+                    await deliveries._end()
             self._consumers.clear()
 
     # ------------------------------------------------------------------ the groups
@@ -158,7 +173,8 @@ class SubjectGroups:
     async def _statistics_of(self, name: str, group: GroupRecord) -> GroupStatistics:
         wants = group.definition.wants
         types = None if wants is None else self._host.with_subclasses(wants)
-        counts = await count(self._host.engine, self._host.subject, name, group, types)
+        is_wanted = self._condition_of(name, group)
+        counts = await count(self._host.engine, self._host.subject, name, group, types, is_wanted)
         age = None if counts.since is None else timedelta(seconds=max(0.0, self._host.engine.wall() - counts.since))
         return GroupStatistics(
             name=name,
@@ -172,6 +188,19 @@ class SubjectGroups:
             members=len(group.members),
             paused=group.paused,
         )
+
+    def _condition_of(self, name: str, group: GroupRecord) -> Callable[[Row], bool] | None:
+        """What asks a group's condition, if it has one that a reader in this process knows."""
+        specs = [*(consumer._spec for consumer in self._consumers), *(deliveries._spec for deliveries in self._open)]
+        for spec in specs:
+            if spec.group == name and spec.definition == group.definition:
+                return None if spec.condition is None else partial(self._is_wanted, spec)
+        return None
+
+    def _is_wanted(self, spec: GroupSpec, row: Row) -> bool:
+        """Whether a group wants an event: one that nobody here can read counts, for somebody has to see to it."""
+        reading = read(self._host, spec, row)
+        return reading.wanted or bool(reading.error)
 
     async def seek(self, group: str, seq: int) -> None:
         """Have a group go on after this number; what was claimed and is not settled is not affected.
@@ -211,7 +240,8 @@ class SubjectGroups:
 
     def dead_letters(self, group: str) -> Stream[DeadLetter[Any]]:
         """The dead letters of a group, in order, as they are when the first is read."""
-        return stream(lambda: DeadLetters(self._host, group, self._offset))
+        keys = self._keys(group)
+        return stream(lambda: DeadLetters(self._host, keys, self._offset))
 
     async def redrive(
         self,
@@ -229,7 +259,7 @@ class SubjectGroups:
         Raises:
             LogError: the log failed; some may have been sent.
         """
-        return await redrive(self._host, group, seqs, where=where, limit=limit)
+        return await redrive(self._host, self._keys(group), seqs, where=where, limit=limit)
 
     async def discard(self, group: str, seqs: Iterable[int] | Literal["all"]) -> int:
         """Delete dead letters; a key that they held goes on. Returns how many.
@@ -237,4 +267,4 @@ class SubjectGroups:
         Raises:
             LogError: the log failed; some may have been deleted.
         """
-        return await discard(self._host, group, seqs)
+        return await discard(self._host, self._keys(group), seqs)

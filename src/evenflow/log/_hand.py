@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import EndOfStream, Event, WouldBlock, get_cancelled_exc_class
 
-from ._delivery import Batch, Delivery, State
+from ._delivery import FETCHED, Batch, Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
     from evenflow._backends import WakeUp
     from evenflow._loop import RunningLoop
@@ -29,18 +29,20 @@ class Hand:
     Attributes:
         fetched: those that were not handed over, by identity.
         capacity: how many are fetched ahead.
+        when_waited_for: is called when somebody begins to wait.
     """
 
     def __init__(
         self,
         loop: RunningLoop,
         capacity: int,
-        begin: Callable[[Delivery[Any]], None],
+        begin: Callable[[Sequence[Delivery[Any]]], None],
         silences: Callable[[], int],
         unsure: Callable[[], object],
     ) -> None:
         self.fetched: dict[int, Delivery[Any]] = {}
         self.capacity: int = capacity
+        self.when_waited_for: Callable[[], object] | None = None
         self._loop = loop
         self._begin = begin
         self._silences = silences
@@ -58,17 +60,28 @@ class Hand:
         """How many events it wants now: none before half of them were handed over."""
         return self.capacity - len(self.fetched) if len(self.fetched) <= self.capacity // 2 else 0
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether somebody waits for more than is ready."""
+        return self._arrived is not None or any(not sleeper.done() for sleeper in self._sleepers)
+
+    def _tell_waited_for(self) -> None:
+        if self.when_waited_for is not None:
+            self.when_waited_for()
+
     async def wait_for_room(self) -> None:
         """Wait until more events are wanted."""
         while not self.room:
             self._wanted = Event()
             await self._wanted.wait()
 
-    def add(self, deliveries: Iterable[Delivery[Any]], heads: Iterable[Delivery[Any]]) -> None:
+    def add(self, deliveries: Sequence[Delivery[Any]], heads: Sequence[Delivery[Any]]) -> None:
         """Events were fetched; ``heads`` are those that wait for no other."""
-        self.fetched.update((id(delivery), delivery) for delivery in deliveries)
-        for head in heads:
-            self._make_ready(head)
+        self.fetched.update(zip(map(id, deliveries), deliveries, strict=True))
+        self._ready += heads
+        for _ in range(min(len(heads), len(self._sleepers))):
+            self._wake_one()
+        self._tell_arrived()
 
     def _make_ready(self, delivery: Delivery[Any]) -> None:
         self._ready.append(delivery)
@@ -96,7 +109,7 @@ class Hand:
     def settled(self, delivery: Delivery[Any]) -> None:
         """It was settled: the next of its key may go."""
         following = delivery._following
-        if following is not None and following._state is State.FETCHED:
+        if following is not None and following._state is FETCHED:
             if following._is_lost:
                 self.forget_lost()
             else:
@@ -137,12 +150,12 @@ class Hand:
         """
         while self._ready:
             delivery = self._ready[0]
-            if delivery._is_lost or delivery._state is not State.FETCHED:
+            if delivery._state is not FETCHED or delivery._is_lost:
                 self._ready.popleft()
                 continue
             if not self._is_sure(delivery, self._silences()):
                 raise WouldBlock
-            self._hand_over(delivery)
+            self._hand_over([delivery])
             self._ready.popleft()
             return delivery
         if self._end is not None:
@@ -156,9 +169,10 @@ class Hand:
             self._tell_unsure()
         return sure
 
-    def _hand_over(self, delivery: Delivery[Any]) -> None:
-        self._begin(delivery)
-        self.fetched.pop(id(delivery), None)
+    def _hand_over(self, deliveries: Sequence[Delivery[Any]]) -> None:
+        self._begin(deliveries)
+        for delivery in deliveries:
+            self.fetched.pop(id(delivery), None)
         self._tell_wanted()
 
     async def take(self) -> Delivery[Any]:
@@ -170,6 +184,7 @@ class Hand:
                 pass
             sleeper = self._loop.backend.wake_up()
             self._sleepers.append(sleeper)
+            self._tell_waited_for()
             try:
                 await sleeper
             except get_cancelled_exc_class():
@@ -179,23 +194,24 @@ class Hand:
                     self._wake_one()
                 raise
 
-    def _takeable(self, most: int) -> list[Delivery[Any]]:
-        """What a batch of this size would be."""
+    def _takeable(self, most: int) -> tuple[list[Delivery[Any]], int]:
+        """What a batch of this size would be, and of how many of what is ready that and what follows it is."""
         found: list[Delivery[Any]] = []
         silences = self._silences()
-        for head in self._ready:
-            delivery: Delivery[Any] | None = head if self._is_sure(head, silences) else None
-            while delivery is not None and delivery._state is State.FETCHED and not delivery._is_lost:
-                if len(found) == most:
-                    return found
+        for place, head in enumerate(self._ready):
+            if len(found) == most or not self._is_sure(head, silences):
+                return found, place
+            delivery: Delivery[Any] | None = head
+            while delivery is not None and delivery._state is FETCHED and not delivery._is_lost and len(found) < most:
                 found.append(delivery)
                 delivery = delivery._following
-        return found
+        return found, len(self._ready)
 
     async def wait_for(self, number: int) -> None:
         """Wait until a batch of so many could be taken, or nothing more comes."""
-        while self._end is None and len(self._takeable(number)) < number:
+        while self._end is None and len(self._takeable(number)[0]) < number:
             self._arrived = self._arrived or Event()
+            self._tell_waited_for()
             await self._arrived.wait()
 
     def take_batch(self, most: int) -> Batch[Any]:
@@ -204,11 +220,10 @@ class Hand:
         Raises:
             anyio.WouldBlock, LogError: as for ``take_nowait``.
         """
-        found = self._takeable(most)
+        found, heads = self._takeable(most)
         if not found:
             return Batch([self.take_nowait()])
-        for delivery in found:
-            self._hand_over(delivery)
-        handed = set(map(id, found))
-        self._ready = deque(delivery for delivery in self._ready if id(delivery) not in handed)
+        self._hand_over(found)
+        for _ in range(heads):
+            self._ready.popleft()
         return Batch(found)

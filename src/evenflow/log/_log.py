@@ -11,7 +11,7 @@ from evenflow._routing import classes_in
 
 from ._coding import Kind
 from ._delivery import is_cancellation
-from ._names import checked_name
+from ._names import checked_max_event_bytes, checked_name, refuse_unknown
 from ._opening import Opening
 from ._openings import Openings
 from ._retain import Retain
@@ -55,7 +55,7 @@ class Log(ABC):
 
     def __init__(self, name: str, *, max_event_bytes: int) -> None:
         self._openings: Openings = Openings(checked_name(name, "a log"), self.capabilities, type(self).__name__)
-        self._max_event_bytes = max_event_bytes
+        self._max_event_bytes = checked_max_event_bytes(max_event_bytes)
         self._subjects: dict[str, DurableSubject[Any]] = {}
         self._make_engine: Callable[[], Engine] = self._engine
         self._started: AbstractAsyncContextManager[Any] | None = None
@@ -65,13 +65,19 @@ class Log(ABC):
         """A new engine, not opened yet."""
 
     @contextmanager
-    def _with_engine(self, engine: Callable[[], Engine]) -> Generator[None]:
-        """Within this block another engine is opened: for tests."""
-        self._make_engine, before = engine, self._make_engine
+    def _with_engine(self, engine: Callable[[], Engine], capabilities: Capabilities | None = None) -> Generator[None]:
+        """Within this block another engine, which can do other things, is opened: for tests."""
+        before = self._make_engine, self.capabilities
+        self._make_engine = engine
+        self._say_capabilities(capabilities or self.capabilities)
         try:
             yield
         finally:
-            self._make_engine = before
+            self._make_engine, can = before
+            self._say_capabilities(can)
+
+    def _say_capabilities(self, capabilities: Capabilities) -> None:
+        self.capabilities = self._openings.capabilities = capabilities
 
     @property
     def name(self) -> str:
@@ -141,7 +147,9 @@ class Log(ABC):
         *,
         retain: Retain | None = None,
         on_undecodable: OnUndecodable = "raise",
+        **unknown: object,
     ) -> Kind:
+        refuse_unknown("subject", unknown, ("retain", "on_undecodable"))
         if on_undecodable not in ("raise", "skip"):
             raise ValueError(f"on_undecodable must be 'raise' or 'skip', not {on_undecodable!r}")
         if retain is not None and not isinstance(retain, Retain):

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from ._engine import Outdated
+from ._group_changes import clear
 from ._group_records import GroupRecord
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ async def join(desk: Desk) -> None:
         while True:
             record = (await desk.host.engine.load([desk.keys.group])).get(desk.keys.group)
             if record is None:
+                try:
+                    await clear(desk.host.engine, desk.keys)
+                except Outdated:
+                    continue
                 position = await desk.host.position(desk.spec.since)
                 group, version = GroupRecord(desk.spec.definition, position), 0
             else:
@@ -73,6 +79,7 @@ def _tell_changes(desk: Desk, before: GroupRecord, after: GroupRecord) -> None:
                 what,
                 getattr(after, what),
                 getattr(before, what),
+                extra=desk.spec.log_fields(desk.host.subject),
             )
 
 
@@ -97,6 +104,7 @@ async def _tell_made(desk: Desk, group: GroupRecord) -> None:
         desk.spec.since,
         f"{number} or more" if number >= COUNTED else number,
         "" if age is None else f", the oldest {age} old",
+        extra=desk.spec.log_fields(subject),
     )
 
 

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
-from ._names import checked_name
+from ._names import checked_name, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,11 +87,13 @@ class Offset:
         lineage, _, seq = rest.partition(".")
         # `str` of a number writes it in one way; what int() would take besides is no text of ours.
         if not (seq.isascii() and seq.isdigit() and str(int(seq[:20])) == seq):
-            raise ValueError(f"{text!r} is not an offset; one looks like 'orders.k3x9.17', as str(offset) writes it")
+            raise ValueError(
+                f"{short(text)} is not an offset; one looks like 'orders.k3x9.17', as str(offset) writes it"
+            )
         try:
             return cls(subject, lineage, int(seq))
         except ValueError as error:
-            raise ValueError(f"{text!r} is not an offset: {error}") from None
+            raise ValueError(f"{short(text)} is not an offset: {error}") from None
 
     def __str__(self) -> str:
         return f"{self.subject}.{self.lineage}.{self.seq}"

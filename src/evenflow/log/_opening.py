@@ -62,7 +62,7 @@ class Opening:
 
     def runs(self, consumer: Consumer) -> bool:
         """Whether this opening runs the consumer."""
-        return self.consumers if isinstance(self.consumers, bool) else consumer.spec.group in self.consumers
+        return self.consumers if isinstance(self.consumers, bool) else consumer._spec.group in self.consumers
 
     def tail(self, kind: Kind) -> Tail:
         """The newest end of a subject."""
@@ -94,7 +94,8 @@ class Opening:
             engine=self.engine,
             subject=subject,
             decode=decoder.event,
-            record=decoder.record,
+            decode_all=decoder.events,
+            offset_of=decoder.offset_of,
             types_of=decoder.names_of,
             position=partial(running.position, subject),
             crew=running.crew,

@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from evenflow._errors import DecodeError
 from evenflow._routing import wanted
 
-from ._coding import Decoder
+from ._coding import Decoder, Unreadable
 from ._floor import Floor
+from ._record import Record
 from ._tail import PAGE
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ._coding import Kind
     from ._offsets import Since, Until
     from ._opening import Opening
-    from ._record import Record
 
 
 class Reader(AsyncIterator[Any]):
@@ -78,14 +77,13 @@ class Reader(AsyncIterator[Any]):
         if self._floor.has_risen(page, position):
             self._error = running.expired(kind.subject, position, page.floor)
             return
-        for row in page.rows:
-            try:
-                event = decoder.event(row)
-            except DecodeError as error:
+        interest, functions, offset_of = self._interest, self._functions, decoder.offset_of
+        is_open = not interest.wants and interest.condition is None and not interest.asks
+        for row, event in zip(page.rows, decoder.events(page.rows), strict=True):
+            if type(event) is Unreadable:
                 if not kind.skips:
-                    self._error = error
+                    self._error = event.error
                     break
-                continue
-            if wanted(self._interest, event, self._functions):
-                self._page.append(decoder.record(row, event))
+            elif is_open or wanted(interest, event, functions):
+                self._page.append(Record(event, row, offset_of))
         self._position = page.through

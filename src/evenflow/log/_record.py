@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from evenflow._errors import refuses_copying
 
 from ._offsets import moment
 from ._wire import id_at
@@ -24,12 +26,14 @@ class Record(Generic[W_co]):
     """
 
     # The rest is made of the row when it is asked for: to make all of it costs twice as much as reading the event.
-    __slots__ = ("_event", "_offset_of", "_row")
+    __slots__ = ("_event", "_memo", "_offset_of", "_row")
 
     def __init__(self, event: W_co, row: Row, offset_of: Callable[[int], Offset]) -> None:
         self._event = event
         self._row = row
         self._offset_of = offset_of
+        self._memo: Any = None
+        """What a reader made of it, for the other readers of this very record."""
 
     @property
     def event(self) -> W_co:
@@ -55,6 +59,9 @@ class Record(Generic[W_co]):
     def headers(self) -> Mapping[str, str]:
         """What the publisher gave beside the event."""
         return self._row.headers
+
+    if not TYPE_CHECKING:
+        __reduce_ex__ = refuses_copying("keep its event, or its offset")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record):

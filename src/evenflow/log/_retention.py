@@ -51,6 +51,10 @@ class Retention:
         """Up to which number no group needs anything any more; None without a group."""
         self.removed: int = 0
         self._end = -1
+        self._too_many = 0
+        """Up to which number there were too many events, when that was last looked for."""
+        self._done = 0
+        """Up to which number everything is removed that goes."""
 
     async def run(self) -> None:
         """Remove what goes, until the log is closed."""
@@ -62,7 +66,13 @@ class Retention:
                 seconds = await self._until_next()
                 pause = PAUSE
             except LogError:
-                _log.warning("retention of %s failed; trying again in %.1f s", self._subject, pause, exc_info=True)
+                _log.warning(
+                    "retention of %s failed; trying again in %.1f s",
+                    self._subject,
+                    pause,
+                    exc_info=True,
+                    extra={"subject": self._subject},
+                )
                 self._end = -1
                 await sleep(pause)
                 pause = min(2 * pause, 60.0)
@@ -75,12 +85,14 @@ class Retention:
         through = await self._through()
         if self._retain.unacked == "keep" and (settled := await self._settled_through()) is not None:
             through = min(through, settled)
-        while through > 0:
+        while through > self._done:
             removed = await self._engine.trim(
                 self._subject, through, SLICE, keep_newest_of_keys=self._retain.last_by is not None
             )
             self.removed += removed
             if removed < SLICE:
+                # where the newest of each key stay, one that is not the newest any more goes later
+                self._done = through if self._retain.last_by is None else 0
                 return
 
     async def _through(self) -> int:
@@ -98,10 +110,10 @@ class Retention:
     async def _beyond(self, events: int) -> int:
         """The number up to which there are more than this many events; it is looked for once a hundredth has come."""
         end = await self._engine.end(self._subject)
-        if end - self._end <= events // 100:
-            return 0
-        self._end = end
-        return await self._engine.older_than(self._subject, events)
+        if end - self._end > events // 100:
+            self._end = end
+            self._too_many = await self._engine.older_than(self._subject, events)
+        return self._too_many
 
     async def _until_next(self) -> float | None:
         """Seconds until the oldest event is too old; None where age does not matter, or nothing is there."""

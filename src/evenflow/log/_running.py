@@ -83,7 +83,7 @@ class Running:
         """The number after which to begin, where the newest event has the number ``end``.
 
         Raises:
-            ValueError: the offset is none of this subject's, or of another line of the log.
+            ValueError: the offset is none of this subject's, of another line of the log, or beyond its end.
         """
         if since == "now":
             return await self.engine.end(subject) if end is None else end
@@ -91,7 +91,21 @@ class Running:
             return 0
         if isinstance(since, datetime):
             return await self.engine.place(subject, microseconds(since))
-        return seq_in(since, subject, self.engine.lineages)
+        return await self._seq(subject, since, end or 0)
+
+    async def _seq(self, subject: str, offset: Offset, end: int = 0) -> int:
+        """The number of an offset that this log has; everything up to ``end`` is known to be there.
+
+        Raises:
+            ValueError: it is none of this subject's, of another line of the log, or beyond the end of this one.
+        """
+        seq = seq_in(offset, subject, self.engine.lineages)
+        if seq > end and (await self.engine.read(subject, seq - 1, 1)).through < seq:
+            raise ValueError(
+                f"{offset} is beyond the end of this log: it has no event with so large a number; the offset is of a"
+                " copy that went on, or of events that were lost; since='now' reads what comes"
+            )
+        return seq
 
     async def limit(self, subject: str, until: Until) -> int:
         """The number of the last event up to which to read.
@@ -103,7 +117,7 @@ class Running:
             return await self.engine.end(subject)
         if isinstance(until, datetime):
             return await self.engine.place(subject, microseconds(until))
-        return seq_in(until, subject, self.engine.lineages)
+        return await self._seq(subject, until)
 
     def seqs(self, subject: str, offsets: Iterable[Offset] | Literal["all"]) -> list[int] | Literal["all"]:
         """The numbers of these offsets.

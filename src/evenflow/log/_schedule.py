@@ -33,6 +33,7 @@ W_co = TypeVar("W_co", covariant=True)
 
 AT_ONCE: Final = 256
 """Events that are due and go out in one commit."""
+_TOPICS: Final = ("scheduled",)
 LOOK: Final = 0.5
 """Seconds after which the wall clock is looked at again: somebody may have set it."""
 
@@ -159,7 +160,13 @@ async def schedule(engine: Engine, append: Append, at: int) -> str:
 
 
 async def unschedule(engine: Engine, subject: str, name: str) -> bool:
-    """Withdraw a scheduled event; returns whether it was there, and so will never go out."""
+    """Withdraw a scheduled event; returns whether it was there, and so will never go out.
+
+    Raises:
+        TypeError: the id is no str.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"unschedule takes the id that schedule returned, not {name!r}")
     key = _record(subject, name)
     while (found := (await engine.load([key])).get(key)) is not None:
         try:
@@ -201,7 +208,7 @@ async def send_what_is_due(engine: Engine) -> None:
         if seconds is not None and not engine.wall_is_steady:
             seconds = min(seconds, LOOK)
         with move_on_after(seconds):
-            await engine.wait(mark)
+            await engine.wait(mark, _TOPICS)
 
 
 async def _send(engine: Engine) -> None:

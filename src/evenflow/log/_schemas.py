@@ -175,6 +175,14 @@ class Schemas:
         message = f"the event{where}, a {type!r} of version {version}, {words}"
         raise DecodeError(message, offset=offset, type=type, version=version) from cause
 
+    def reader(self, type: str, version: int, /) -> Callable[[bytes], object] | None:  # noqa: A002 -- as in decode
+        """What reads the data of this wire name and version, and nothing else; None where ``decode`` must be asked.
+
+        It keeps the class alive: not for longer than a page.
+        """
+        codec = self._by_name.get(type)
+        return codec.reader() if codec is not None and codec.version == version else None
+
     def _unknown(self, name: str, version: int, offset: Offset | None) -> str:
         where = "" if offset is None else f" at {offset}"
         return (

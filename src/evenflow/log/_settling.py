@@ -9,6 +9,7 @@ Rule 3: the events of a reader that has left, or whose process is dead, or silen
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from evenflow._errors import LogError
@@ -35,11 +36,13 @@ class Settlement:
         outcomes: what became of events, by page.
         error: why nothing of it was done.
         lost: the numbers of the events that another had taken, of which nothing was done.
+        is_stored: whether it is known to be done, as far as nothing was lost; also where the caller was cancelled.
     """
 
     outcomes: dict[HeldPage, list[Outcome]]
     error: Exception | None = None
     lost: list[int] = field(default_factory=list[int])
+    is_stored: bool = False
 
 
 class Settler:
@@ -66,12 +69,11 @@ class Settler:
                 draft, settled = await self.draft(settlements)
                 while not draft.is_empty:
                     try:
-                        done = await self._engine.commit(draft.change())
+                        await self._engine.commit(draft.change(), made=partial(self._stored, settlements, settled))
                     except Outdated as outdated:
                         self.note_lost(settled, outdated)
                         draft, settled = await self.draft(settlements)
                     else:
-                        self.made(settled, done)
                         return
             except LogError as error:
                 for settlement in settlements:
@@ -92,10 +94,16 @@ class Settler:
         for settlement in settlements:
             settlement.lost.clear()
             for page, its in settlement.outcomes.items():
+                if not page.is_lost and not page.gone:
+                    outcomes.setdefault(page, []).extend(its)
+                    continue
                 settlement.lost += [page.record.items[each.place].seq for each in its if not page.has(each.place)]
                 if left := [each for each in its if page.has(each.place)]:
                     outcomes.setdefault(page, []).extend(left)
-        names = {name for page, its in outcomes.items() for name in lanes_of(page.record, [each.place for each in its])}
+        names: set[str] = set()
+        if self._desk.group is None or self._desk.group.lanes:
+            for page, its in outcomes.items():
+                names |= lanes_of(page.record, [each.place for each in its])
         lanes = await self._lanes(names)
         draft, policy = Draft(), self._policy()
         settled = {
@@ -108,6 +116,11 @@ class Settler:
     async def _lanes(self, names: Iterable[str]) -> Lanes:
         keys = [self._desk.keys.lane + name for name in names]
         return Lanes(self._desk.keys, await self._engine.load(keys) if keys else {})
+
+    def _stored(self, settlements: Sequence[Settlement], settled: Mapping[HeldPage, Settled], done: Done) -> None:
+        for settlement in settlements:
+            settlement.is_stored = True
+        self.made(settled, done)
 
     def made(self, settled: Mapping[HeldPage, Settled], done: Done) -> None:
         """The change was made."""
@@ -147,6 +160,12 @@ class Settler:
             for settlement in settlements:
                 if settlement.outcomes.pop(page, None) is not None:
                     settlement.error = error
+
+    @staticmethod
+    def doubt_all(settlement: Settlement, error: LogError) -> None:
+        """The caller was cancelled, and nobody heard what became of its change: the pages say."""
+        for page in settlement.outcomes:
+            page.doubt = error
 
     @staticmethod
     def doubt(settled: Mapping[HeldPage, Settled], error: LogError) -> None:

@@ -13,7 +13,7 @@ from evenflow._errors import Unsupported
 from ._capabilities import Capabilities
 from ._log import Log
 from ._sqlite import SQLiteEngine
-from ._transaction import SQLTransaction
+from ._transaction import SQLiteTransaction
 from ._wire import MAX_EVENT_BYTES
 
 if TYPE_CHECKING:
@@ -75,12 +75,12 @@ class SQLiteLog(Log):
             unsafe_filesystem=unsafe,
         )
 
-    def transaction(self) -> AbstractAsyncContextManager[SQLTransaction]:
+    def transaction(self) -> AbstractAsyncContextManager[SQLiteTransaction]:
         """Several things in one commit, at the end of the block: events, acknowledgements, and your own rows.
 
         All or nothing: raised or cancelled in the block, nothing is done. No lock is held while the block runs.
         """
-        return SQLTransaction(self._openings)
+        return SQLiteTransaction(self._openings)
 
     async def vacuum(self) -> None:
         """Give the room of removed events back to the disk. Others can read meanwhile, and wait to write.

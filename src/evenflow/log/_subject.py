@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar
+from weakref import WeakSet
 
 from evenflow._errors import refuses_copying
 from evenflow._mailbox import UserFunctions
-from evenflow._options import BUFFER, checked_buffer, checked_key, checked_name, checked_overflow, whole
+from evenflow._options import BUFFER, checked_buffer, checked_key, checked_name, checked_overflow
 from evenflow._routing import Router, names
 from evenflow._subject import Subject
 from evenflow._subscription import Subscription
@@ -16,11 +17,13 @@ from evenflow.streams import stream
 
 from ._coding import Decoder, Encoder, Kind
 from ._consumer import Consumer, ConsumerFailed
+from ._delivery import Inside
 from ._engine import Change, IdTaken
 from ._feed import Feed
+from ._group_administration import GroupAdministration
 from ._group_options import consumer_of, spec_of
 from ._group_signatures import Grouping
-from ._offsets import checked_since, checked_until
+from ._offsets import checked_since, checked_until, moment
 from ._reader import Reader
 from ._schedule import Scheduled, all_scheduled, as_scheduled, checked_time, schedule, unschedule
 from ._signatures import Reading
@@ -28,16 +31,16 @@ from ._threads import publish_from_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
-    from datetime import datetime
+    from contextvars import Context
+    from datetime import datetime, timedelta
 
-    from evenflow._conditions import Condition
+    from evenflow._handling import Handled
     from evenflow.streams._stream import Stream
 
-    from ._dead_letters import DeadLetter
     from ._deliveries import Deliveries
+    from ._delivery import Delivery
     from ._engine import Append
-    from ._group_statistics import GroupStatistics
-    from ._offsets import Offset, Since
+    from ._offsets import Offset
     from ._openings import Openings
     from ._record import Record
     from ._retain import Retain
@@ -51,6 +54,20 @@ IN_ONE_COMMIT = 1_000
 """Events of ``publish_many`` that are stored in one commit."""
 
 
+class Tracing(Inside, Protocol):
+    """Who follows the events of a durable subject, such as `evenflow.telemetry`."""
+
+    def stamp(self, headers: Mapping[str, str] | None, /) -> Mapping[str, str] | None:
+        """The headers of an event that is being published, from those that its publisher gave."""
+        ...
+
+    def handle(
+        self, consumer: Consumer, delivery: Delivery[Any], context: Context, call: Callable[[Context], Handled], /
+    ) -> Handled:
+        """Handle a delivery by ``call``, in this context or another."""
+        ...
+
+
 class DurableSubjectOptions(TypedDict, total=False):
     """Keyword arguments of ``Log.subject``."""
 
@@ -58,7 +75,7 @@ class DurableSubjectOptions(TypedDict, total=False):
     on_undecodable: OnUndecodable
 
 
-class DurableSubject(Reading[E], Grouping[E], Generic[E]):
+class DurableSubject(Reading[E], Grouping[E], GroupAdministration[E], Generic[E]):
     """Events of some classes, in one order, in a log.
 
     It is made by ``Log.subject``, and used while that log is open. It is a ``Publisher`` and a ``Source``.
@@ -81,6 +98,13 @@ class DurableSubject(Reading[E], Grouping[E], Generic[E]):
         self._consumers: dict[Consumer, None] = {}
         self._tell_of_consumer = consumer_was_added
         self._failures: Subject[ConsumerFailed] | None = None
+        self._watchers: tuple[Callable[[ConsumerFailed], object], ...] = ()
+        """Who is told what consumers raised, beside ``failures``; they must be quick, and raise nothing."""
+        self._tracing: Tracing | None = None
+        self._readers: WeakSet[Deliveries[Any]] = WeakSet()
+        """The deliveries that were asked for, to be followed too."""
+        self._sent = 0
+        """Events that this process has stored or scheduled; only ever read by whoever asks for it."""
 
     @property
     def name(self) -> str:
@@ -111,6 +135,7 @@ class DurableSubject(Reading[E], Grouping[E], Generic[E]):
             done = await opening.engine.commit(change)
         except IdTaken as taken:
             raise id_is_taken(taken) from None
+        self._sent += 1
         opening.note_stored(self._name, done.seqs[0])
         return opening.running.offset(self._name, done.seqs[0])
 
@@ -175,6 +200,7 @@ class DurableSubject(Reading[E], Grouping[E], Generic[E]):
             done = await opening.engine.commit(Change(appends=appends))
         except IdTaken as taken:
             raise id_is_taken(taken) from None
+        self._sent += len(appends)
         opening.note_stored(self._name, max(done.seqs))
         return list(done.seqs)
 
@@ -209,7 +235,10 @@ class DurableSubject(Reading[E], Grouping[E], Generic[E]):
             LogError: it failed; ``stored`` says whether it is known to be scheduled.
         """
         engine = self._openings.open_for("schedule")
-        return await schedule(engine, self._encoder.append(event, id, headers), checked_time(at, after, engine.wall()))
+        due = checked_time(at, after, engine.wall())
+        name = await schedule(engine, self._encoder.append(event, id, headers), due)
+        self._sent += 1
+        return name
 
     async def unschedule(self, id: str) -> bool:  # noqa: A002 -- the word of CloudEvents
         """Withdraw a scheduled event: True means that it will never go out, False that it is not there (any more).
@@ -271,13 +300,40 @@ class DurableSubject(Reading[E], Grouping[E], Generic[E]):
             functions,
             capacity=checked_buffer(buffer),
             overflow=checked_overflow(overflow, conflated=key is not None),
-            gaps=bool(gaps),
+            gaps=(lambda: moment(round(opening.engine.wall() * 1e6))) if gaps else False,
             carry=tail.record if records else None,
             name=checked_name(name),
             created_at=created_at,
         )
         feed = Feed(opening.running, tail, mailbox, interest, since=since, gaps=bool(gaps), skips=self._kind.skips)
         return Subscription(tail.life, mailbox, functions, feed=feed)
+
+    def _check_reading(
+        self, wants: Any, where: Any, since: Any, buffer: int, overflow: Any, conflate: Any, name: Any
+    ) -> None:
+        """Refuse what ``_subscribe`` would refuse; from any thread."""
+        self._openings.open_for_threads()
+        interest = self._router.interest(wants, where)
+        checked_since(since)
+        key = checked_key(conflate, "conflate", interest.wants or self._types)
+        checked_buffer(buffer)
+        checked_overflow(overflow, conflated=key is not None)
+        checked_name(name)
+
+    async def _is_within(self, offset: Offset, back: timedelta | None) -> bool:
+        """Whether reading may go on after an offset: at most so far back, and everything after it is kept.
+
+        Raises:
+            ValueError: the offset is none of this subject's, or of another line of the log.
+            RuntimeError: the log is not open.
+            LogError: the log failed.
+        """
+        opening = self._openings.open()
+        engine = opening.engine
+        seq = await opening.running.position(self._name, offset)
+        if seq > await engine.end(self._name) or seq < await engine.floor(self._name):
+            return False
+        return back is None or seq >= await engine.place(self._name, int((engine.wall() - back.total_seconds()) * 1e6))
 
     def _read(self, wants: Any, where: Any, since: Any, until: Any) -> Stream[Record[Any]]:
         interest = self._router.interest(wants, where)
@@ -300,17 +356,33 @@ class DurableSubject(Reading[E], Grouping[E], Generic[E]):
 
     def _deliveries(self, group: str, wants: tuple[Any, ...], options: dict[str, Any]) -> Deliveries[Any]:
         groups = self._openings.open().groups(self._kind)
-        return groups.deliveries(spec_of(self._router, self._types, group, wants, **options))
+        made = groups.deliveries(spec_of(self._router, self._types, group, wants, **options))
+        made._trace(self._tracing)
+        self._readers.add(made)
+        return made
 
     def _consume(
         self, group: str, handler: Callable[[Any], object], wants: tuple[Any, ...], options: dict[str, Any]
     ) -> Consumer:
         made = consumer_of(self._router, self._types, group, handler, wants, self._tell_failed, **options)
         self._consumers[made] = None
+        if self._tracing is not None:
+            made._trace(partial(self._tracing.handle, made))
         self._tell_of_consumer(self, made)
         return made
 
+    def _trace(self, tracing: Tracing | None) -> None:
+        """From now on this follows what is published here, and handled by consumers; None for nobody."""
+        self._tracing = tracing
+        self._encoder.stamp_with(None if tracing is None else tracing.stamp)
+        for consumer in [*self._consumers]:
+            consumer._trace(None if tracing is None else partial(tracing.handle, consumer))
+        for deliveries in [*self._readers]:
+            deliveries._trace(tracing)
+
     def _tell_failed(self, failed: ConsumerFailed) -> None:
+        for watcher in self._watchers:
+            watcher(failed)
         if self._failures is not None and not self._failures.is_closed:
             self._failures.publish_nowait(failed)
 
@@ -321,101 +393,6 @@ class DurableSubject(Reading[E], Grouping[E], Generic[E]):
             self._failures = Subject(ConsumerFailed, name=f"{self._name}.failures")
             self._failures._may_block = False
         return self._failures
-
-    async def groups(self) -> tuple[GroupStatistics, ...]:
-        """The numbers of all groups of this subject, by name.
-
-        Raises:
-            RuntimeError: the log is not open.
-            LogError: the log failed.
-        """
-        return await self._openings.open().groups(self._kind).statistics()
-
-    async def seek(self, group: str, to: Since) -> None:
-        """Have a group go on from there; what is in hand is not affected. Kept: a restart knows.
-
-        Raises:
-            TypeError, ValueError: ``to`` is no place in this subject, or there is no such group.
-            RuntimeError: the log is not open.
-            LogError: the log failed.
-        """
-        opening, place = self._openings.open(), checked_since(to, "to")
-        seq = await opening.running.position(self._name, place, await opening.engine.end(self._name))
-        await opening.groups(self._kind).seek(group, seq)
-
-    async def pause(self, group: str) -> None:
-        """Have all members of a group fetch no more, until ``resume``; what they have they go on with. A restart knows.
-
-        Raises:
-            ValueError: there is no such group.
-            RuntimeError: the log is not open.
-            LogError: the log failed.
-        """
-        await self._openings.open().groups(self._kind).pause(group)
-
-    async def resume(self, group: str) -> None:
-        """Have a group go on.
-
-        Raises: as for ``pause``.
-        """
-        await self._openings.open().groups(self._kind).resume(group)
-
-    async def delete_group(self, group: str) -> None:
-        """Forget a group, its retries and its dead letters; whoever reads it gets a ``LogError``.
-
-        Raises: as for ``pause``.
-        """
-        await self._openings.open().groups(self._kind).delete(group)
-
-    def dead_letters(self, group: str) -> Stream[DeadLetter[E]]:
-        """What a group has given up on, in order, as it is when the first is read; a stream that ends.
-
-        Raises:
-            RuntimeError: the log is not open.
-            LogError: (when read) the log failed.
-        """
-        return self._openings.open().groups(self._kind).dead_letters(group)
-
-    async def redrive(
-        self,
-        group: str,
-        offsets: Iterable[Offset] | Literal["all"],
-        *,
-        where: Condition | int | None = None,
-        limit: int | None = None,
-    ) -> int:
-        """Send dead letters out again, with attempt 1; returns how many.
-
-        In an ordered group one comes before the others of its key that were not claimed.
-
-        Args:
-            group: the group.
-            offsets: which; or ``"all"``.
-            where: of these, those whose event meets a condition; one that nobody here can read is none.
-            limit: at most this many.
-
-        Raises:
-            TypeError, ValueError: an argument makes no sense, or an offset is none of this subject.
-            RuntimeError: the log is not open.
-            LogError: the log failed; some may have been sent.
-        """
-        condition = self._router.interest((), where).condition
-        if where is not None and condition is None:
-            raise TypeError(f"where of redrive must be a condition, such as OrderPlaced.total > 100, not {where!r}")
-        if limit is not None:
-            whole(limit, "limit", 0, "; None is all of them")
-        opening = self._openings.open()
-        return await opening.groups(self._kind).redrive(
-            group, opening.running.seqs(self._name, offsets), where=condition, limit=limit
-        )
-
-    async def discard(self, group: str, offsets: Iterable[Offset] | Literal["all"]) -> int:
-        """Delete dead letters; a key that they held goes on. Returns how many.
-
-        Raises: as for ``redrive``.
-        """
-        opening = self._openings.open()
-        return await opening.groups(self._kind).discard(group, opening.running.seqs(self._name, offsets))
 
     if not TYPE_CHECKING:
         __reduce_ex__ = refuses_copying("ask a log of the other process for the subject of this name")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import math
+from contextlib import suppress
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -21,6 +22,8 @@ from anyio import EndOfStream, Lock
 
 from evenflow._errors import DecodeError, LogError
 from evenflow._life import Life
+
+from ._engine import Away
 
 if TYPE_CHECKING:
     from evenflow._ends import End
@@ -156,7 +159,7 @@ class Tail:
             while self._live or self._joining:
                 mark = self.engine.mark()
                 self._reads = True
-                page = await self.engine.read(self.subject, self.position, PAGE)
+                page = await self.engine.read_when_back(self.subject, self.position, PAGE)
                 if page.floor > self.position:  # retention was faster: each tells its reader by itself
                     self._all_fall_behind()
                     continue
@@ -168,10 +171,10 @@ class Tail:
                 self.newest = max(self.newest, self.position)
                 self._reads = False
                 if len(page.rows) < PAGE:
-                    await self.engine.wait(mark)
+                    await self.engine.wait(mark, (self.subject,))
         except Exception as error:  # noqa: BLE001 -- whatever it is, nobody must wait for what will not come
             if not isinstance(error, LogError):
-                _log.exception("%s can give out no more events", self.subject)
+                _log.exception("%s can give out no more events", self.subject, extra={"subject": self.subject})
             for feed in [*self._live.values(), *(feed for _, _, feed in self._joining)]:
                 feed.end(error)
         finally:
@@ -224,10 +227,16 @@ class Tail:
         try:
             while len(self._feeds) > len(self._live):
                 mark = self.engine.mark()
-                self.newest = max(self.newest, await self.engine.end(self.subject))
-                await self.engine.wait(mark)
+                with suppress(Away):
+                    self.newest = max(self.newest, await self.engine.end(self.subject))
+                await self.engine.wait(mark, (self.subject,))
         except LogError as error:
-            _log.info("%s does not know how far its readers are behind: %s", self.subject, error)
+            _log.info(
+                "%s does not know how far its readers are behind: %s",
+                self.subject,
+                error,
+                extra={"subject": self.subject},
+            )
         finally:
             self._looks = False
 

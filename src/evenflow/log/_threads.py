@@ -53,8 +53,7 @@ class _Request:
     def end(self) -> None:
         """In the loop: it is over, in whatever way."""
         if self._seq == 0 and self._error is None:
-            stored = False if self._move("withdrawn") else None
-            self._error = LogError("the log was closed while this publish was on its way", stored=stored)
+            self._error = _lost("the log was closed while this publish was on its way", was_begun=not self.withdraw())
         self.done.set()
 
     def result(self) -> int:
@@ -62,6 +61,13 @@ class _Request:
         if self._error is not None:
             raise self._error
         return self._seq
+
+
+def _lost(why: str, *, was_begun: bool) -> LogError:
+    """What the thread gets where its event was not stored, or where it is not known whether it was."""
+    if was_begun:
+        return Uncertain(f"{why}; it is not known whether it is stored: published again with its id, it is there once")
+    return LogError(f"{why}; it is not stored", stored=False)
 
 
 def publish_from_thread(
@@ -100,8 +106,7 @@ def _begin(running: Running, request: _Request) -> None:
 def _wait(running: Running, request: _Request, until: float | None) -> None:
     while not request.done.wait(LOOK if until is None else min(LOOK, max(0.0, until - monotonic()))):
         if running.loop.has_ended() and not request.done.is_set():
-            stored = False if request.withdraw() else None
-            raise LogError(f"log {running.name} is closed: its loop has ended", stored=stored)
+            raise _lost(f"log {running.name} is closed: its loop has ended", was_begun=not request.withdraw())
         if until is not None and monotonic() >= until:
             if request.withdraw():
                 raise TimeoutError(f"log {running.name} had no time for this publish; it is not stored; raise timeout=")

@@ -7,8 +7,12 @@ Rule 3: cancelled during the commit, the outcome is known before the cancellatio
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from evenflow._errors import refuses_copying
 
 from ._delivery import refuse_unsettleable
 from ._engine import Change, IdTaken, Statement
@@ -16,7 +20,7 @@ from ._group_transaction import commit_with
 from ._subject import id_is_taken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
 
@@ -40,7 +44,7 @@ class Transaction:
         self._openings = openings
         self._state = "made"
         self._appends: list[Append] = []
-        self._subjects: list[str] = []
+        self._subjects: list[DurableSubject[Any]] = []
         self._deliveries: list[Delivery[Any]] = []
         self._statements: list[Statement] = []
         self._bytes = 0
@@ -86,9 +90,9 @@ class Transaction:
                 " of one log: use that log's transaction, or a bridge"
             )
         append = subject._encoder.append(event, id, headers)
-        self._grow(len(append.data))
+        self._grow(len(append.data) + _size_of(append.headers))
         self._appends.append(append)
-        self._subjects.append(subject.name)
+        self._subjects.append(subject)
 
     def ack(self, delivery: Delivery[object], /) -> None:
         """Acknowledge this delivery in the commit; where it has gone out again meanwhile, nothing is done at all.
@@ -139,11 +143,19 @@ class Transaction:
     def _made(self, opening: Opening, done: Done) -> None:
         """It is done, also where the one who waits for it was cancelled meanwhile."""
         self._state = "committed"
+        for subject in self._subjects:
+            subject._sent += 1
         self._offsets = tuple(
-            opening.running.offset(subject, seq) for subject, seq in zip(self._subjects, done.seqs, strict=True)
+            opening.running.offset(subject.name, seq) for subject, seq in zip(self._subjects, done.seqs, strict=True)
         )
 
+    def __repr__(self) -> str:
+        things = len(self._appends), len(self._deliveries), len(self._statements)
+        what = "{} events, {} acknowledgements, {} statements".format(*things)
+        return f"<{type(self).__name__} of log {self._openings.name}, {what}, {self._state}>"
+
     if not TYPE_CHECKING:  # a checker refuses it where it is written
+        __reduce_ex__ = refuses_copying("make one for each commit, with log.transaction()")
 
         def execute(self, *_: object, **__: object) -> None:
             """Refuse it: only an engine with ``own_rows`` has tables of the application's.
@@ -169,16 +181,36 @@ class SQLTransaction(Transaction):
 
         Raises:
             TypeError, ValueError: an argument makes no sense, or the statement is none that may stand here.
+            Unsupported: the log was put in memory for a test: there are no tables of yours.
             RuntimeError: the block is not there, or has ended.
         """
+        self._openings.require("own_rows")
         self._check_open()
         check_statement(sql)
         if rows is not None and (not isinstance(rows, int) or isinstance(rows, bool) or rows < 0):
             raise ValueError(f"rows must be a whole number of at least 0, or None, not {rows!r}")
-        self._grow(len(sql))
+        self._grow(len(sql) + _size_of(parameters))
         self._statements.append(Statement(sql, parameters, rows))
 
 
+class SQLiteTransaction(SQLTransaction):
+    """A transaction of a ``SQLiteLog``: its statements are of SQLite, on tables in the same file."""
+
+
+def _size_of(values: Sequence[object] | Mapping[str, object]) -> int:
+    """About how much memory texts and bytes take."""
+    found = values.values() if isinstance(values, Mapping) else values
+    return sum(len(value) for value in found if isinstance(value, (str, bytes, bytearray)))
+
+
+_COMMENTS: Final = re.compile(r"(\s+|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
+"""What may stand before a statement."""
+_NO_WORDS: Final = re.compile(r"""("(?:[^"]|"")*")|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/""", re.DOTALL)
+"""Texts and comments, which name no table; and quoted names, in which neither of them begins."""
+_WRITES_OURS: Final = re.compile(
+    r"""\b(?:INTO|UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM)\s+(?:ONLY\s+)?(?:["`\[]?\w+["`\]]?\s*\.\s*)?["`\[]?(evenflow_\w*)""",
+    re.IGNORECASE,
+)
 _ALLOWED: Final = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "WITH"})
 
 
@@ -187,13 +219,19 @@ def check_statement(sql: object) -> None:
 
     Raises:
         TypeError: it is no str.
-        ValueError: it is none of the statements that change rows.
+        ValueError: it is none of the statements that change rows, or it changes rows of evenflow's own tables.
     """
     if not isinstance(sql, str):
         raise TypeError(f"execute takes the text of a statement, not {sql!r}")
-    word = sql.split(None, 1)[0].upper() if sql.strip() else ""
+    text = _COMMENTS.sub("", sql, count=1)
+    word = text.split(None, 1)[0].upper() if text else ""
     if word not in _ALLOWED:
         raise ValueError(
             f"a transaction takes statements that change rows ({', '.join(sorted(_ALLOWED))}), not"
             f" {word or 'nothing'!r}: read with a connection of your own, and change your schema while it is closed"
+        )
+    if ours := _WRITES_OURS.search(_NO_WORDS.sub(lambda found: found[1] or " ", sql)):
+        raise ValueError(
+            f"a transaction's statements write to tables of your own, and {ours[1]} is evenflow's: publish, ack and"
+            " the log's other methods change it; reading it in a statement is allowed"
         )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from evenflow.log._engine import Change, Done, Lineage, Page, Record
 
 _numbers: Final = count(1)
+_marks: Final = count(1)
 
 
 class MemoryEngine(Engine):
@@ -138,7 +139,7 @@ class MemoryEngine(Engine):
         """A number that grows with each change."""
         return self.store.mark
 
-    async def wait(self, mark: int, /) -> int:
+    async def wait(self, mark: int, /, about: Collection[str] = ()) -> int:  # noqa: ARG002 -- it wakes for all
         """Wait for the next change; returns at once where there was one."""
         self._living()
         await checkpoint_if_cancelled()
@@ -146,22 +147,18 @@ class MemoryEngine(Engine):
         self._living()
         return found
 
-    def begin(self, group: str, seq: int, /) -> Callable[[], None]:
-        """Note that an event is handed over."""
+    def begin(self, group: str, seqs: Sequence[int], /) -> Sequence[int]:
+        """Note that events are handed over."""
         heart = self._living()
-        heart.begun[group, seq] += 1
-        settled = False
+        marks = [next(_marks) for _ in seqs]
+        heart.begun.update(zip(marks, [(group, seq) for seq in seqs], strict=True))
+        return marks
 
-        def settle() -> None:
-            nonlocal settled
-            # a dead process takes no mark back
-            if not settled and heart.alive:
-                settled = True
-                heart.begun[group, seq] -= 1
-                if not heart.begun[group, seq]:
-                    del heart.begun[group, seq]
-
-        return settle
+    def settled(self, marks: Sequence[int], /) -> None:
+        """Take marks back; a dead process takes none back."""
+        if self._heart is not None and self._heart.alive:
+            for mark in marks:
+                self._heart.begun.pop(mark, None)
 
     def beat(self) -> None:
         """Say that this member lives."""
@@ -178,7 +175,7 @@ class MemoryEngine(Engine):
         heart = self.store.members.get(member)
         if heart is None:
             return Pulse(alive=False, at=float("-inf"), begun=frozenset())
-        return Pulse(heart.alive, heart.at, frozenset(heart.begun))
+        return Pulse(heart.alive, heart.at, frozenset(heart.begun.values()))
 
     def clock(self) -> float:
         """The loop's clock."""

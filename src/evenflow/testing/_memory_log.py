@@ -51,13 +51,13 @@ class MemoryLog(Log):
 async def in_memory(log: Log, *, start: datetime = NEW_YEAR) -> AsyncGenerator[Log]:
     """Open a log, such as an application's own, in memory: nothing is stored in its file or server.
 
-    Its subjects and consumers are used as they are. At the end of the block the log is closed, and its events are
-    forgotten.
+    Its subjects and consumers are used as they are. Within the block its ``capabilities`` are those of a log in memory:
+    it has no tables of yours, for example. At the end of the block the log is closed, and its events are forgotten.
 
     Raises:
         RuntimeError: the log is open already.
     """
     store = MemoryStore(start=start)
-    with log._with_engine(lambda: MemoryEngine(store)):
+    with log._with_engine(lambda: MemoryEngine(store), MemoryLog.capabilities):
         async with log:
             yield log

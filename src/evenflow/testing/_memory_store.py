@@ -7,7 +7,6 @@ Rule 2: numbers, versions and times only grow, whatever is removed, and whicheve
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -17,6 +16,7 @@ import anyio
 
 from evenflow._errors import Unsupported
 from evenflow.log._engine import ABSENT, Change, Done, IdTaken, Lineage, Outdated, Page, Put, Record, Row
+from evenflow.log._names import checked_keep_ids
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -70,7 +70,7 @@ class Heart:
 
     alive: bool
     at: float
-    begun: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
+    begun: dict[int, tuple[str, int]] = field(default_factory=dict[int, tuple[str, int]])
 
 
 class MemoryStore:
@@ -83,7 +83,10 @@ class MemoryStore:
     """
 
     def __init__(self, *, start: datetime = NEW_YEAR, keep_ids: timedelta = KEEP_IDS) -> None:
-        if start.tzinfo is None:
+        checked_keep_ids(keep_ids)
+        if not isinstance(start, datetime):
+            raise TypeError(f"start must be an aware datetime, not {start!r}")
+        if start.utcoffset() is None:
             raise ValueError(f"start must have a time zone, and {start} has none: datetime(..., tzinfo=UTC)")
         self.lineages: list[Lineage] = [Lineage("memory-1", 0)]
         self.members: dict[str, Heart] = {}

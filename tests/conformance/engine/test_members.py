@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from evenflow.log._engine import Engine
+from tests.conformance.kit import until
+
 from .conftest import EngineMaker
 from .kit import both_real, opened
+
+
+async def has_begun(engine: Engine, member: str, what: set[tuple[str, int]]) -> bool:
+    return (await engine.pulses([member]))[member].begun == what
 
 
 @both_real
@@ -25,14 +32,14 @@ async def test_an_open_engine_lives_and_one_that_nobody_knows_does_not(engine_ma
 async def test_what_was_begun_is_known_until_it_is_settled(engine_maker: EngineMaker) -> None:
     """Each by its group and number; settling it twice does nothing."""
     async with opened(engine_maker) as engine:
-        settled = [engine.begin("billing", 1), engine.begin("billing", 2), engine.begin("mail", 2)]
-        settled[0]()
-        settled[0]()
-        again = engine.begin("übung/" + "x" * 60, 2**60)
+        billing, mail = engine.begin("billing", [1, 2]), engine.begin("mail", [2])
+        engine.settled(billing[:1])
+        engine.settled(billing[:1])
+        again = engine.begin("übung/" + "x" * 60, [2**60])
         begun = (await engine.pulses([engine.member]))[engine.member].begun
         assert begun == {("billing", 2), ("mail", 2), ("übung/" + "x" * 60, 2**60)}
-        for settle in (*settled, again):
-            settle()
+        for marks in (billing, mail, again):
+            engine.settled(marks)
         assert (await engine.pulses([engine.member]))[engine.member].begun == frozenset()
 
 
@@ -41,9 +48,11 @@ async def test_openings_know_of_one_another(shared_maker: EngineMaker) -> None:
     """What one has begun the other sees; once it is closed it lives no more, and what it had begun is still known."""
     async with opened(shared_maker) as one:
         async with opened(shared_maker) as other:
-            other.begin("billing", 7)
-            pulse = (await one.pulses([other.member]))[other.member]
-            assert (pulse.alive, pulse.begun) == (True, {("billing", 7)})
+            other.begin("billing", [7])
+            other.beat()
+            await until(lambda: has_begun(one, other.member, {("billing", 7)}))
+            # a server cannot see the process: it is alive as long as it says so
+            assert (await one.pulses([other.member]))[other.member].alive in {True, None}
         pulse = (await one.pulses([other.member]))[other.member]
         assert (pulse.alive, pulse.begun) == (False, {("billing", 7)})
         assert (await one.pulses([one.member]))[one.member].alive

@@ -74,9 +74,9 @@ class Faults:
         self._commit = process.engine.commit
         process.engine.commit = self.commit  # type: ignore[method-assign]
 
-    async def commit(self, change: Change, /) -> Done:
+    async def commit(self, change: Change, /, *, made: Callable[[Done], object] | None = None) -> Done:
         if not self.left:
-            return await self._commit(change)
+            return await self._commit(change, made=made)
         self.left -= 1
         self.fired()
         if self.after:
@@ -181,6 +181,8 @@ class World:
                 assert not (self.hold and other.state == "dead"), f"{held.delivery} passes {other}, which holds its key"
         for other_held in self._all_held():
             if other_held is held or other_held.known.key != held.known.key or other_held.known.is_relaxed:
+                continue
+            if other_held.known.state == "unknown":  # it was settled, perhaps, and the answer was lost
                 continue
             assert other_held.delivery._is_lost or other_held.process.engine._heart is None, (
                 f"{held.delivery} while {other_held.delivery} is in hand"

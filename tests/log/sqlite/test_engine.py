@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import threading
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -166,3 +168,34 @@ async def test_a_forked_child_keeps_every_connection(tmp_path: Path, monkeypatch
             engine._opening.notices._poll._connection,  # type: ignore[union-attr]  # it is a file
         ]
         assert kept == connections
+
+
+@both_real
+async def test_it_is_writing_from_the_call_until_the_disk_has_it(tmp_path: Path) -> None:
+    """But not while it waits for the disk: a busy loop does not delay that."""
+    async with opened(tmp_path / "log.db") as engine:
+        writer: Any = engine._opened().writer
+        commit, may, seen = writer._commit, threading.Event(), list[bool]()
+
+        def watched(kept: Any) -> None:
+            may.wait(10)
+            connection = kept.connection
+
+            class Watched:
+                in_transaction = True
+
+                def execute(self, sql: str) -> object:
+                    seen.append(engine.is_writing)
+                    return connection.execute(sql)
+
+            commit(SimpleNamespace(connection=Watched(), forget=kept.forget))
+
+        writer._commit = watched
+        assert not engine.is_writing
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(append, engine, "one")
+            await anyio.wait_all_tasks_blocked()
+            assert engine.is_writing
+            may.set()
+        assert seen == [False]
+        assert not engine.is_writing

@@ -25,7 +25,7 @@ async def main():
     await engine.open()
     await append(engine, "before", id="one")
     await texts(engine)
-    settle = engine.begin("billing", 1)
+    marks = engine.begin("billing", [1])
     with anyio.move_on_after(0.1):
         await engine.wait(engine.mark())
     child = os.fork()
@@ -39,7 +39,7 @@ async def main():
     with pytest_is_not_needed():
         pulse = (await engine.pulses([engine.member]))[engine.member]
     assert pulse.alive and pulse.begun == {("billing", 1)}
-    settle()
+    engine.settled(marks)
     assert wal.exists()
     await engine.close()
     say("ok")

@@ -16,9 +16,9 @@ MEMBER = """
 async def main():
     engine = SQLiteEngine(path)
     await engine.open()
-    engine.begin("billing", 7)
-    engine.begin("mail", 8)()
-    engine.begin("billing", 9)
+    engine.begin("billing", [7])
+    engine.settled(engine.begin("mail", [8]))
+    engine.begin("billing", [9])
     say(engine.member)
     sys.stdin.readline()
     if len(sys.argv) > 2:
@@ -93,13 +93,13 @@ def test_looking_at_a_member_of_this_process_leaves_its_lock_alone(tmp_path: Pat
 def test_a_mark_of_a_closed_member_goes_nowhere(tmp_path: Path) -> None:
     """Its descriptor may be another file's by then."""
     one = Members(tmp_path / "log.db")
-    settle = one.own.begin("billing", 1)
+    marks = one.own.begin("billing", [1])
     one.close()
     (tmp_path / "other").write_bytes(b"x" * 4096)
     descriptor = os.open(tmp_path / "other", os.O_RDWR)
-    settle()
+    one.own.settled(marks)
     one.own.beat()
-    one.own.begin("billing", 2)
+    one.own.begin("billing", [2])
     assert os.pread(descriptor, 4096, 0) == b"x" * 4096
     os.close(descriptor)
 
@@ -108,11 +108,26 @@ def test_slots_are_used_again(tmp_path: Path) -> None:
     """The file grows with what is in hand, and not with what was."""
     one = Members(tmp_path / "log.db")
     for n in range(1, 1_000):
-        one.own.begin("billing", n)()
+        one.own.settled(one.own.begin("billing", [n]))
     (path,) = (tmp_path / "log.db-evenflow-members").iterdir()
     assert path.stat().st_size < 1_000
     one.close()
     assert not path.exists()
+
+
+def test_a_batch_is_noted_wherever_its_slots_are(tmp_path: Path) -> None:
+    """Also where those that are free are not next to each other."""
+    one = Members(tmp_path / "log.db")
+    (path,) = (tmp_path / "log.db-evenflow-members").iterdir()
+    marks = one.own.begin("billing", range(1, 10))
+    one.own.settled([marks[place] for place in (5, 1, 2)])
+    more = one.own.begin("mail", [20, 21, 22, 23])
+    assert len({*marks, *more}) == 10
+    one.own.settled([marks[0], marks[0]])
+    begun = {("billing", n) for n in (4, 5, 7, 8, 9)} | {("mail", n) for n in range(20, 24)}
+    assert parse_marks(path.read_bytes())[1] == one.own.pulse().begun == begun
+    assert path.stat().st_size <= 256 * 11
+    one.close()
 
 
 def test_files_of_members_that_died_long_ago_are_removed(tmp_path: Path) -> None:
@@ -151,7 +166,7 @@ def test_a_name_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     """Rather than cut, for two groups could be one then."""
     one = Members(tmp_path / "log.db")
     with pytest.raises(ValueError, match="longer"):
-        one.own.begin("x" * 300, 1)
+        one.own.begin("x" * 300, [1])
     one.close()
 
 

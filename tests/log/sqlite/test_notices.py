@@ -8,9 +8,10 @@ from pathlib import Path
 import anyio
 import pytest
 
+from evenflow.log._engine import Put
 from evenflow.log._sqlite import _notices
 
-from .kit import append, both_real, opened, process, run_process
+from .kit import Change, append, both_real, event, opened, process, run_process
 
 PUBLISH = """
 async def main():
@@ -120,3 +121,50 @@ def test_an_idle_process_takes_less_than_a_hundredth_of_a_core(tmp_path: Path) -
         tmp_path / "log.db",
     )
     assert float(said) < 0.01
+
+
+@both_real
+async def test_whoever_says_what_it_waits_for_is_woken_for_that_alone(tmp_path: Path) -> None:
+    """For its subject, for a record, for a kind of records that are due; and for anything, where it does not say."""
+    async with opened(tmp_path / "log.db") as engine:
+        await engine.wait(engine.mark())  # the first look cannot know what has changed
+        woken: list[str] = []
+
+        async def wait(name: str, *about: str) -> None:
+            await engine.wait(engine.mark(), about)
+            woken.append(name)
+
+        async with anyio.create_task_group() as tasks:
+            for name, about in (("orders", ["orders"]), ("due", ["retry", "x"]), ("key", ["page/a"]), ("all", [])):
+                tasks.start_soon(wait, name, *about)
+            await anyio.wait_all_tasks_blocked()
+            for change, wakes in (
+                (Change(puts={"page/b": Put(b"")}), {"all"}),
+                (Change(puts={"page/a": Put(b"")}), {"key"}),
+                (Change(puts={"retry/a/b/1": Put(b"", 1.0)}), {"due"}),
+                (Change(appends=[event("a")]), {"orders"}),
+            ):
+                woken.clear()
+                await engine.commit(change)
+                await anyio.wait_all_tasks_blocked()
+                assert set(woken) == wakes
+
+
+@both_real
+async def test_a_change_before_the_wait_is_found_if_it_matters(tmp_path: Path) -> None:
+    """What came between the mark and the wait is not slept through, and what does not matter wakes nobody."""
+    async with opened(tmp_path / "log.db") as engine:
+        await engine.wait(engine.mark())
+        mark = engine.mark()
+        await engine.commit(Change(puts={"page/b": Put(b"")}))
+        with anyio.move_on_after(0.001) as slept:
+            await engine.wait(mark, ["orders"])
+        assert slept.cancelled_caught
+        await append(engine, "x")
+        await engine.commit(Change(puts={"page/b": Put(b"")}))
+        with anyio.fail_after(5):
+            assert await engine.wait(mark, ["orders"]) == engine.mark()
+        for _ in range(_notices._REMEMBERED + 1):  # nobody knows any more what these were
+            await engine.commit(Change(puts={"page/b": Put(b"")}))
+        with anyio.fail_after(5):
+            await engine.wait(mark, ["nothing"])

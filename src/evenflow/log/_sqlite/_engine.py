@@ -25,6 +25,7 @@ from evenflow._errors import LogError
 from evenflow._fork import forget_in_child
 from evenflow._loop import RunningLoop, running_loop
 from evenflow.log._engine import Change, Done, Engine, Lineage, Page, Pulse, Record, Size
+from evenflow.log._names import checked_keep_ids
 
 from . import _queries
 from ._changes import ChangeJob
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
 KEEP_IDS: Final = timedelta(days=7)
+_LONGEST_WAIT: Final = 2_000_000
+"""Seconds that SQLite can count; 23 days."""
 _GRACE: Final = 5.0
 """Seconds beyond the time limits of everything that a close waits for."""
 
@@ -148,13 +151,18 @@ class SQLiteEngine(Engine):
     ) -> None:
         if durability not in {"power", "process"}:
             raise ValueError(f"durability must be 'power' or 'process', not {durability!r}")
-        if keep_ids < timedelta(0):
-            raise ValueError(f"keep_ids must not be negative, and is {keep_ids}")
-        if not busy_timeout >= 0:
-            raise ValueError(f"busy_timeout must be at least 0 seconds, not {busy_timeout}")
+        checked_keep_ids(keep_ids)
+        if not isinstance(busy_timeout, (int, float)) or isinstance(busy_timeout, bool):
+            raise TypeError(f"busy_timeout must be a number of seconds, not {busy_timeout!r}")
+        if not 0 <= busy_timeout <= _LONGEST_WAIT:
+            raise ValueError(f"busy_timeout must be at least 0 seconds, and finite, not {busy_timeout}")
+        if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
+            raise TypeError(f"path must be a str or a path, not {path!r}")
         where = None if os.fspath(path) == MEMORY else Path(os.path.realpath(path))
         self._settings = Settings(where, durability, keep_ids, busy_timeout, unsafe_filesystem)
         self._opening: Opening | None = None
+        self._changes = 0
+        """How many changes are waited for."""
         self.member: str = ""
         self.lineages: Sequence[Lineage] = ()
         forget_in_child(self)
@@ -210,8 +218,18 @@ class SQLiteEngine(Engine):
     async def commit(self, change: Change, /, *, made: Callable[[Done], object] | None = None) -> Done:
         """Make a change; see ``Engine.commit``."""
         opening = self._opened()
-        done: Done = await opening.waiting.do(opening.writer.queue, ChangeJob(change, made))
+        self._changes += 1
+        try:
+            done: Done = await opening.waiting.do(opening.writer.queue, ChangeJob(change, made))
+        finally:
+            self._changes -= 1
         return done
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether the thread that writes has a change to make; while the disk stores one, it needs nothing."""
+        opening = self._opening
+        return bool(self._changes) and opening is not None and not opening.writer.waits_for_disk
 
     async def trim(self, subject: str, through: int, limit: int, *, keep_newest_of_keys: bool = False) -> int:
         """Remove the oldest events up to a number."""
@@ -263,6 +281,11 @@ class SQLiteEngine(Engine):
         records: Mapping[str, Record] = await self._read(_queries.load, tuple(keys), prefix)
         return records
 
+    async def load_some(self, prefix: str, after: str, limit: int) -> Mapping[str, Record]:
+        """Some of the records with a prefix, in the order of their keys."""
+        records: Mapping[str, Record] = await self._read(_queries.load_some, prefix, after, limit)
+        return records
+
     async def due(self, prefix: str, until: float, limit: int) -> Mapping[str, Record]:
         """The records that are due until then, the earliest first."""
         records: Mapping[str, Record] = await self._read(_queries.due, prefix, until, limit)
@@ -285,15 +308,21 @@ class SQLiteEngine(Engine):
         """A number that grows with each change."""
         return self._opened().notices.mark
 
-    async def wait(self, mark: int, /) -> int:
-        """Wait until the mark is another one; another process's change is noticed within 50 ms."""
-        return await self._opened().notices.wait(mark)
+    async def wait(self, mark: int, /, about: Collection[str] = ()) -> int:
+        """Wait until the mark is another one; another process's change is noticed within 50 ms, and wakes all."""
+        return await self._opened().notices.wait(mark, about)
 
     # ------------------------------------------------------------------ members
 
-    def begin(self, group: str, seq: int, /) -> Callable[[], None]:
-        """Note that an event is handed over: one write into the member's file, without a commit."""
-        return self._opened().member.own.begin(group, seq)
+    def begin(self, group: str, seqs: Sequence[int], /) -> Sequence[int]:
+        """Note that events are handed over: one write into the member's file, without a commit."""
+        return self._opened().member.own.begin(group, seqs)
+
+    def settled(self, marks: Sequence[int], /) -> None:
+        """Take marks back; those of an opening that is over stay."""
+        opening = self._opening
+        if opening is not None and opening.process == os.getpid():
+            opening.member.own.settled(marks)
 
     def beat(self) -> None:
         """Say that this member lives."""

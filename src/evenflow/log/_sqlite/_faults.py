@@ -1,11 +1,12 @@
 """What an error of SQLite means: whose fault it is, and whether something was stored.
 
-the engine's: a full disk, an I/O error, a file that cannot be opened, is busy, or is no database
+the engine's: a full disk, an I/O error, a file that cannot be opened, is busy, or is no database; all of the system's
 the caller's: everything else, such as a statement that breaks a constraint
 """
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from typing import Final
 
@@ -28,13 +29,26 @@ _WAYS_OUT: Final = {
     sqlite3.SQLITE_NOMEM: "there is no memory left",
     sqlite3.SQLITE_AUTH: "this user may not use the file",
 }
+_OF_THE_SYSTEM: Final = {
+    errno.ENOSPC: sqlite3.SQLITE_FULL,
+    errno.EDQUOT: sqlite3.SQLITE_FULL,
+    errno.EFBIG: sqlite3.SQLITE_FULL,
+    errno.EROFS: sqlite3.SQLITE_READONLY,
+    errno.EACCES: sqlite3.SQLITE_PERM,
+    errno.EPERM: sqlite3.SQLITE_PERM,
+    errno.EMFILE: sqlite3.SQLITE_CANTOPEN,
+    errno.ENFILE: sqlite3.SQLITE_CANTOPEN,
+    errno.ENOLCK: sqlite3.SQLITE_PROTOCOL,
+}
 _NOT_WRITTEN: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY})
 """With these, COMMIT has not written the frame that makes a transaction."""
 _IOERR_WRITE: Final = sqlite3.SQLITE_IOERR | 3 << 8
 
 
 def code_of(error: BaseException) -> int:
-    """SQLite's extended code; 0 where there is none."""
+    """SQLite's extended code, or the one that an error of the system's would have; 0 where there is none."""
+    if isinstance(error, OSError):
+        return _OF_THE_SYSTEM.get(error.errno or 0, sqlite3.SQLITE_IOERR)
     code = getattr(error, "sqlite_errorcode", 0)
     return code if isinstance(code, int) else 0
 
@@ -42,7 +56,7 @@ def code_of(error: BaseException) -> int:
 def is_fault(error: BaseException) -> bool:
     """Whether the file, the disk or the machine is at fault, and not the caller."""
     primary = code_of(error) & 0xFF
-    return isinstance(error, MemoryError) or (primary in _WAYS_OUT and primary != sqlite3.SQLITE_AUTH)
+    return isinstance(error, (MemoryError, OSError)) or (primary in _WAYS_OUT and primary != sqlite3.SQLITE_AUTH)
 
 
 def says_full(error: BaseException) -> bool:

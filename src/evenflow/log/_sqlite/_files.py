@@ -103,7 +103,10 @@ class FileIdentity:
         Raises:
             LogError: it was moved, deleted or replaced.
         """
-        found = self._look()
+        try:
+            found = self._look()
+        except OSError:  # whoever reads or writes is told
+            return
         if found != self._known:
             happened = "was moved or deleted" if found is None else "was replaced by another file"
             raise LogError(

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Final
 
 from evenflow._errors import LogError
 
+from ._faults import log_error
 from ._process import OncePerProcess, try_lock, unlock
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+_NONE: Final = -1
 _HOLDER: Final = 128
 """Bytes for the holder; behind them the process that waits."""
 _STEP: Final = 0.0002
@@ -52,22 +54,33 @@ class _LockFile:
 
     def close(self) -> None:
         """Close it, and drop what this process locked with it."""
-        os.close(self.descriptor)
+        descriptor, self.descriptor = self.descriptor, _NONE
+        if descriptor != _NONE:
+            os.close(descriptor)
 
     def lock(self) -> bool:
-        """Lock it, if nobody else has."""
+        """Lock it, if nobody else has.
+
+        Raises:
+            OSError: the system cannot lock it.
+            LogError: it cannot be opened any more.
+        """
+        if self.descriptor == _NONE:
+            self.descriptor = self.open()
         if not try_lock(self.descriptor):
             return False
         if os.fstat(self.descriptor).st_nlink:
             return True
         # somebody deleted the file: others lock the new one
-        os.close(self.descriptor)
-        self.descriptor = self.open()
+        self.close()
         return False
 
     def unlock(self) -> None:
-        """Unlock it."""
-        unlock(self.descriptor)
+        """Unlock it, in one way or the other."""
+        try:
+            unlock(self.descriptor)
+        except OSError:
+            self.close()
 
 
 _OPEN: Final = OncePerProcess[_LockFile]()
@@ -104,7 +117,8 @@ class WriteLock:
         """Hold it in this block.
 
         Raises:
-            LogError: somebody else held it for longer than the time limit.
+            LogError: somebody else held it for longer than the time limit, or the system cannot lock. What happens
+                once the block is done is no error.
         """
         file = self._file
         assert file is not None, "it is open as long as somebody writes"
@@ -114,7 +128,8 @@ class WriteLock:
         try:
             self._lock(file, until)
             try:
-                os.pwrite(file.descriptor, f"{self._name} {time():.3f}".ljust(_HOLDER).encode(), 0)
+                with suppress(OSError):  # it is only for those who wait
+                    os.pwrite(file.descriptor, f"{self._name} {time():.3f}".ljust(_HOLDER).encode(), 0)
                 yield
             finally:
                 waits = self._somebody_waits(file)
@@ -126,18 +141,28 @@ class WriteLock:
 
     def _lock(self, file: _LockFile, until: float) -> None:
         step = _STEP
-        while not file.lock():
+        while not self._try(file):
             if monotonic() >= until:
                 raise self._too_long(file)
-            os.pwrite(file.descriptor, b"%-16d" % os.getpid(), _HOLDER)
+            with suppress(OSError):
+                os.pwrite(file.descriptor, b"%-16d" % os.getpid(), _HOLDER)
             sleep(step)
             step = min(_LONGEST_STEP, step * 1.2)
 
+    def _try(self, file: _LockFile) -> bool:
+        try:
+            return file.lock()
+        except OSError as error:
+            raise log_error(error, "locking", self._path) from error
+
     def _somebody_waits(self, file: _LockFile) -> bool:
         """Whether another process has said that it waits; it says so again as long as it does."""
-        if not os.pread(file.descriptor, 16, _HOLDER).strip(b" \0"):
+        try:
+            if not os.pread(file.descriptor, 16, _HOLDER).strip(b" \0"):
+                return False
+            os.pwrite(file.descriptor, b" " * 16, _HOLDER)
+        except OSError:  # what was done in the block is done
             return False
-        os.pwrite(file.descriptor, b" " * 16, _HOLDER)
         return True
 
     def _too_long(self, file: _LockFile) -> LogError:

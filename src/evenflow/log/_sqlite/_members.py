@@ -3,7 +3,8 @@
 Rule 1: a member lives as long as its file is locked with ``fcntl.lockf``: the kernel unlocks it when the process dies,
         however it dies, and a forked child does not have the lock.
 Rule 2: the file is opened once in its own process (see ``_process``): closing a second descriptor would unlock it.
-Rule 3: a mark is one ``pwrite`` of a slot of fixed size; a killed process leaves whole slots.
+Rule 3: marks are slots of fixed size, and one ``pwrite`` writes all of a batch that are next to each other; a killed
+        process leaves whole slots.
 
     bytes 0 to 7      when it was last heard of, on the lease clock
     bytes 8 to 255    host and process, for people
@@ -17,6 +18,7 @@ import os
 import socket
 import struct
 from contextlib import suppress
+from itertools import repeat
 from pathlib import Path
 from threading import Lock
 from time import monotonic, time
@@ -26,15 +28,15 @@ from uuid import uuid4
 from evenflow._errors import LogError
 from evenflow.log._engine import Pulse
 
+from ._faults import log_error
 from ._process import OncePerProcess, try_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection, Sequence
 
 _SLOT: Final = 256
 _BEAT: Final = struct.Struct("<d")
 _MARK: Final = struct.Struct("<QH")
-_FREE: Final = bytes(_MARK.size)
 _LONGEST_NAME: Final = _SLOT - _MARK.size
 OLD: Final = 86_400.0
 """Seconds after which the file of a dead member is removed: nobody has asked for it then."""
@@ -49,27 +51,53 @@ class Marks:
         self._lock = Lock()
         self._begun: dict[int, tuple[str, int]] = {}
         self._free: list[int] = []
+        self._names: dict[str, bytes] = {}
         self._slots = 0
         self._at = monotonic()
         self._open = True
 
-    def begin(self, group: str, seq: int) -> Callable[[], None]:
-        """Note that an event is handed to a handler; the result takes the note back, once."""
-        if len(group.encode()) > _LONGEST_NAME:
-            raise ValueError(f"the name of group {group[:20]}... is longer than {_LONGEST_NAME} bytes")
+    def begin(self, group: str, seqs: Sequence[int]) -> Sequence[int]:
+        """Note that events are handed to a handler; returns the slot of each.
+
+        Raises:
+            LogError: it cannot be noted.
+        """
+        name = self._names.get(group) or self._encoded(group)
         with self._lock:
-            slot = self._free.pop() if self._free else self._slots
-            self._slots = max(self._slots, slot + 1)
-            self._begun[slot] = (group, seq)
-            self._write(slot, group, seq)
+            slots = self._take(len(seqs))
+            try:
+                self._write(slots, name, seqs)
+            except OSError as error:
+                self._free += slots
+                raise log_error(error, "noting what was begun in the file of", self.member) from error
+            self._begun.update(zip(slots, zip(repeat(group), seqs, strict=False), strict=True))
+        return slots
 
-        def settled() -> None:
-            with self._lock:
-                if self._begun.pop(slot, None) is not None:
-                    self._free.append(slot)
-                    self._erase(slot)
+    def _encoded(self, group: str) -> bytes:
+        name = self._names[group] = group.encode()
+        if len(name) > _LONGEST_NAME:
+            del self._names[group]
+            raise ValueError(f"the name of group {group[:20]}... is longer than {_LONGEST_NAME} bytes")
+        return name
 
-        return settled
+    def _take(self, number: int) -> list[int]:
+        """Free slots; those that were freed together are next to each other."""
+        slots = self._free[-number:]
+        del self._free[-number:]
+        if len(slots) < number:
+            more = range(self._slots, self._slots + number - len(slots))
+            self._slots = more.stop
+            slots += more
+        return slots
+
+    def settled(self, slots: Sequence[int]) -> None:
+        """Take notes back; one that is taken back already stays free."""
+        with self._lock:
+            begun = [slot for slot in slots if self._begun.pop(slot, None) is not None]
+            if begun:
+                begun.sort()
+                self._free += begun
+                self._erase(begun)
 
     def beat(self) -> None:
         """Note that it lives."""
@@ -87,10 +115,10 @@ class Marks:
         with self._lock:
             self._open = False
 
-    def _write(self, slot: int, group: str, seq: int) -> None:
+    def _write(self, slots: Sequence[int], name: bytes, seqs: Sequence[int]) -> None:
         """Nobody else reads it."""
 
-    def _erase(self, slot: int) -> None:
+    def _erase(self, slots: Sequence[int]) -> None:
         """Nobody else reads it."""
 
     def _write_beat(self) -> None:
@@ -104,9 +132,15 @@ class MemberFile(Marks):
         super().__init__(member)
         self.path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try_lock(self._descriptor)
         who = f"{socket.gethostname()} {os.getpid()} {time():.3f}\n".encode()[: _SLOT - _BEAT.size]
-        os.pwrite(self._descriptor, _BEAT.pack(monotonic()) + who.ljust(_SLOT - _BEAT.size), 0)
+        try:
+            try_lock(self._descriptor)
+            os.pwrite(self._descriptor, _BEAT.pack(monotonic()) + who.ljust(_SLOT - _BEAT.size), 0)
+        except OSError:
+            os.close(self._descriptor)
+            with suppress(OSError):
+                path.unlink()
+            raise
 
     def close(self) -> None:
         """Unlock the file; it stays as long as something was begun and not settled."""
@@ -115,21 +149,37 @@ class MemberFile(Marks):
                 return
             self._open = False
             if not self._begun:
-                self.path.unlink(missing_ok=True)
+                with suppress(OSError):  # then it is found to be dead, and removed in a day
+                    self.path.unlink(missing_ok=True)
             os.close(self._descriptor)
 
-    def _write(self, slot: int, group: str, seq: int) -> None:
-        name = group.encode()
+    def _write(self, slots: Sequence[int], name: bytes, seqs: Sequence[int]) -> None:
         if self._open:
-            os.pwrite(self._descriptor, _MARK.pack(seq, len(name)) + name, _SLOT + slot * _SLOT)
+            size, padded = len(name), name
+            if len(slots) > 1:
+                padded = name.ljust(_LONGEST_NAME, b"\0")
+            for start, stop in _runs(slots):
+                marks = [_MARK.pack(seq, size) + padded for seq in seqs[start:stop]]
+                os.pwrite(self._descriptor, b"".join(marks), _SLOT + slots[start] * _SLOT)
 
-    def _erase(self, slot: int) -> None:
+    def _erase(self, slots: Sequence[int]) -> None:
         if self._open:
-            os.pwrite(self._descriptor, _FREE, _SLOT + slot * _SLOT)
+            with suppress(OSError):  # it is settled in the log, and the mark is only looked at for what is not
+                for start, stop in _runs(slots):
+                    os.pwrite(self._descriptor, bytes(_SLOT * (stop - start)), _SLOT + slots[start] * _SLOT)
 
     def _write_beat(self) -> None:
         if self._open:
-            os.pwrite(self._descriptor, _BEAT.pack(self._at), 0)
+            with suppress(OSError):  # the lock on the file says that it lives; silent for long, it loses its pages
+                os.pwrite(self._descriptor, _BEAT.pack(self._at), 0)
+
+
+def _runs(slots: Sequence[int]) -> Sequence[tuple[int, int]]:
+    """Where slots that are next to each other begin and end: one write for each run, and not one for each mark."""
+    if list(slots) == list(range(slots[0], slots[0] + len(slots))):  # nearly always
+        return ((0, len(slots)),)
+    ends = [place for place in range(1, len(slots)) if slots[place] != slots[place - 1] + 1]
+    return list(zip([0, *ends], [*ends, len(slots)], strict=True))
 
 
 def parse_marks(content: bytes) -> tuple[float, frozenset[tuple[str, int]]]:

@@ -5,12 +5,15 @@ Rule 2: what another process commits is noticed by one thread, which asks SQLite
         somebody waits.
 Rule 3: the thread does not look while this process commits, and its connection has looked before another process can
         commit: it does not take the process's own commits for those of others.
-Rule 4: where the file is not the same one any more, whoever waits gets the error.
+Rule 4: whoever says what it waits for is woken for that alone: a commit that settles events would otherwise wake
+        everybody in the process, three reads each. Of another process nobody knows what it has changed.
+Rule 5: where the file is not the same one any more, whoever waits gets the error.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from contextlib import contextmanager, suppress
 from threading import Condition, Lock, Thread
 from typing import TYPE_CHECKING, Final
@@ -23,7 +26,7 @@ from ._connect import connect_reader
 from ._process import keep_for_ever
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Collection, Generator
     from pathlib import Path
 
     from evenflow._backends import WakeUp
@@ -37,13 +40,19 @@ _QUIET_LOOKS: Final = 30
 """Looks without anybody waiting after which the thread goes to sleep."""
 
 
+_REMEMBERED: Final = 64
+"""Changes whose topics are known: whoever has missed more looks."""
+
+
 class Notices:
     """The mark of an opening. In the loop, but for ``committing``."""
 
     def __init__(self, loop: RunningLoop) -> None:
         self._loop = loop
         self._mark = 0
-        self._waiting: set[WakeUp] = set()
+        self._recent: deque[Collection[str] | None] = deque(maxlen=_REMEMBERED)
+        """The topics of the newest changes, one for each mark; None for anything."""
+        self._waiting: dict[WakeUp, Collection[str]] = {}
         self._error: LogError | None = None
         self._poll: Poll | None = None
 
@@ -56,37 +65,45 @@ class Notices:
         """The mark."""
         return self._mark
 
-    async def wait(self, mark: int) -> int:
-        """Wait until the mark is another one."""
-        if self._mark != mark:
+    async def wait(self, mark: int, about: Collection[str] = ()) -> int:
+        """Wait until the mark is another one, because of something of these topics, or of anything."""
+        if self._is_news(mark, about):
             await checkpoint()
             self.check()
             return self._mark
         await checkpoint_if_cancelled()
-        while self._mark == mark:
-            self.check()
-            wake_up = self._loop.backend.wake_up()
-            self._waiting.add(wake_up)
-            if self._poll is not None:
-                self._poll.somebody_waits()
-            try:
-                await wake_up
-            finally:
-                self._waiting.discard(wake_up)
+        self.check()
+        wake_up = self._loop.backend.wake_up()
+        self._waiting[wake_up] = about
+        if self._poll is not None:
+            self._poll.somebody_waits()
+        try:
+            await wake_up
+        finally:
+            self._waiting.pop(wake_up, None)
         self.check()
         return self._mark
+
+    def _is_news(self, mark: int, about: Collection[str]) -> bool:
+        """Whether something of these topics has changed since the mark was this."""
+        since = self._mark - mark
+        if since > len(self._recent):
+            return True
+        return any(_concerns(self._recent[-place], about) for place in range(1, since + 1))
 
     def is_awaited(self) -> bool:
         """Whether somebody waits. From any thread."""
         return bool(self._waiting)
 
-    def changed(self) -> None:
-        """Something has changed."""
+    def changed(self, topics: Collection[str] | None = None) -> None:
+        """Something of these topics has changed, or anything."""
         self._mark += 1
-        waiting, self._waiting = self._waiting, set()
-        for wake_up in waiting:
-            if not wake_up.done():
-                wake_up.set_result(None)
+        self._recent.append(topics)
+        for wake_up, about in list(self._waiting.items()):
+            if _concerns(topics, about):
+                del self._waiting[wake_up]
+                if not wake_up.done():
+                    wake_up.set_result(None)
 
     def fail(self, error: LogError) -> None:
         """Nothing is noticed any more."""
@@ -122,6 +139,11 @@ class Notices:
         """In a child process."""
         if self._poll is not None:
             self._poll.forked()
+
+
+def _concerns(topics: Collection[str] | None, about: Collection[str]) -> bool:
+    """Whether a change of these topics is news for whoever waits for those."""
+    return topics is None or not about or any(topic in topics for topic in about)
 
 
 class Poll:

@@ -30,14 +30,21 @@ if sys.platform == "win32":
         raise NotImplementedError
 
 else:
+    import errno
     import fcntl
 
     def try_lock(descriptor: int) -> bool:
-        """Lock a file for this process; whether no other process has locked it."""
+        """Lock a file for this process; whether no other process has locked it.
+
+        Raises:
+            OSError: the system cannot lock it.
+        """
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                return False
+            raise
         return True
 
     def unlock(descriptor: int) -> None:

@@ -2,28 +2,41 @@
 
 Rule 1: no cursor outlives its query: one that stays open would keep the write-ahead log from being emptied.
 Rule 2: the number of the last event and the floor are of the same snapshot as the rows.
-Rule 3: a page of some types only looks at a window of numbers, which grows as long as that is quick.
+Rule 3: a page of events is one row of the database, and is taken apart here: for each row Python lets go of its lock,
+        and while the loop is busy it takes 5 ms to get that back. Alone it is twice as fast, too.
+Rule 4: a page of some types only looks at a window of numbers, which grows as long as that is quick.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
 from contextlib import contextmanager
+from itertools import repeat
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from evenflow.log._engine import Page, Record, Row
+from evenflow.log._engine import NONE, Page, Record, Row
 
 from ._schema import LAST_SEQ
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Collection, Generator, Mapping, Sequence
+    from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 
-_EVENTS: Final = """
-    SELECT seq, type, version, CAST(data AS BLOB), headers, coalesce(id, ''), time FROM evenflow_event
-    WHERE subject = ? AND seq > ? AND seq <= ?
+_EVENTS: Final = "FROM evenflow_event WHERE subject = ? AND seq > ? AND seq <= ?"
+_SEPARATOR: Final = "\x1e"
+"""Stands in no JSON, and in no id."""
+_IN_ONE_ROW: Final = """
+    SELECT count(*), min(seq), max(seq), group_concat(type, char(30)), min(version), max(version),
+        CAST(group_concat(data, char(30)) AS BLOB), count(headers), count(id), group_concat(time)
+    FROM (SELECT * {} ORDER BY seq)
 """
+_MORE_IN_ONE_ROW: Final = """
+    SELECT group_concat(seq), group_concat(version), group_concat(coalesce(headers, ''), char(30)),
+        group_concat(coalesce(id, ''), char(30))
+    FROM (SELECT * {} ORDER BY seq)
+"""
+_ONE_BY_ONE: Final = "SELECT seq, type, version, data, headers, id, time {} ORDER BY seq"
 _FLOOR: Final = "SELECT floor FROM evenflow_subject WHERE name = ?"
 _BEHIND: Final = "\U0010ffff"
 """Sorts behind whatever a key can have after a prefix."""
@@ -60,33 +73,77 @@ def read(
         if found is None:  # it has no events, and to look for them could take a walk through the whole table
             return Page((), max(after, last), 0)
         if types is None:
-            rows = connection.execute(f"{_EVENTS} ORDER BY seq LIMIT ?", (subject, after, last, limit)).fetchall()
+            rows = _some(connection, _EVENTS, (subject,), after, last, limit)
             looked_at = last
         else:
             rows, looked_at = _of_types(connection, subject, after, limit, tuple(types), last)
     through = rows[-1][0] if len(rows) == limit else looked_at
-    return Page([_row(row) for row in rows], max(after, through), found[0])
+    return Page(rows, max(after, through), found[0])
 
 
 def _of_types(
     connection: sqlite3.Connection, subject: str, after: int, limit: int, types: Sequence[str], last: int
-) -> tuple[list[tuple[Any, ...]], int]:
+) -> tuple[list[Row], int]:
     """Rows of some types, and the last number that was looked at."""
-    sql = f"{_EVENTS} AND type IN ({', '.join('?' * len(types))}) ORDER BY seq LIMIT ?"
+    events = _EVENTS.replace("WHERE", f"WHERE type IN ({', '.join('?' * len(types))}) AND")
     enough = monotonic() + LONGEST_LOOK
-    window, rows = WINDOW, list[tuple[Any, ...]]()
+    window, rows = WINDOW, list[Row]()
     while after < last and len(rows) < limit:
         through = min(last, after + window)
-        rows += connection.execute(sql, (subject, after, through, *types, limit - len(rows))).fetchall()
+        rows += _some(connection, events, (*types, subject), after, through, limit - len(rows))
         after, window = through, window * 2
         if monotonic() > enough:
             break
     return rows, after
 
 
+def _some(
+    connection: sqlite3.Connection, events: str, arguments: Sequence[Any], after: int, through: int, limit: int
+) -> list[Row]:
+    """At most ``limit`` events in a range of numbers.
+
+    A query that counts its rows takes twice as long as one of a range: the next numbers are nearly always all of them.
+    """
+    rows = _rows(connection, events, (*arguments, after, min(through, after + limit)))
+    after, limit = after + limit, limit - len(rows)
+    if limit and after < through:
+        last = f"SELECT max(seq) FROM (SELECT seq {events} ORDER BY seq LIMIT ?)"  # noqa: S608 -- all of it is ours
+        (found,) = connection.execute(last, (*arguments, after, through, limit)).fetchone()
+        if found is not None:
+            rows += _rows(connection, events, (*arguments, after, found))
+    return rows
+
+
+def _rows(connection: sqlite3.Connection, events: str, parameters: Sequence[Any]) -> list[Row]:
+    """All that this finds."""
+    try:
+        found = connection.execute(_IN_ONE_ROW.format(events), parameters).fetchone()
+        number, first, last, kinds, version, highest, data, with_headers, with_id, times = found
+        if not number:
+            return []
+        seqs: Iterable[int] = range(first, last + 1)
+        versions: Iterable[int] = repeat(version, number)
+        headers: Iterable[Mapping[str, str]] = repeat(NONE, number)
+        ids: Iterable[str] = repeat("", number)
+        if with_headers or with_id or version != highest or last - first >= number:
+            more = connection.execute(_MORE_IN_ONE_ROW.format(events), parameters).fetchone()
+            seqs, versions = map(int, more[0].split(",")), map(int, more[1].split(","))
+            headers, ids = map(_headers, more[2].split(_SEPARATOR)), more[3].split(_SEPARATOR)
+        kinds, data, times = kinds.split(_SEPARATOR), data.split(b"\x1e"), map(int, times.split(","))
+        return list(map(Row._make, zip(seqs, kinds, versions, data, headers, ids, times, strict=True)))
+    except (sqlite3.DataError, ValueError):
+        # more than a text can hold, as a thousand events of a mebibyte; or a class with a separator in its name
+        return [_row(row) for row in connection.execute(_ONE_BY_ONE.format(events), parameters)]
+
+
+def _headers(text: str) -> Mapping[str, str]:
+    found: Mapping[str, str] = json.loads(text) if text else NONE
+    return found
+
+
 def _row(row: tuple[Any, ...]) -> Row:
     seq, kind, version, data, headers, name, time = row
-    return Row(seq, kind, version, data, {} if headers is None else json.loads(headers), name, time)
+    return Row(seq, kind, version, data.encode(), _headers(headers or ""), name or "", time)
 
 
 def end(connection: sqlite3.Connection, subject: str) -> int:
@@ -162,6 +219,12 @@ def load(connection: sqlite3.Connection, keys: Sequence[str], prefix: str | None
         if prefix is not None:
             found |= _records(connection, "WHERE key >= ? AND key < ? ORDER BY key", (prefix, prefix + _BEHIND))
     return found if prefix is None and len(keys) <= _KEYS_AT_ONCE else dict(sorted(found.items()))
+
+
+def load_some(connection: sqlite3.Connection, prefix: str, after: str, limit: int) -> Mapping[str, Record]:
+    """The first records of a prefix behind a key, sorted by key."""
+    rest = "WHERE key > ? AND key < ? ORDER BY key LIMIT ?"
+    return _records(connection, rest, (max(prefix, after), prefix + _BEHIND, limit))
 
 
 def due(connection: sqlite3.Connection, prefix: str, until: float, limit: int) -> Mapping[str, Record]:

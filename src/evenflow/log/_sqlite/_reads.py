@@ -89,7 +89,7 @@ class Readers:
             if connection is None:
                 connection = self._connections[number] = connect_reader(self._path, self._timeout)
             job.succeed(job.work(connection))
-        except (sqlite3.Error, MemoryError) as error:
+        except (sqlite3.Error, OSError, MemoryError) as error:
             self._drop(number)
             job.fail(log_error(error, "reading", str(self._path)))
         except BaseException as error:  # noqa: ASYNC103, BLE001 -- it belongs to the caller

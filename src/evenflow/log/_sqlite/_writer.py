@@ -13,12 +13,13 @@ from __future__ import annotations
 import logging
 import sqlite3
 from contextlib import nullcontext, suppress
+from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 from evenflow._errors import LogError
 
-from ._changes import Batch, Kept
+from ._changes import Batch, ChangeJob, Kept
 from ._connect import BEGIN, COMMIT, ROLLBACK, Guard, connect_writer
 from ._faults import is_fault, log_error, says_full, stored_after_commit
 from ._files import FileIdentity, check_directory, check_file_system, sync_directory, wal_bytes
@@ -28,7 +29,7 @@ from ._process import keep_for_ever
 from ._schema import prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from contextlib import AbstractContextManager
 
     from evenflow.log._engine import Lineage
@@ -54,13 +55,15 @@ class Writer:
 
     Args:
         committing: is entered in this thread around the commit of a change.
-        on_change: is called in the loop before callers learn that something has changed.
+        on_change: is called in the loop before callers learn that something has changed, with the topics of what has;
+            None for anything.
 
     Attributes:
         queue: takes jobs: ``work`` is called with the ``Batch``, or if it is ``alone`` with the connection.
         opened: is done once the file is open, or cannot be opened.
         lineages: the lines of the log's history, once it is open.
         identity: the file that is open.
+        waits_for_disk: whether it commits, and so needs nothing of the interpreter.
     """
 
     def __init__(
@@ -70,12 +73,13 @@ class Writer:
         loop_has_ended: Callable[[], bool],
         *,
         committing: Callable[[], AbstractContextManager[None]],
-        on_change: Callable[[], object],
+        on_change: Callable[[Collection[str] | None], object],
     ) -> None:
         self.queue = JobQueue()
         self.opened = Job(lambda _: self._open())
         self.lineages: Sequence[Lineage] = ()
         self.identity: FileIdentity | None = None
+        self.waits_for_disk: bool = False
         self._committing = committing
         self._on_change = on_change
         self._settings = settings
@@ -181,18 +185,24 @@ class Writer:
 
     def _do(self, jobs: list[Job]) -> None:
         together = [job for job in jobs if not job.alone]
-        if together:
-            if self._write_together(together):
-                self._works_again()
-            self._deliver(together)
+        if together and self._write_together(together):
+            self._works_again()
         for job in jobs:
             if job.alone:
                 self._do_alone(job)
                 self._deliver([job])
 
-    def _deliver(self, jobs: list[Job]) -> None:
-        changed = any(job.changes and job.error is None for job in jobs)
-        self._waiting.deliver(jobs, self._on_change if changed else None)
+    def _deliver(self, jobs: Sequence[Job]) -> None:
+        topics: set[str] | None = set()
+        changed = False
+        for job in jobs:
+            if job.changes and job.error is None:
+                changed = True
+                if topics is None or not isinstance(job, ChangeJob):
+                    topics = None
+                else:
+                    topics |= job.change.topics()
+        self._waiting.deliver(jobs, partial(self._on_change, topics) if changed else None)
 
     def _do_alone(self, job: Job) -> None:
         try:
@@ -202,12 +212,13 @@ class Writer:
             job.fail(self._failed(error))
 
     def _write_together(self, jobs: list[Job]) -> bool:
-        """Whether that went well at the first try."""
+        """Write and deliver them; whether that went well at the first try."""
         try:
             self._write(jobs)
         except BaseException as error:  # noqa: ASYNC103, BLE001 -- it belongs to the callers
             if len(jobs) == 1:
                 jobs[0].fail(self._failed(error))
+                self._deliver(jobs)
             elif _may_work_alone(error):
                 self._write_each(jobs)
             else:
@@ -232,9 +243,14 @@ class Writer:
             own = type(told)(*told.args) if isinstance(told, LogError) else told
             own.__cause__ = told.__cause__
             job.fail(own)
+        self._deliver(jobs)
 
     def _write(self, jobs: list[Job]) -> None:
-        """Write all of them in one transaction, or none, and raise."""
+        """Write all of them in one transaction, and deliver them; or none, and raise.
+
+        They are delivered before the lock is let go of: Python's own lock is given up three times for that, and while
+        the loop is busy each of them costs the callers a turn of it.
+        """
         if self.identity is not None:
             self.identity.check()
         with self._held():
@@ -254,6 +270,7 @@ class Writer:
             with self._committing() if any(job.error is None for job in jobs) else nullcontext():
                 self._commit(kept)
             batch.committed()
+            self._deliver(jobs)
         self._is_dirty = True
         self._keep_wal_short(connection)
 
@@ -264,6 +281,7 @@ class Writer:
             raise error
 
     def _commit(self, kept: Kept) -> None:
+        self.waits_for_disk = True
         try:
             kept.connection.execute(COMMIT)
         except sqlite3.Error as error:
@@ -274,6 +292,8 @@ class Writer:
                     kept.connection.execute(ROLLBACK)
                     stored = False
             raise log_error(error, "writing to", self._settings.name, stored=stored) from error
+        finally:
+            self.waits_for_disk = False
 
     # ------------------------------------------------------------------ faults
 

@@ -1,0 +1,283 @@
+"""What one reader has handed over, and what becomes of it: all that is settled at once is stored in one commit.
+
+Rule 1: a settlement is not cut off half-way, whatever ends the task that asked for it.
+Rule 2: the time of what was handed over runs outside of its block only; what is settled has none.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from anyio import CancelScope, Event, get_cancelled_exc_class
+
+from evenflow._errors import LogError
+
+from ._delivery import FETCHED, HANDED, SETTLED, SETTLING, Delivery, State, lease_lost, refuse_unsettleable
+from ._group_rules import Fate
+from ._hand import Hand
+from ._outcomes import settlement_of
+from ._settling import Settler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from evenflow._backends import WakeUp
+
+    from ._delivery import Inside
+    from ._desk import Desk, HeldPage
+    from ._group_spec import GroupSpec, Host
+    from ._settling import Settlement
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """A settlement that somebody waits for, and where its deliveries were before."""
+
+    settlement: Settlement
+    deliveries: Sequence[Delivery[Any]]
+    states: list[State]
+    wake_up: WakeUp
+    is_done: bool = False
+
+
+class Settlements:
+    """What one reader has in hand, and settles. Its deliveries call it.
+
+    Attributes:
+        host: the subject.
+        desk: where its pages are claimed.
+        settler: what stores settlements.
+        hand: what is fetched and not handed over.
+        pages: the pages that it has in hand, by name.
+        tracing: who follows the blocks of its deliveries, if anybody does.
+        is_over: whether nothing of its can be settled any more.
+    """
+
+    def __init__(self, desk: Desk, unsure: Callable[[], object]) -> None:
+        host, spec = desk.host, desk.spec
+        self.host: Host = host
+        self.desk: Desk = desk
+        self.settler: Settler = Settler(desk)
+        self.hand: Hand = Hand(host.loop, spec.buffer, self._begin, host.heartbeat.silences, unsure)
+        self.pages: dict[str, HeldPage] = {}
+        self.tracing: Inside | None = None
+        self._has_ended = False
+        self.is_over: bool = False
+        self._spec: GroupSpec = spec
+        self._handed: dict[int, Delivery[Any]] = {}
+        """What was handed over and is not settled."""
+        self._queue: list[_Waiting] = []
+        self._queued: Event = Event()
+        self._settles = False
+        """Whether ``run`` is storing what became of events."""
+        self._unknown: set[int] = set()
+        """What was handed over, and could not be settled."""
+
+    @property
+    def reader(self) -> str:
+        """The reader's name, unlike that of any other, of any process."""
+        return self.desk.reader
+
+    @property
+    def unknown(self) -> int:
+        """Of how many events it is not known whether they were settled."""
+        return len(self._unknown)
+
+    # ------------------------------------------------------------------ handing over
+
+    def _begin(self, deliveries: Sequence[Delivery[Any]]) -> None:
+        engine, handed = self.host.engine, self._handed
+        marks = engine.begin(self.desk.keys.begun, [delivery._row.seq for delivery in deliveries])
+        until = engine.clock() + self._spec.ack_wait
+        for delivery, mark in zip(deliveries, marks, strict=True):
+            delivery._mark = mark
+            delivery._state = HANDED
+            delivery._until = until
+            handed[id(delivery)] = delivery
+
+    def left(self, delivery: Delivery[Any], /) -> None:
+        """It is handled no more, and not settled: its time runs from now on."""
+        delivery._state = HANDED
+        delivery._until = self.host.engine.clock() + self._spec.ack_wait
+
+    def extend(self, delivery: Delivery[Any], seconds: float, /) -> None:
+        """Its time is over then."""
+        if delivery._state is HANDED:
+            delivery._until = self.host.engine.clock() + seconds
+
+    def open_deliveries(self) -> list[Delivery[Any]]:
+        """What was handed over, and nobody is settling."""
+        return [delivery for delivery in self._handed.values() if delivery._state in (State.HANDED, State.INSIDE)]
+
+    async def lapse_late(self) -> None:
+        """What was handed over and not settled in time goes out again."""
+        now = self.host.engine.clock()
+        late = [each for each in self._handed.values() if each._state is HANDED and each._until <= now]
+        if late:
+            error = f"it was not settled within {self._spec.ack_wait:g} seconds"
+            await self.settle_all(late, Fate.AGAIN, after=0.0, error=error, lapse=True)
+
+    # ------------------------------------------------------------------ settling
+
+    async def settle(
+        self, deliveries: Sequence[Delivery[Any]], fate: Fate, /, *, after: float | None = None, error: str = ""
+    ) -> None:
+        """Settle all of them in one commit.
+
+        Raises:
+            RuntimeError: one was settled already.
+            LeaseLost: some went out again meanwhile; of these nothing was done.
+            LogError: the log failed.
+        """
+        refuse_unsettleable(deliveries)
+        settlement = await self.settle_all(deliveries, fate, after=after, error=error)
+        if settlement.error is not None:
+            raise settlement.error
+        if settlement.lost:
+            raise lease_lost([each for each in deliveries if each._row.seq in settlement.lost])
+
+    async def settle_all(
+        self,
+        deliveries: Sequence[Delivery[Any]],
+        fate: Fate,
+        *,
+        after: float | None = None,
+        error: str = "",
+        lapse: bool = False,
+    ) -> Settlement:
+        """Settle all of them in one commit, whatever is done with the error; without any, wait for what is queued.
+
+        With ``lapse`` they are no more the caller's, so that settling them later does nothing.
+        """
+        states = [delivery._state for delivery in deliveries]
+        settlement = settlement_of(self.host, self._spec, deliveries, fate, after=after, error=error, lapse=lapse)
+        if self._has_ended:
+            await self._settle_late(settlement)
+            self.finish(settlement, deliveries, states)
+            return settlement
+        waiting = _Waiting(settlement, deliveries, states, self.host.loop.backend.wake_up())
+        if deliveries and len(deliveries) == len(self._handed) and not self._queue and not self._settles:
+            await self._settle_alone(waiting)
+        else:
+            self._queue.append(waiting)
+            self._queued.set()
+            await self._outlast(waiting)
+        return settlement
+
+    async def _settle_alone(self, waiting: _Waiting) -> None:
+        """Nothing else is in hand that could share the commit: to ask the task would take as long as the commit."""
+        settlement = waiting.settlement
+        try:
+            await self.settler.settle([settlement])
+        except get_cancelled_exc_class():  # while the commit was awaited, or before it was handed over
+            if settlement.is_stored:
+                self._finish([waiting])
+            else:
+                self.settler.doubt_all(settlement, LogError("its settlement was cancelled", stored=None))
+                self._queue.append(waiting)
+                self._queued.set()
+                await self._outlast(waiting)
+            raise
+        self._finish([waiting])
+        self.forget_pages()
+
+    async def _outlast(self, waiting: _Waiting) -> None:
+        """Wait until it is settled, and only then raise a cancellation. A scope for each would cost as much again."""
+        try:
+            await waiting.wake_up
+        except get_cancelled_exc_class():
+            with CancelScope(shield=True):
+                while not waiting.is_done:
+                    waiting.wake_up = self.host.loop.backend.wake_up()
+                    with suppress(get_cancelled_exc_class()):
+                        await waiting.wake_up
+            raise
+
+    async def _settle_late(self, settlement: Settlement) -> None:
+        """The task that settles has ended: closed, or cancelled together with the handlers, as on trio."""
+        if self.is_over:
+            settlement.error = LogError(f"the reader of group {self._spec.group} was closed")
+            return
+        with CancelScope(shield=True):
+            await self.settler.settle([settlement])
+
+    def note_end(self) -> None:
+        """The task of ``run`` has ended, or never began: whoever settles stores it by itself."""
+        self._has_ended = True
+
+    async def run(self) -> None:
+        """Store what waits, until it is cancelled; then what still waits."""
+        try:
+            while True:
+                await self._queued.wait()
+                await self._settle_queued()
+                self.forget_pages()
+        finally:
+            while self._queue:  # more can come while the last of it is stored
+                await self._settle_queued()
+
+    async def _settle_queued(self) -> None:
+        """Settle all that waits in one commit, and wake who waits for it."""
+        self._queued = Event()
+        queue, self._queue = self._queue, []
+        if not queue:
+            return
+        self._settles = True
+        try:
+            with CancelScope(shield=True):
+                await self.settler.settle([waiting.settlement for waiting in queue])
+        finally:
+            self._settles = False
+        self._finish(queue)
+
+    def _finish(self, queue: Iterable[_Waiting]) -> None:
+        """All of these are settled, or could not be."""
+        marks: list[int] = []
+        for waiting in queue:
+            waiting.is_done = True
+            marks += self._note(waiting.settlement, waiting.deliveries, waiting.states)
+            if not waiting.wake_up.done():
+                waiting.wake_up.set_result(None)
+        if marks:  # of all of them, with one write
+            self.host.engine.settled(marks)
+
+    def finish(self, settlement: Settlement, deliveries: Sequence[Delivery[Any]], states: Sequence[State]) -> None:
+        """Note what a settlement came to."""
+        if marks := self._note(settlement, deliveries, states):
+            self.host.engine.settled(marks)
+
+    def _note(
+        self, settlement: Settlement, deliveries: Sequence[Delivery[Any]], states: Sequence[State]
+    ) -> Sequence[int]:
+        """What a settlement came to; returns the engine's marks of what is settled."""
+        # where it was stored, an error is that of a page of an earlier commit, whose outcome nobody knows
+        failed = settlement.error is not None and not settlement.is_stored
+        handed, marks = self._handed, list[int]()
+        for delivery, before in zip(deliveries, states, strict=True):
+            if failed and not delivery._page.is_lost:
+                delivery._state = before
+                if before is not FETCHED:
+                    self._unknown.add(id(delivery))
+                if before is HANDED:
+                    self.left(delivery)
+                continue
+            if delivery._state is SETTLING:
+                delivery._state = SETTLED
+            handed.pop(id(delivery), None)
+            if self._unknown:
+                self._unknown.discard(id(delivery))
+            if delivery._mark is not None:
+                marks.append(delivery._mark)
+                delivery._mark = None
+            if delivery._following is not None:
+                self.hand.settled(delivery)
+        return marks
+
+    def forget_pages(self) -> None:
+        """Forget the pages that are settled whole, or another's by now."""
+        for page in [page for page in self.pages.values() if page.record.is_over or page.is_lost]:
+            del self.pages[page.id]
+            if page.is_lost:
+                self.hand.forget_lost()
