@@ -24,7 +24,7 @@ MOST_ATTRIBUTES = 18
 MOST_METHODS = 25
 MOST_DEPTH = 2
 MOST_COMPLEXITY = 12
-MOST_LINES = 7_796
+MOST_LINES = 8_746
 """Of the core. The aim is 5,000; what observers, ends, forks, fair time and durable events brought is not paid back."""
 
 MOST_IGNORES = 5
@@ -36,9 +36,12 @@ MUTABLE = frozenset({
 })  # fmt: skip
 OF_THE_PROCESS = frozenset({
     ("_fork.py", "_KNOWN"), ("log/_sqlite/_lock.py", "_OPEN"), ("log/_sqlite/_members.py", "_OWN"),
+    ("web/_later.py", "_RUNNING"), ("web/_shutdown.py", "_SHUTDOWN"), ("cli/_address.py", "_SHOWN"),
 })  # fmt: skip
-"""What belongs to the process by its nature: a fork copies all lives at once, and whoever is alive must be told; and the
-kernel keeps `fcntl` locks for a process and a file, so a process may open such a file once only."""
+"""What belongs to the process by its nature: a fork copies all lives at once, and whoever is alive must be told; signals
+are handled for a process; the kernel keeps `fcntl` locks for a process and a file, so a process may open such a file once
+only; asyncio holds its tasks weakly, so what nobody waits for must be held by somebody; and a secret of a command line is
+left out of all that it shows."""
 """What makes something mutable when it is called. Three things that are mutable too are allowed module-wide:
 
 - a `ContextVar`: the state belongs to the task that set it, and the variable only names it;

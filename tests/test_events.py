@@ -458,3 +458,21 @@ def test_annotated_fields_and_constraints() -> None:
 
     condition: Any = Limited.amount == 99
     assert not condition(Limited())
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\r", "\x00", "a\x1b[31m", "a\x85", "a\u2028", "\ud800"])
+def test_a_name_that_is_not_one_line_of_text_is_refused_when_it_is_given(name: str) -> None:
+    """It goes into headers, event streams and logs, where a line end would begin something else."""
+    with pytest.raises(ValueError, match="control character"):
+
+        class Given(Event, name=name):
+            n: int
+
+    with pytest.raises(ValueError, match="control character"):
+
+        class Former(Event, formerly=(name,)):
+            n: int
+
+    if "\x00" not in name and "\ud800" not in name:
+        with pytest.raises(ValueError, match="control character"):
+            type(Event)(name, (Event,), {})

@@ -14,14 +14,14 @@ from evenflow._gaps import Gap, Gaps, _wider as wider
 def test_a_gap_grows_by_one_and_keeps_its_first_time() -> None:
     """The first time stays, and the last time is that of the event that was dropped now."""
     long_ago = datetime(2000, 1, 1, tzinfo=UTC)
-    gap = wider(Gap(1, long_ago, long_ago))
+    gap = wider(Gap(1, long_ago, long_ago), datetime.now(UTC))
     assert (gap.count, gap.first_at) == (2, long_ago)
     assert gap.last_at > long_ago
 
 
 def test_a_new_gap_has_one_event_and_one_time() -> None:
     """Its first and its last event are the same."""
-    gap = wider(None)
+    gap = wider(None, datetime.now(UTC))
     assert (gap.count, gap.first_at) == (1, gap.last_at)
     assert gap.last_at.tzinfo is UTC
 

@@ -375,6 +375,48 @@ def test_it_is_noted_since_when_a_mailbox_is_missed() -> None:
     assert waiter.missing == {one: 3, other: 1}
 
 
+class Watcher:
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, object]] = []
+
+    def waits(self, mailboxes: Collection[Mailbox], /) -> None:
+        """A publish begins to wait."""
+        self.told.append(("waits", [*mailboxes]))
+
+    def holds(self, mailbox: Mailbox, /) -> None:
+        """A mailbox begins to hold."""
+        self.told.append(("holds", mailbox))
+
+    def holds_nobody(self, mailbox: Mailbox, /) -> None:
+        """It holds nobody any more."""
+        self.told.append(("nobody", mailbox))
+
+    def refused(self, refusal: object, /) -> None:
+        """A deadlock."""
+
+    def failed(self, failed: object, /) -> None:
+        """A failure."""
+
+
+def test_a_watcher_hears_who_begins_and_ends_to_hold() -> None:
+    """Each publish is told once, a mailbox when the first waits for it and when the last does no more; then no more."""
+    scene, watcher = Scene(), Watcher()
+    scene.gate.watch(watcher)
+    box = scene.full(2)
+    early, late = scene.publisher(box), scene.publisher(box)
+    scene.gate.join(early, [box])
+    assert watcher.told == [("waits", [box]), ("holds", box), ("waits", [box])]
+    take(box)
+    assert watcher.told[3:] == []
+    scene.gate.leave(late, ())
+    assert watcher.told[3:] == [("nobody", box)]
+    scene.gate.unwatch(watcher)
+    scene.publisher(scene.full())
+    assert scene.gate.watchers == () and watcher.told[4:] == []
+
+
 def test_what_a_step_costs_does_not_depend_on_how_many_wait() -> None:
     """Of ten thousand that wait for one mailbox, none is asked but the one whose turn it is."""
     scene = Scene()

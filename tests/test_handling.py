@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextvars import ContextVar, copy_context
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
 import anyio
@@ -308,3 +308,62 @@ def test_each_key_keeps_its_order_whatever_its_handlers_take(
 
     run(main, "asyncio")
     assert begun == {key: [number for number, event in enumerate(events) if event[0] == key] for key, _ in events}
+
+
+# ------------------------------------------------------------------ whoever is around
+
+
+@both
+async def test_whoever_is_around_handles_each_item_in_a_context_of_its_choice() -> None:
+    """It is given the item, a copy of the context, and what calls the handler; what that raised is what it returns."""
+    seen: list[object] = []
+
+    def handle(n: int) -> None:
+        seen.append((n, REQUEST.get()))
+        raise ValueError(n)
+
+    async def around(
+        item: Any, context: Context, call: Callable[[Context], Coroutine[Any, Any, Exception | None]]
+    ) -> Exception | None:
+        context.run(REQUEST.set, f"around {item}")
+        error = await call(context)
+        seen.append(type(error))
+        return error
+
+    scene = Scene(handle)
+    scene.handling.trace(around)
+    await play(scene, 1, 2)
+    assert seen == [(1, "around 1"), ValueError, (2, "around 2"), ValueError]
+    assert [str(error) for _, error in scene.failures] == ["1", "2"]
+
+
+@both
+async def test_nobody_is_around_any_more_from_the_next_item_on() -> None:
+    """A handler that runs is not interrupted."""
+    seen: list[object] = []
+
+    async def around(
+        item: Any, context: Context, call: Callable[[Context], Coroutine[Any, Any, Exception | None]]
+    ) -> Exception | None:
+        scene.handling.trace(None)
+        seen.append("around")
+        return await call(context)
+
+    scene = Scene(seen.append)
+    scene.handling.trace(around)
+    await play(scene, 1, 2)
+    assert seen == ["around", 1, 2]
+
+
+@both
+async def test_an_item_with_a_link_alone_is_handled_in_the_context_of_the_subject() -> None:
+    """The link is for whoever is around, and nobody is."""
+    seen: list[object] = []
+
+    def handle(n: int) -> None:
+        seen.append((n, REQUEST.get()))
+        REQUEST.set("leaked")
+
+    scene = Scene(handle)
+    await play(scene, Carried(1, None, "link"), Carried(2, None, "link"), 3)
+    assert seen == [(1, "none"), (2, "none"), (3, "none")]

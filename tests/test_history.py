@@ -38,3 +38,17 @@ def test_a_snapshot_does_not_change() -> None:
     snapshot = history.events()
     history.add("b")
     assert snapshot == ["a"]
+
+
+def test_numbers_are_those_of_the_order_in_which_events_were_published() -> None:
+    """Of the last events, and of the last of each key; an evicted key is forgotten up to its newest event."""
+    plain = History(3, None, 10)
+    for event in "abcde":
+        plain.add(event)
+    assert plain.numbered(5) == [(3, "c"), (4, "d"), (5, "e")]
+    assert plain.forgotten(5) == 2
+    by_key = History(1, str.lower, 2)
+    for event in "aAbc":
+        by_key.add(event, event.lower())
+    assert by_key.numbered(4) == [(3, "b"), (4, "c")]
+    assert by_key.forgotten(4) == 2

@@ -309,3 +309,22 @@ async def test_a_take_and_an_end_are_changes(what: str) -> None:
         else:
             scene.life.close()
         await change.wait()
+
+
+@both
+async def test_each_subscription_that_is_closed_is_told_of_once() -> None:
+    """When its numbers are final: one that has ended may still be read."""
+    retired: list[str] = []
+    life: Life[Note] = Life(
+        "notes", (Note,), stall_after=9, loop_ended=lambda _: None, retired=lambda mailbox: retired.append(mailbox.name)
+    )
+    functions = UserFunctions()
+    interest = life.members.interest((Note,), None)
+    boxes = [
+        life.open(interest, functions, capacity=1, overflow="block", name=name, created_at=("", 0)) for name in "ab"
+    ]
+    life.close()
+    assert retired == []
+    for box in (*boxes, *boxes):
+        life.detach(box)
+    assert retired == ["a", "b"]

@@ -13,7 +13,7 @@ from evenflow._buffer import RATION
 from evenflow._ends import reason_of
 from evenflow._fairness import TAKEN
 from evenflow._gaps import Gap
-from evenflow._mailbox import NOTHING, Mailbox, Overflow, UserFunctions
+from evenflow._mailbox import NOTHING, Mailbox, Overflow, UserFunctions, carry_with
 
 from .parts import KEYED, POLICIES, Bell, emptied, mailbox
 
@@ -540,4 +540,26 @@ def test_a_full_mailbox_that_has_ended_does_not_become_unready() -> None:
     box = mailbox(1, holds="a", unready=unready)
     box.finish(EOFError)
     assert box.measure() == 0
+    assert not unready
+
+
+def test_a_mailbox_that_keeps_more_than_the_event_is_unready_for_as_long() -> None:
+    """What it is told to make of an event it makes of those that come from then on."""
+    unready: set[Mailbox] = set()
+    box = mailbox(4, holds="a", unready=unready)
+    carry_with(box, lambda event: f"carried {event}")
+    assert unready == {box}
+    offer(box, "b")
+    carry_with(box, None)
+    assert not unready
+    box.append("c")
+    assert emptied(box) == ["a", "carried b", "c"]
+
+
+def test_a_mailbox_that_has_ended_is_not_unready_whatever_it_keeps() -> None:
+    """Nothing comes any more."""
+    unready: set[Mailbox] = set()
+    box = mailbox(4, unready=unready)
+    box.finish(EOFError)
+    carry_with(box, lambda event: event)
     assert not unready

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -14,10 +15,13 @@ from evenflow import Event, Subscription
 from evenflow._crew import Crew
 from evenflow._life import Life
 from evenflow._loop import running_loop
-from evenflow._mailbox import UserFunctions
+from evenflow._mailbox import Carried, Mailbox, UserFunctions, with_context
 from evenflow._observers import HANDLING, Observer, ObserverFailed
 
 from .contract.kit import both, only_asyncio, settle
+
+if TYPE_CHECKING:
+    from evenflow._handling import Handled
 
 
 class Note(Event):
@@ -335,3 +339,72 @@ async def test_it_says_what_it_is_and_does() -> None:
     assert repr(observer) == "<Observer handler of notes wants Note, ended>"
     observer.detach()
     assert repr(observer) == "<Observer handler of notes wants Note, detached>"
+
+
+class Tracer:
+    """Who follows observers, and notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+
+    def carry(self, event: Any, /) -> Carried:
+        """The event, with a link."""
+        return Carried(event, None, "link")
+
+    def handle(self, observer: Observer, item: Any, context: Context, call: Callable[[Context], Handled], /) -> Handled:
+        """Note it."""
+        self.heard.append((observer.name, item))
+        return call(context)
+
+    def retired(self, mailbox: Mailbox, /) -> None:
+        """Note it."""
+        self.heard.append(mailbox.name)
+
+    def life_began(self, life: Life[Any], /) -> None:
+        """Note it."""
+        self.heard.append(life.name)
+
+
+@both
+async def test_whoever_follows_an_observer_is_asked_where_an_event_is_published_and_where_it_is_handled() -> None:
+    """From the next event on, whether it runs or not; and after that nobody is asked any more."""
+    host, tracer = Host(), Tracer()
+    seen: list[int] = []
+    observer = host.observer(lambda note: seen.append(note.n))
+    async with running(observer):
+        observer._trace(tracer)
+        host.publish(1)
+        await settle()
+        observer._trace(None)
+        host.publish(2)
+        await settle()
+        observer._trace(tracer)
+        host.publish(3)
+        await settle()
+    assert seen == [1, 2, 3]
+    assert tracer.heard == [("handler", Carried(Note(n=n), None, "link")) for n in (1, 3)]
+
+
+@both
+async def test_an_observer_with_its_publishers_context_carries_that_whoever_follows_it() -> None:
+    """Following it changes nothing of what it asked for."""
+    host, tracer = Host(), Tracer()
+    observer = host.observer(lambda note: None)
+    observer._options["carry"] = with_context
+    observer._trace(tracer)
+    assert observer._options["carry"] is with_context
+    observer._trace(None)
+    assert observer._options["carry"] is with_context
+
+
+@both
+async def test_an_observer_that_is_followed_before_it_starts_is_followed_when_it_runs() -> None:
+    """In each of its starts."""
+    host, tracer = Host(), Tracer()
+    observer = host.observer(lambda note: None)
+    observer._trace(tracer)
+    for n in (1, 2):
+        async with running(observer):
+            host.publish(n)
+            await settle()
+    assert tracer.heard == [("handler", Carried(Note(n=n), None, "link")) for n in (1, 2)]

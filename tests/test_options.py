@@ -35,6 +35,8 @@ async def later(_: Any) -> str:
 @pytest.mark.parametrize(
     "check,value,error,says",
     [
+        (checked_name, "a\nb", ValueError, "one line of text"),
+        (checked_name, "a\x1b[31m", ValueError, "one line of text"),
         (checked_buffer, 0, ValueError, "at least 1, not 0"),
         (checked_buffer, True, TypeError, "not True"),
         (checked_buffer, "64", TypeError, "'64'"),

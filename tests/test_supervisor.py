@@ -10,10 +10,12 @@ import anyio.lowlevel
 import pytest
 
 from evenflow import Deadlock, Event, ObserverFailed, Subject
+from evenflow._mailbox import Carried
 from evenflow._supervisor import Supervisor
 
 from .contract.kit import both, settle
 from .parts import on_both, run
+from .test_observers import Tracer
 
 
 class Note(Event):
@@ -260,3 +262,26 @@ def test_a_loop_that_ends_under_it_leaves_it_closed(backend: str) -> None:
     assert not supervisor_of(subject).is_entered
     run(enter_again, backend)
     assert handled == [1, 2]
+
+
+@both
+async def test_whoever_follows_a_subject_follows_all_observers_in_each_life() -> None:
+    """Those that are added later, too; it is told of each life, and of each subscription that is closed."""
+    tracer = Tracer()
+    subject = Subject(Note, name="notes")
+    subject.observe(lambda _: None, Note, name="first")
+    supervisor_of(subject).trace(tracer)
+    subject.observe(lambda _: None, Note, name="second")
+    for n in (1, 2):
+        async with subject:
+            await subject.publish(Note(n=n))
+    supervisor_of(subject).trace(None)
+    async with subject:
+        await subject.publish(Note(n=3))
+    handled = [heard for heard in tracer.heard if isinstance(heard, tuple)]
+    assert sorted(handled, key=lambda one: (one[0], one[1].event.n)) == [
+        (name, Carried(Note(n=n), None, "link")) for name in ("first", "second") for n in (1, 2)
+    ]
+    told = [heard for heard in tracer.heard if not isinstance(heard, tuple)]
+    assert sorted(map(str, told[:2])) == sorted(map(str, told[3:])) == ["notes/first", "notes/second"]
+    assert told[2] == "notes"

@@ -2,18 +2,19 @@
 
 The house, top to bottom; a file imports only from what stands below it (import-linter holds it, pyproject.toml):
 
-    edges       cli  testing
+    edges       cli  web  telemetry  asyncapi  testing
     log         log
     delivery    _share  _state  _subject  _signatures  _supervisor  _threads  _observers  _handling  _handlers
                 _drain  _subscription  _watch  _life  _delivery  _waiting  _members  _binding  _options
     streams     streams
     back ends   _crew  _loop  _backends  _fork
-    decisions   _explain  _deadlock  _gate  _history  _mailbox  _readers  _buffer  _gaps  _fairness  _routing
-    words       _events  _comparable  _conditions  _fields  _statistics  _ends  _errors
+    decisions   _explain  _deadlock  _gate  _numbers  _history  _mailbox  _readers  _buffer  _gaps  _fairness  _routing
+    words       _allowed  _events  _comparable  _conditions  _field_json  _fields  _statistics  _ends  _errors
 
 docs/explanation/how-it-works.md is the first page for whoever changes the code.
 """
 
+from ._allowed import Allowed
 from ._comparable import one_of, present
 from ._conditions import Condition, when
 from ._errors import Deadlock, DecodeError, EvenflowError, LogError, SlowSubscriber, SubjectClosed, Unsupported
@@ -31,6 +32,7 @@ from .streams._stream import Stream, interval, stream, timer
 
 __version__ = "0.1.0"
 __all__ = [
+    "Allowed",
     "Condition",
     "Deadlock",
     "DecodeError",

@@ -13,12 +13,24 @@ import operator
 from decimal import InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic_core import to_json
+
+from ._field_json import FieldJSON, Written, owner_name
 from ._fields import MISSING, Path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
+    from types import UnionType
+    from typing import Protocol
+
+    class Allows(Protocol):
+        """What ``Allowed`` is to this file, which stands below it."""
+
+        def _condition(self, model: object, text: str) -> Condition: ...
+
 
 COMPARISONS: Final = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
+OPERATORS: Final = {word: sign for sign, word in COMPARISONS.items()}
 ORDERINGS: Final = frozenset({"<", "<=", ">", ">="})
 _READABLE: Final = 200  # characters of a value that a condition prints in full
 
@@ -46,6 +58,39 @@ class Condition:
 
     def _holds(self, event: object, /) -> bool:
         """Whether it holds, without asking whether the event is of one of its ``owners``."""
+        raise NotImplementedError
+
+    def to_json(self) -> str:
+        """Write it as JSON, for ``from_json``: ``{"and": [{"eq": ["region", "eu"]}, {"gt": ["total", 100]}]}``.
+
+        Names have the wire name of their class before them (``OrderPlaced:region``) where it speaks of several.
+
+        Raises:
+            ValueError: it compares a field with a value that could not be read back as the same value.
+        """
+        return to_json(self._document(qualified=len(self._owners) > 1)).decode()
+
+    @staticmethod
+    def from_json(model: type | UnionType | Sequence[type | UnionType], text: str, allowed: Allows) -> Condition:
+        """Read a condition that a client has written, as far as ``allowed`` goes. Nothing of it is ever evaluated.
+
+        A name stands for the field of every class of ``model`` that has it. Values are read as pydantic reads the
+        annotation of the field, but for its constraints and validators. At most 16 terms, 8 levels, 100 values for an
+        ``in``, and 8,192 characters are read.
+
+        Args:
+            model: the classes of events that the client gets: a class, a union, or several of these.
+            text: what the client has written.
+            allowed: the fields and operators that it may use.
+
+        Raises:
+            ValueError: the text is no such condition; the message says why, is short, and may be shown to the client.
+            TypeError: ``model`` is no class of events, or none that ``allowed`` speaks of.
+        """
+        return allowed._condition(model, text)
+
+    def _document(self, *, qualified: bool) -> dict[str, object]:
+        """What ``to_json`` writes."""
         raise NotImplementedError
 
     def __and__(self, other: Condition | int, /) -> Condition:
@@ -117,6 +162,25 @@ class _OfField(Condition):
         found = self.path.read(event)
         return found is not MISSING and self.accepts(found)
 
+    def _name(self, *, qualified: bool) -> str:
+        words = [f"{name}!" if number in self.path.present else name for number, name in enumerate(self.path.names)]
+        return f"{owner_name(self.path)}:{'.'.join(words)}" if qualified else ".".join(words)
+
+    def _written(self, *values: object) -> list[Written]:
+        """The values as JSON."""
+        try:
+            field, found = FieldJSON(self.path), list[Written]()
+        except TypeError as error:
+            raise ValueError(f"{self} has no JSON: {error}") from error
+        for value in values:
+            if (written := field.write(value)) is None:
+                raise ValueError(
+                    f"{self} has no JSON: {_shown(value)} ({type(value).__name__}) could not be read back as a value "
+                    f"of {self.path}"
+                )
+            found.append(written)
+        return found
+
     def accepts(self, found: object, /) -> bool:
         """Whether it holds for this value of the field."""
         raise NotImplementedError
@@ -146,6 +210,11 @@ class Comparison(_OfField):
                 return False
             raise
 
+    def _document(self, *, qualified: bool) -> dict[str, object]:
+        [(value, kind)] = self._written(self.value)
+        operands = [self._name(qualified=qualified), value]
+        return {COMPARISONS[self.op]: operands if kind is None else [*operands, kind]}
+
     def __repr__(self) -> str:
         return f"{self.path} {self.op} {_shown(self.value)}"
 
@@ -162,6 +231,12 @@ class OneOf(_OfField):
     def accepts(self, found: object, /) -> bool:
         return any(found == value for value in self.values)
 
+    def _document(self, *, qualified: bool) -> dict[str, object]:
+        written = self._written(*self.values)
+        kinds = [each.kind for each in written]
+        operands: list[object] = [self._name(qualified=qualified), [each.value for each in written]]
+        return {"in": [*operands, kinds] if any(kinds) else operands}
+
     def __repr__(self) -> str:
         return f"one_of({self.path}, {', '.join(map(_shown, self.values))})"
 
@@ -174,6 +249,9 @@ class Truth(_OfField):
     def accepts(self, found: object, /) -> bool:
         return bool(found)
 
+    def _document(self, *, qualified: bool) -> dict[str, object]:
+        return {"true": self._name(qualified=qualified)}
+
     def __repr__(self) -> str:
         return str(self.path)
 
@@ -184,6 +262,7 @@ class _Joined(Condition):
     __slots__ = ("parts",)
     _bracketed = True
     sign: str
+    word: str
     decide: Callable[[Iterable[bool]], bool]
 
     def __init__(self, *parts: Condition) -> None:
@@ -196,6 +275,9 @@ class _Joined(Condition):
     def _holds(self, event: object, /) -> bool:
         return self.decide(part._holds(event) for part in self.parts)
 
+    def _document(self, *, qualified: bool) -> dict[str, object]:
+        return {self.word: [part._document(qualified=qualified) for part in self.parts]}
+
     def __repr__(self) -> str:
         return f" {self.sign} ".join(map(_inside, self.parts))
 
@@ -204,14 +286,14 @@ class All(_Joined):
     """Conditions that must all hold."""
 
     __slots__ = ()
-    sign, decide = "&", staticmethod(all)
+    sign, word, decide = "&", "and", staticmethod(all)
 
 
 class Either(_Joined):
     """Conditions of which at least one must hold."""
 
     __slots__ = ()
-    sign, decide = "|", staticmethod(any)
+    sign, word, decide = "|", "or", staticmethod(any)
 
 
 class Not(Condition):
@@ -228,6 +310,9 @@ class Not(Condition):
 
     def _holds(self, event: object, /) -> bool:
         return not self.part._holds(event)
+
+    def _document(self, *, qualified: bool) -> dict[str, object]:
+        return {"not": self.part._document(qualified=qualified)}
 
     def __repr__(self) -> str:
         return f"~{_inside(self.part)}"

@@ -75,4 +75,5 @@ async def _until_none(
                     *mailbox.created_at,
                     stall_after,
                     state(mailbox),
+                    extra={"subject": life.name, "subscription": mailbox.name},
                 )

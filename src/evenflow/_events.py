@@ -17,6 +17,7 @@ import difflib
 import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, TypeVar, cast
+from unicodedata import category
 
 from pydantic import BaseModel, ConfigDict
 
@@ -44,6 +45,7 @@ class Identity(NamedTuple):
     formerly: tuple[str, ...] = ()
 
 
+_UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _CONFIG: Final = frozenset(ConfigDict.__annotations__)
 # The bases of the classes of events that this thread is making: pydantic cannot be handed anything meanwhile.
 _making: Final[ContextVar[tuple[type, ...]]] = ContextVar("making", default=())
@@ -97,6 +99,20 @@ def _refuse_unknown_keywords(cls_name: str, bases: tuple[type, ...], keywords: I
     raise TypeError(f"the class {cls_name} does not know the keyword {unknown[0]!r}{hint}")
 
 
+def is_printable(name: str, /) -> bool:
+    """Whether a name can stand in a header and in a line: no control character, no line end, no half of a pair."""
+    return not any(category(letter) in _UNPRINTABLE for letter in name)
+
+
+def _refuse_unprintable(cls_name: str, *names: str) -> None:
+    for name in names:
+        if not is_printable(name):
+            raise ValueError(
+                f"the name {name!r} of the class {cls_name!r} has a control character or a line end: it goes into"
+                " headers and lines, so it must be one line of text"
+            )
+
+
 def _checked_identity(cls_name: str, name: object, version: object, formerly: object) -> Identity:
     """What the class is called outside the process, from its keywords."""
     if name is not None and (not isinstance(name, str) or not name.strip()):
@@ -117,6 +133,7 @@ def _checked_identity(cls_name: str, name: object, version: object, formerly: ob
         if each in known:
             raise ValueError(f"formerly= of {cls_name} has {each!r} twice, or it is the name of today")
         known.append(each)
+    _refuse_unprintable(cls_name, *known)
     return Identity(known[0], version, tuple(known[1:]))
 
 

@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +25,12 @@ class Gap:
 
 
 class Gaps:
-    """The gaps of one subscription that its reader has not seen yet, in order."""
+    """The gaps of one subscription that its reader has not seen yet, in order, dated by the clock ``now``."""
 
-    __slots__ = ("_gaps",)
+    __slots__ = ("_gaps", "_now")
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
         self._gaps: deque[tuple[int, Gap]] = deque()
 
     def __len__(self) -> int:
@@ -34,12 +39,12 @@ class Gaps:
     def oldest_was_dropped(self, position: int) -> None:
         """The oldest event, at this position, was dropped: a gap comes before everything that is buffered."""
         adjacent = self._gaps and self._gaps[0][0] <= position + 1
-        self._gaps.appendleft((0, _wider(self._gaps.popleft()[1] if adjacent else None)))
+        self._gaps.appendleft((0, _wider(self._gaps.popleft()[1] if adjacent else None, self._now())))
 
     def newest_was_dropped(self, position: int, count: int = 1) -> None:
         """As many of the newest events were dropped: a gap comes after all that is buffered, at this position."""
         gap = self._gaps.pop()[1] if self._gaps and self._gaps[-1][0] == position else None
-        self._gaps.append((position, _wider(gap, count)))
+        self._gaps.append((position, _wider(gap, self._now(), count)))
 
     def is_due(self, position: int) -> bool:
         """Whether the next item is a gap, once as many events as ``position`` have left the buffer."""
@@ -54,6 +59,5 @@ class Gaps:
         self._gaps.clear()
 
 
-def _wider(gap: Gap | None, count: int = 1) -> Gap:
-    now = datetime.now(UTC)
+def _wider(gap: Gap | None, now: datetime, count: int = 1) -> Gap:
     return Gap(count, now, now) if gap is None else Gap(gap.count + count, gap.first_at, now)

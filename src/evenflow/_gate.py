@@ -27,6 +27,33 @@ if TYPE_CHECKING:
     from ._mailbox import Mailbox
 
 
+class Watcher(Protocol):
+    """Whoever looks at a subject from outside, and is told what cannot be read from its numbers.
+
+    It is told in the middle of a publish: it must be quick, raise nothing, and touch no subject.
+    """
+
+    def waits(self, mailboxes: Collection[Mailbox], /) -> None:
+        """A publish begins to wait for room in these."""
+        ...
+
+    def holds(self, mailbox: Mailbox, /) -> None:
+        """A mailbox for which nobody waited holds a publish."""
+        ...
+
+    def holds_nobody(self, mailbox: Mailbox, /) -> None:
+        """Nobody waits for it any more."""
+        ...
+
+    def refused(self, refusal: Deadlock, /) -> None:
+        """A publish was refused, because it would have waited for ever."""
+        ...
+
+    def failed(self, failed: Any, /) -> None:
+        """An observer raised: an ``ObserverFailed``."""
+        ...
+
+
 class Terms(Protocol):
     """What all that wait at one subject share: its name, and after how many seconds a wait is a stall."""
 
@@ -124,13 +151,15 @@ class Gate:
         missed: those that miss a slot, by mailbox, each line with the earliest first.
         tickets: each publish that comes draws the next.
         closed: whether the subject takes no more events.
+        watchers: who is told; nearly always nobody.
     """
 
-    __slots__ = ("_going", "_note_take", "_waiting", "closed", "missed", "queue", "tickets")
+    __slots__ = ("_going", "_note_take", "_waiting", "closed", "missed", "queue", "tickets", "watchers")
 
     def __init__(self, note_take: Callable[[Mailbox], None]) -> None:
         self.tickets: Iterator[int] = count(1)
         self.closed: bool = False
+        self.watchers: tuple[Watcher, ...] = ()
         self._note_take = note_take
         self._clear()
 
@@ -142,9 +171,20 @@ class Gate:
         self._going: dict[Mailbox, deque[Waiter]] = {}
         """Those that may go and hold a slot, by mailbox, each line with the earliest first."""
 
+    def watch(self, watcher: Watcher) -> None:
+        """Tell this one from now on."""
+        self.watchers = (*self.watchers, watcher)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Tell this one no more."""
+        self.watchers = tuple(one for one in self.watchers if one is not watcher)
+
     def join(self, waiter: Waiter, blocked: Collection[Mailbox], holding: Collection[Mailbox] = ()) -> None:
         """A publish begins to wait, or has to wait again because somebody new has no room; it keeps what it has."""
         before = self._waiting[0] if self._waiting else waiter
+        if self.watchers and waiter not in self.queue:
+            for watcher in self.watchers:
+                watcher.waits(blocked)
         if waiter.granted or waiter not in self.queue:
             waiter.granted = False
             self.queue[waiter] = None
@@ -195,13 +235,14 @@ class Gate:
             if not waiter.granted:
                 del self._waiting[_place(self._waiting, waiter)]
         while waiter.missing:
-            _remove(self.missed, waiter.missing.popitem()[0], waiter)
+            self._wait_no_more(waiter, waiter.missing.popitem()[0])
         for mailbox in {*self.give_back(waiter), *had} if waiter.held else had:
             self.freed(mailbox)
 
     def close(self) -> None:
         """The subject takes no more events: nobody needs to wait."""
         self.closed = True
+        self._hold_nobody(self.missed)
         self.missed = {}
         for waiter in list(self.queue):
             waiter.missing.clear()
@@ -212,6 +253,7 @@ class Gate:
         for waiter in self.queue:
             waiter.missing.clear()
             waiter.give_back_all()
+        self._hold_nobody(self.missed)
         self._clear()
 
     def waiting(self) -> int:
@@ -235,7 +277,7 @@ class Gate:
         missing, missed = waiter.missing, self.missed
         for mailbox in [one for one in missing if one not in blocked] if missing else ():
             del missing[mailbox]
-            _remove(missed, mailbox, waiter)
+            self._wait_no_more(waiter, mailbox)
         now = waiter.now()
         for mailbox in blocked:
             if mailbox not in missing:
@@ -243,13 +285,15 @@ class Gate:
                 if (line := missed.get(mailbox)) is None:
                     missed[mailbox] = deque((waiter,))
                     mailbox.watch(self._note_take)
+                    for watcher in self.watchers:
+                        watcher.holds(mailbox)
                 else:
                     _insert(line, waiter)
 
     def _misses_no_more(self, waiter: Waiter, mailbox: Mailbox) -> None:
         """A publish needs no slot in this mailbox any more; it may go if that was the last."""
         del waiter.missing[mailbox]
-        _remove(self.missed, mailbox, waiter)
+        self._wait_no_more(waiter, mailbox)
         if mailbox not in waiter.held and mailbox not in waiter.unheld:
             waiter.unheld = (*waiter.unheld, mailbox)
         if waiter.missing:
@@ -267,6 +311,18 @@ class Gate:
             else:
                 _insert(line, waiter)
         waiter.wake()
+
+    def _wait_no_more(self, waiter: Waiter, mailbox: Mailbox) -> None:
+        """Take a publish out of the line at a mailbox."""
+        _remove(self.missed, mailbox, waiter)
+        if self.watchers and mailbox not in self.missed:
+            self._hold_nobody((mailbox,))
+
+    def _hold_nobody(self, mailboxes: Iterable[Mailbox]) -> None:
+        """Nobody waits for these any more: tell whoever looks."""
+        for watcher in self.watchers:
+            for mailbox in mailboxes:
+                watcher.holds_nobody(mailbox)
 
     def _let_only_the_longest_hold(self, *may_hold: Waiter) -> None:
         """Whoever else waits gives back what was reserved for it: two could hold what the other needs."""

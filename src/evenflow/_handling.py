@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections import deque
 from contextvars import Context, copy_context
+from functools import partial
 from inspect import isawaitable
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import ref
 
 from anyio import Event, get_cancelled_exc_class
@@ -22,9 +23,14 @@ from ._buffer import hashed
 from ._mailbox import Carried
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 
     from ._loop import RunningLoop
+
+    Handled: TypeAlias = Coroutine[Any, Any, Exception | None]
+
+Around: TypeAlias = "Callable[[Any, Context, Callable[[Context], Handled]], Handled]"
+"""What handles an item in place of a worker: it gets the item, a context for it, and what calls the handler in one."""
 
 
 class Handling:
@@ -46,8 +52,10 @@ class Handling:
         capacity: int,
         failed: Callable[[Any, Exception], None],
         done: Callable[[], None],
+        around: Around | None = None,
     ) -> None:
         self._handler = handler
+        self._around = around
         self._order = order
         self._capacity = capacity
         self._tell_failed = failed
@@ -62,6 +70,10 @@ class Handling:
         """For each key that is being handled, what waits behind it."""
         self._behind = 0
         self._room: Event | None = None
+
+    def trace(self, around: Around | None) -> None:
+        """From now on each item is handled by this; None for the worker itself."""
+        self._around = around
 
     async def work(self, items: AsyncIterator[Any], loop: RunningLoop, mark: Callable[[], object]) -> None:
         """What one task of the observer does: handle one item after another; ``mark`` what is handled here."""
@@ -114,7 +126,10 @@ class Handling:
     async def _handle(self, worker: Worker, number: int, item: Any) -> None:
         self.running += 1
         try:
-            error = await worker.call(item)
+            if self._around is None:
+                error = await worker.call(item)
+            else:
+                error = await self._around(item, worker.context(item), partial(worker.call_in, item))
         except BaseException:
             self.cut_off[number] = self.in_hand.pop(number)
             raise
@@ -160,13 +175,23 @@ class Worker:
         self._leaks = False
         """Whether the handler has set a context variable: from then on each event gets a copy of the context."""
 
+    def context(self, item: Any) -> Context:
+        """A context to handle an item in: its publisher's, or a copy of the subject's."""
+        carried = item.context if type(item) is Carried else None
+        return self._base.copy() if carried is None else carried
+
+    def call_in(self, item: Any, context: Context) -> Handled:
+        """Call the handler for an item in this context, which is used for nothing else; returns what it raised."""
+        return self.call(Carried(item.event if type(item) is Carried else item, context))
+
     async def call(self, item: Any) -> Exception | None:
         """Call the handler for an item; returns what it raised."""
         before = self._times_cancelled(self._task())
         try:
             if type(item) is Carried:
-                item.context.run(self._mark)
-                await self._in_context(item.context, item.event)
+                context = self.context(item)
+                context.run(self._mark)
+                await self._in_context(context, item.event)
             elif self._leaks:
                 await self._in_context(self._base.copy(), item)
             else:

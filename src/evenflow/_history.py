@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 class History:
     """The last ``size`` events; with ``key``, the last ``size`` of each of the ``most`` keys published last."""
 
-    __slots__ = ("_by_key", "_count", "_kept", "_most", "_size", "key")
+    __slots__ = ("_by_key", "_count", "_evicted", "_kept", "_most", "_size", "key")
 
     def __init__(self, size: int, key: Callable[[Any], object] | None, most: int) -> None:
         self._size, self._most = size, most
         self.key: Callable[[Any], object] | None = key
-        self._count = 0
+        self._count = self._evicted = 0
         self._kept: deque[Any] = deque(maxlen=size)
         self._by_key: OrderedDict[object, deque[tuple[int, Any]]] = OrderedDict()
 
@@ -34,13 +34,26 @@ class History:
         kept.append((self._count, event))
         self._by_key.move_to_end(key)
         if len(self._by_key) > self._most:
-            self._by_key.popitem(last=False)
+            self._evicted = self._by_key.popitem(last=False)[1][-1][0]
 
     def events(self) -> list[Any]:
         """All events that are kept, in the order in which they were published."""
         if self.key is None:
             return list(self._kept)
-        return [event for _, event in sorted(chain.from_iterable(self._by_key.values()), key=itemgetter(0))]
+        return [event for _, event in self._sorted()]
+
+    def numbered(self, published: int) -> list[tuple[int, Any]]:
+        """The same, each with its number, where ``published`` is the number of the newest."""
+        if self.key is None:
+            return list(enumerate(self._kept, published - len(self._kept) + 1))
+        return self._sorted()
+
+    def forgotten(self, published: int) -> int:
+        """The number of the newest event of which nothing is kept, neither it nor a newer one of its key."""
+        return published - len(self._kept) if self.key is None else self._evicted
+
+    def _sorted(self) -> list[tuple[int, Any]]:
+        return sorted(chain.from_iterable(self._by_key.values()), key=itemgetter(0))
 
     def __len__(self) -> int:
         return len(self._kept) + sum(map(len, self._by_key.values()))

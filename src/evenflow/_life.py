@@ -18,11 +18,13 @@ from ._fork import forget_in_child
 from ._gate import Gate
 from ._mailbox import Mailbox, Overflow, UserFunctions
 from ._members import Members
+from ._numbers import Numbered, Numbers
 from ._readers import WakeUps
 from ._routing import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
+    from datetime import datetime
 
     from ._ends import End
     from ._history import History
@@ -44,6 +46,7 @@ class Life(Generic[E]):
         stall_after: float,
         loop_ended: Callable[[Life[E]], None],
         unwanted: Callable[[E], None] = lambda _: None,
+        retired: Callable[[Mailbox], None] = lambda _: None,
         from_thread: str = "publish_from_thread",
     ) -> None:
         self.name = name
@@ -67,8 +70,12 @@ class Life(Generic[E]):
             stall_after=stall_after,
         )
         self._tell_loop_ended = loop_ended
+        self._tell_retired = retired
         self._wake_ups = WakeUps()
         self._opened = 0
+        self.numbers: Numbers = Numbers(lambda: self.delivery.published, history)
+        self.was_left: bool = False
+        """Whether it was closed because it was left, and so may begin anew; else somebody has closed it."""
         self._told_of: WeakSet[Mailbox] = WeakSet()
         """Those that a drain has waited for too long."""
         forget_in_child(self)
@@ -83,14 +90,22 @@ class Life(Generic[E]):
         gaps: bool = False,
         carry: Callable[[Any], object] | None = None,
         replay: bool | int = False,
+        after: int | None = None,
         name: str | None = None,
         created_at: tuple[str, int],
     ) -> Mailbox:
-        """A mailbox for a new subscription, which is active from now on."""
+        """A mailbox for a new subscription, which is active from now on.
+
+        With ``after`` it gets ``Numbered`` events: first those that are kept after this number.
+        """
+        carry = carry if after is None else self.numbers.carry
         mailbox = self.mailbox(
             functions, capacity=capacity, overflow=overflow, gaps=gaps, carry=carry, name=name, created_at=created_at
         )
-        kept = self.delivery.ask(self.history.events) if replay and self.history is not None else []
+        if after is not None:
+            kept, replay = self.delivery.ask(partial(self.numbers.after, after)), True
+        else:
+            kept = self.delivery.ask(self.history.events) if replay and self.history is not None else []
         if self.is_closed:
             self._give_replay(mailbox, interest, kept, replay)
             mailbox.finish(self.end)
@@ -105,7 +120,7 @@ class Life(Generic[E]):
         *,
         capacity: int,
         overflow: Overflow,
-        gaps: bool = False,
+        gaps: bool | Callable[[], datetime] = False,
         carry: Callable[[Any], object] | None = None,
         name: str | None = None,
         created_at: tuple[str, int],
@@ -130,7 +145,10 @@ class Life(Generic[E]):
         if not kept:
             return
         try:
-            events = self.delivery.ask(lambda: [event for event in kept if wanted(interest, event, mailbox)])
+            numbered = type(kept[0]) is Numbered
+            events = self.delivery.ask(
+                lambda: [one for one in kept if wanted(interest, one.event if numbered else one, mailbox)]
+            )
         except (KeyboardInterrupt, SystemExit):
             self._discard(mailbox)
             raise
@@ -156,8 +174,11 @@ class Life(Generic[E]):
                 loop.call_soon(self.delivery.run_deferred)
 
     def _discard(self, mailbox: Mailbox, end: End = ClosedResourceError) -> None:
+        was_discarded = mailbox.discarded
         rest = mailbox.discard(end)
         self._forget(mailbox)
+        if not was_discarded:
+            self._tell_retired(mailbox)
         del rest  # only now may the events' own destructors run
 
     def _finish(self, mailbox: Mailbox, end: End) -> None:
@@ -176,9 +197,10 @@ class Life(Generic[E]):
         """Whether it takes no more events."""
         return self.delivery.closed
 
-    def close(self, error: BaseException | None = None) -> None:
+    def close(self, error: BaseException | None = None, *, leaving: bool = False) -> None:
         """Take no more events; what is buffered is still delivered, then comes the end, or ``error``."""
         self.check_here()
+        self.was_left = self.was_left or (leaving and not self.is_closed)
         if error is not None and not isinstance(error, BaseException):
             raise TypeError(f"close takes an exception for the readers, or nothing, not {error!r}")
         if self.delivery.busy:
@@ -215,6 +237,7 @@ class Life(Generic[E]):
     def _forked(self) -> None:
         """This is the copy in a child process: what waited, read or observed in the parent is not here."""
         self.binding.release()
+        self.numbers.begin_anew()  # the parent goes on with the others
         self.delivery.forked()
         self._loop_ended()
         end = ClosedResourceError(f"a subscription of {self.name} belongs to the process that made it: subscribe here")

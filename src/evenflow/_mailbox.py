@@ -33,6 +33,7 @@ from ._statistics import SubscriptionStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from ._ends import End
 
@@ -44,10 +45,11 @@ NOTHING: Final = object()
 
 
 class Carried(NamedTuple):
-    """An event, and the context of its publisher."""
+    """An event, and what an observer gets beside it: its publisher's context, or what traces its publish."""
 
     event: Any
-    context: Context
+    context: Context | None
+    link: object = None
 
 
 def with_context(event: Any) -> Carried:
@@ -123,7 +125,7 @@ class Mailbox:
         capacity: int,
         overflow: Overflow,
         functions: UserFunctions,
-        gaps: bool = False,
+        gaps: bool | Callable[[], datetime] = False,
         carry: Callable[[Any], object] | None = None,
         unready: set[Mailbox],
         became_ready: Callable[[Mailbox], None],
@@ -141,7 +143,7 @@ class Mailbox:
         self.discarded: bool = False
         self.reserved: int = 0
         self._replaced = self._dropped_newest = self._discarded = 0
-        self._gaps: Gaps | None = Gaps() if gaps else None
+        self._gaps: Gaps | None = (Gaps(gaps) if callable(gaps) else Gaps()) if gaps else None
         self._functions = ref(functions)
         self._tell: Callable[[Mailbox], None] | None = None
         self._unready = unready
@@ -349,3 +351,11 @@ class Mailbox:
             waiting=waiting,
             capacity=buffer.capacity,
         )
+
+
+def carry_with(mailbox: Mailbox, carry: Callable[[Any], object] | None) -> None:
+    """From now on a mailbox keeps of each event what this makes of it; None for the event itself."""
+    mailbox.carry = carry
+    if mailbox.end is None:
+        mailbox._unready.add(mailbox)
+    mailbox.measure()

@@ -19,9 +19,9 @@ from weakref import ref
 from anyio import ClosedResourceError
 
 from ._errors import refuses_copying
-from ._handling import Handling
+from ._handling import Around, Handling
 from ._loop import running_loop
-from ._mailbox import Carried
+from ._mailbox import Carried, carry_with, with_context
 from ._routing import wanted
 from ._statistics import ObserverStatistics
 
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._crew import Crew, Member
-    from ._mailbox import UserFunctions
+    from ._handling import Handled
+    from ._life import Life
+    from ._mailbox import Mailbox, UserFunctions
     from ._routing import Interest
     from ._subscription import Subscription
 
@@ -77,6 +79,26 @@ class Host(Protocol):
         ...
 
 
+class Tracing(Protocol):
+    """Who follows the events of a subject, such as `evenflow.telemetry`."""
+
+    def carry(self, event: Any, /) -> Carried:
+        """The event with what an observer's handling is linked to; asked where it is published."""
+        ...
+
+    def handle(self, observer: Observer, item: Any, context: Context, call: Callable[[Context], Handled], /) -> Handled:
+        """Handle an item by ``call``, in this context or another."""
+        ...
+
+    def retired(self, mailbox: Mailbox, /) -> None:
+        """A subscription was closed: its numbers are final."""
+        ...
+
+    def life_began(self, life: Life[Any], /) -> None:
+        """The subject begins another life: the numbers of the last one are final."""
+        ...
+
+
 class Observer:
     """A handler, what it wants, and, while its subject is entered, its subscription."""
 
@@ -98,6 +120,7 @@ class Observer:
         self._functions = functions
         functions.report_to(self._fail)
         self._options = options
+        self._around: Around | None = None
         self._concurrency = concurrency
         self._begin = partial(
             Handling, handler, ordered_by, capacity=options["capacity"], failed=self._fail, done=host.handled
@@ -135,6 +158,16 @@ class Observer:
             if self._subscription is not None:
                 self._subscription.close()
 
+    def _trace(self, tracing: Tracing | None) -> None:
+        """From now on this follows its events; None for nobody."""
+        self._around = around = None if tracing is None else partial(tracing.handle, self)
+        self._handling.trace(around)
+        if self._options.get("carry") is with_context:  # the context has all that is needed
+            return
+        self._options["carry"] = carry = None if tracing is None else tracing.carry
+        if self._subscription is not None:
+            carry_with(self._subscription._mailbox, carry)
+
     def statistics(self) -> ObserverStatistics:
         """What it has done since its subject was last entered."""
         handling = self._handling
@@ -159,6 +192,11 @@ class Observer:
             state = f"{len(mailbox.buffer)}/{mailbox.buffer.capacity} {mailbox.overflow}"
         return f"<Observer {self.name} of {self._host.name} wants {self._interest}, {state}>"
 
+    @property
+    def _log_fields(self) -> dict[str, str]:
+        """What its log records say beside their words."""
+        return {"subject": self._host.name, "subscription": f"{self._host.name}/{self.name}"}
+
     def _would_want(self, event: object, /) -> bool:
         """Whether it would have wanted the event, had it run; a ``where`` that raises wants nothing here."""
         try:
@@ -168,7 +206,7 @@ class Observer:
 
     def _start(self, crew: Crew, context: Context | None) -> None:
         """Subscribe, and begin to handle."""
-        self._handling = handling = self._begin()
+        self._handling = handling = self._begin(around=self._around)
         self._unhandled = ()
         self._subscription = subscription = self._host.subscribe(self)
         self._tasks = self._concurrency
@@ -196,7 +234,7 @@ class Observer:
             pass  # it was detached
         except Exception:  # noqa: BLE001 -- whatever ends one observer ends no other
             if self._tasks == 1:  # the others of its tasks hear the same
-                _log.exception("observer %s of %s has ended", self.name, self._host.name)
+                _log.exception("observer %s of %s has ended", self.name, self._host.name, extra=self._log_fields)
 
     def _task_ended(self, subscription: Subscription[Any]) -> None:
         if subscription is not self._subscription:  # of a life whose loop ended under it
@@ -220,8 +258,11 @@ class Observer:
                 self.name,
                 self._host.name,
                 "1 event" if len(self._unhandled) == 1 else f"{len(self._unhandled)} events",
+                extra=self._log_fields,
             )
 
     def _fail(self, event: Any, error: Exception) -> None:
-        _log.error("observer %s of %s raised on %r", self.name, self._host.name, event, exc_info=error)
+        _log.error(
+            "observer %s of %s raised on %r", self.name, self._host.name, event, exc_info=error, extra=self._log_fields
+        )
         self._host.failed(ObserverFailed(event, error, self))

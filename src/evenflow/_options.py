@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypedDict, TypeVar, cast, get_args
 
 from ._comparable import path_of
+from ._events import is_printable
 from ._fields import fields_of
 from ._mailbox import Overflow
 from ._routing import is_async, names
@@ -134,6 +135,8 @@ def checked_name(name: object) -> str | None:
     """A name, for logs, statistics and errors."""
     if name is not None and not isinstance(name, str):
         raise TypeError(f"name must be a str, not {name!r}")
+    if name is not None and not is_printable(name):
+        raise ValueError(f"name must be one line of text without control characters, not {name!r}")
     return name
 
 

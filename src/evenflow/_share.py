@@ -82,7 +82,7 @@ class Shared(Generic[T]):
             try:
                 await crew.close()
             finally:
-                self._subject.close()
+                self._subject._life.close(leaving=True)
 
     def _ended(self) -> None:
         if self._task is not None and self._task.was_cut_off:  # the subscribers must not wait for ever

@@ -21,6 +21,7 @@ class SubscriptionStatistics:
         waiting: events that wait to be read, the rest of the replay included.
         capacity: how many events the buffer can hold.
         lag: how many numbers of a log it is behind, at least as many as events that it wants; 0 in memory.
+        undecodable: how many events of a log nobody here could read, and were skipped (``on_undecodable="skip"``).
     """
 
     name: str
@@ -32,6 +33,7 @@ class SubscriptionStatistics:
     waiting: int
     capacity: int
     lag: int = 0
+    undecodable: int = 0
 
 
 @dataclass(frozen=True, slots=True)

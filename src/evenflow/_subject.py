@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm as F, Unpack
 
     from ._events import Event
+    from ._gaps import Gap
+    from ._mailbox import Overflow
+    from ._numbers import Numbered
+    from ._routing import Interest
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -143,6 +147,7 @@ class Subject(Signatures[E], Generic[E]):
             history=History(*self._kept) if self._kept[0] else None,
             stall_after=self._stall_after,
             unwanted=self._supervisor.unwanted,
+            retired=self._supervisor.retired,
             loop_ended=self._supervisor.loop_ended,
         )
         self._supervisor.supervise(self._life)
@@ -245,20 +250,11 @@ class Subject(Signatures[E], Generic[E]):
         *,
         quiet: bool = False,
     ) -> Subscription[Any]:
+        interest, functions, options = checked_subscription(self, wants, where, buffer, overflow, conflate, name)
         life = self._life
-        interest = life.members.interest(wants, where)
         life.check()
-        key = checked_key(conflate, "conflate", interest.wants or self._types)
-        functions = UserFunctions(where if interest.asks else None, key)
         mailbox = life.open(
-            interest,
-            functions,
-            capacity=checked_buffer(buffer),
-            overflow=checked_overflow(overflow, conflated=key is not None, may_block=self._may_block),
-            gaps=bool(gaps),
-            replay=checked_replay(replay),
-            name=checked_name(name),
-            created_at=created_at,
+            interest, functions, **options, gaps=bool(gaps), replay=checked_replay(replay), created_at=created_at
         )
         return Subscription(life, mailbox, functions, quiet=quiet)
 
@@ -451,3 +447,45 @@ class Subject(Signatures[E], Generic[E]):
         state = "closed" if self.is_closed else f"{len(active)} subscriptions"
         full = sum(1 for mailbox in list(active) if mailbox.room() <= 0)
         return f"<Subject {self._name} of {takes}, {state}{f', {full} full' if full else ''}>"
+
+
+def checked_subscription(
+    subject: Subject[Any], wants: Any, where: Any, buffer: int, overflow: Any, conflate: Any, name: Any
+) -> tuple[Interest, UserFunctions, dict[str, Any]]:
+    """What a subscription was asked to be: what it wants, its own functions, and how its buffer is made.
+
+    Raises:
+        TypeError, ValueError: an argument makes no sense.
+    """
+    interest = subject._life.members.interest(wants, where)
+    key = checked_key(conflate, "conflate", interest.wants or subject._types)
+    options = {
+        "capacity": checked_buffer(buffer),
+        "overflow": checked_overflow(overflow, conflated=key is not None, may_block=subject._may_block),
+        "name": checked_name(name),
+    }
+    return interest, UserFunctions(where if interest.asks else None, key), options
+
+
+def subscribe_numbered(
+    subject: Subject[E],
+    wants: Any,
+    where: Any,
+    *,
+    after: int,
+    buffer: int,
+    overflow: Overflow,
+    conflate: Any = None,
+    name: str | None = None,
+    created_at: tuple[str, int],
+) -> Subscription[Numbered[E] | Gap]:
+    """Subscribe to events with their numbers: what is kept after this number, then what comes.
+
+    Gaps are told, but where the reader is disconnected: after what was dropped then, nothing comes.
+    """
+    interest, functions, options = checked_subscription(subject, wants, where, buffer, overflow, conflate, name)
+    life = subject._life
+    life.check()
+    gaps = options["overflow"] != "disconnect"
+    mailbox = life.open(interest, functions, **options, gaps=gaps, after=after, created_at=created_at)
+    return Subscription(life, mailbox, functions)

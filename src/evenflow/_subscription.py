@@ -60,6 +60,11 @@ class Feed(Protocol):
         """How far it is behind."""
         ...
 
+    @property
+    def undecodable(self) -> int:
+        """How many events could not be read, and were skipped."""
+        ...
+
 
 class Subscription(Stream[W_co]):
     """The events that one subscriber wants, in its own bounded buffer, taken at its own pace.
@@ -343,7 +348,8 @@ class Subscription(Stream[W_co]):
     def statistics(self) -> SubscriptionStatistics:
         """The ledger: where every event that was wanted is now."""
         ledger = self._mailbox.ledger()
-        return ledger if self._feed is None else replace(ledger, lag=self._feed.lag())
+        feed = self._feed
+        return ledger if feed is None else replace(ledger, lag=feed.lag(), undecodable=feed.undecodable)
 
     def __repr__(self) -> str:
         mailbox = self._mailbox

@@ -18,7 +18,7 @@ from anyio import Event
 from ._crew import Crew
 from ._errors import Deadlock
 from ._loop import running_loop
-from ._observers import HANDLING, Observer, ObserverFailed
+from ._observers import HANDLING, Observer, ObserverFailed, Tracing
 from ._subscription import Subscription
 from ._threads import Courier
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from ._life import Life
+    from ._mailbox import Mailbox
 
 _log = logging.getLogger("evenflow.subject")
 
@@ -69,10 +70,24 @@ class Supervisor:
         self._left: Event | None = None
         """Fires when the subject has been left; there while it is being left."""
         self._told_of_observers = False
+        self._tracing: Tracing | None = None
 
     def supervise(self, life: Life[Any]) -> None:
         """The subject begins a life."""
+        if self._tracing is not None:
+            self._tracing.life_began(life)
         self._life = life
+
+    def trace(self, tracing: Tracing | None) -> None:
+        """From now on this follows the events of all observers, in each life; None for nobody."""
+        self._tracing = tracing
+        for observer in {**self.observers, **self.running}:
+            observer._trace(tracing)
+
+    def retired(self, mailbox: Mailbox) -> None:
+        """A subscription was closed."""
+        if self._tracing is not None:
+            self._tracing.retired(mailbox)
 
     @property
     def is_entered(self) -> bool:
@@ -82,6 +97,8 @@ class Supervisor:
     def add(self, observer: Observer) -> None:
         """Run this observer while the subject is entered."""
         self.observers[observer] = None
+        if self._tracing is not None:
+            observer._trace(self._tracing)
         if self._crew is not None and not self._life.is_closed:
             self._start(observer, self._crew)
 
@@ -103,6 +120,8 @@ class Supervisor:
 
     def failed(self, failed: ObserverFailed) -> None:
         """A handler raised: it is published to whoever observes failures."""
+        for watcher in self._life.gate.watchers:
+            watcher.failed(failed)
         failures = self._failures
         if failures is not None and not failures._life.is_closed:
             failures._life.delivery.publish_nowait(failed)
@@ -126,6 +145,7 @@ class Supervisor:
                 self.name,
                 type(event).__name__,
                 ", ".join(wanting),
+                extra={"subject": self.name},
             )
 
     def refuse_inside(self, what: str) -> None:
@@ -209,7 +229,7 @@ class Supervisor:
         crew.check_end()
         self._left = left = Event()
         lives = [one._life for one in self._with_failures()]
-        self._life.close()
+        self._life.close(leaving=True)
         try:
             if error is None:
                 await self.wait_ended()

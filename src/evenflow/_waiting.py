@@ -15,6 +15,7 @@ from anyio import CancelScope
 from anyio.lowlevel import checkpoint
 
 from ._deadlock import HAIR, WaitGraph, how_it_is_read, may_be_stuck
+from ._errors import Deadlock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -59,8 +60,10 @@ class Waiting:
         if may_be_stuck(waiter, loop.waiting, loop.backend):
             try:
                 WaitGraph(loop.waiting, loop.own, loop.backend).refuse_deadlock(task)
-            except BaseException:
+            except BaseException as refusal:
                 self.leave(loop, task, waiter)
+                if isinstance(refusal, Deadlock):
+                    self._tell(refusal)
                 raise
         return task
 
@@ -113,6 +116,11 @@ class Waiting:
                 return
             waiter, refusal = found
             waiter.refuse(refusal)
+            self._tell(refusal)
+
+    def _tell(self, refusal: Deadlock) -> None:
+        for watcher in self._gate.watchers:
+            watcher.refused(refusal)
 
     def _log_stalls(self, loop: RunningLoop) -> None:
         """Log each subscription that has held a publisher for too long, once."""
@@ -130,4 +138,5 @@ class Waiting:
                 self.stall_after,
                 mailbox.buffer.capacity,
                 how_it_is_read(mailbox, loop.backend),
+                extra={"subject": self.name, "subscription": mailbox.name},
             )
