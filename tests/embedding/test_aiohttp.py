@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from evenflow import Event, Subject, SubjectClosed
+from evenflow.web import frames
 
 pytestmark = pytest.mark.asyncio
 
@@ -137,3 +139,28 @@ async def test_a_startup_that_fails_leaves_the_subject_usable() -> None:
     async with TestClient(TestServer(application())) as client:
         await client.post("/say", json={"room": "a", "text": "after"})
     assert handled == ["after"]
+
+
+async def send_frames(request: web.Request) -> web.StreamResponse:
+    stream = frames(request.headers.get("Last-Event-ID"), said, Said)
+    response = web.StreamResponse(status=stream.status, headers=stream.headers)
+    await response.prepare(request)
+    async with aclosing(stream):
+        async for chunk in stream:
+            await response.write(chunk)
+    return response
+
+
+async def test_frames_reach_a_client() -> None:
+    """A block for each event, and 204 for whoever comes back after the end."""
+    app = application()
+    app.router.add_get("/frames", send_frames)
+    async with TestClient(TestServer(app)) as client:
+        async with client.get("/frames") as answer:
+            assert answer.headers["Content-Type"].startswith("text/event-stream")
+            await answer.content.readline()
+            await client.post("/say", data=Said(room="a", text="hello").model_dump_json())
+            lines = [(await answer.content.readline()).decode() for _ in range(3)]
+            assert lines[1:] == ["event: Said\n", 'data: {"room":"a","text":"hello"}\n']
+        over = await client.get("/frames", headers={"Last-Event-ID": "evenflow.end"})
+        assert over.status == 204

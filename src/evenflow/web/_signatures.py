@@ -1,0 +1,77 @@
+"""The options of the endpoints, as type checkers know them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Sequence
+    from datetime import timedelta
+
+    from evenflow._allowed import Allowed
+    from evenflow._mailbox import Overflow
+    from evenflow._options import Key, Where
+
+    from ._options import Since
+
+W = TypeVar("W")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Subscribable(Protocol[T_co]):
+    """A state, what ``share()`` returns, or whatever else can be subscribed to."""
+
+    def subscribe(self) -> AsyncIterable[T_co]:
+        """Subscribe to all its values."""
+        ...
+
+
+Given: TypeAlias = "AsyncIterable[object] | Subscribable[object]"
+"""A source that gives all that it has."""
+
+
+class ValueOptions(TypedDict, total=False):
+    """Keyword arguments for a source that gives all that it has."""
+
+    ping: float
+    send_timeout: float
+    lifetime: float | None
+    retry: float
+    name: str | None
+
+
+class EventOptions(ValueOptions, Generic[W], total=False):
+    """Keyword arguments for a subject."""
+
+    where: Where[W]
+    client_where: Allowed | None
+    buffer: int
+    overflow: Overflow | None
+    conflate: Key[W] | None
+    since: Since
+    resume: bool | timedelta
+    headers: Collection[str]
+
+
+class SocketValueOptions(ValueOptions, total=False):
+    """Keyword arguments for a WebSocket, and a source that gives all that it has."""
+
+    receive: Callable[[Any], Awaitable[object]] | None
+    origins: Sequence[str] | Literal["any"] | None
+    max_message: int
+    rate: float
+
+
+class SocketOptions(EventOptions[W], Generic[W], total=False):
+    """Keyword arguments for a WebSocket, and a subject."""
+
+    receive: Callable[[Any], Awaitable[object]] | None
+    origins: Sequence[str] | Literal["any"] | None
+    max_message: int
+    rate: float
+
+
+class FrameOptions(EventOptions[W], Generic[W], total=False):
+    """The same, and what a client asks, for ``frames``."""
+
+    asked: str | None
