@@ -1,0 +1,3 @@
+from .kit import seen
+
+__all__ = ["seen"]
