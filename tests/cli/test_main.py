@@ -78,3 +78,40 @@ def test_python_m_finds_it() -> None:
     done = subprocess.run([sys.executable, "-m", "evenflow.cli", "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "demo" in done.stdout
+
+
+def test_a_traceback_shows_no_secret(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """An error that nobody expected is shown whole, but for what the address hides; the exit code is 1."""
+    monkeypatch.setenv("SHOP_LOG", "redis://me:traceback-word@host/0")
+
+    def fails(where: str) -> None:
+        raise RuntimeError(f"no answer from {where}")
+
+    monkeypatch.setattr("evenflow.cli.logs._names.from_url", fails)
+    assert main(["log", "env:SHOP_LOG"]) == 1
+    said = capsys.readouterr().err
+    assert "RuntimeError: no answer from env:SHOP_LOG" in said
+    assert "traceback-word" not in said
+
+
+def test_a_mistake_on_the_line_shows_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    """The parser repeats what it did not understand, without the password."""
+    with pytest.raises(SystemExit):
+        main(["log", "shop.db", "postgresql://me:parser-word@host/shop"])
+    said = capsys.readouterr().err
+    assert "postgresql://***@host/shop" in said
+    assert "parser-word" not in said
+
+
+def test_a_server_whose_extra_is_missing_is_said_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the line that installs it."""
+    for name in list(sys.modules):
+        if name == "asyncpg" or name.startswith(("asyncpg.", "evenflow.log.postgres", "evenflow.log._postgres")):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    assert main(["log", "postgresql://me:missing-word@host/shop"]) == 2
+    assert capsys.readouterr().err == (
+        "evenflow: asyncpg is not installed; install what the commands need: pip install 'evenflow[postgres]'\n"
+    )

@@ -246,7 +246,7 @@ def test_it_ends_when_nobody_reads_what_it_prints() -> None:
         assert process.stdout.readline() == "\n"
         assert "evenflow hands the events of a program" in process.stdout.readline()
         process.stdout.close()
-        assert process.wait(timeout=30) == 1
+        assert process.wait(timeout=30) == 141
         assert process.stderr.read() == ""
 
 

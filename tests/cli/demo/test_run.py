@@ -26,14 +26,14 @@ def test_a_run_whose_sums_hold_returns_0_and_removes_its_archive(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_whose_reader_has_gone_returns_1(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_reader_has_gone_returns_141(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is nobody to tell, so nothing is printed and nothing is raised."""
 
     async def gone(_: object) -> int:
         raise ExceptionGroup("readers", [NobodyReads()])
 
     monkeypatch.setattr(_run.Demo, "run", gone)
-    assert _run.run(seconds=0.1, rate=50, out=None) == 1
+    assert _run.run(seconds=0.1, rate=50, out=None) == 141
 
 
 @pytest.mark.parametrize(

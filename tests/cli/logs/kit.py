@@ -9,9 +9,18 @@ from pathlib import Path
 SHOP = """
 from evenflow import Event
 from evenflow.log import SQLiteLog
+from pydantic import BaseModel
 
 class OrderPlaced(Event):
     order_id: int
+
+class Customer(BaseModel):
+    country: str
+
+class OrderPaid(Event):
+    order_id: int
+    region: str
+    customer: Customer
 
 class OrderShipped(Event):
     order_id: int
@@ -53,3 +62,11 @@ def run(
 def evenflow(folder: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
     """Run a command of evenflow in a folder."""
     return run(folder, *arguments, given=given)
+
+
+def running(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """A command of evenflow that goes on, with its three streams as pipes."""
+    command = [sys.executable, "-m", "evenflow.cli", *arguments]
+    return subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )

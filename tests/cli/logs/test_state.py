@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,15 @@ def test_what_makes_no_sense_is_a_sentence(arguments: list[str], says: str, fold
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_everything_is_there_as_json(folder: Path) -> None:
+    """The numbers by their names, dead letters, and what a word has done; `--json` before or after the word."""
+    shown = json.loads(evenflow(folder, "log", "shop.db", "--json").stdout)
+    assert (shown["name"], shown["events"]) == ("shop", 2)
+    [billing] = shown["subjects"][0]["groups"]
+    assert (billing["name"], billing["dead"], billing["due"], billing["paused"]) == ("billing", 1, 0, False)
+    letter = json.loads(evenflow(folder, "log", "shop.db", "--json", "dead", "orders", "billing").stdout)
+    assert (letter["data"], letter["attempts"], letter["error"]) == ({"order_id": 2}, 2, "ValueError: no money")
+    done = evenflow(folder, "log", "shop.db", "redrive", "orders", "billing", letter["offset"], "--json").stdout
+    assert json.loads(done) == {"subject": "orders", "group": "billing", "done": "redrive", "count": 1}

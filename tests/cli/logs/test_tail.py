@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .kit import evenflow, shop
+from .kit import evenflow, running, shop
 
 
 def test_it_prints_each_event_with_its_place(tmp_path: Path) -> None:
@@ -62,3 +62,16 @@ def test_following_goes_on_with_what_another_process_publishes(tmp_path: Path) -
         evenflow(folder, "publish", "shop.db", "orders", "--type", "shop:OrderPlaced", given='{"order_id": 7}\n')
         assert '{"order_id":7}' in tail.stdout.readline()
         tail.terminate()
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:
+    """`evenflow tail --follow | head -1`: exit code 141, and nothing on stderr."""
+    folder = shop(tmp_path)
+    with running(folder, "tail", "shop.db", "orders", "--follow") as tail:
+        assert tail.stdout is not None
+        assert tail.stderr is not None
+        assert tail.stdout.readline()
+        tail.stdout.close()
+        evenflow(folder, "publish", "shop.db", "orders", "--type", "shop:OrderPlaced", given='{"order_id": 7}\n')
+        assert tail.wait(30) == 141
+        assert tail.stderr.read() == ""

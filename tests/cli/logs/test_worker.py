@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .kit import evenflow, shop
+from .kit import evenflow, running, shop
 
 
 def test_it_handles_what_is_there_and_ends_on_sigterm(tmp_path: Path) -> None:
@@ -45,3 +46,17 @@ def test_what_makes_no_sense_is_a_sentence(arguments: list[str], says: str, tmp_
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_happens_is_json_for_machines(tmp_path: Path) -> None:
+    """Its states on stdout, its log records on stderr with their group: one object a line."""
+    with running(shop(tmp_path), "worker", "shop:log", "--json") as worker:
+        assert worker.stdout is not None
+        assert worker.stderr is not None
+        assert json.loads(worker.stdout.readline()) == {"log": "shop", "state": "running", "groups": ["billing"]}
+        while "is a dead letter" not in (line := worker.stderr.readline()):
+            pass
+        assert json.loads(line)["group"] == "billing"
+        worker.send_signal(signal.SIGTERM)
+        assert worker.stdout.read().splitlines()[-1] == '{"log": "shop", "state": "ended"}'
+        assert worker.wait(30) == 0

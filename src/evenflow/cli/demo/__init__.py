@@ -22,6 +22,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evenflow.cli._help import ENDINGS, described
+
 if TYPE_CHECKING:
     from argparse import ArgumentParser, _SubParsersAction
 
@@ -33,13 +35,18 @@ DESCRIPTION = """\
 Publish what this machine is really doing (processor, memory, disk, network, processes) to five readers of different
 speed: a screen, an archive on disk, a slow analyst, an alarm and a census of processes. Show what happens while each
 is too slow, and at the end where every event went. Ctrl-C ends it early, and shows that too.
-The exit code is 1 if events are missing, or if no reader was ever too slow.
 """
+HELP = described(
+    DESCRIPTION,
+    examples=["evenflow demo", "evenflow demo --seconds 60 --inspect", "evenflow demo --log demo.db"],
+    codes={0: "all events accounted for, also after Ctrl-C", 1: "events are missing, or no reader was ever too slow"},
+    endings={141: ENDINGS[141]},
+)
 
 
 def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
     """Add this command and its options to the command line."""
-    parser = commands.add_parser("demo", help="see in ten seconds what evenflow does", description=DESCRIPTION)
+    parser = commands.add_parser("demo", help="see in ten seconds what evenflow does", **HELP)
     parser.add_argument(
         "--seconds", type=_seconds, default=SECONDS, help=f"how long (default {SECONDS:g}; inf: until Ctrl-C)"
     )
@@ -57,13 +64,18 @@ def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
         metavar="FILE",
         help="keep the archive: JSON lines are added to this file (default: a temporary file, removed at the end)",
     )
+    parser.add_argument(
+        "--inspect", action="store_true", help="show it in the browser, too: prints the address of a live page"
+    )
     parser.set_defaults(command=_command)
 
 
 def _command(options: argparse.Namespace) -> int:
     # Imported here, because it needs the extra `cli`, and `evenflow --help` does not.
     demo = import_module("evenflow.cli.demo._run")
-    code: int = demo.run(seconds=options.seconds, rate=options.rate, out=options.out, log=options.log)
+    code: int = demo.run(
+        seconds=options.seconds, rate=options.rate, out=options.out, log=options.log, inspect=options.inspect
+    )
     return code
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evenflow import Subscription
-    from evenflow.log import Offset, Record
+    from evenflow.log import Log, Offset, Record
 
 HISTORIAN = "historian"
 AT_ONCE = 500
@@ -103,6 +103,10 @@ class KeptArchive:
     async def aclose(self) -> None:
         """Close the log."""
         await self._log.aclose()
+
+    def logs(self) -> list[Log]:
+        """The log."""
+        return [self._log]
 
     def on_disk(self) -> int:
         """How many events this run has added to the log, read back from it."""

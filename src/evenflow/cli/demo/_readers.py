@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evenflow import Subscription
+    from evenflow.log import Log
 
     from ._events import Noticed
 
@@ -103,6 +104,10 @@ class Archive:
 
     async def aclose(self) -> None:
         """The file is closed already."""
+
+    def logs(self) -> list[Log]:
+        """It has no log."""
+        return []
 
     def told(self) -> str:
         """Nothing more than the ledger says."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import tempfile
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from ._report import intro, paragraph, print_ledger, print_next, remembered, ver
 from ._screen import Scene, keep_showing, screen_for
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import AsyncGenerator, Generator
     from types import FrameType
 
     from evenflow import Gap, Observer, Subscription
@@ -36,22 +36,25 @@ ARCHIVE_BUFFER = 3
 """How many events wait for the disk before publishers do; even the smallest machine publishes more at once."""
 ANALYST_BUFFER = 8
 
+READER_GONE = 141
 
-def run(*, seconds: float, rate: float, out: Path | None, log: Path | None = None) -> int:
+
+def run(*, seconds: float, rate: float, out: Path | None, log: Path | None = None, inspect: bool = False) -> int:
     """Run the demo and print its ledger; the archive is a log, a file of lines, or a temporary one.
 
     Returns:
-        0, or 1 if a sum does not hold, no buffer was ever full, or the archive could not be written.
+        0, or 1 if a sum does not hold, no buffer was ever full, or the archive could not be written; 141 if whoever
+        read the output has gone.
     """
     code = 1
     with tempfile.TemporaryDirectory(prefix="evenflow-") as folder:
         archive = Archive(out or Path(folder) / "archive.jsonl") if log is None else KeptArchive(log)
-        demo = Demo(Output(), seconds, rate, archive)
+        demo = Demo(Output(), seconds, rate, archive, inspect=inspect)
         try:
             code = asyncio.run(demo.run())
         except* NobodyReads:
             # Nobody would read a message.
-            pass
+            code = READER_GONE
     return code
 
 
@@ -79,7 +82,9 @@ class Readers:
 class Demo:
     """One run."""
 
-    def __init__(self, console: Output, seconds: float, rate: float, archive: Archive | KeptArchive) -> None:
+    def __init__(
+        self, console: Output, seconds: float, rate: float, archive: Archive | KeptArchive, *, inspect: bool = False
+    ) -> None:
         self._console = console
         self._seconds = seconds
         self._rate = rate
@@ -88,6 +93,7 @@ class Demo:
         self._analyst = Analyst()
         self._publishers = (Books("sampler"), Books("watcher"))
         self._machine: Subject[Noticed] = Subject(Noticed, name="machine")
+        self._inspect = inspect
 
     async def run(self) -> int:
         """Open the archive, run, and close it.
@@ -97,9 +103,25 @@ class Demo:
         """
         try:
             before = await self._archive.begin()
-            return await self._run(before)
+            async with self._inspected():
+                return await self._run(before)
         finally:
             await self._archive.aclose()
+
+    @asynccontextmanager
+    async def _inspected(self) -> AsyncGenerator[None]:
+        """Serve the inspector of all this within the block, where that was asked for."""
+        if not self._inspect:
+            yield
+            return
+        # imported here, because it needs what the rest of the demo does not
+        from evenflow.cli.inspect._served import served  # noqa: PLC0415
+        from evenflow.web import inspector  # noqa: PLC0415
+
+        app = inspector(self._machine, *self._archive.logs(), contents=True, title="evenflow demo")
+        async with served(app, port=0) as server:
+            self._console.lines("", f"Look at it in the browser: {server.address}")
+            yield
 
     async def _run(self, before: list[str]) -> int:
         """Publish and read until the time is up or a signal comes; then say where every event went."""

@@ -7,8 +7,9 @@ import sys
 from contextlib import asynccontextmanager
 from datetime import datetime
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from evenflow.cli._address import Refused, address
 from evenflow.log import Log, Offset, from_url
 from evenflow.log._opening import Opening
 from evenflow.log._running import Running
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
     from evenflow.log import Since
 
-
-class Refused(Exception):
-    """The command line names what is not there; the message is for the user."""
+__all__ = ["Refused", "address", "log_at", "named", "named_class", "named_log", "offsets", "opened_to_look", "place"]
 
 
 def named(text: str, what: str) -> Any:
@@ -73,14 +72,20 @@ def named_log(text: str) -> Log:
 
 
 def log_at(where: str) -> Log:
-    """The log at a path or a URL; its file must be there, so that a wrong name makes no new one.
+    """The log at a path, a URL or ``env:NAME``; a file must be there, so that a wrong name makes no new one.
 
     Raises:
-        Refused: there is none.
+        Refused: there is none, no engine is known for it, or the engine's extra is not installed.
     """
     try:
-        log = from_url(where)
-    except ValueError as error:
+        log = from_url(address(where))
+    except (ValueError, TypeError) as error:
+        raise Refused(str(error)) from None
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("evenflow."):
+            raise Refused(f"this version of evenflow has no engine for {where.partition(':')[0]}") from None
+        raise
+    except ImportError as error:  # an engine that says itself what it needs
         raise Refused(str(error)) from None
     path = getattr(log, "_path", None)
     if isinstance(path, str) and not os.path.exists(path):  # noqa: PTH110 -- the text is what the user gave
@@ -122,7 +127,7 @@ def place(text: str) -> Since:
     return time
 
 
-def offsets(texts: list[str]) -> list[Offset] | str:
+def offsets(texts: list[str]) -> list[Offset] | Literal["all"]:
     """Offsets, or all.
 
     Raises:
