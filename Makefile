@@ -14,8 +14,9 @@ ASYNC_IGNORED += ASYNC106 # `from anyio import X` is how the core imports
 ASYNC_IGNORED += ASYNC110 # a loop of checkpoints is how a test lets others run, a tick at a time
 ASYNC_IGNORED += ASYNC123 # an error goes out as it is, in no group (contract)
 ASYNC_IGNORED += ASYNC124 # a handler may be async without awaiting
-# The suite runs on all cores. A part of it may be quicker with WORKERS=0.
-WORKERS ?= auto
+# Many tests wait for servers, browsers and processes, so there are more workers than cores. A part of the suite may be
+# quicker with WORKERS=0.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1) + 1)' 2>/dev/null || echo auto)
 PARALLEL := -n $(WORKERS) --dist worksteal
 CHECKED := src $(wildcard examples) # tests/typing has a test of its own
 comma := ,
@@ -65,6 +66,12 @@ crash: $(VENV)/.dev ## kill processes that publish and consume on one file: 200 
 	EVENFLOW_CRASH_ROUNDS=200 $(BIN)/python -m pytest -n 0 -k '[1]' tests/log/crash
 	EVENFLOW_CRASH_ROUNDS=100 $(BIN)/python -m pytest -n 0 -k '[4]' tests/log/crash
 
+.PHONY: asyncapi-parser
+asyncapi-parser: $(VENV)/.asyncapi ## fetch the official parser of AsyncAPI, which the tests ask; needs npm
+$(VENV)/.asyncapi: tests/asyncapi/parser/package.json | $(VENV)/.dev
+	$(BIN)/python -m tests.asyncapi.parser
+	@touch $@
+
 .PHONY: mutants
 mutants: $(VENV)/.dev ## break each guarantee on purpose: every one must be noticed
 	$(BIN)/python -m tests.mutants $(MUTANTS)
@@ -77,7 +84,7 @@ mutants-all: $(VENV)/.mutation ## break every line of a FILE, with mutmut: minut
 .PHONY: test-lowest
 test-lowest: $(VENV)/.dev ## the core's tests on the oldest anyio and pydantic that pyproject.toml allows
 	$(UV) venv --quiet --allow-existing --python $(BIN)/python $(VENV)-lowest
-	$(UV) pip install --quiet --python $(VENV)-lowest --constraints constraints.txt --group test --editable '.[cli]'
+	$(UV) pip install --quiet --python $(VENV)-lowest --constraints constraints.txt --group test --editable '.[cli,redis]'
 	$(UV) pip install --quiet --python $(VENV)-lowest --resolution lowest-direct \
 		--reinstall-package anyio --reinstall-package pydantic --editable .
 	$(VENV)-lowest/bin/python -m pytest $(PARALLEL) -p no:anyio --ignore tests/test_typing.py $(TESTS) # that anyio's own plugin warns under today's pytest

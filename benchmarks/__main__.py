@@ -32,9 +32,13 @@ QUESTIONS = (
     "fairness",
     "waiting",
     "log",
+    "log_groups",
     "log_readers",
     "log_peers",
+    "engines",
+    "engines_postgres",
     "threads",
+    "telemetry",
     "startup",
 )
 

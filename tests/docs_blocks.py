@@ -92,6 +92,7 @@ class Page:
         """Run every Python block, and compare what it prints with what the page shows."""
         sys.modules[self.module.__name__] = self.module  # pydantic and pickle look classes up there
         running = [block for block in blocks(self.path) if block.runs]
+        before = list(sys.path)
         try:
             with asyncio.Runner() as runner:
                 for block in running:
@@ -100,6 +101,11 @@ class Page:
             self._give_to_pytest([block for block in running if "test" in block.info])
         finally:
             del sys.modules[self.module.__name__]
+            sys.path[:] = before
+            sys.path_importer_cache.pop(".", None)  # it remembers in which folder it was made
+            for name, module in list(sys.modules.items()):  # another page may write another module of this name
+                if str(getattr(module, "__file__", None) or "").startswith(f"{self.folder}/"):
+                    del sys.modules[name]
             self.module.__dict__.clear()
             gc.collect()  # what a page leaves open warns now, and the warning names the page's line
 

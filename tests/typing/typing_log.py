@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
-from evenflow import Event, Gap, Publisher, Source, Subject, Subscription, when
+from evenflow import Event, Gap, Publisher, Source, State, Subject, Subscription, when
 from evenflow.log import (
     Batch,
+    Bridge,
+    BridgeStatistics,
     Capabilities,
     Consumer,
     ConsumerFailed,
@@ -23,9 +25,11 @@ from evenflow.log import (
     Retain,
     Scheduled,
     SQLiteLog,
+    bridge,
     from_url,
     upgrade,
 )
+from evenflow.log.redis import RedisLog
 from evenflow.streams import Stream
 from evenflow.testing import MemoryLog, in_memory
 
@@ -134,3 +138,23 @@ async def together(delivery: Delivery[Placed]) -> None:
         assert_type(opened, SQLiteLog)
         assert_type(again, SQLiteLog)
     assert_type(await log.statistics(), LogStatistics)
+
+
+async def bridges(source: DurableSubject[Placed | Shipped], target: Subject[Placed]) -> None:
+    """The target takes what is moved."""
+    async with bridge(source, target, Placed, where=Placed.region == "eu", name="copies") as copying:
+        assert_type(copying, Bridge)
+        assert_type(copying.statistics(), BridgeStatistics)
+    async with bridge(target, target):
+        pass
+    bridge(source, target)  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+    bridge(source, target, Shipped)  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+
+
+async def on_a_server() -> None:
+    server = RedisLog("redis://localhost", name="shop", durability="power", publish_timeout=5.0)
+    assert_type(server.connected, State[bool])
+    async with server as opened:
+        assert_type(opened, RedisLog)
+    RedisLog("redis://localhost", durability="disk")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    RedisLog()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
