@@ -198,7 +198,7 @@ def test_everything_public_has_a_docstring() -> None:
                 assert getattr(kind, name).__doc__, f"{kind.__name__}.{name} has no docstring"
 
 
-PUBLIC_MODULES = {"cli", "log", "streams", "telemetry", "testing"}
+PUBLIC_MODULES = {"asyncapi", "cli", "log", "streams", "telemetry", "testing", "web"}
 
 
 def test_evenflow_has_its_documented_names_and_no_others() -> None:

@@ -131,3 +131,30 @@ async def test_what_lapses_together_with_an_event_in_doubt_can_be_settled_no_mor
             with pytest.raises(LeaseLost):
                 await second.ack()
             await again.ack()
+
+
+@both
+async def test_an_event_that_a_lost_answer_has_sent_out_again_cannot_be_acknowledged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The retry was stored, and nobody heard of it: the acknowledgement comes too late, and says so."""
+    async with process() as one:
+        await one.publish(Placed(n=1), Placed(n=2))
+        commit = one.engine.commit
+        async with one.deliveries(retry_after=5.0, ack_wait=1_000) as deliveries:
+            first, second = await taken(deliveries)
+
+            async def lost(*arguments: Any, **options: Any) -> Any:
+                await commit(*arguments)
+                raise LogError("the answer was lost")
+
+            with monkeypatch.context() as patched:
+                patched.setattr(one.engine, "commit", lost)
+                with pytest.raises(LogError, match="the answer was lost"):
+                    await first.retry()
+            with pytest.raises(LeaseLost):
+                await first.ack()
+            await second.ack()
+            again = await deliveries.receive()
+            assert (again.event.n, again.attempt) == (1, 2)
+            await again.ack()

@@ -22,7 +22,7 @@ from ._due import Due
 from ._engine import Outdated
 from ._group_reading import read, read_all, rows_of
 from ._group_records import GroupRecord, Keys
-from ._group_rules import Draft, Lanes
+from ._group_rules import Draft, Fate, Lanes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -62,6 +62,7 @@ class HeldPage:
         gone: the places of events that left it, because one of their key before them did.
         leaving: the places of those that would leave it with a commit whose outcome is not known.
         doubt: the error of that commit: the page must be loaded before the next.
+        doubted: what that commit would have made of its events, by place.
         seen: how often this process had been silent when the page was known to be this reader's.
     """
 
@@ -73,6 +74,12 @@ class HeldPage:
     gone: set[int] = field(default_factory=set[int])
     leaving: set[int] = field(default_factory=set[int])
     doubt: LogError | None = None
+    doubted: dict[int, Fate] = field(default_factory=dict[int, Fate])
+
+    def went_out(self, index: int, fate: Fate) -> bool:
+        """Whether a commit whose answer was lost has sent this event out again, or buried it, other than ``fate``."""
+        before = self.doubted.get(index, Fate.DONE)
+        return before is not Fate.DONE and before is not fate and self.record.is_done(index)
 
     def has(self, index: int) -> bool:
         """Whether an event of it is still this reader's, unless it was settled."""

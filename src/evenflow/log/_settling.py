@@ -78,6 +78,8 @@ class Settler:
             except LogError as error:
                 for settlement in settlements:
                     settlement.error = settlement.error or error
+                    for page, its in settlement.outcomes.items():
+                        page.doubted.update({each.place: each.fate for each in its})
                 self.doubt(settled, error)
 
     async def draft(self, settlements: Sequence[Settlement]) -> tuple[Draft, dict[HeldPage, Settled]]:
@@ -94,6 +96,9 @@ class Settler:
         for settlement in settlements:
             settlement.lost.clear()
             for page, its in settlement.outcomes.items():
+                if page.doubted:
+                    out = [each.place for each in its if page.went_out(each.place, each.fate)]
+                    settlement.lost += [page.record.items[place].seq for place in out]
                 if not page.is_lost and not page.gone:
                     outcomes.setdefault(page, []).extend(its)
                     continue

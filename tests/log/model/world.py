@@ -217,7 +217,8 @@ class World:
             reader.held.append(held)
             return
         assert not lost, f"{held.delivery} was lost, and could be settled"
-        self._settled(known, how)
+        if known.state != "unknown":  # else an earlier settlement, whose answer was lost, may be the one that counts
+            self._settled(known, how)
 
     def _settled(self, known: Known, how: str) -> None:
         if how in ("ack", "block"):
