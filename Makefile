@@ -55,6 +55,10 @@ check-async: $(VENV)/.dev
 	$(BIN)/flake8 --select ASYNC1,ASYNC2 --extend-ignore $(subst $(space),$(comma),$(strip $(ASYNC_IGNORED))) \
 		--exclude tests/typing $(wildcard src tests examples benchmarks)
 
+.PHONY: soak
+soak: $(VENV)/.dev ## what CI leaves out: a thousand clients, and ten thousand that come and go
+	$(BIN)/python -m pytest -n 0 -m soak tests
+
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## the long runs of every property: many minutes
 	EVENFLOW_FUZZ_EXAMPLES=50000 EVENFLOW_MODEL_EXAMPLES=2000 \

@@ -128,8 +128,12 @@ async def test_names_are_text_and_never_html(browser: Browser) -> None:
         await page.wait_for_selector(".node.subject")
         await subjects[0].publish(Order(region=HOSTILE[2], total=1))
         await page.wait_for_selector("#happened li[data-kind=failure]")
+        before = len(subjects[0].statistics().subscriptions)
         await page.click("text=Show events as they come")
-        await asyncio.sleep(0.3)
+        while (
+            len(subjects[0].statistics().subscriptions) == before
+        ):  # the tail subscribes when the page's request comes
+            await asyncio.sleep(0.01)
         await subjects[0].publish(Order(region=HOSTILE[2], total=1))
         await page.wait_for_selector("#tail li")
         shown = [await node.text_content() for node in await page.locator(".node.subject .name").all()]
@@ -161,6 +165,7 @@ async def test_no_value_of_an_event_reaches_the_page(browser: Browser, tmp_path:
     async with orders, log, serving(inspector(orders, log)) as address:
         async with visiting(browser, f"{address}/") as page:
             secret = Order(region="hunter2", total=77_124)
+            await page.wait_for_selector(".node.subject")  # nothing is watched before somebody looks
             await orders.publish(secret)
             await jobs.publish(secret)
             await page.wait_for_selector("#happened li[data-kind=failure]")
@@ -223,7 +228,7 @@ async def test_the_keyboard_is_enough(browser: Browser) -> None:
         await press("p")
         assert await page.get_attribute("#pause", "aria-pressed") == "true"
         await subjects[2].publish(order())
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(1.2)  # two looks: that a page does not move has no event to wait for
         assert "0 published" in await text(page, "#detail-about")
         await press("p")
         await page.wait_for_selector("#detail-about:has-text('1 published')")

@@ -71,6 +71,7 @@ class Listener:
             writer.close()
 
 
+@pytest.mark.soak
 def test_a_thousand_clients_get_each_event_once_and_it_is_encoded_once() -> None:
     """100 events a second for a short time: none lost, none doubled, in order, and the memory stays."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -163,6 +164,7 @@ def test_many_connects_and_disconnects_leave_nothing() -> None:
         assert "socket.send() raised" not in said
 
 
+@pytest.mark.soak
 @both
 async def test_ten_thousand_connects_and_disconnects_leave_nothing() -> None:
     """In memory, half of them on each backend; each is over before the next begins: nothing of the first is there when the last has gone."""
