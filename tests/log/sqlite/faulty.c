@@ -99,8 +99,11 @@ int open64(const char *path, int flags, ...) {
     va_end(rest);
     return opens(real, path, flags, mode);
 }
-static int locks(const char *call, int fd, int command) {
-    return (command == F_SETLK || command == F_SETLKW || command == F_OFD_SETLK) && fails(call, fd, NULL);
+/* Only taking a lock fails. After an unlock that fails SQLite takes the lock for held by this process until it has closed
+   every connection to the file, and a kernel that grants locks gives them back. */
+static int locks(const char *call, int fd, int command, const struct flock *lock) {
+    return (command == F_SETLK || command == F_SETLKW || command == F_OFD_SETLK) && lock->l_type != F_UNLCK
+        && fails(call, fd, NULL);
 }
 int fcntl(int fd, int command, ...) {
     REAL(fcntl);
@@ -108,7 +111,7 @@ int fcntl(int fd, int command, ...) {
     va_start(rest, command);
     void *argument = va_arg(rest, void *);
     va_end(rest);
-    return locks("lock", fd, command) ? -1 : real(fd, command, argument);
+    return locks("lock", fd, command, argument) ? -1 : real(fd, command, argument);
 }
 int fcntl64(int fd, int command, ...) {
     REAL(fcntl64);
@@ -116,5 +119,5 @@ int fcntl64(int fd, int command, ...) {
     va_start(rest, command);
     void *argument = va_arg(rest, void *);
     va_end(rest);
-    return locks("lock", fd, command) ? -1 : real(fd, command, argument);
+    return locks("lock", fd, command, argument) ? -1 : real(fd, command, argument);
 }
