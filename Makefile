@@ -56,8 +56,8 @@ check-async: $(VENV)/.dev
 		--exclude tests/typing $(wildcard src tests examples benchmarks)
 
 .PHONY: soak
-soak: $(VENV)/.dev ## what CI leaves out: a thousand clients, and ten thousand that come and go
-	$(BIN)/python -m pytest -n 0 -m soak tests
+soak: $(VENV)/.dev ## what CI leaves out: a thousand clients, ten thousand that come and go, and limits of time
+	$(BIN)/python -m pytest -n 0 -m "soak or timed" tests
 
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## the long runs of every property: many minutes

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ImportString, SecretStr, fiel
 from evenflow import Event, when
 from evenflow._field_json import FieldJSON, Written
 from evenflow._fields import Path
+from tests.limits import limit
 
 
 class Level(enum.IntEnum):
@@ -148,6 +149,7 @@ def test_what_is_no_value_of_the_field_is_refused(name: str, value: object, kind
     assert len(str(caught.value)) < 300
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("text", ["1e999999999", "-1e-999999999", "9" * 4000])
 def test_a_huge_number_costs_no_more_than_its_text(text: str) -> None:
     """Numbers with long exponents are read, hashed and compared at once."""
@@ -156,7 +158,7 @@ def test_a_huge_number_costs_no_more_than_its_text(text: str) -> None:
     assert hash(value)
     assert (value < 5) is text.startswith("-")  # type: ignore[operator]  # a Decimal
     assert value != Fraction(1, 3)
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < limit(1)
 
 
 def test_a_field_that_imports_what_it_is_told_is_refused() -> None:

@@ -523,13 +523,13 @@ async def test_threads_and_tasks_that_wait_go_in_the_order_in_which_they_came() 
     async with subject, anyio.create_task_group() as tasks:
         await subject.publish(Order(n=0))
         caller = Caller(lambda: subject.publish_from_thread(Order(n=1)))
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while subject.statistics().waiting_publishers == 0:
                 await anyio.sleep(0.005)
         tasks.start_soon(subject.publish, Order(n=2))
         await anyio.sleep(0.02)
         received = []
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             for _ in range(3):
                 received.append((await subscription.receive()).n)
         await caller.ended()
@@ -570,7 +570,7 @@ async def test_a_thread_that_gives_up_after_room_came_passes_the_room_on(next_wa
     async with subject, subject.subscribe(Order, buffer=1) as subscription, group() as tasks:
         await subject.publish(Order(n=0))
         caller = Caller(lambda: subject.publish_from_thread(Order(n=1), timeout=0.5))
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while not subject.statistics().waiting_publishers:
                 await anyio.sleep(0.005)
         if next_waits_already:
@@ -579,7 +579,7 @@ async def test_a_thread_that_gives_up_after_room_came_passes_the_room_on(next_wa
         assert subscription.receive_nowait().n == 0
         caller.wait(5)  # The loop stands still until the thread has given up.
         assert isinstance(caller.error, TimeoutError)
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             if not next_waits_already:
                 tasks.start_soon(publish)
             assert (await subscription.receive()).n == 2

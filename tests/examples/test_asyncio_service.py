@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.examples.running import EXAMPLES, Service, running
+from tests.limits import limit
 
 pytestmark = pytest.mark.asyncio
 
@@ -43,6 +44,7 @@ async def test_each_client_gets_the_answers_to_its_own_lines_in_order(service: S
     assert "ended: 16 jobs, 16 done" in service.said
 
 
+@pytest.mark.timed
 async def test_sigterm_answers_what_was_asked_closes_idle_connections_and_ends_within_two_seconds(
     service: Service,
 ) -> None:
@@ -55,7 +57,7 @@ async def test_sigterm_answers_what_was_asked_closes_idle_connections_and_ends_w
     await busy_writer.drain()
     seconds = await asyncio.to_thread(service.terminate)
     answer = (await busy.readline()).decode().strip()
-    assert seconds < 2, service.said
+    assert seconds < limit(2), service.said
     assert answer in {scrypt("in hand"), ""}, "answered, or the signal came before the line"
     assert await busy.read() == await idle.read() == b""
     assert service.process.returncode == 0, service.said

@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.examples.running import EXAMPLES, Service, running
+from tests.limits import limit
 
 pytestmark = pytest.mark.asyncio
 
@@ -129,6 +130,7 @@ async def test_the_page_has_what_it_names_and_nothing_from_elsewhere(service: Se
             assert (await client.get(f"/page/{name}")).status_code == 200
 
 
+@pytest.mark.timed
 async def test_it_ends_within_two_seconds() -> None:
     """With a client connected, which is told to come back."""
     with running(*UVICORN, announced=ANNOUNCED) as service:
@@ -137,7 +139,7 @@ async def test_it_ends_within_two_seconds() -> None:
 
 async def ends(service: Service) -> None:
     async with entering(service, "garden", "ann") as ann:
-        assert await asyncio.to_thread(service.terminate) < 2
+        assert await asyncio.to_thread(service.terminate) < limit(2)
         with pytest.raises(ConnectionClosed) as closed:
             while True:
                 await ann.recv()

@@ -26,6 +26,7 @@ from websockets.sync.client import connect as connect_in_a_thread
 
 from evenflow import Event, Subject
 from evenflow.web import websocket
+from tests.limits import limit
 
 from .test_shutdown import SERVERS, serving as serving_in_a_process
 
@@ -280,6 +281,7 @@ def test_many_connects_and_disconnects_leak_nothing(caplog: pytest.LogCaptureFix
     run(test, caplog)
 
 
+@pytest.mark.timed
 @pytest.mark.slow
 @pytest.mark.parametrize("server", SERVERS)
 def test_under_a_real_server_every_connection_ends_within_a_second_and_the_process_within_two(server: str) -> None:
@@ -295,15 +297,15 @@ def test_under_a_real_server_every_connection_ends_within_a_second_and_the_proce
             for client in (quiet, busy):
                 with pytest.raises(websockets.ConnectionClosed) as closed:
                     while True:
-                        client.recv(timeout=10)
-                assert time.monotonic() - at < 1
+                        client.recv(timeout=40)
+                assert time.monotonic() - at < limit(1)
                 assert closed.value.rcvd is not None
                 if server.startswith("uvicorn") and closed.value.rcvd.code == 1012:
                     continue  # uvicorn itself was quicker: it looks every 0.1 s, and this machine was busy
                 assert closed.value.rcvd.code == 1001
                 assert closed.value.rcvd.reason.startswith("shutdown; retry=")
             process.wait(30)
-            assert time.monotonic() - at < 2
+            assert time.monotonic() - at < limit(2)
 
 
 def wait_until_it_listens(port: int) -> None:

@@ -82,7 +82,7 @@ def test_the_first_signal_cancels_and_the_second_has_its_usual_effect(number: si
         return scope.cancelled_caught
 
     async def wrapped() -> bool:
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             return await main()
 
     # asyncio.run has a handler for SIGINT of its own, so the loop is run without it.

@@ -113,7 +113,7 @@ async def test_no_thread_is_left_behind(tmp_path: Path) -> None:
         assert threading.active_count() > before
     with pytest.raises(LogError):
         await SQLiteEngine(tmp_path / "none" / "log.db").open()
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while threading.active_count() > before:
             await anyio.sleep(0.001)  # the thread that has closed the others ends by itself
 
@@ -142,7 +142,7 @@ async def test_what_a_loop_has_left_open_is_let_go_of_at_the_next_opening(tmp_pa
 
     left = await anyio.to_thread.run_sync(in_another_loop)
     await engine.open()
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         while (await engine.pulses([left]))[left].alive:
             await anyio.sleep(0.01)  # a thread closes it
     await engine.close()

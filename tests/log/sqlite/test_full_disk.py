@@ -47,7 +47,7 @@ async def main():
         handled.append(made.n)
 
     async def publish(n, text=""):
-        with anyio.fail_after(15):
+        with anyio.fail_after(30):
             try:
                 await subject.publish(Made(n=n, text=text), id=str(n))
             except LogError as error:
@@ -102,7 +102,7 @@ async def main():
 
 
 async def until_published(publish, n):
-    with anyio.fail_after(15):
+    with anyio.fail_after(30):
         while not await publish(n):
             pass
 

@@ -10,6 +10,7 @@ import pytest
 
 from evenflow.log._engine import Put
 from evenflow.log._sqlite import _notices
+from tests.limits import limit
 
 from .kit import Change, append, both_real, event, opened, process, run_process
 
@@ -26,6 +27,7 @@ anyio.run(main)
 """
 
 
+@pytest.mark.timed
 @both_real
 async def test_what_another_process_commits_is_noticed_within_50_ms(tmp_path: Path) -> None:
     """In the middle of several tries: this machine may be busy at any one."""
@@ -39,13 +41,13 @@ async def test_what_another_process_commits_is_noticed_within_50_ms(tmp_path: Pa
             for _ in range(15):
                 other.stdin.write("\n")
                 other.stdin.flush()
-                with anyio.fail_after(10):
+                with anyio.fail_after(30):
                     while await engine.end("orders") == seen:
                         mark = await engine.wait(mark)
                 noticed = time.monotonic()
                 took.append(noticed - float(await anyio.to_thread.run_sync(other.stdout.readline)))
                 seen = await engine.end("orders")
-            assert sorted(took)[7] < 0.05
+            assert sorted(took)[7] < limit(0.05)
 
 
 @both_real
@@ -75,13 +77,13 @@ async def test_the_thread_sleeps_when_nobody_waits_and_wakes_for_who_does(
         poll = engine._opening.notices._poll
         assert poll is not None
         for _ in range(5):
-            with anyio.fail_after(5):
+            with anyio.fail_after(30):
                 while poll._is_awake:
                     await anyio.sleep(0.001)
             mark = engine.mark()
             await append(other, "x")
             assert engine.mark() == mark
-            with anyio.fail_after(5):
+            with anyio.fail_after(30):
                 await engine.wait(mark)
 
 
@@ -162,9 +164,9 @@ async def test_a_change_before_the_wait_is_found_if_it_matters(tmp_path: Path) -
         assert slept.cancelled_caught
         await append(engine, "x")
         await engine.commit(Change(puts={"page/b": Put(b"")}))
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             assert await engine.wait(mark, ["orders"]) == engine.mark()
         for _ in range(_notices._REMEMBERED + 1):  # nobody knows any more what these were
             await engine.commit(Change(puts={"page/b": Put(b"")}))
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await engine.wait(mark, ["nothing"])

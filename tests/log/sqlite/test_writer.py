@@ -243,7 +243,7 @@ async def test_the_log_goes_on_when_the_fault_ends_and_says_so_once(
         break_disk(engine, lambda sql: sqlite_error(sqlite3.SQLITE_IOERR) if "INSERT" in sql else None)
         with caplog.at_level(logging.INFO, "evenflow.log"):
             for _ in range(4):
-                with anyio.fail_after(10), pytest.raises(LogError, match="the disk reports an error") as caught:
+                with anyio.fail_after(30), pytest.raises(LogError, match="the disk reports an error") as caught:
                     await append(engine, "lost")
                 assert caught.value.stored is False
                 assert await texts(engine) == ["a"]
@@ -271,7 +271,7 @@ async def test_a_file_that_is_not_there_any_more_is_an_error_for_everyone(tmp_pa
             except LogError as error:
                 raised.append(error)
 
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(wait)
                 await anyio.sleep(0.05)  # the thread that looks has begun
@@ -294,7 +294,7 @@ async def test_an_idle_log_has_an_empty_write_ahead_log(tmp_path: Path, monkeypa
     async with opened(tmp_path / "log.db") as engine:
         await append(engine, *("x" * 500))
         assert (await engine.size()).wal_bytes
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             while wal_bytes(tmp_path / "log.db"):
                 await anyio.sleep(0.01)
         assert (await engine.size()).wal_bytes == 0
