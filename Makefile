@@ -62,7 +62,8 @@ soak: $(VENV)/.dev ## what CI leaves out: a thousand clients, ten thousand that 
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## the long runs of every property: many minutes
 	EVENFLOW_FUZZ_EXAMPLES=50000 EVENFLOW_MODEL_EXAMPLES=2000 \
-	$(BIN)/python -m pytest $(PARALLEL) --timeout 3600 tests/fuzz tests/contract/model tests/streams/oracle tests/log/model
+	$(BIN)/python -m pytest $(PARALLEL) --timeout 3600 \
+		tests/fuzz tests/contract/model tests/streams/oracle tests/streams/test_rules.py tests/log/model
 
 .PHONY: crash
 crash: $(VENV)/.dev ## kill processes that publish and consume on one file: 200 times alone, 100 times with three others

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import gc
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 UNAVOIDABLE = "unavoidable: "
 """A skip whose reason starts so is one that this machine cannot help: no such system, no such interpreter."""
+
+_last: dict[str, Path] = {}
+"""The file of the test that this process ran last."""
 
 # Examples are counted, not timed: on a busy machine a deadline says nothing about the code.
 settings.register_profile("evenflow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,6 +36,14 @@ def pytest_collection_finish() -> None:
     """Tests collect garbage thousands of times, and need not look at all that pytest and its plugins hold each time."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Nor need they look at what the tests of other files have made and left: classes, caches, modules."""
+    if item.path != _last.get("file"):
+        _last["file"] = item.path
+        gc.collect()
+        gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
