@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import anyio
 import pytest
@@ -66,6 +67,27 @@ async def test_what_no_group_needs_may_go() -> None:
             assert await settled_through(opening.engine, "orders") == offsets[0].seq
             await kept.ack()
         assert await settled_through(opening.engine, "orders") == offsets[0].seq
+
+
+@both
+async def test_what_a_group_needs_is_seen_although_it_is_claimed_meanwhile() -> None:
+    """A retry that goes into a page after the pages were looked at, and before the retries were, is kept."""
+    async with opened() as (orders, opening):
+        offsets = await orders.publish_many(Ordered(n=n) for n in range(3))
+        async with orders.deliveries("g", retry_after=0.0) as deliveries:
+            await (await deliveries.receive()).retry()
+            for _ in range(2):
+                await (await deliveries.receive()).ack()
+            load_some, again = opening.engine.load_some, []
+
+            async def claimed_between(prefix: str, after: str, limit: int) -> Any:
+                if prefix.startswith("retry/") and not again:
+                    again.append(await deliveries.receive())
+                return await load_some(prefix, after, limit)
+
+            opening.engine.load_some = claimed_between  # type: ignore[method-assign]
+            assert await settled_through(opening.engine, "orders") == offsets[0].seq - 1
+            await again[0].ack()
 
 
 class Parcel(Event):

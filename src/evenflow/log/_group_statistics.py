@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ._group_records import DeadRecord, GroupRecord, Keys, LaneRecord, PageRecord, last_part
+from ._group_records import DeadRecord, GroupRecord, Keys, LaneRecord, PageRecord, RetryRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable
     from datetime import timedelta
 
     from ._engine import Engine, Record, Row
+    from ._group_records import Item
     from ._offsets import Offset
 
 COUNTED: Final = 10_000
@@ -153,24 +154,43 @@ async def _count_new(
 
 
 async def settled_through(engine: Engine, subject: str) -> int | None:
-    """Up to which number no group of a subject needs anything any more; None where it has no group."""
-    needed = [
-        GroupRecord.parse(record.value).position for record in (await engine.load(prefix=f"group/{subject}/")).values()
-    ]
-    for kind in ("page", "retry", "lane"):
-        needed += [seq - 1 for seq in _needed(kind, await engine.load(prefix=f"{kind}/{subject}/"))]
-    return min(needed, default=None)
+    """Up to which number no group of a subject needs anything any more; None where it has no group.
+
+    The groups come first: what is claimed meanwhile lies behind their positions. The rest is looked at twice, because
+    between two looks a retry may go into a page, and fail back into a retry.
+    """
+    needs = _Needs()
+    await _each(engine, f"group/{subject}/", needs.group)
+    if needs.least is not None:
+        for _ in range(2):
+            await _each(engine, f"page/{subject}/", needs.page)
+            await _each(engine, f"retry/{subject}/", needs.retry)
+            await _each(engine, f"lane/{subject}/", needs.lane)
+    return needs.least
 
 
-def _needed(kind: str, records: Mapping[str, Record]) -> Iterable[int]:
-    """The numbers of the events that such records need; what is copied needs none."""
-    for key, record in records.items():
-        if kind == "retry":
-            yield int(last_part(key))
-            continue
-        if kind == "page":
-            page = PageRecord.parse(record.value)
-            items = [page.items[index] for index in page.open_indexes()]
-        else:
-            items = list(LaneRecord.parse(record.value).items)
-        yield from (item.seq for item in items if not item.copied)
+class _Needs:
+    """The number behind which the first event lies that some record needs; a copied item needs none."""
+
+    least: int | None = None
+
+    def _behind(self, seq: int) -> None:
+        self.least = seq if self.least is None else min(self.least, seq)
+
+    def _items(self, items: Iterable[Item]) -> None:
+        for item in items:
+            if not item.copied:
+                self._behind(item.seq - 1)
+
+    def group(self, record: Record) -> None:
+        self._behind(GroupRecord.parse(record.value).position)
+
+    def page(self, record: Record) -> None:
+        page = PageRecord.parse(record.value)
+        self._items(page.items[index] for index in page.open_indexes())
+
+    def retry(self, record: Record) -> None:
+        self._items([RetryRecord.parse(record.value).item])
+
+    def lane(self, record: Record) -> None:
+        self._items(LaneRecord.parse(record.value).items)
