@@ -74,8 +74,8 @@ async def test_what_a_group_needs_is_seen_although_it_is_claimed_meanwhile() -> 
     """A retry that goes into a page after the pages were looked at, and before the retries were, is kept."""
     async with opened() as (orders, opening):
         offsets = await orders.publish_many(Ordered(n=n) for n in range(3))
-        async with orders.deliveries("g", retry_after=0.0) as deliveries:
-            await (await deliveries.receive()).retry()
+        async with orders.deliveries("g") as deliveries:
+            await (await deliveries.receive()).retry(after=5)
             for _ in range(2):
                 await (await deliveries.receive()).ack()
             load_some, again = opening.engine.load_some, []
