@@ -1,1 +1,1 @@
-"""One suite for any log: what LOG.md promises, seen from outside, on each engine."""
+"""Our own engines under `evenflow.testing.conformance`, the suite that anybody can run: one file for each engine."""

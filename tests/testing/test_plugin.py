@@ -175,9 +175,10 @@ def test_hypothesis_and_virtual_time_go_together(tmp_path: Path) -> None:
         tmp_path,
         """
         import anyio, pytest
-        from hypothesis import given, strategies as st
+        from hypothesis import given, settings, strategies as st
 
         @pytest.mark.virtual_time
+        @settings(deadline=None)
         @given(st.integers(1, 1000))
         async def test_property(seconds):
             before = anyio.current_time()

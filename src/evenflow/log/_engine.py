@@ -171,7 +171,7 @@ class Outdated(Exception):
 
     def __init__(self, keys: Collection[str]) -> None:
         super().__init__(f"changed meanwhile: {', '.join(keys)}")
-        self.keys = tuple(keys)
+        self.keys: tuple[str, ...] = tuple(keys)
 
 
 class IdTaken(Exception):
@@ -195,6 +195,13 @@ class Away(LogError):
 
     The engine looks for it until it is back: whoever can wait asks again.
     """
+
+
+class Absent(LogError):
+    """There is no log here, and whoever only looks must not make one."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is not there: nothing has opened it yet, and looking at it makes none")
 
 
 class Lineage(NamedTuple):
@@ -233,17 +240,22 @@ class Engine(ABC):
         member: the name of this opening, unlike that of any other, of any process.
         lineages: the lines of the log's history, the oldest first; the last is written now.
         wall_is_steady: whether nobody can set the wall clock while the log is open, as in virtual time.
+        creates: whether opening makes a log where there is none. Whoever only looks sets it to False before.
+        most_claimed: how many events one claim may have, so that what becomes of each of them fits into one change.
     """
 
     member: str
     lineages: Sequence[Lineage]
     wall_is_steady: ClassVar[bool] = False
+    creates: bool = True
+    most_claimed: ClassVar[int] = 1_000
 
     @abstractmethod
     async def open(self) -> None:
         """Open it: from now on everything else may be called.
 
         Raises:
+            Absent: there is no log, and ``creates`` is False: nothing was made.
             LogError: it cannot be opened; the message says why, and the way out.
         """
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled
 
 from evenflow._errors import LogError
-from evenflow.log._engine import Engine, Pulse, Size
+from evenflow.log._engine import Absent, Engine, Pulse, Size
 from evenflow.testing._memory_store import Heart, MemoryStore
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ class MemoryEngine(Engine):
         await checkpoint()
         if self._why == "was killed":
             raise LogError(f"the engine {self.member} was killed; make another one for the store")
+        if not self.creates and not self.store.members:
+            raise Absent("a log in memory")
         if self._heart is None:
             self._heart = self.store.members[self.member] = Heart(alive=True, at=self.store.clock())
 

@@ -6,15 +6,22 @@ import pytest
 
 from evenflow._errors import Unsupported
 from evenflow.log._engine import Change
+from evenflow.testing.conformance._engine._kit import (
+    EngineMaker,
+    append,
+    event,
+    on_every_engine,
+    on_every_engine_that_has,
+    on_every_engine_that_lacks,
+    opened,
+    texts,
+)
 
-from .conftest import EngineMaker, keeps_keys
-from .kit import append, both_real, event, opened, texts
 
-
-@both_real
-async def test_the_oldest_go_first_in_slices(engine_maker: EngineMaker) -> None:
+@on_every_engine
+async def test_the_oldest_go_first_in_slices(make: EngineMaker) -> None:
     """At most as many as asked for, up to the number that was given, and of this subject only."""
-    async with opened(engine_maker) as engine:
+    async with opened(make) as engine:
         seqs = await append(engine, *"abcdef")
         await append(engine, "x", subject="other")
         assert await engine.trim("orders", seqs[3], 2) == 2
@@ -25,10 +32,10 @@ async def test_the_oldest_go_first_in_slices(engine_maker: EngineMaker) -> None:
         assert await texts(engine, subject="other") == ["x"]
 
 
-@both_real
-async def test_the_floor_is_told_with_each_page(engine_maker: EngineMaker) -> None:
+@on_every_engine
+async def test_the_floor_is_told_with_each_page(make: EngineMaker) -> None:
     """Up to there something may be gone; the end stays, even if all is gone, and numbers are not given again."""
-    async with opened(engine_maker) as engine:
+    async with opened(make) as engine:
         seqs = await append(engine, *"abc")
         assert await engine.floor("orders") == 0
         await engine.trim("orders", seqs[1], 10)
@@ -41,16 +48,12 @@ async def test_the_floor_is_told_with_each_page(engine_maker: EngineMaker) -> No
         assert later > seqs[2]
 
 
-@both_real
-async def test_the_newest_of_each_key_is_kept(engine_maker: EngineMaker) -> None:
-    """As long as no newer event of the subject has the key; events without a key go as always. Or it is refused."""
-    async with opened(engine_maker) as engine:
+@on_every_engine_that_has("last_by")
+async def test_the_newest_of_each_key_is_kept(make: EngineMaker) -> None:
+    """As long as no newer event of the subject has the key; events without a key go as always."""
+    async with opened(make) as engine:
         events = [event("a1", key="a"), event("b1", key="b"), event("a2", key="a"), event("plain")]
         seqs = (await engine.commit(Change(appends=[*events, event("b9", key="b", subject="other")]))).seqs
-        if not keeps_keys(engine):
-            with pytest.raises(Unsupported):
-                await engine.trim("orders", seqs[3], 10, keep_newest_of_keys=True)
-            return
         assert await engine.trim("orders", seqs[3], 10, keep_newest_of_keys=True) == 2
         assert await texts(engine) == ["b1", "a2"]
         assert await engine.trim("orders", seqs[3], 10, keep_newest_of_keys=True) == 0
@@ -59,10 +62,20 @@ async def test_the_newest_of_each_key_is_kept(engine_maker: EngineMaker) -> None
         assert await texts(engine) == ["a2", "b2"]
 
 
-@both_real
-async def test_a_place_in_what_is_gone_is_before_what_is_left(engine_maker: EngineMaker) -> None:
+@on_every_engine_that_lacks("last_by")
+async def test_without_the_newest_of_each_key_such_a_trim_is_refused(make: EngineMaker) -> None:
+    """Nothing is removed."""
+    async with opened(make) as engine:
+        (seq,) = (await engine.commit(Change(appends=[event("a", key="a")]))).seqs
+        with pytest.raises(Unsupported):
+            await engine.trim("orders", seq, 10, keep_newest_of_keys=True)
+        assert await texts(engine) == ["a"]
+
+
+@on_every_engine
+async def test_a_place_in_what_is_gone_is_before_what_is_left(make: EngineMaker) -> None:
     """Nothing that is left is skipped."""
-    async with opened(engine_maker) as engine:
+    async with opened(make) as engine:
         seqs = await append(engine, *"abc")
         await engine.trim("orders", seqs[1], 10)
         after = await engine.place("orders", 0)

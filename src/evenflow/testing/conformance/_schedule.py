@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import anyio
 import pytest
 
 from evenflow.log import Log
-
-from .kit import Maker, Ordered, numbers, on_every_log_that_has, take
+from evenflow.testing.conformance._kit import PATIENCE, Maker, Ordered, numbers, on_every_log_that_has, take
 
 SOON = 0.05
 
@@ -67,7 +67,7 @@ async def test_its_id_is_taken_meanwhile(make: Maker) -> None:
     log = make()
     orders = log.subject("orders", Ordered)
     async with log:
-        at = (await _later(orders)).replace(microsecond=0)
+        at = (await _in_an_hour(log)).replace(microsecond=0)
         await orders.schedule(Ordered(n=1), at=at, id="a")
         assert await orders.schedule(Ordered(n=1), at=at, id="a") == "a"
         with pytest.raises(ValueError, match="scheduled"):
@@ -82,13 +82,6 @@ async def test_its_id_is_taken_meanwhile(make: Maker) -> None:
         assert len(await orders.scheduled().to_list()) == 1
 
 
-async def _later(orders: object) -> object:
-    offset = await orders.publish(Ordered(n=0))  # type: ignore[attr-defined]
-    del offset
-    [record] = await orders.read().to_list()  # type: ignore[attr-defined]
-    return record.published_at + timedelta(hours=1)
-
-
 @on_every_log_that_has("schedule")
 async def test_it_goes_out_at_the_next_opening(make: Maker) -> None:
     """A log that was closed at the time sends what is due when it is opened again, once."""
@@ -98,14 +91,14 @@ async def test_it_goes_out_at_the_next_opening(make: Maker) -> None:
         await orders.schedule(Ordered(n=1), after=SOON)
     await anyio.sleep(2 * SOON)  # its time passes while the log is closed: only a clock can tell
     async with log:
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE):
             assert (await orders.first(since="start")).n == 1
     async with log:
         await anyio.wait_all_tasks_blocked()
         assert numbers([record.event for record in await orders.read().to_list()]) == [1]
 
 
-@on_every_log_that_has("schedule")
+@on_every_log_that_has("schedule", "several_processes")
 async def test_two_processes_send_it_once(make: Maker) -> None:
     """Whoever is open sends; nothing goes out twice."""
     one, other = make(), make()
@@ -128,13 +121,13 @@ async def test_two_processes_send_it_once(make: Maker) -> None:
     ],
 )
 @on_every_log_that_has("schedule")
-async def test_nonsense_is_refused(make: Maker, options: dict[str, object], error: type[Exception], words: str) -> None:
+async def test_nonsense_is_refused(make: Maker, options: dict[str, Any], error: type[Exception], words: str) -> None:
     """A time that is none is refused, and nothing is scheduled."""
     log = make()
     orders = log.subject("orders", Ordered)
     async with log:
         with pytest.raises(error, match=words):
-            await orders.schedule(Ordered(n=1), **options)  # type: ignore[arg-type]  # nonsense on purpose
+            await orders.schedule(Ordered(n=1), **options)
         assert await orders.scheduled().to_list() == []
 
 

@@ -1,13 +1,17 @@
 """Transactions: all or nothing, known at the end, and no lock before."""
 
+# pyright: reportPossiblyUnboundVariable=false
+# What a block binds before it raises, as it must, is bound after it.
+
 from __future__ import annotations
+
+from typing import Any
 
 import anyio
 import pytest
 
 from evenflow.log import LeaseLost
-
-from .kit import Maker, Ordered, Shipped, numbers, on_every_log_that_has
+from evenflow.testing.conformance._kit import PATIENCE, Maker, Ordered, Shipped, numbers, on_every_log_that_has
 
 
 @on_every_log_that_has("transactions")
@@ -77,13 +81,15 @@ async def test_a_transaction_is_of_one_log_and_used_in_its_block(make: Maker) ->
     orders, foreign = log.subject("orders", Ordered), other.subject("orders", Ordered)
     async with log:
         block = log.transaction()
+        not_entered: Any = block
+        no_order: Any = Shipped(n=1)
         with pytest.raises(RuntimeError, match="made"):
-            block.publish(orders, Ordered(n=1))  # type: ignore[attr-defined]  # not entered
+            not_entered.publish(orders, Ordered(n=1))
         async with block as tx:
             with pytest.raises(ValueError, match="another log"):
                 tx.publish(foreign, Ordered(n=1))
             with pytest.raises(TypeError):
-                tx.publish(orders, Shipped(n=1))  # type: ignore[arg-type]  # nonsense on purpose
+                tx.publish(orders, no_order)
         with pytest.raises(RuntimeError, match="committed"):
             tx.publish(orders, Ordered(n=1))
         with pytest.raises(RuntimeError, match="once"):
@@ -137,7 +143,7 @@ async def test_a_delivery_that_went_out_again_undoes_everything(make: Maker) -> 
         await orders.publish(Ordered(n=1))
         async with orders.deliveries("g", ack_wait=0.2, retry_after=0.0) as deliveries:
             late = await deliveries.receive()
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENCE):
                 again = await deliveries.receive()
             with pytest.raises(LeaseLost):
                 async with log.transaction() as tx:

@@ -11,8 +11,17 @@ import pytest
 
 from evenflow import Stream
 from evenflow.log import DurableSubject, Log
-
-from .kit import Maker, Ordered, Shipped, numbers, on_every_log, on_every_log_that_has, take, until
+from evenflow.testing.conformance._kit import (
+    PATIENCE,
+    Maker,
+    Ordered,
+    Shipped,
+    numbers,
+    on_every_log,
+    on_every_log_that_has,
+    take,
+    until,
+)
 
 
 def _with_stuck_handler(log: Log) -> tuple[DurableSubject[Ordered], anyio.Event]:
@@ -39,7 +48,7 @@ async def test_a_block_of_opened_that_raises_waits_for_no_handler(make: Maker) -
     """As that of ``async with log``: handlers are cancelled at once, and their events given back, uncounted."""
     log = make()
     orders, begun = _with_stuck_handler(log)
-    with anyio.fail_after(20), pytest.raises(KeyError):
+    with anyio.fail_after(PATIENCE), pytest.raises(KeyError):
         async with log.opened():
             await orders.publish(Ordered(n=1))
             await begun.wait()
@@ -53,7 +62,7 @@ async def test_a_cancelled_close_gives_back_uncounted(make: Maker, how: str) -> 
     """Whatever closes the log, a handler that its cancellation cuts off was no attempt."""
     log = make()
     orders, begun = _with_stuck_handler(log)
-    with anyio.fail_after(20), anyio.CancelScope() as scope:
+    with anyio.fail_after(PATIENCE), anyio.CancelScope() as scope:
         if how == "aclose":
             await log.start()
             await orders.publish(Ordered(n=1))
@@ -75,7 +84,7 @@ async def test_a_consumer_that_is_wrong_harms_nobody(make: Maker, caplog: pytest
     log = make()
     orders = log.subject("orders", Ordered, Shipped)
     got, came = list[Ordered](), anyio.Event()
-    with anyio.fail_after(20), caplog.at_level(logging.ERROR, "evenflow"):
+    with anyio.fail_after(PATIENCE), caplog.at_level(logging.ERROR, "evenflow"):
         async with log:
 
             @orders.consumer("good")

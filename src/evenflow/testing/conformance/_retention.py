@@ -9,8 +9,7 @@ import pytest
 
 from evenflow import Gap
 from evenflow.log import OffsetExpired, Retain
-
-from .kit import Maker, Ordered, numbers, on_every_log, on_every_log_that_has, take, until
+from evenflow.testing.conformance._kit import Maker, Ordered, numbers, on_every_log, on_every_log_that_has, take, until
 
 
 async def until_left(orders: Any, wanted: list[int]) -> None:

@@ -6,15 +6,21 @@ import anyio
 import pytest
 
 from evenflow.log._engine import ABSENT, Change, Outdated, Put, Record
+from evenflow.testing.conformance._engine._kit import (
+    EngineMaker,
+    append,
+    event,
+    on_every_engine,
+    on_every_shared_engine,
+    opened,
+    texts,
+)
 
-from .conftest import EngineMaker
-from .kit import append, both_real, event, opened, texts
 
-
-@both_real
-async def test_records_are_put_loaded_and_deleted(engine_maker: EngineMaker) -> None:
+@on_every_engine
+async def test_records_are_put_loaded_and_deleted(make: EngineMaker) -> None:
     """By key and by prefix, sorted by key; the versions that a change reports are those that are loaded."""
-    async with opened(engine_maker) as engine:
+    async with opened(make) as engine:
         done = await engine.commit(Change(puts={"b/2": Put(b"two"), "b/1": Put(b"one", 5.5), "c": Put(b"")}))
         assert set(done.versions) == {"b/1", "b/2", "c"}
         loaded = await engine.load(prefix="b/")
@@ -32,10 +38,10 @@ async def test_records_are_put_loaded_and_deleted(engine_maker: EngineMaker) -> 
         assert after["b/2"].version == done.versions["b/2"]
 
 
-@both_real
-async def test_a_change_that_expects_another_version_does_nothing(engine_maker: EngineMaker) -> None:
+@on_every_engine
+async def test_a_change_that_expects_another_version_does_nothing(make: EngineMaker) -> None:
     """It says which records have changed; no event of it is stored, and none of its records."""
-    async with opened(engine_maker) as engine:
+    async with opened(make) as engine:
         versions = (await engine.commit(Change(puts={"a": Put(b"1"), "b": Put(b"1")}))).versions
         await engine.commit(Change(puts={"a": Put(b"2")}))
         expect = {"a": versions["a"], "b": versions["b"], "c": 5, "d": ABSENT}
@@ -46,10 +52,10 @@ async def test_a_change_that_expects_another_version_does_nothing(engine_maker: 
         assert await texts(engine) == []
 
 
-@both_real
-async def test_a_change_that_expects_what_is_there_is_made(engine_maker: EngineMaker) -> None:
+@on_every_engine
+async def test_a_change_that_expects_what_is_there_is_made(make: EngineMaker) -> None:
     """A record that must not exist, and one that was put before."""
-    async with opened(engine_maker) as engine:
+    async with opened(make) as engine:
         first = await engine.commit(Change({"a": ABSENT}, {"a": Put(b"1")}, appends=[event("x")]))
         await engine.commit(Change(first.versions, {"a": Put(b"2")}))
         with pytest.raises(Outdated):
@@ -57,10 +63,10 @@ async def test_a_change_that_expects_what_is_there_is_made(engine_maker: EngineM
         assert (await engine.load(["a"]))["a"].value == b"2"
 
 
-@both_real
-async def test_a_record_that_was_deleted_and_made_again_has_another_version(engine_maker: EngineMaker) -> None:
+@on_every_engine
+async def test_a_record_that_was_deleted_and_made_again_has_another_version(make: EngineMaker) -> None:
     """Whoever has seen the old one is outdated."""
-    async with opened(engine_maker) as engine:
+    async with opened(make) as engine:
         seen = (await engine.commit(Change(puts={"a": Put(b"")}))).versions
         for _ in range(20):
             await engine.commit(Change(deletes=["a"]))
@@ -70,10 +76,10 @@ async def test_a_record_that_was_deleted_and_made_again_has_another_version(engi
             await engine.commit(Change(seen, {"a": Put(b"x")}))
 
 
-@both_real
-async def test_of_many_that_compare_and_set_one_wins_each_round(engine_maker: EngineMaker) -> None:
+@on_every_engine
+async def test_of_many_that_compare_and_set_one_wins_each_round(make: EngineMaker) -> None:
     """A counter that many tasks increase is never increased twice from one value."""
-    async with opened(engine_maker) as engine:
+    async with opened(make) as engine:
         await engine.commit(Change(puts={"n": Put(b"0")}))
 
         async def increase() -> None:
@@ -93,10 +99,10 @@ async def test_of_many_that_compare_and_set_one_wins_each_round(engine_maker: En
         assert (await engine.load(["n"]))["n"].value == b"25"
 
 
-@both_real
-async def test_two_openings_compare_and_set_one_record(shared_maker: EngineMaker) -> None:
+@on_every_shared_engine
+async def test_two_openings_compare_and_set_one_record(make: EngineMaker) -> None:
     """What the other has stored is seen."""
-    async with opened(shared_maker) as one, opened(shared_maker) as other:
+    async with opened(make) as one, opened(make) as other:
         version = (await one.commit(Change({"a": ABSENT}, {"a": Put(b"1")}))).versions["a"]
         assert (await other.load(["a"]))["a"].version == version
         await other.commit(Change({"a": version}, {"a": Put(b"2")}))
@@ -106,10 +112,10 @@ async def test_two_openings_compare_and_set_one_record(shared_maker: EngineMaker
         assert (await one.load(["a"]))["a"].value == b"2"
 
 
-@both_real
-async def test_due_records_come_in_the_order_of_their_times(engine_maker: EngineMaker) -> None:
+@on_every_engine
+async def test_due_records_come_in_the_order_of_their_times(make: EngineMaker) -> None:
     """Only those of the prefix, only those that are due, and at most as many as asked for."""
-    async with opened(engine_maker) as engine:
+    async with opened(make) as engine:
         puts = {"g/a": 3.0, "g/b": 1.0, "g/c": 2.0, "g/d": 9.0, "h/a": 0.5, "g/e": None}
         await engine.commit(Change(puts={key: Put(key.encode(), due) for key, due in puts.items()}))
         assert list(await engine.due("g/", 5.0, 10)) == ["g/b", "g/c", "g/a"]

@@ -6,12 +6,18 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.to_thread
 import pytest
 
 from evenflow.log import Offset
-
-from .kit import BigOrdered, Maker, Ordered, Shipped, numbers, on_every_log, on_every_log_in_real_time
+from evenflow.testing.conformance._kit import (
+    BigOrdered,
+    Maker,
+    Ordered,
+    Shipped,
+    numbers,
+    on_every_log,
+    on_every_log_in_real_time,
+)
 
 if TYPE_CHECKING:
     from evenflow.log import DurableSubject
@@ -208,14 +214,7 @@ async def test_a_thread_publishes_and_gets_the_offset(make: Maker) -> None:
     orders = log.subject("orders", Ordered)
     found: list[Offset] = []
     async with log:
-        done = anyio.Event()
-        loop = log._openings.open().running.loop
-
-        def publish() -> None:
-            found.append(orders.publish_from_thread(Ordered(n=1), id="a"))
-            loop.call_soon(done.set)
-
-        thread = threading.Thread(target=publish)
+        thread = threading.Thread(target=lambda: found.append(orders.publish_from_thread(Ordered(n=1), id="a")))
         with pytest.raises(RuntimeError, match="await publish"):
             orders.publish_from_thread(Ordered(n=1))
         thread.start()
@@ -229,20 +228,22 @@ async def test_a_thread_publishes_and_gets_the_offset(make: Maker) -> None:
 @on_every_log
 async def test_one_id_for_many_events_is_refused(make: Maker) -> None:
     """``id`` of ``publish_many`` is a function of the event, which the error says."""
+    no_function: Any = "a"
     log = make()
     orders = log.subject("orders", Ordered)
     async with log:
         with pytest.raises(TypeError, match="must be a function"):
-            await orders.publish_many([Ordered(n=1)], id="a")  # type: ignore[arg-type]  # what is tested
+            await orders.publish_many([Ordered(n=1)], id=no_function)
         assert await orders.read().to_list() == []
 
 
 @on_every_log
 async def test_an_id_function_that_gives_none_is_refused(make: Maker) -> None:
     """Without an id an import that is run again would store everything twice."""
+    gives_none: Any = dict[Ordered, str]().get
     log = make()
     orders = log.subject("orders", Ordered)
     async with log:
         with pytest.raises(TypeError, match="made None"):
-            await orders.publish_many([Ordered(n=1)], id=lambda _: None)  # type: ignore[arg-type, return-value]  # nonsense on purpose
+            await orders.publish_many([Ordered(n=1)], id=gives_none)
         assert await orders.read().to_list() == []

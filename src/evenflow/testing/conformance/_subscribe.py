@@ -1,5 +1,8 @@
 """Subscriptions that begin in history and go on live: one order, no hole, nothing twice, and nobody waits for them."""
 
+# pyright: reportPossiblyUnboundVariable=false
+# What the body of a task group binds is bound after it.
+
 from __future__ import annotations
 
 import random
@@ -11,8 +14,7 @@ import pytest
 
 from evenflow import Gap, SlowSubscriber, when
 from evenflow.log import Offset, Record
-
-from .kit import BigOrdered, Maker, Ordered, Shipped, numbers, on_every_log, take
+from evenflow.testing.conformance._kit import PATIENCE, BigOrdered, Maker, Ordered, Shipped, numbers, on_every_log, take
 
 
 @on_every_log
@@ -55,8 +57,8 @@ async def test_an_offset_is_the_place_after_it(make: Maker) -> None:
             assert numbers(await take(feed, 2)) == [3, 4]
         async with again.records(since=offsets[4]) as feed:
             await again.publish(Ordered(n=5))
-            record = (await take(feed, 1))[0]
-            assert isinstance(record, Record)
+            record: Record[Ordered] = (await take(feed, 1))[0]
+            assert type(record) is Record
             assert (record.event, record.offset) == (Ordered(n=5), await again.end())
 
 
@@ -101,7 +103,7 @@ async def test_wants_and_conditions_choose_in_history_and_live(make: Maker) -> N
     """Classes, subclasses, conditions and callables mean the same in both halves."""
     log = make()
     orders = log.subject("orders", Ordered, Shipped)
-    first = [Ordered(n=1), Shipped(n=2), BigOrdered(n=3), Ordered(n=4, region="us")]
+    first: list[Ordered | Shipped] = [Ordered(n=1), Shipped(n=2), BigOrdered(n=3), Ordered(n=4, region="us")]
     async with log:
         for event in first:
             await orders.publish(event)
@@ -285,7 +287,7 @@ async def test_first_is_the_next_one_from_its_await_on(make: Maker) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
             await anyio.wait_all_tasks_blocked()
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENCE):
                 while not found:
                     await orders.publish(Ordered(n=2))
                     await anyio.wait_all_tasks_blocked()

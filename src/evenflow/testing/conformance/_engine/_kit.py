@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
 
 from evenflow.log._engine import Append, Change, Engine
-from tests.contract.kit import both_real
+from evenflow.testing.conformance._suite import case
 
-__all__ = ["append", "both_real", "event", "opened", "texts", "until_it_waits"]
+if TYPE_CHECKING:
+    from evenflow.log._capabilities import Capability
+
+EngineMaker: TypeAlias = Callable[[], Engine]
+"""Makes one more opening of one and the same log."""
+
+PATIENCE = 30.0
+"""How many seconds something may take that must come soon."""
+
+on_every_engine = case()
+"""Run this test on each engine."""
+on_every_shared_engine = case(needs=("several_processes",))
+"""Run this test on engines whose log may be opened more than once."""
+
+
+def on_every_engine_that_has(*needs: Capability) -> Callable[..., Any]:
+    """As ``on_every_engine``, on those whose log can do this."""
+    return case(needs=needs)
+
+
+def on_every_engine_that_lacks(*lacks: Capability) -> Callable[..., Any]:
+    """As ``on_every_engine``, on those whose log cannot do this."""
+    return case(lacks=lacks)
 
 
 @asynccontextmanager
-async def opened(maker: Callable[[], Engine]) -> AsyncIterator[Engine]:
+async def opened(maker: EngineMaker) -> AsyncGenerator[Engine]:
     """An engine that is open in this block."""
     engine = maker()
     await engine.open()

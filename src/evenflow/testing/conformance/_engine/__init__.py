@@ -1,0 +1,1 @@
+"""What every engine must do, below a log: one file for each part of the interface."""

@@ -1,0 +1,1 @@
+"""The part of the suite below a log."""
