@@ -1,0 +1,274 @@
+"""NATSEngine: a log in a stream of JetStream, which processes on several machines may have open.
+
+Rule 1: what runs between open and close is one object, ``Opening``; each opening is a member of its own.
+Rule 2: what is asked is asked again until it is answered, or its time is over.
+Rule 3: after a fork the child's copy refuses, and leaves the connection alone.
+Rule 4: it is asyncio's alone: on trio opening it is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+
+from evenflow._errors import LogError, Unsupported
+from evenflow._loop import running_loop
+from evenflow.log._engine import Change, Done, Engine, Lineage, Page, Pulse, Record, Size
+
+from . import _queries
+from ._dues import records_of
+from ._names import Names
+from ._opening import Opening, Settings
+from ._plan import parts_of
+from ._servers import Servers, split
+from ._stream import Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from datetime import timedelta
+
+T = TypeVar("T")
+
+MOST_REPLICAS: Final = 5
+
+
+def _nothing(_: bool) -> None:
+    """Nobody needs to hear of it."""
+
+
+class NATSEngine(Engine):
+    """A log in a stream.
+
+    Args:
+        servers: URLs of servers.
+        log: the name of the log.
+        stream: the name of the stream; without it made of the log's name.
+        prefix: what the subjects of its messages begin with; without it made of the log's name.
+        replicas: of a stream that is made.
+        domain: of JetStream.
+        keep_ids: how long the ids that publishers gave are known.
+        publish_timeout: seconds that anything may take.
+        options: for the connection.
+        on_connected: is told, in the loop, whether a server can be reached.
+    """
+
+    most_claimed: ClassVar[int] = 400
+    """A batch has 1,000 messages: each event may have a record for itself and one for its key."""
+
+    def __init__(
+        self,
+        servers: str | Sequence[str],
+        log: str = "log",
+        *,
+        stream: str | None = None,
+        prefix: str | None = None,
+        replicas: int = 1,
+        domain: str | None = None,
+        keep_ids: timedelta,
+        publish_timeout: float = 30.0,
+        options: Mapping[str, Any] | None = None,
+        on_connected: Callable[[bool], object] = _nothing,
+    ) -> None:
+        if not 1 <= replicas <= MOST_REPLICAS:
+            raise ValueError(f"replicas must be 1 to {MOST_REPLICAS}, not {replicas}")
+        if keep_ids.total_seconds() < 0:
+            raise ValueError(f"keep_ids must not be negative, and is {keep_ids}")
+        if not publish_timeout > 0:
+            raise ValueError(f"publish_timeout must be more than 0 seconds, not {publish_timeout}")
+        urls, _ = split(servers)
+        self._settings = Settings(
+            Servers(urls, options or {}),
+            log,
+            Names(stream or f"evenflow-{log}", prefix or f"evenflow.{log}"),
+            Shape(replicas, publish_timeout),
+            domain,
+            keep_ids.total_seconds(),
+            on_connected,
+        )
+        self._opening: Opening | None = None
+        self.member: str = ""
+        self.lineages: Sequence[Lineage] = ()
+
+    def _opened(self) -> Opening:
+        opening = self._opening
+        if opening is None:
+            raise LogError(f"{self._settings.name} is not open; open it first")
+        if opening.process != os.getpid():
+            raise LogError(
+                f"{self._settings.name} was opened in process {opening.process}, of which this one is a fork, and its"
+                " connection must not be used from both; open the log in the child anew"
+            )
+        return opening
+
+    # ------------------------------------------------------------------ open and close
+
+    async def open(self) -> None:
+        """Connect, look at the server and the stream, and become a member.
+
+        Raises:
+            Unsupported: the loop is trio's.
+            Absent: there is no log, and ``creates`` is False.
+            LogError: no server can be reached, or it cannot keep a log; the message says why.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise Unsupported(
+                f"{self._settings.name} runs on asyncio only: nats-py has no trio", missing=("trio",)
+            ) from None
+        opening = self._opening
+        if opening is not None and opening.process == os.getpid():
+            if not opening.loop.has_ended():
+                raise LogError(f"{self._settings.name} is open already; close it first")
+            opening.abandon()
+        opening = Opening(self._settings, running_loop(), creates=self.creates)
+        await opening.open()
+        self.lineages = opening.history.lineages
+        self.member = opening.member
+        self._opening = opening
+
+    async def close(self) -> None:
+        """Finish what was handed over, and let go of the server; in a forked child, and the second time, do nothing."""
+        opening, self._opening = self._opening, None
+        if opening is not None and opening.process == os.getpid():
+            await opening.close()
+
+    # ------------------------------------------------------------------ changes
+
+    async def commit(self, change: Change, /, *, made: Callable[[Done], object] | None = None) -> Done:
+        """Make a change; see ``Engine.commit``. More events than a batch can have are several changes."""
+        commits = self._opened().commits
+        parts = parts_of(change)
+        if len(parts) == 1:
+            return await commits.do(change, made)
+        done = [await commits.do(part, None) for part in parts]
+        whole = Done([seq for one in done for seq in one.seqs], {})
+        if made is not None:
+            made(whole)
+        return whole
+
+    async def trim(self, subject: str, through: int, limit: int, *, keep_newest_of_keys: bool = False) -> int:
+        """Remove the oldest events up to a number.
+
+        Raises:
+            Unsupported: the newest of each key are to be kept.
+        """
+        if keep_newest_of_keys:
+            raise Unsupported("a stream of NATS cannot keep the newest event of each key", missing=("last_by",))
+        removed = await self._ask(_queries.trim, subject, through, limit)
+        if removed:
+            self._opened().marks.changed()
+        return removed
+
+    # ------------------------------------------------------------------ reading
+
+    async def _ask(self, query: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        reads = self._opened().reads
+        return await reads.patiently(partial(query, reads, *arguments))
+
+    async def read(
+        self, subject: str, after: int, limit: int, *, types: Collection[str] | None = None, until: int | None = None
+    ) -> Page:
+        """A page of a subject's events."""
+        return await self._ask(_queries.read, subject, after, limit, types, until)
+
+    async def end(self, subject: str) -> int:
+        """The number of the newest event."""
+        return await self._ask(_queries.end, subject)
+
+    async def place(self, subject: str, time: int) -> int:
+        """The number before the first event at or after a time."""
+        return await self._ask(_queries.place, subject, time)
+
+    async def floor(self, subject: str) -> int:
+        """Up to where events may have been removed."""
+        return (await self._ask(_queries.floor_and_end, subject))[0]
+
+    async def older_than(self, subject: str, events: int) -> int:
+        """The number of the newest event with as many newer ones."""
+        return await self._ask(_queries.older_than, subject, events)
+
+    async def subjects(self) -> Sequence[str]:
+        """The names of the subjects, sorted."""
+        return await self._ask(_queries.subjects)
+
+    async def size(self) -> Size:
+        """How much is stored; ``bytes`` are those of the stream, records included."""
+        return await self._ask(_queries.size)
+
+    async def load(self, keys: Collection[str] = (), *, prefix: str | None = None) -> Mapping[str, Record]:
+        """Records by key or prefix."""
+        opening = self._opened()
+        names, reads = opening.names, opening.reads
+
+        async def ask() -> Mapping[str, Record]:
+            found = await reads.last([names.record(key) for key in keys]) if keys else {}
+            records = records_of(names, found, "")
+            if prefix is not None:
+                more = {message.subject: message for message in await reads.scan(names.records(prefix))}
+                records = dict(sorted((records | records_of(names, more, prefix)).items()))
+            return records
+
+        return await reads.patiently(ask)
+
+    async def due(self, prefix: str, until: float, limit: int) -> Mapping[str, Record]:
+        """The records that are due until then, the earliest first."""
+        opening = self._opened()
+        records = await opening.reads.patiently(partial(opening.dues.of, prefix))
+        found = [(key, record) for key, record in records.items() if record.due is not None and record.due <= until]
+        found.sort(key=lambda item: (item[1].due or 0.0, item[0]))
+        return dict(found[:limit])
+
+    async def next_due(self, prefix: str) -> float | None:
+        """When the next record is due."""
+        opening = self._opened()
+        records = await opening.reads.patiently(partial(opening.dues.of, prefix))
+        return min((record.due for record in records.values() if record.due is not None), default=None)
+
+    # ------------------------------------------------------------------ waiting
+
+    def mark(self) -> int:
+        """A number that grows with each change."""
+        return self._opened().marks.mark
+
+    async def wait(self, mark: int, /, about: Collection[str] = ()) -> int:  # noqa: ARG002 -- it wakes for all
+        """Wait until the mark is another one; while the server is away, until it is back."""
+        return await self._opened().marks.wait(mark)
+
+    # ------------------------------------------------------------------ members
+
+    def begin(self, group: str, seqs: Sequence[int], /) -> Sequence[int]:
+        """Note that events are handed over: the server hears of it within 50 ms."""
+        return self._opened().members.begin(group, seqs)
+
+    def settled(self, marks: Sequence[int], /) -> None:
+        """Take marks back; the server hears of it within 50 ms."""
+        if self._opening is not None:
+            self._opening.members.settled(marks)
+
+    def beat(self) -> None:
+        """Say that this member lives; the server hears of it within 50 ms."""
+        with suppress(LogError):  # closed meanwhile: the thread that beats need not know
+            self._opened().members.beat()
+
+    async def pulses(self, members: Collection[str], /) -> Mapping[str, Pulse]:
+        """What is known of these members: one that was heard of lately lives; of a silent one that is not known."""
+        opening = self._opened()
+        if not members:
+            return {}
+        reads, names = opening.reads, opening.names
+        found = await reads.patiently(partial(reads.last, [names.member(member) for member in members]))
+        return opening.members.pulses(tuple(members), found)
+
+    def clock(self) -> float:
+        """The machine's monotonic clock: silences of others are measured with the server's."""
+        return time.monotonic()
+
+    def wall(self) -> float:
+        """The server's clock, which all machines share."""
+        opening = self._opening
+        return time.time() if opening is None else opening.wall()

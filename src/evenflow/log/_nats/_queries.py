@@ -1,0 +1,153 @@
+"""What can be asked of a log, as questions to its stream."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from evenflow._errors import LogError
+from evenflow.log._engine import Page, Size
+
+from ._values import ROLLUP, row_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from ._reads import Reads
+
+SEEN: Final = 64
+"""How many events are looked at, at least, for a reader that wants some types only."""
+MOST: Final = 1_000
+"""How many events are asked for at once."""
+_LAST_TIME: Final = 253_402_300_799_000_000
+"""The end of the year 9999, in microseconds."""
+
+
+async def read(
+    reads: Reads, subject: str, after: int, limit: int, types: Collection[str] | None, until: int | None
+) -> Page:
+    """A page of events. The floor is asked for behind them, as it is moved before anything is removed."""
+    names, known = reads.names, reads.history.newest
+    one = next(iter(types)) if types is not None and len(types) == 1 else None
+    count = min(MOST, limit if types is None or one is not None else max(limit, SEEN))
+    found = await reads.after(names.of_subject(subject, one), after, count)
+    rows = [row_of(message) for message in found.messages]
+    if rows:
+        reads.history.note(rows[-1].seq, event=True)
+    through = rows[-1].seq if rows else after
+    if not found.pending:
+        through = max(through, known)
+    if until is not None:
+        rows = [row for row in rows if row.seq <= until]
+        through = min(through, until)
+    if types is not None and one is None:
+        rows = [row for row in rows if row.type in types]
+    if len(rows) > limit:
+        rows = rows[:limit]
+        through = rows[-1].seq
+    return Page(rows, max(after, through), (await floor_and_end(reads, subject))[0])
+
+
+async def floor_and_end(reads: Reads, subject: str) -> tuple[int, int]:
+    """Up to where events were removed, and the newest number at that time."""
+    at = reads.names.floor(subject)
+    found = (await reads.last([at])).get(at)
+    if found is None:
+        return 0, 0
+    said = json.loads(found.data)
+    return said["floor"], said["end"]
+
+
+async def end(reads: Reads, subject: str) -> int:
+    """The number of the newest event, even if it was removed since."""
+    newest = await reads.newest(reads.names.of_subject(subject))
+    if newest is not None:
+        reads.history.note(newest.seq, event=True)
+        return newest.seq
+    return (await floor_and_end(reads, subject))[1]
+
+
+async def place(reads: Reads, subject: str, time: int) -> int:
+    """The number before the first event at or after a time."""
+    moment = min(max(time, 0), _LAST_TIME)
+    text = datetime.fromtimestamp(moment // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    found = await reads.first(reads.names.of_subject(subject), time=f"{text}.{moment % 1_000_000:06d}Z")
+    return await end(reads, subject) if found is None else found[0].seq - 1
+
+
+async def _from(reads: Reads, subject: str, seq: int) -> tuple[int, int]:
+    """The first event from a number on, 0 if there is none, and how many there are from it on."""
+    found = await reads.first(reads.names.of_subject(subject), seq=seq)
+    return (0, 0) if found is None else (found[0].seq, found[1] + 1)
+
+
+async def _nth_newest(reads: Reads, subject: str, events: int, first: int, last: int) -> int:
+    """The number of the event, between these two, that with all behind it makes so many."""
+    while first < last:
+        middle = (first + last + 1) // 2
+        _, there = await _from(reads, subject, middle)
+        if there >= events:
+            first = middle
+        else:
+            last = middle - 1
+    return first
+
+
+async def older_than(reads: Reads, subject: str, events: int) -> int:
+    """The number of the newest event that is older than so many others; 0 where none is."""
+    first, there = await _from(reads, subject, 1)
+    if there <= events:
+        return 0
+    return await _nth_newest(reads, subject, events + 1, first, await end(reads, subject))
+
+
+async def trim(reads: Reads, subject: str, through: int, limit: int) -> int:
+    """Remove at most ``limit`` events up to a number; how many."""
+    first, there = await _from(reads, subject, 1)
+    if not there or first > through:
+        return 0
+    _, later = await _from(reads, subject, through + 1)
+    if there - later > limit:
+        through = await _nth_newest(reads, subject, there - limit + 1, first, through)
+    await _raise_floor(reads, subject, through)
+    found = await reads.api.ask("STREAM.PURGE", {"filter": reads.names.of_subject(subject), "seq": through + 1})
+    if error := found.get("error"):
+        raise LogError(f"events of {subject} cannot be removed: {error['description']}")
+    return int(found["purged"])
+
+
+async def _raise_floor(reads: Reads, subject: str, through: int) -> None:
+    """Say up to where events may be gone; of two processes that do so at the same moment the higher one holds."""
+    floor, newest = await floor_and_end(reads, subject)
+    said = {"floor": max(floor, through), "end": max(newest, await end(reads, subject))}
+    await reads.publish(reads.names.floor(subject), json.dumps(said).encode(), {ROLLUP: "sub"})
+
+
+async def subjects(reads: Reads) -> list[str]:
+    """The names of the subjects that have or had events, sorted."""
+    prefix = len(reads.names.events) - 1
+    found = {name[prefix:].split(".")[0] for name in (await _counts(reads))[0]}
+    start = len(reads.names.floors) - 1
+    found |= {message.subject[start:] for message in await reads.scan([reads.names.floors])}
+    return sorted(found)
+
+
+async def size(reads: Reads) -> Size:
+    """How many events there are, and how many bytes the stream has, its records included."""
+    counts, size = await _counts(reads)
+    return Size(sum(counts.values()), size)
+
+
+async def _counts(reads: Reads) -> tuple[dict[str, int], int]:
+    counts: dict[str, int] = {}
+    while True:
+        found: dict[str, Any] = await reads.api.ask(
+            "STREAM.INFO", {"subjects_filter": reads.names.events, "offset": len(counts)}
+        )
+        if error := found.get("error"):
+            raise LogError(f"the stream cannot be asked: {error['description']}")
+        some: dict[str, int] = found["state"].get("subjects") or {}
+        counts.update(some)
+        if not some or len(counts) >= found.get("total", 0):
+            return counts, int(found["state"]["bytes"])

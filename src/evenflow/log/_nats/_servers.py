@@ -1,0 +1,186 @@
+"""Where the servers are, and how a connection to one is made. Only here, and in ``_faults``, is nats-py imported.
+
+Rule 1: a connection never reconnects by itself: nats-py would send the rest of a half-sent batch to the next server.
+Rule 2: connecting is bounded; a server that refuses is not tried for ever, and the next one is tried.
+Rule 3: servers are shown only without their secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from nats.aio.client import Client
+
+from ._faults import FAULTS, Lost, words
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+SCHEMES: Final = ("nats", "tls", "ws", "wss")
+"""The schemes of URLs that nats-py understands."""
+CONNECT: Final = 5.0
+"""Seconds that connecting may take."""
+PING: Final = 2
+"""Seconds between two questions whether the server is still there; after two without an answer it is away."""
+
+_OURS: Final = frozenset(
+    {
+        "allow_reconnect", "closed_cb", "connect_timeout", "disconnected_cb", "error_cb", "max_outstanding_pings",
+        "max_reconnect_attempts", "ping_interval", "reconnected_cb", "reconnect_time_wait", "servers",
+    }
+)  # fmt: skip
+
+
+def masked(url: str, /) -> str:
+    """The URL as it may be shown: without a user, a password or a token."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{'***@' if '@' in parts.netloc else ''}{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def words_in(url: str, /) -> dict[str, str]:
+    """What is after the question mark of a URL."""
+    return dict(parse_qsl(urlsplit(url).query))
+
+
+def _is_text(one: object) -> bool:
+    return isinstance(one, str)
+
+
+def split(servers: str | Sequence[str], /) -> tuple[list[str], dict[str, str]]:
+    """The servers, and what a question mark of theirs says of the log.
+
+    Raises:
+        TypeError: they are no URLs.
+        ValueError: there are none, or one has another scheme.
+    """
+    given: object = servers  # a program without a type checker gives anything
+    if not isinstance(given, str | list | tuple):
+        raise TypeError(f"servers must be a URL such as nats://localhost:4222, or a list of them, not {servers!r}")
+    found = [servers] if isinstance(servers, str) else list(servers)
+    if not all(map(_is_text, found)):
+        raise TypeError("servers must be URLs such as nats://localhost:4222, each of them a str")
+    urls = [url.strip() for one in found for url in one.split(",")]
+    said: dict[str, str] = {}
+    for place, url in enumerate(urls):
+        said |= words_in(url)
+        urls[place] = url.partition("?")[0]
+        if urlsplit(url).scheme not in SCHEMES:
+            raise ValueError(
+                f"the URL of a NATS server begins with {', '.join(f'{name}://' for name in SCHEMES)}; {masked(url)!r}"
+                " does not"
+            )
+    if not urls:
+        raise ValueError("servers must be at least one URL such as nats://localhost:4222")
+    return urls, said
+
+
+class QuickClient(Client):
+    """A connection that reads headers four times as fast: an event comes with fifteen of them."""
+
+    @staticmethod
+    def _parse_header_lines(raw: bytes) -> dict[str, str]:
+        """Headers, by their names. nats-py looks at each letter of each name; older ones do not call this."""
+        found: dict[str, str] = {}
+        for line in raw.decode(errors="replace").split("\r\n"):
+            name, colon, value = line.partition(":")
+            if colon:
+                found[name] = value.strip()
+        return found
+
+
+class Servers:
+    """The servers of a log.
+
+    Attributes:
+        shown: their URLs, without secrets.
+
+    Raises:
+        TypeError: an option is one that evenflow sets itself.
+    """
+
+    def __init__(self, urls: Sequence[str], options: Mapping[str, Any]) -> None:
+        if taken := sorted(_OURS & options.keys()):
+            raise TypeError(f"evenflow connects, waits and connects anew by itself: {', '.join(taken)} cannot be given")
+        self._urls = list(urls)
+        self._options = dict(options)
+        self.shown: str = ", ".join(map(masked, urls))
+
+    @property
+    def inbox(self) -> str:
+        """What the subjects of answers begin with."""
+        prefix = self._options.get("inbox_prefix", "_INBOX")
+        return prefix.decode() if isinstance(prefix, bytes) else str(prefix)
+
+    async def connect(self, *, closed: Callable[[], Awaitable[None]] | None = None) -> Any:
+        """A connection to the first server that takes it; the next call begins with another one.
+
+        Raises:
+            Lost: none does; the message says why.
+        """
+        lost = Lost("there is no server")
+        for _ in self._urls:
+            url = self._urls[0]
+            try:
+                return await self._connect(url, closed)
+            except Lost as found:
+                lost = found
+            self._urls.append(self._urls.pop(0))
+        raise lost
+
+    async def _connect(self, url: str, closed: Callable[[], Awaitable[None]] | None) -> Any:
+        client, errors = QuickClient(), list[Exception]()
+
+        async def hear(error: Exception) -> None:
+            errors[:] = [error]
+
+        try:
+            async with asyncio.timeout(CONNECT):
+                await client.connect(
+                    [url],
+                    allow_reconnect=False,
+                    max_reconnect_attempts=1,
+                    reconnect_time_wait=0,
+                    connect_timeout=int(CONNECT),
+                    ping_interval=PING,
+                    max_outstanding_pings=2,
+                    error_cb=hear,
+                    closed_cb=closed,
+                    **self._options,
+                )
+        except FAULTS as error:
+            await hang_up(client)
+            why = errors[0] if errors else error
+            said = f"no answer within {CONNECT:g} s" if isinstance(why, TimeoutError) else words(why)
+            raise Lost(f"cannot connect to {masked(url)}: {said}") from why
+        except BaseException:
+            await hang_up(client)
+            raise
+        return client
+
+
+async def hang_up(client: Any) -> None:
+    """Close a connection, whatever state it is in, and end its tasks; what is still to be sent is given up soon.
+
+    nats-py waits until everything is sent, which a server that stands still never lets happen; and cut off in the
+    middle of closing it leaves its tasks behind.
+    """
+    if client is None:
+        return
+    names = ("_reading_task", "_flusher_task", "_ping_interval_task")
+    subscriptions: list[Any] = list(getattr(client, "_subs", {}).values())
+    with suppress(*FAULTS, AttributeError):
+        async with asyncio.timeout(0.5):
+            await client.close()
+    writer = getattr(getattr(client, "_transport", None), "_io_writer", None)
+    if writer is not None:
+        writer.transport.abort()
+    tasks = [getattr(client, name, None) for name in names]
+    tasks += [getattr(one, "_wait_for_msgs_task", None) for one in subscriptions]
+    left: list[asyncio.Task[Any]] = [task for task in tasks if task is not None and not task.done()]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=0.5)

@@ -1,0 +1,1 @@
+"""The engine on NATS JetStream, file by file, and its faults on real servers."""
