@@ -2,7 +2,8 @@
 
 Redis or Valkey, in the memory of one machine: 100 tasks that publish, thousands published together, and a group that
 handles and acknowledges a thousand at a time. The bare client makes and reads the same JSON by the same classes; its
-group is the server's own. ``appendfsync everysec`` for all.
+group is the server's own. Beside both, where it is installed, FastStream, which frames each event and validates it as
+it does for its users. ``appendfsync everysec`` for all.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ QUESTION = "What is a log on a server beside the bare client of that server, doi
 
 BARE = "redis-py"
 EVENFLOW = "evenflow"
+FASTSTREAM = "FastStream"
 _TASKS = 100
 _AT_ONCE = 1_000
 
@@ -41,12 +43,52 @@ def run(bench: Bench) -> None:
             "One event of a batch handled, acknowledged", 1 / 0.9, _bare(_bare_consume, count), _log(_consume, count),
         ),
     }  # fmt: skip
+    frameworks = _frameworks(count)
     for key, (title, at_most, bare, ours) in jobs.items():
+        cases = {BARE: bare, EVENFLOW: ours, **({FASTSTREAM: frameworks[key]} if frameworks else {})}
         found = bench.compare(
-            f"engines-redis-{key}", title, {BARE: bare, EVENFLOW: ours}, reference=BARE, per="event",
-            figures=("wall", "cpu"), rounds=rounds,
-        )  # fmt: skip
+            f"engines-redis-{key}", title, cases, reference=BARE, per="event", figures=("wall", "cpu"), rounds=rounds
+        )
         bench.expect(f"redis {key}: time beside redis-py", found.ratio(EVENFLOW), at_most=at_most)
+        if frameworks:
+            bench.expect(f"redis {key}: time beside FastStream", found.ratio(EVENFLOW, FASTSTREAM), at_most=1.0)
+
+
+def _frameworks(count: int) -> dict[str, Case]:
+    """The same jobs by FastStream; empty where it is not installed."""
+    try:
+        from benchmarks.peers import faststream_redis as peer
+    except ImportError:
+        print("FastStream is not installed: it is not measured.")
+        return {}
+
+    def case(work: Callable[[Stopwatch, Any, list[Ordered]], Awaitable[None]]) -> Case:
+        async def measured(watch: Stopwatch) -> None:
+            with TemporaryDirectory() as folder:
+                server = Server(Path(folder), appendfsync="everysec")
+                server.start()
+                try:
+                    async with peer.broker(server.port) as connected:
+                        await work(watch, connected, _events(count))
+                finally:
+                    server.kill()
+
+        return measured
+
+    async def publish(watch: Stopwatch, connected: Any, events: list[Ordered]) -> None:
+        with watch(count):
+            await peer.publish(connected, _TASKS, events)
+
+    async def publish_many(watch: Stopwatch, connected: Any, events: list[Ordered]) -> None:
+        with watch(count):
+            await peer.publish_many(connected, events)
+
+    async def consume(watch: Stopwatch, connected: Any, events: list[Ordered]) -> None:
+        await peer.publish_many(connected, events)
+        with watch(count):
+            await peer.consume(connected, Ordered, count)
+
+    return {"publish": case(publish), "publish-many": case(publish_many), "consume": case(consume)}
 
 
 def _events(count: int) -> list[Ordered]:

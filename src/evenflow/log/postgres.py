@@ -8,11 +8,16 @@ from evenflow._state import State
 
 from ._capabilities import Capabilities
 from ._log import Log
-from ._postgres import PostgresEngine
-from ._postgres._outbox import Executes, OutboxTransaction
 from ._sqlite_log import KEEP_IDS
 from ._transaction import SQLTransaction, Transaction
 from ._wire import MAX_EVENT_BYTES
+
+try:
+    from ._postgres import PostgresEngine
+    from ._postgres._address import address_in
+    from ._postgres._outbox import Executes, OutboxTransaction
+except ImportError as _error:
+    raise ImportError("a log in PostgreSQL needs asyncpg: pip install 'evenflow[postgres]'") from _error
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -29,9 +34,10 @@ class PostgresLog(Log):
     A pooler in transaction mode may stand before the server.
 
     Args:
-        dsn: ``postgresql://user:password@host:5432/database``, or whatever asyncpg takes.
-        name: the log's name, in the ``source`` of its events.
-        schema: where its tables lie; each log of a database has its own.
+        dsn: ``postgresql://user:password@host:5432/database``, or whatever asyncpg takes; ``?schema=`` and ``?name=``
+            in it are the log's own.
+        name: the log's name, in the ``source`` of its events; if neither this nor the address says, ``log``.
+        schema: where its tables lie, each log of a database has its own; if neither says, ``evenflow``.
         durability: whether ``publish`` waits for the server's disk (``"power"``), or only for the server.
         keep_ids: how long an id that was given is known.
         max_event_bytes: the most that an event's JSON and headers may take.
@@ -46,8 +52,8 @@ class PostgresLog(Log):
         self,
         dsn: str,
         *,
-        name: str = "log",
-        schema: str = "evenflow",
+        name: str | None = None,
+        schema: str | None = None,
         durability: Literal["power", "process"] = "power",
         keep_ids: timedelta = KEEP_IDS,
         max_event_bytes: int = MAX_EVENT_BYTES,
@@ -56,9 +62,10 @@ class PostgresLog(Log):
     ) -> None:
         if durability not in {"power", "process"}:
             raise ValueError(f"durability must be 'power' or 'process', not {durability!r}")
-        self._dsn = dsn
+        self._dsn, its_schema, its_name = address_in(dsn)
+        name = name or its_name or "log"
         self._settings: dict[str, Any] = {
-            "schema": schema,
+            "schema": schema or its_schema or "evenflow",
             "keep_ids": keep_ids,
             "patience": publish_timeout,
             "to_disk": durability == "power",

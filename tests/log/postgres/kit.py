@@ -17,6 +17,7 @@ import pytest
 from evenflow import Event
 from evenflow.log._postgres import PostgresEngine
 from evenflow.log.postgres import PostgresLog
+from tests.conformance.kit import PATIENCE
 from tests.servers import Postgres, postgres, postgres_programs
 
 needs_postgres = pytest.mark.skipif(postgres_programs() is None, reason="no PostgreSQL server is installed")
@@ -43,13 +44,13 @@ def on_postgres(test: Callable[..., Coroutine[Any, Any, None]]) -> Any:
 
 def log_on(server: Postgres, schema: str | None = None, **options: Any) -> PostgresLog:
     """A log of its own, or another opening of the one in this schema."""
-    options = {"publish_timeout": 10.0, **options}
+    options = {"publish_timeout": PATIENCE, **options}
     return PostgresLog(options.pop("dsn", server.dsn), name="shop", schema=schema or f"log_{uuid4().hex}", **options)
 
 
 def engine_on(server: Postgres, schema: str | None = None, **options: Any) -> PostgresEngine:
     """An engine on a schema of its own, or another one on this schema."""
-    options = {"keep_ids": timedelta(days=7), "patience": 10.0, "to_disk": True, "options": {}, **options}
+    options = {"keep_ids": timedelta(days=7), "patience": PATIENCE, "to_disk": True, "options": {}, **options}
     return PostgresEngine(options.pop("dsn", server.dsn), schema=schema or f"log_{uuid4().hex}", **options)
 
 

@@ -14,7 +14,7 @@ from evenflow import LogError
 from evenflow._errors import Conflict, Uncertain
 from evenflow.log._engine import ABSENT, Change, Done, IdTaken, Outdated, Put, Statement
 from evenflow.log._postgres import PostgresEngine, _changes
-from tests.conformance.engine.kit import append, event, texts
+from tests.conformance.kit import PATIENCE, append, event, texts
 from tests.proxy import Proxy
 from tests.servers import Postgres
 
@@ -98,33 +98,103 @@ async def test_a_commit_of_which_nobody_can_be_asked_is_uncertain(server: Postgr
     """In bounded time, with what to do; it may be there."""
     async with Proxy(server.port) as proxy:
         dsn = server.dsn.replace(f":{server.port}/", f":{proxy.port}/")
-        async with opened(server, dsn=dsn, patience=0.5) as engine:
+        async with opened(server, dsn=dsn) as engine:
 
             async def cut() -> None:
+                engine.opened().connections.patience = 0.5
                 proxy._refuses = True
                 await proxy.cut()
                 await lose()
 
             await watch(engine, after=cut)
-            with anyio.fail_after(10), pytest.raises(Uncertain, match="same id") as failed:
+            with anyio.fail_after(PATIENCE), pytest.raises(Uncertain, match="same id") as failed:
                 await append(engine, "a", id="one")
             assert failed.value.stored is None
             proxy._refuses = False
+            engine.opened().connections.patience = PATIENCE
             assert await append(engine, "a", id="one") == [1]
             assert await texts(engine) == ["a"]
 
 
-@pytest.mark.parametrize("given", ["to nobody", "to another"])
 @on_postgres
-async def test_a_number_that_a_crashed_server_forgot_says_nothing(server: Postgres, given: str) -> None:
-    """The server has given it to nobody since, or to a transaction that was committed: ours was not, and is made again."""
+async def test_a_transaction_that_was_given_up_is_refused_when_it_begins_late(server: Postgres) -> None:
+    """The server had not begun it when it was asked: it is made again, and what comes late is not made twice."""
     async with opened(server) as engine:
         await append(engine, "a")
-        ((committed,),) = await ask(server, f"SELECT xmin::text FROM {engine.schema}.event")
         writer = engine.opened().writer
+        late = await engine.opened().connections.connect()
         writer._number += 1
+        job = _changes.Job(Change(appends=[event("late")]), None, asyncio.get_running_loop().create_future())
+        number = writer._number
         with pytest.raises(_changes._Again):
-            await writer._find_out(committed if given == "to another" else str(2**40 + 5), OSError("lost"))
+            await writer._find_out(OSError("lost"))
+        with pytest.raises(asyncpg.RaiseError, match="given up"):
+            await writer._call(late, [job], number)
+        await late.close()
+        assert await append(engine, "b") == [2]
+        assert await texts(engine) == ["a", "b"]
+
+
+@on_postgres
+async def test_a_lost_transaction_is_waited_for_while_it_is_under_way(server: Postgres) -> None:
+    """Whoever asks what became of it waits until it is over, and hears what came of it."""
+    async with opened(server) as engine:
+        await append(engine, "a")
+        writer = engine.opened().writer
+        slow = await engine.opened().connections.connect()
+        writer._number += 1
+        job = _changes.Job(Change(appends=[event("b")]), None, asyncio.get_running_loop().create_future())
+        await slow.execute("BEGIN")
+        await writer._call(slow, [job], writer._number)
+        asking = asyncio.ensure_future(writer._find_out(OSError("lost")))
+        blocked = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%'"
+        while not await ask(server, blocked, engine.schema):
+            await anyio.lowlevel.checkpoint()
+        assert not asking.done()
+        await slow.execute("COMMIT")
+        await asking
+        await slow.close()
+        assert await append(engine, "c") == [3]
+        assert await texts(engine) == ["a", "b", "c"]
+
+
+@on_postgres
+async def test_an_id_that_is_taken_fails_alone_among_those_that_are_published_together(server: Postgres) -> None:
+    """The others of the same commit are stored, each with the number that its id has."""
+    async with opened(server) as engine:
+        watched = await watch(engine)
+        await append(engine, "a", id="one")
+        given = [("b", "two"), ("other", "one"), ("a", "one"), ("c", None), ("b", "two"), ("d", "two"), ("e", "five")]
+        changes = [Change(appends=[event(text, id=name)]) for text, name in given]
+        found = await asyncio.gather(*(engine.commit(change) for change in changes), return_exceptions=True)
+        assert [one.seqs if isinstance(one, Done) else type(one) for one in found] == [
+            [2], IdTaken, [1], [3], [2], IdTaken, [4],
+        ]  # fmt: skip
+        assert await texts(engine) == ["a", "b", "c", "e"]
+        assert commits(watched) == 2
+
+
+@on_postgres
+async def test_events_of_several_subjects_and_classes_keep_what_is_theirs(server: Postgres) -> None:
+    """In one commit, with headers, ids and keys for some of them, and in the order in which they were published."""
+    async with opened(server) as engine:
+        appends = [
+            event("1"), event("2", subject="bills", type="Billed"), event("3", headers={"a": "b"}), event("4", key="k"),
+            event("5", id="five"), event("6", subject="bills"),
+        ]  # fmt: skip
+        async with anyio.create_task_group() as tasks:
+            for one in appends:
+                tasks.start_soon(engine.commit, Change(appends=[one]))
+        await engine.commit(Change(appends=appends[:4]))
+        columns = "subject, type, data, headers, key, id"
+        rows = await ask(server, f"SELECT {columns} FROM {engine.schema}.event ORDER BY seq")
+        wanted = [
+            ("orders", "Placed", "1", None, None, None), ("bills", "Billed", "2", None, None, None),
+            ("orders", "Placed", "3", '{"a": "b"}', None, None), ("orders", "Placed", "4", None, "k", None),
+            ("orders", "Placed", "5", None, None, "five"), ("bills", "Placed", "6", None, None, None),
+        ]  # fmt: skip
+        assert rows == [*wanted, *wanted[:4]]
+        assert [await engine.end(subject) for subject in ("orders", "bills")] == [10, 8]
 
 
 @on_postgres

@@ -10,6 +10,7 @@ import pytest
 
 from evenflow import LogError
 from evenflow.log._postgres._connections import MOST, Connections, described, masked
+from tests.conformance.kit import PATIENCE
 from tests.servers import Postgres
 
 from .kit import ask, on_postgres
@@ -114,7 +115,7 @@ async def test_reading_goes_on_after_its_connection_was_ended(server: Postgres) 
 async def test_an_answer_that_does_not_come_is_waited_for_a_bounded_time(server: Postgres) -> None:
     """Then it is an error with the address and the time."""
     pool = connections(server, patience=0.3)
-    with anyio.fail_after(5), pytest.raises(LogError, match=r"127\.0\.0\.1.* 0.3 seconds") as failed:
+    with anyio.fail_after(PATIENCE), pytest.raises(LogError, match=r"127\.0\.0\.1.* 0.3 seconds") as failed:
         await pool.read(lambda connection: connection.fetchval("SELECT pg_sleep(30)"))
     assert failed.value.stored is False
     await pool.close()

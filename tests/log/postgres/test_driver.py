@@ -6,9 +6,6 @@ import asyncpg
 import pytest
 
 from evenflow.log._postgres import _driver
-from tests.servers import Postgres
-
-from .kit import on_postgres
 
 
 @pytest.mark.parametrize(
@@ -38,12 +35,3 @@ def test_these_are_the_servers_word(error: Exception) -> None:
     """Trying again would not help."""
     assert isinstance(error, _driver.PostgresError)
     assert not isinstance(error, (*_driver.LOST, *_driver.AGAIN))
-
-
-@on_postgres
-async def test_a_number_of_no_transaction_is_refused_as_expected(server: Postgres) -> None:
-    """What the writer takes for an answer is what the server says."""
-    connection = await _driver.connect(server.dsn)
-    with pytest.raises(_driver.NEVER_BEGUN, match="future"):
-        await connection.fetchval("SELECT pg_xact_status($1::text::xid8)", str(2**40 + 5))
-    await connection.close()

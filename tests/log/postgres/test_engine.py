@@ -13,7 +13,8 @@ import trio
 
 from evenflow import LogError
 from evenflow._errors import Unsupported
-from tests.conformance.engine.kit import append, texts
+from evenflow.log._engine import Change, Put
+from tests.conformance.kit import PATIENCE, append, event, texts, until
 from tests.servers import Postgres, postgres
 
 from .kit import engine_on, needs_postgres, on_postgres, opened
@@ -79,7 +80,7 @@ async def test_whoever_waits_is_told_that_it_was_closed(server: Postgres) -> Non
         waiting = asyncio.ensure_future(_wait_for_ever(engine))
         await anyio.wait_all_tasks_blocked()
         await engine.close()
-        with anyio.fail_after(5), pytest.raises(LogError, match="closed"):
+        with anyio.fail_after(PATIENCE), pytest.raises(LogError, match="closed"):
             await waiting
 
 
@@ -87,6 +88,41 @@ async def _wait_for_ever(engine: Any) -> None:
     mark = engine.mark()
     while True:
         mark = await engine.wait(mark)
+
+
+@on_postgres
+async def test_a_change_of_our_own_wakes_whoever_it_concerns(server: Postgres) -> None:
+    """By the names of subjects, the kinds of what becomes due, and the keys of records; what was missed counts as well."""
+    async with opened(server) as engine:
+        opening = engine.opened()
+        opening.pulse.stop()  # it wakes everybody for what it sees, which may be ours
+        await until(lambda: opening.pulse._thread is None or not opening.pulse._thread.is_alive())
+        await anyio.lowlevel.checkpoint()
+        woken: list[str] = []
+        before = engine.mark()
+
+        async def wait(name: str, *about: str) -> None:
+            await engine.wait(before, about)
+            woken.append(name)
+
+        changes = [
+            (Change(appends=[event("a", subject="orders")]), {"orders", "all"}),
+            (Change(puts={"page/a": Put(b"")}), {"key"}),
+            (Change(puts={"retry/7": Put(b"", due=1.0)}), {"due"}),
+        ]
+        async with anyio.create_task_group() as tasks:
+            for name, about in (("orders", ["orders"]), ("due", ["retry", "x"]), ("key", ["page/a"]), ("all", [])):
+                tasks.start_soon(wait, name, *about)
+            await anyio.wait_all_tasks_blocked()
+            for change, wanted in changes:
+                woken.clear()
+                await engine.commit(change)
+                await anyio.wait_all_tasks_blocked()
+                assert set(woken) == wanted
+        with anyio.move_on_after(0.05) as scope:
+            await engine.wait(before, ["bills"])
+        assert scope.cancelled_caught
+        assert await engine.wait(before, ["retry"]) == engine.mark()
 
 
 @on_postgres
@@ -147,7 +183,7 @@ def test_two_loops_have_openings_of_their_own() -> None:
     async def main(engine: Any, name: str) -> None:
         await engine.open()
         await append(engine, name)
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE):
             mark = engine.mark()
             while len(seen := await texts(engine)) < 2:
                 mark = await engine.wait(mark)
@@ -160,6 +196,6 @@ def test_two_loops_have_openings_of_their_own() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     assert found[0] == found[1]
     assert sorted(found[0]) == ["a", "b"]

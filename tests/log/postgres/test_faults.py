@@ -20,6 +20,7 @@ import pytest
 from evenflow import LogError
 from evenflow.log import DurableSubject
 from evenflow.log.postgres import PostgresLog
+from tests.conformance.kit import PATIENCE
 from tests.proxy import Proxy
 from tests.servers import Postgres, postgres_programs
 
@@ -88,7 +89,7 @@ class Load:
 
     async def until_all_is_there(self) -> None:
         """Wait until what was confirmed has come to everybody."""
-        with anyio.fail_after(60):
+        with anyio.fail_after(PATIENCE):
             while not all(self.confirmed <= numbers for numbers in (set(self.seen), *self.acknowledged.values())):
                 await anyio.sleep(0.05)
 
@@ -122,7 +123,7 @@ async def under_load(log: PostgresLog) -> AsyncGenerator[Load]:
 async def go_on(load: Load, count: int = 200) -> None:
     """Wait until so many more events were confirmed."""
     goal = len(load.confirmed) + count
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         while len(load.confirmed) < goal:
             await anyio.sleep(0.01)
 
@@ -137,7 +138,7 @@ def test_a_server_that_is_killed_and_started_again_loses_nothing() -> None:
 
     async def main() -> None:
         with own_server() as server:
-            async with under_load(log_on(server, publish_timeout=20.0)) as load:
+            async with under_load(log_on(server, publish_timeout=PATIENCE)) as load:
                 for _ in range(ROUNDS):
                     await go_on(load, chance.randrange(50, 400))
                     server.kill()
@@ -153,7 +154,7 @@ def test_a_server_that_stands_still_is_waited_for() -> None:
 
     async def main() -> None:
         with own_server() as server:
-            async with under_load(log_on(server, publish_timeout=20.0)) as load:
+            async with under_load(log_on(server, publish_timeout=PATIENCE)) as load:
                 await go_on(load)
                 os.kill(server.pid, signal.SIGSTOP)
                 stopped = [int(pid) for pid in _children(server.pid)]
@@ -179,7 +180,7 @@ def test_connections_that_are_cut_are_made_again() -> None:
         with own_server() as server:
             async with Proxy(server.port) as proxy:
                 dsn = server.dsn.replace(f":{server.port}/", f":{proxy.port}/")
-                async with under_load(log_on(server, dsn=dsn, publish_timeout=20.0)) as load:
+                async with under_load(log_on(server, dsn=dsn, publish_timeout=PATIENCE)) as load:
                     for round_ in range(3 * ROUNDS):
                         await go_on(load, chance.randrange(20, 200))
                         await proxy.cut(half=round_ % 2 == 1)
@@ -203,12 +204,12 @@ def test_a_server_that_is_away_for_too_long_is_an_error_in_bounded_time() -> Non
                 assert log.connected.value
                 server.kill()
                 for attempt in (lambda: orders.publish(Placed(n=2)), orders.end, orders.groups):
-                    with anyio.fail_after(5), pytest.raises(LogError) as failed:
+                    with anyio.fail_after(PATIENCE), pytest.raises(LogError) as failed:
                         await attempt()
                     assert failed.value.stored is False
                 assert not log.connected.value
                 await anyio.to_thread.run_sync(server.start)
-                with anyio.fail_after(20):
+                with anyio.fail_after(PATIENCE):
                     while True:
                         try:
                             await orders.publish(Placed(n=3))
@@ -231,7 +232,7 @@ def test_a_log_whose_server_is_away_closes_in_bounded_time() -> None:
             await log.start()
             await orders.publish(Placed(n=1))
             server.kill()
-            with anyio.fail_after(10):
+            with anyio.fail_after(PATIENCE):
                 await log.aclose()
             with pytest.raises(LogError, match="cannot be opened"):
                 await log.start()

@@ -6,7 +6,7 @@ import pytest
 
 from evenflow.log._engine import Append, Change, Put
 from evenflow.log._postgres import _queries
-from tests.conformance.engine.kit import append, event, texts
+from tests.conformance.kit import append, event, texts
 from tests.servers import Postgres
 
 from .kit import ask, on_postgres, opened

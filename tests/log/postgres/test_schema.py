@@ -11,7 +11,7 @@ import pytest
 
 from evenflow import LogError
 from evenflow.log._postgres import _schema
-from tests.conformance.engine.kit import append, texts
+from tests.conformance.kit import append, texts
 from tests.servers import Postgres
 
 from .kit import ask, engine_on, on_postgres, opened
@@ -62,8 +62,22 @@ async def test_newer_tables_are_refused(server: Postgres, monkeypatch: pytest.Mo
     async with opened(server) as engine:
         await append(engine, "a")
     await ask(server, f"UPDATE {engine.schema}.meta SET value = '7' WHERE name = 'version'")
-    with pytest.raises(LogError, match=r"tables of version 7.*knows 1"):
+    with pytest.raises(LogError, match=r"tables of version 7.*knows 2"):
         await engine.open()
+
+
+@on_postgres
+async def test_older_functions_are_replaced_at_opening(server: Postgres) -> None:
+    """And what was stored is there; the version says so to an older evenflow."""
+    async with opened(server) as engine:
+        await append(engine, "a")
+    await ask(server, f"DROP FUNCTION {engine.schema}.change, {engine.schema}.place")
+    await ask(server, f"UPDATE {engine.schema}.meta SET value = '1' WHERE name = 'version'")
+    async with opened(server, engine.schema) as again:
+        assert await append(again, "b") == [2]
+        assert await again.place("orders", 0) == 0
+        assert await texts(again) == ["a", "b"]
+    assert await ask(server, f"SELECT value FROM {engine.schema}.meta WHERE name = 'version'") == [("2",)]
 
 
 @on_postgres

@@ -70,7 +70,7 @@ class Server:
             [program, "--port", str(self.port), "--dir", str(self.folder), "--logfile", "server.log", *options],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > until:
                 log = self.folder / "server.log"
@@ -92,7 +92,7 @@ class Server:
             port=self.port,
             username=None,
             password=self.settings.get("requirepass"),
-            socket_timeout=5,
+            socket_timeout=60,
             decode_responses=True,
             protocol=2,
         )
@@ -111,7 +111,7 @@ class Server:
             process.send_signal(how)
             if how is signal.SIGTERM:
                 process.send_signal(signal.SIGCONT)
-            process.wait(20)
+            process.wait(60)
 
     def freeze(self) -> None:
         """SIGSTOP."""

@@ -13,6 +13,7 @@ from redis.crc import key_slot
 
 from evenflow.log import LogError, Retain
 from evenflow.log.redis import RedisLog
+from tests.conformance.kit import PATIENCE
 
 from .kit import Placed, Proxy, on_asyncio, own_server, soon
 from .server import Server, free_port
@@ -58,14 +59,14 @@ async def test_on_a_cluster_the_log_is_found_wherever_it_is(tmp_path: Path) -> N
     slot = key_slot(b"shop")
     with cluster(tmp_path, slot) as servers:
         await until_it_works(servers)
-        log = RedisLog(servers[0].url, name="shop", publish_timeout=10.0)
+        log = RedisLog(servers[0].url, name="shop", publish_timeout=PATIENCE)
         orders = log.subject("orders", Placed, retain=Retain(events=100))
         async with log, orders.subscribe() as feed, orders.deliveries("g", ordered_by=Placed.by) as deliveries:
             for n in range(5):
                 await orders.publish(Placed(by=n % 2, n=n), id=f"id-{n}")
             for _ in range(5):
                 await (await deliveries.receive()).ack()
-            with anyio.fail_after(10):
+            with anyio.fail_after(PATIENCE):
                 assert [(await feed.receive()).n for _ in range(5)] == [0, 1, 2, 3, 4]
             await log.statistics()
         with servers[0].client() as client:

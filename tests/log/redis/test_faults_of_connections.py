@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from evenflow.log.redis import RedisLog
+from tests.conformance.kit import PATIENCE
 
 from .kit import Load, Placed, Proxy, on_asyncio, own_server, soon
 
@@ -15,7 +16,7 @@ async def test_a_connection_that_is_cut_again_and_again_loses_nothing_and_stores
     """Wherever it is cut: what was in doubt is asked for, by the number of its batch."""
     with own_server() as server:
         async with Proxy(server).running() as proxy:
-            log = RedisLog(proxy.url, name="shop", publish_timeout=20.0)
+            log = RedisLog(proxy.url, name="shop", publish_timeout=PATIENCE)
             async with log:
                 load = Load(log)
                 async with load.running():
@@ -34,7 +35,7 @@ async def test_an_answer_that_is_lost_does_not_store_an_event_twice() -> None:
     """The server stores it, the answer is swallowed, the connection is cut: the publish returns once it is asked for."""
     with own_server() as server:
         async with Proxy(server).running() as proxy:
-            log = RedisLog(proxy.url, name="shop", publish_timeout=20.0)
+            log = RedisLog(proxy.url, name="shop", publish_timeout=PATIENCE)
             async with log:
                 orders = log.subject("orders", Placed)
                 await orders.publish(Placed(by=0, n=0))
@@ -65,7 +66,7 @@ async def test_a_slow_connection_only_takes_longer() -> None:
     with own_server() as server:
         async with Proxy(server).running() as proxy:
             proxy.delay = 0.05
-            log = RedisLog(proxy.url, name="shop", publish_timeout=20.0)
+            log = RedisLog(proxy.url, name="shop", publish_timeout=PATIENCE)
             async with log:
                 load = Load(log, tasks=3, groups=("a",))
                 async with load.running():

@@ -13,6 +13,7 @@ from evenflow.log._redis._address import Address
 from evenflow.log._redis._members import HEARD, Clock, Members, _mark, _packed, _parsed
 from evenflow.log._redis._names import Names
 from evenflow.log.redis import RedisLog
+from tests.conformance.kit import PATIENCE
 
 from .kit import Placed, on_asyncio, own_server, soon
 from .server import fresh_name, shared
@@ -24,7 +25,8 @@ from evenflow.log._redis import RedisEngine
 async def main():
     engine = RedisEngine(sys.argv[1], sys.argv[2])
     await engine.open()
-    await anyio.sleep(0.5)
+    while engine._opened().members._marks is None:
+        await anyio.sleep(0.01)
     print(engine.member, flush=True)
     engine.begin("billing", [7])
     os.kill(os.getpid(), signal.SIGKILL)
@@ -118,14 +120,16 @@ async def test_a_connection_for_marks_that_the_server_closes_is_made_again() -> 
         engine = RedisEngine(server.url, "shop")
         await engine.open()
         key = f"evenflow:{{shop}}:begun:{engine.member}"
-        await anyio.sleep(0.5)
+        members = engine._opened().members
+        await soon(lambda: members._marks)
+        closed = members._marks
         with server.client() as client:
             for other in client.client_list():
                 if other["cmd"] != "client|list":
                     client.client_kill_filter(_id=other["id"])
-            await anyio.sleep(3)
+            await soon(lambda: members._marks not in {None, closed})
             engine.begin("a", [1])
-            await soon(lambda: set(client.smembers(key)) == {"1 a"}, 1.0)
+            await soon(lambda: set(client.smembers(key)) == {"1 a"})
         await engine.close()
 
 
@@ -143,7 +147,7 @@ async def test_a_member_that_is_killed_leaves_what_it_had_to_the_others(acks: bo
             done = await anyio.run_process([sys.executable, "-c", program, server.url], check=False)
             assert done.returncode == -9, done.stderr.decode()
             async with orders.deliveries("g", Placed, ack_wait=1.0) as deliveries:
-                with anyio.fail_after(20):  # noqa: ASYNC100 -- `soon` has them
+                with anyio.fail_after(PATIENCE):  # noqa: ASYNC100 -- `soon` has them
                     found = [await deliveries.receive() for _ in range(2 if acks else 3)]
             assert {delivery.event.n: delivery.attempt for delivery in found} == (
                 {1: 2, 2: 1} if acks else {0: 2, 1: 1, 2: 1}

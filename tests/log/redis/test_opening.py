@@ -11,8 +11,9 @@ import pytest
 from evenflow.log import LogError
 from evenflow.log._engine import Change
 from evenflow.log._redis import RedisEngine
+from evenflow.log._redis._marks import BLOCK
 from evenflow.log.redis import RedisLog
-from tests.conformance.engine.kit import append, texts
+from tests.conformance.kit import PATIENCE, append, texts
 
 from .kit import Placed, on_asyncio, own_server, soon
 from .server import fresh_name, shared
@@ -56,7 +57,7 @@ async def test_closing_while_the_server_is_away_is_bounded() -> None:
             server.freeze()
             tasks.start_soon(publish)
             await anyio.sleep(0.1)
-            with anyio.fail_after(10):
+            with anyio.fail_after(PATIENCE):
                 await engine.close()
         assert [error.stored for error in raised] == [None]
         server.thaw()
@@ -91,11 +92,11 @@ async def test_what_waits_for_a_server_that_comes_back_is_stored_and_read() -> N
                 tasks.start_soon(orders.publish, Placed(by=0, n=1))
                 await anyio.sleep(0.2)
                 await anyio.to_thread.run_sync(server.start)
-            with anyio.fail_after(10):
+            with anyio.fail_after(PATIENCE):
                 assert [(await feed.receive()).n for _ in range(2)] == [0, 1]
             async with RedisLog(server.url, name="shop") as other:
                 await other.subject("orders", Placed).publish(Placed(by=1, n=2))
-            with anyio.fail_after(10):
+            with anyio.fail_after(PATIENCE):
                 assert (await feed.receive()).n == 2
 
 
@@ -109,10 +110,10 @@ async def test_an_idle_subscriber_hears_of_another_process_soon_and_asks_seldom(
             await theirs.publish(Placed(by=0, n=0))
             await feed.receive()
             await anyio.sleep(0.5)
-            before = client.info("stats")["total_commands_processed"]
+            before, began = client.info("stats")["total_commands_processed"], anyio.current_time()
             await anyio.sleep(2)
             idle = client.info("stats")["total_commands_processed"] - before
-            assert idle < 30
+            assert idle < 15 * (anyio.current_time() - began)
             latencies = []
             for n in range(20):
                 await anyio.sleep(0.03)
@@ -120,7 +121,7 @@ async def test_an_idle_subscriber_hears_of_another_process_soon_and_asks_seldom(
                 await theirs.publish(Placed(by=0, n=n))
                 await feed.receive()
                 latencies.append(anyio.current_time() - began)
-            assert sorted(latencies)[10] < 0.2
+            assert sorted(latencies)[10] < BLOCK / 2, "it was heard, and not found at the next look"
 
 
 @on_asyncio

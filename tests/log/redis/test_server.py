@@ -9,6 +9,7 @@ import pytest
 from evenflow.log import LogError
 from evenflow.log._redis._server import check
 from evenflow.log.redis import RedisLog
+from tests.conformance.kit import PATIENCE
 
 from .kit import on_asyncio, own_server
 from .server import Server
@@ -102,7 +103,7 @@ async def _fail_over(server: Server, replica: Server, caplog: pytest.LogCaptureF
     with pytest.raises(LogError, match="replica"):
         await RedisLog(replica.url, name="shop").start()
     async with Proxy(server).running() as proxy:
-        log = RedisLog(proxy.url, name="shop", publish_timeout=10.0)
+        log = RedisLog(proxy.url, name="shop", publish_timeout=PATIENCE)
         async with log:
             orders = log.subject("orders", Placed)
             kept = [await orders.publish(Placed(by=0, n=n)) for n in range(3)]

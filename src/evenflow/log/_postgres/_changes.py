@@ -5,8 +5,9 @@
     its answer was lost                  it is asked for: committed, or made again
     nobody can say                       ``Uncertain``
 
-Each transaction leaves its number in the row of this writer: that is what is asked for. The server's own number of the
-transaction says only that it is over, for a server that has crashed may give one number twice.
+Each transaction leaves its number in the row of this writer, with its first change: that is what is asked for. Whoever
+asks waits until the lost transaction is over, for it holds the row; and where the number is not there, leaves the next
+one, so that a transaction that the server begins late is refused: it may have been made again.
 
 Rule 1: a change that was handed over is not withdrawn once its transaction has begun: whoever is cancelled waits for
         the outcome, and is cancelled then. Before that it is taken out of the queue.
@@ -26,11 +27,12 @@ from evenflow._errors import Conflict, LogError, Uncertain
 from evenflow.log._engine import ABSENT, Change, Done, IdTaken, Outdated
 
 from ._connections import described
-from ._driver import AGAIN, LOST, NEVER_BEGUN, PostgresError
+from ._driver import AGAIN, LOST, UNPREPARED, PostgresError
+from ._prepared import Prepared
 from ._schema import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ._connections import Connections
 
@@ -38,6 +40,8 @@ MOST_CHANGES: Final = 500
 MOST_EVENTS: Final = 2_000
 """In one transaction."""
 TRIES: Final = 20
+ARGUMENTS: Final = 24
+"""Of ``change()``."""
 
 
 class Job:
@@ -67,7 +71,7 @@ class Writer:
 
     def __init__(
         self, connections: Connections, schema: str, member: str, keep_ids: int, *, to_disk: bool,
-        changed: Callable[[], object],
+        changed: Callable[[set[str]], object],
     ) -> None:  # fmt: skip
         self._connections = connections
         self._member = member
@@ -82,6 +86,8 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._connection: Any = None
+        places = ", ".join(f"${place}" for place in range(1, ARGUMENTS + 1))
+        self._change = Prepared(f"SELECT * FROM {self._schema}.change({places})")
 
     def start(self) -> None:
         """Begin to commit what is handed over."""
@@ -157,25 +163,32 @@ class Writer:
                 outcomes = await self._connections.insist(lambda: self._once(groups))
             except _Again:
                 continue
-            if any(outcome["outcome"] == "ok" for outcome in outcomes):
-                self._changed()
-            for group, outcome in zip(groups, outcomes, strict=True):
+            made = [job for group, outcome in outcomes if outcome["outcome"] == "ok" for job in group]
+            if made:
+                self._changed({topic for job in made for topic in job.change.topics()})
+            for group, outcome in outcomes:
                 _tell(group, outcome)
             return
         raise LogError(f"{self._connections.shown}: others have changed the same records again and again", stored=False)
 
-    async def _once(self, groups: list[list[Job]]) -> list[Any]:
+    async def _once(self, groups: list[list[Job]]) -> list[tuple[list[Job], Any]]:
         """One transaction: raises what says that it may be made again, or ``_Alone``, or returns what was committed."""
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._connections.connect()
         connection = self._connection
-        outcomes: list[Any] = []
+        outcomes: list[tuple[list[Job], Any]] = []
         self._number += 1
         try:
             async with asyncio.timeout(self._connections.patience):
                 await connection.execute("BEGIN")
-                outcomes.extend([await self._call(connection, group) for group in groups])
-        except AGAIN as error:
+                waiting = deque(groups)
+                while waiting:
+                    group = waiting.popleft()
+                    found = await self._call(connection, group, None if outcomes else self._number)
+                    if found["outcome"] == "taken" and len(group) > 1:  # one id of theirs: each by itself
+                        waiting.extendleft([job] for job in reversed(group))
+                    outcomes.append((group, found))
+        except (*AGAIN, *UNPREPARED) as error:
             await self._roll_back(connection)  # noqa: ASYNC120 -- cancelled, that goes out
             raise _Again from error
         except LOST:
@@ -184,44 +197,51 @@ class Writer:
         except (PostgresError, Conflict, ValueError, TypeError, OverflowError) as error:
             await self._roll_back(connection)  # noqa: ASYNC120 -- cancelled, that goes out
             raise _Alone(_as_log_error(error, self._connections.shown)) from error
-        await self._finish(connection, outcomes)
-        return outcomes
+        await self._finish(connection)
+        return [(group, found) for group, found in outcomes if found["outcome"] != "taken" or len(group) == 1]
 
-    async def _finish(self, connection: Any, outcomes: list[Any]) -> None:
-        row = (
-            f"INSERT INTO {self._schema}.writer (member, made) VALUES ('{self._member}', {self._number})"
-            " ON CONFLICT (member) DO UPDATE SET made = excluded.made, at = now()"
-        )
+    async def _finish(self, connection: Any) -> None:
         try:
             async with asyncio.timeout(self._connections.patience):
-                await connection.execute(f"{row}; COMMIT")
+                await connection.execute("COMMIT")
         except AGAIN as error:
             await self._roll_back(connection)  # noqa: ASYNC120 -- cancelled, that goes out
             raise _Again from error
         except LOST as error:
             self._let_go()
-            await self._find_out(outcomes[-1]["xid"], error)
+            await self._find_out(error)
         except PostgresError as error:  # a deferred constraint of the application's own tables
             await self._roll_back(connection)  # noqa: ASYNC120 -- cancelled, that goes out
             raise _Alone(_as_log_error(error, self._connections.shown)) from error
 
-    async def _find_out(self, xid: str, lost: BaseException) -> None:
+    async def _find_out(self, lost: BaseException) -> None:
         """The answer to a commit was lost: ask what became of it; returns where it was committed.
 
         Raises:
             _Again: it was not.
             Uncertain: nobody can be asked.
         """
+        query = (
+            f"INSERT INTO {self._schema}.writer AS w (member, made) VALUES ($1, $2 + 1) ON CONFLICT (member) DO UPDATE"
+            " SET made = CASE WHEN w.made = $2 THEN w.made ELSE excluded.made END RETURNING made"
+        )
+        lost_number, self._number = self._number, self._number + 1
+
+        async def ask(connection: Any) -> int:
+            try:
+                found: int = await connection.fetchval(query, self._member, lost_number)
+            except AGAIN as error:
+                raise OSError("the lost transaction ended meanwhile") from error
+            return found
+
         try:
-            await self._connections.read(lambda connection: _until_over(connection, xid))
-            query = f"SELECT made FROM {self._schema}.writer WHERE member = $1"
-            made: int | None = await self._connections.read(lambda asked: asked.fetchval(query, self._member))
+            made = await self._connections.read(ask)
         except LogError as error:
             raise Uncertain(
                 f"{self._connections.shown} was lost while it committed ({described(lost)}), and cannot be asked what"
                 " became of it; publish again with the same id, and it is there once"
             ) from error
-        if made != self._number:
+        if made != lost_number:
             raise _Again
 
     async def _roll_back(self, connection: Any) -> None:
@@ -236,15 +256,10 @@ class Writer:
             self._connection.terminate()
             self._connection = None
 
-    async def _call(self, connection: Any, group: list[Job]) -> Any:
+    async def _call(self, connection: Any, group: list[Job], number: int | None) -> Any:
         changes = [job.change for job in group]
-        found = await connection.fetchrow(
-            f"SELECT * FROM {self._schema}.change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
-            " $16, $17, $18, $19, $20, $21, $22)",
-            *_arguments(changes),
-            self._keep_ids,
-            self._to_disk,
-        )
+        arguments = self._member, number, *_arguments(changes), self._keep_ids, self._to_disk
+        found = await self._change.fetchrow(connection, *arguments)
         if found["outcome"] == "ok":
             for statement in (statement for change in changes for statement in change.statements):
                 status: str = await connection.execute(statement.sql, *_positional(statement.parameters))
@@ -254,16 +269,6 @@ class Writer:
                         f"a statement affected {count} rows, not {statement.rows}; nothing is done: {statement.sql}"
                     )
         return found
-
-
-async def _until_over(connection: Any, xid: str) -> None:
-    """Raise, so that it is asked again, while a transaction is under way."""
-    try:
-        status: str | None = await connection.fetchval("SELECT pg_xact_status($1::text::xid8)", xid)
-    except NEVER_BEGUN:  # the server has crashed, and forgot that it gave this number
-        return
-    if status == "in progress":
-        raise OSError("the server has not noticed yet that the connection was lost")
 
 
 class _Again(Exception):
@@ -279,13 +284,13 @@ class _Alone(Exception):
 
 
 def _merged(jobs: list[Job]) -> list[list[Job]]:
-    """Neighbours that only append events without ids are one call; each other change is a call of its own."""
+    """Neighbours that only append events are one call; each other change is a call of its own."""
     groups: list[list[Job]] = []
     was_plain = False
     for job in jobs:
         change = job.change
         others = (change.expect, change.puts, change.deletes, change.reserves, change.frees, change.statements)
-        plain = not any(others) and all(append.id is None for append in change.appends)
+        plain = not any(others) and not any(append.scheduled for append in change.appends)
         if plain and was_plain:
             groups[-1].append(job)
         else:
@@ -302,40 +307,55 @@ def _tell(group: list[Job], outcome: Any) -> None:
         subject, name, scheduled = outcome["detail"]
         group[0].fail(IdTaken(subject, name, scheduled=scheduled == "true"))
         return
-    seqs: list[int] = outcome["seqs"]
+    seqs: list[int] | None = outcome["seqs"]
+    base, version = outcome["base"] or 0, outcome["put_version"] or 0
     begin = 0
     for job in group:
         end = begin + len(job.change.appends)
-        job.succeed(Done(seqs[begin:end], dict.fromkeys(job.change.puts, int(outcome["put_version"] or 0))))
+        numbers = list(range(base + begin + 1, base + end + 1)) if seqs is None else seqs[begin:end]
+        job.succeed(Done(numbers, dict.fromkeys(job.change.puts, version)))
         begin = end
 
 
 def _arguments(changes: list[Change]) -> list[Any]:
+    """What ``change()`` gets: arrays of one where all events have the same, and nothing where they have nothing."""
     first = changes[0]
-    appends = [append for change in changes for append in change.appends]
-    puts, expect = first.puts, first.expect
+    appends = first.appends if len(changes) == 1 else [append for change in changes for append in change.appends]
+    subjects, types, versions, datas, headers, ids, digests, keys, scheduled = (
+        zip(*appends, strict=True) if appends else [()] * 9
+    )
+    puts, expect, reserves = first.puts, first.expect, first.reserves
+    has_ids = _is_any(ids)
     return [
-        list(expect),
-        [0 if version == ABSENT else version for version in expect.values()],
-        list(puts),
-        [put.value for put in puts.values()],
-        [put.due for put in puts.values()],
-        list(first.deletes),
-        [append.subject for append in appends],
-        [append.type for append in appends],
-        [append.version for append in appends],
-        [append.data.decode() for append in appends],
-        [json.dumps(dict(append.headers)) if append.headers else None for append in appends],
-        [append.id for append in appends],
-        [append.digest for append in appends],
-        [append.key for append in appends],
-        [append.scheduled for append in appends],
-        [reserve.subject for reserve in first.reserves],
-        [reserve.id for reserve in first.reserves],
-        [reserve.digest for reserve in first.reserves],
-        [subject for subject, _ in first.frees],
-        [name for _, name in first.frees],
+        list(expect) or None,
+        [0 if version == ABSENT else version for version in expect.values()] or None,
+        list(puts) or None,
+        [put.value for put in puts.values()] or None,
+        [put.due for put in puts.values()] or None,
+        list(first.deletes) or None,
+        _same(subjects),
+        _same(types),
+        _same(versions),
+        [data.decode() for data in datas] or None,
+        [json.dumps(dict(one)) if one else None for one in headers] if any(headers) else None,
+        ids if has_ids else None,
+        digests if has_ids else None,
+        keys if _is_any(keys) else None,
+        scheduled if any(scheduled) else None,
+        [reserve.subject for reserve in reserves] or None,
+        [reserve.id for reserve in reserves] or None,
+        [reserve.digest for reserve in reserves] or None,
+        [subject for subject, _ in first.frees] or None,
+        [name for _, name in first.frees] or None,
     ]
+
+
+def _is_any(values: Sequence[object]) -> bool:
+    return values.count(None) < len(values)
+
+
+def _same(values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    return (values[:1] if values.count(values[0]) == len(values) else values) if values else None
 
 
 def _positional(parameters: Any) -> tuple[Any, ...]:

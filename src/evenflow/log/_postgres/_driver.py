@@ -38,5 +38,9 @@ AGAIN: Final = (
 )
 """What ends a transaction that may be begun again."""
 
-NEVER_BEGUN: Final = cast("type[Exception]", _asyncpg.InvalidParameterValueError)
-"""What the server says of the number of a transaction that it has not given to anybody."""
+UNPREPARED: Final = (
+    cast("type[Exception]", _asyncpg.InvalidSQLStatementNameError),
+    cast("type[Exception]", _asyncpg.DuplicatePreparedStatementError),
+    cast("type[Exception]", _asyncpg.InvalidCachedStatementError),
+)
+"""What says that a session has not kept a prepared statement, or has one of that name from somebody else."""

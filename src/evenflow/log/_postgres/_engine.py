@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import timedelta
 
+REMEMBERED: Final = 64
+"""Changes whose topics are known: whoever has missed more looks."""
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
@@ -41,7 +44,9 @@ class Opening:
         self.process = os.getpid()
         self.member = uuid4().hex
         self.mark = 0
-        self._sleepers: set[asyncio.Future[None]] = set()
+        self._recent: deque[Collection[str] | None] = deque(maxlen=REMEMBERED)
+        """The topics of the newest changes, one for each mark; None for anything."""
+        self._sleepers: dict[asyncio.Future[None], Collection[str]] = {}
         self._ended: LogError | None = None
         self.connections = Connections(engine.dsn, engine.options, engine.patience, engine.tell_connected)
         keep_ids = round(engine.keep_ids.total_seconds() * 1e6)
@@ -63,26 +68,33 @@ class Opening:
         except RuntimeError:  # the loop has ended without closing the log: nobody waits any more
             self.pulse.stop()
 
-    def note_change(self) -> None:
-        """Something may have changed: whoever waits for that goes on."""
+    def note_change(self, topics: Collection[str] | None = None) -> None:
+        """Something of these topics has changed, or anything may have: whoever waits for that goes on."""
         self.mark += 1
-        sleepers, self._sleepers = self._sleepers, set()
-        for sleeper in sleepers:
-            if not sleeper.done():
+        self._recent.append(topics)
+        for sleeper, about in [*self._sleepers.items()]:
+            if _concerns(topics, about) and not sleeper.done():
                 sleeper.set_result(None)
 
-    async def wait(self, mark: int) -> int:
-        """Wait until the mark is another."""
-        while self.mark == mark and self._ended is None:
+    async def wait(self, mark: int, about: Collection[str]) -> int:
+        """Wait until the mark is another, because of something of these topics, or of anything."""
+        if self._ended is None and not self._is_news(mark, about):
             sleeper = self.loop.create_future()
-            self._sleepers.add(sleeper)
+            self._sleepers[sleeper] = about
             try:
                 await sleeper
             finally:
-                self._sleepers.discard(sleeper)
+                del self._sleepers[sleeper]
         if self._ended is not None:
             raise self._ended.with_traceback(None)
         return self.mark
+
+    def _is_news(self, mark: int, about: Collection[str]) -> bool:
+        """Whether something of these topics has changed since the mark was this."""
+        since = self.mark - mark
+        if since > len(self._recent):
+            return True
+        return any(_concerns(self._recent[-place], about) for place in range(1, since + 1))
 
     async def close(self) -> None:
         """Finish what was handed over, and let go of the server."""
@@ -91,6 +103,10 @@ class Opening:
         await self.writer.close()
         await self.pulse.close()
         await self.connections.close()
+
+
+def _concerns(topics: Collection[str] | None, about: Collection[str]) -> bool:
+    return topics is None or not about or any(topic in topics for topic in about)
 
 
 class PostgresEngine(Engine):
@@ -153,6 +169,7 @@ class PostgresEngine(Engine):
         """Connect, and make the tables if there are none.
 
         Raises:
+            Absent: there is no log in the schema, and ``creates`` is False.
             LogError: the server cannot be reached, or is too old; the message says which.
             Unsupported: the loop is trio's.
         """
@@ -173,7 +190,7 @@ class PostgresEngine(Engine):
 
     async def _prepare(self, opening: Opening) -> Sequence[Lineage]:
         async def work(connection: Any) -> Sequence[Lineage]:
-            lineages = await prepare(connection, self.schema, opening.connections.shown)
+            lineages = await prepare(connection, self.schema, opening.connections.shown, creates=self.creates)
             opening.pulse.set_clock(await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8"))
             return lineages
 
@@ -276,9 +293,9 @@ class PostgresEngine(Engine):
         """A number that grows with each change."""
         return self.opened().mark
 
-    async def wait(self, mark: int, /, about: Collection[str] = ()) -> int:  # noqa: ARG002 -- it wakes for all
-        """Wait until the mark is another one; another process's change is noticed within 50 ms."""
-        return await self.opened().wait(mark)
+    async def wait(self, mark: int, /, about: Collection[str] = ()) -> int:
+        """Wait until the mark is another one; another process's change is noticed within 50 ms, and wakes all."""
+        return await self.opened().wait(mark, about)
 
     # ------------------------------------------------------------------ members
 

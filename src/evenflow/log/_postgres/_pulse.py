@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 from evenflow.log._engine import Pulse as MemberPulse
 
 from ._connections import described
-from ._driver import LOST, PostgresError
+from ._driver import LOST, UNPREPARED, PostgresError
+from ._prepared import Prepared
 from ._schema import quoted
 
 if TYPE_CHECKING:
@@ -42,6 +43,14 @@ PRUNE: Final = 10.0
 PRUNED: Final = 1_000
 """Ids that are removed in one transaction; while there are more, the next follows at once."""
 
+_QUESTION: Final = """
+SELECT c.seq, v.last_value AS version, extract(epoch FROM clock_timestamp())::float8 AS now,
+    pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next,
+    EXISTS (SELECT 1 FROM {s}.outbox WHERE refused IS NULL) AS waits
+FROM {s}.counter c, {s}.version v
+"""
+
 # Whoever holds an id takes it anew, and it stays: so this waits for nobody, and nobody deadlocks with it.
 _PRUNE: Final = """
 DELETE FROM {s}.dedup WHERE (subject, id) IN (SELECT subject, id FROM {s}.dedup
@@ -61,6 +70,7 @@ class PulseThread:
         self._connections = connections
         self._schema = quoted(schema)
         self._member = member
+        self._question = Prepared(_QUESTION.format(s=self._schema))
         self._relay = (OUTBOX, keep_ids, to_disk)
         self._changed = changed
         self._ahead = 0.0
@@ -135,6 +145,8 @@ class PulseThread:
                 await self._look(connection)
                 self._note(None)
                 pause = LOOK
+            except UNPREPARED:
+                continue
             except (PostgresError, *LOST) as error:
                 self._note(error)
                 if connection is not None:
@@ -160,13 +172,7 @@ class PulseThread:
     async def _look(self, connection: Any) -> None:
         async with asyncio.timeout(self._connections.patience), connection.transaction():
             before = monotonic()
-            row = await connection.fetchrow(
-                f"""SELECT c.seq, v.last_value AS version, extract(epoch FROM clock_timestamp())::float8 AS now,
-                pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
-                pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next,
-                EXISTS (SELECT 1 FROM {self._schema}.outbox WHERE refused IS NULL) AS waits
-                FROM {self._schema}.counter c, {self._schema}.version v"""
-            )
+            row = await self._question.fetchrow(connection)
             self._ahead = row["now"] - (before + monotonic()) / 2
             await self._say(connection, row["now"])
         self._hear(row)

@@ -6,8 +6,9 @@ Rule 1: a change is one call of ``change()``: it looks at everything before it w
         written nothing, and several changes may share a transaction.
 Rule 2: whoever appends holds the row of ``counter`` until the commit: events become visible in the order of their
         numbers, and a reader never finds one behind another that it was given.
-Rule 3: nothing belongs to a session (no prepared statement, no lock, no setting outlives its transaction): so it works
-        behind a pooler that gives each transaction another session.
+Rule 3: no transaction relies on what another has left in its session (no lock and no setting outlives its transaction,
+        and a prepared statement only saves time, see ``_prepared``): so it works behind a pooler that gives each
+        transaction another session.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from evenflow._errors import LogError
-from evenflow.log._engine import Lineage
+from evenflow.log._engine import Absent, Lineage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERSION: Final = 1
-"""Of the tables; a schema of a newer one is refused."""
+VERSION: Final = 2
+"""Of the tables and functions; a schema of a newer one is refused, the functions of an older one are replaced."""
 
 PARTITION: Final = 2**20
 """How many numbers lie in one partition of the events: it is dropped as a whole once nobody can read any of them."""
@@ -63,20 +64,32 @@ CREATE TABLE {s}.lineage (number integer GENERATED ALWAYS AS IDENTITY PRIMARY KE
     after bigint NOT NULL, at timestamptz NOT NULL DEFAULT now());
 """
 
-# `appends` are parallel arrays. What is returned: 'ok', or 'outdated' with the keys, or 'taken' with subject and id.
+# The events are parallel arrays, as long as `datas`. An array of one subject, type or version is of all events; where
+# no event has an id, a digest, headers or a key, the array is NULL.
+# What is returned: 'ok', or 'outdated' with the keys, or 'taken' with subject and id. The numbers of the events are
+# `seqs`; or, where no event has an id, those that follow `base`.
+# A number of the writer (see _changes) is given with the first change of each transaction.
 _CHANGE: Final = """
 CREATE OR REPLACE FUNCTION {s}.change(
-    expect_keys text[], expect_versions bigint[], put_keys text[], put_values bytea[], put_dues double precision[],
-    delete_keys text[], subjects text[], types text[], versions integer[], datas text[], headerses text[],
-    ids text[], digests bytea[], keys text[], scheduleds boolean[], reserve_subjects text[], reserve_ids text[],
-    reserve_digests bytea[], free_subjects text[], free_ids text[], keep_ids bigint, wait_for_disk boolean,
-    OUT outcome text, OUT detail text[], OUT seqs bigint[], OUT put_version bigint, OUT xid text
+    of_member text, number bigint, expect_keys text[], expect_versions bigint[], put_keys text[], put_values bytea[],
+    put_dues double precision[], delete_keys text[], subjects text[], types text[], versions integer[], datas text[],
+    headerses text[], ids text[], digests bytea[], keys text[], scheduleds boolean[], reserve_subjects text[],
+    reserve_ids text[], reserve_digests bytea[], free_subjects text[], free_ids text[],
+    keep_ids bigint, wait_for_disk boolean,
+    OUT outcome text, OUT detail text[], OUT base bigint, OUT seqs bigint[], OUT put_version bigint
 ) LANGUAGE plpgsql SET search_path FROM CURRENT AS $change$
 DECLARE
-    base bigint; at bigint; made integer := 0; n integer := coalesce(cardinality(subjects), 0);
-    with_ids boolean; taken record; place integer; knowns bigint[]; firsts bigint[];
+    at bigint; made integer := 0; n integer := coalesce(cardinality(datas), 0); parts bigint;
+    taken record; place integer; knowns bigint[]; firsts bigint[];
 BEGIN
-    outcome := 'ok'; detail := '{{}}'; seqs := '{{}}'; xid := pg_current_xact_id()::text;
+    outcome := 'ok';
+    IF number IS NOT NULL THEN
+        INSERT INTO {s}.writer AS w (member, made) VALUES (of_member, number)
+            ON CONFLICT (member) DO UPDATE SET made = excluded.made, at = now() WHERE w.made < excluded.made;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'this transaction was given up, and may have been made again';
+        END IF;
+    END IF;
     PERFORM set_config('synchronous_commit', CASE WHEN wait_for_disk THEN 'on' ELSE 'off' END, true);
     IF cardinality(expect_keys) > 0 THEN
         PERFORM pg_advisory_xact_lock(hashtextextended('{s}/' || k, 0))
@@ -85,17 +98,17 @@ BEGIN
         SELECT array_agg(k) INTO detail FROM unnest(expect_keys, expect_versions) AS e(k, v)
             LEFT JOIN {s}.record r ON r.key = k WHERE coalesce(r.version, 0) <> v;
         IF detail IS NOT NULL THEN outcome := 'outdated'; RETURN; END IF;
-        detail := '{{}}';
     END IF;
     IF n > 0 OR cardinality(reserve_ids) > 0 OR cardinality(free_ids) > 0 THEN
-        SELECT c.seq, greatest(c.time, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint) INTO base, at
-            FROM {s}.counter c FOR UPDATE;
-        with_ids := cardinality(array_remove(ids, NULL)) > 0;
-        IF NOT with_ids THEN
-            SELECT array_agg(base + i ORDER BY i) INTO seqs FROM generate_series(1, n) AS i;
-            seqs := coalesce(seqs, '{{}}');
+        IF ids IS NULL AND reserve_ids IS NULL THEN
+            UPDATE {s}.counter c SET seq = c.seq + n,
+                time = greatest(c.time, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint)
+                RETURNING c.seq - n, c.time, c.partitions INTO base, at, parts;
             made := n;
         ELSE
+            IF cardinality(subjects) = 1 THEN subjects := array_fill(subjects[1], ARRAY[n]); END IF;
+            SELECT c.seq, greatest(c.time, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint), c.partitions
+                INTO base, at, parts FROM {s}.counter c FOR UPDATE;
             SELECT array_agg(known ORDER BY o), array_agg(first ORDER BY o), min(o) FILTER (WHERE wrong)
                 INTO knowns, firsts, place
             FROM (
@@ -118,6 +131,7 @@ BEGIN
                 seqs := '{{}}';
                 RETURN;
             END IF;
+            seqs := '{{}}';
             FOR i IN 1..n LOOP
                 IF knowns[i] IS NOT NULL THEN
                     seqs := seqs || knowns[i];
@@ -137,20 +151,32 @@ BEGIN
         END LOOP;
         -- nothing is refused from here on
         IF made > 0 THEN
-            PERFORM {s}.make_partitions(base + made);
-            INSERT INTO {s}.event (seq, subject, type, version, id, time, headers, data, key)
-                SELECT DISTINCT ON (q) q, su, ty, ve, nm, at, he, da, ke
-                FROM unnest(seqs, subjects, types, versions, ids, headerses, datas, keys)
-                    WITH ORDINALITY AS e(q, su, ty, ve, nm, he, da, ke, o) WHERE q > base ORDER BY q, o;
-            UPDATE {s}.counter SET seq = base + made, time = at;
+            IF base + made >= parts * {size} THEN PERFORM {s}.make_partitions(base + made); END IF;
+            IF seqs IS NULL THEN
+                INSERT INTO {s}.event (seq, subject, type, version, time, headers, data, key)
+                    SELECT base + o, coalesce(su, subjects[1]), coalesce(ty, types[1]), coalesce(ve, versions[1]),
+                        at, he, da, ke
+                    FROM unnest(datas, subjects, types, versions, headerses, keys)
+                        WITH ORDINALITY AS e(da, su, ty, ve, he, ke, o);
+            ELSE
+                INSERT INTO {s}.event (seq, subject, type, version, id, time, headers, data, key)
+                    SELECT DISTINCT ON (q) q, coalesce(su, subjects[1]), coalesce(ty, types[1]),
+                        coalesce(ve, versions[1]), nm, at, he, da, ke
+                    FROM unnest(seqs, datas, subjects, types, versions, ids, headerses, keys)
+                        WITH ORDINALITY AS e(q, da, su, ty, ve, nm, he, ke, o) WHERE q > base ORDER BY q, o;
+                UPDATE {s}.counter SET seq = base + made, time = at;
+            END IF;
             INSERT INTO {s}.subject AS s (name, last)
-                SELECT su, max(q) FROM unnest(seqs, subjects) AS e(q, su) WHERE q > base GROUP BY su ORDER BY su
+                SELECT subjects[1], base + made WHERE cardinality(subjects) = 1
+                UNION ALL (SELECT su, max(coalesce(q, base + o))
+                    FROM unnest(subjects, seqs) WITH ORDINALITY AS e(su, q, o)
+                    WHERE cardinality(subjects) > 1 AND coalesce(q, base + o) > base GROUP BY su ORDER BY su)
                 ON CONFLICT (name) DO UPDATE SET last = excluded.last;
         END IF;
-        IF with_ids THEN
+        IF ids IS NOT NULL THEN
             INSERT INTO {s}.dedup (subject, id, seq, digest, until)
                 SELECT DISTINCT ON (su, nm) su, nm, q, di, at + keep_ids
-                FROM unnest(seqs, subjects, ids, digests) AS e(q, su, nm, di) WHERE q > base AND nm IS NOT NULL
+                FROM unnest(seqs, ids, digests, subjects) AS e(q, nm, di, su) WHERE q > base AND nm IS NOT NULL
                 ON CONFLICT (subject, id) DO UPDATE
                     SET seq = excluded.seq, digest = excluded.digest, until = excluded.until;
         END IF;
@@ -160,7 +186,9 @@ BEGIN
         DELETE FROM {s}.dedup d USING unnest(free_subjects, free_ids) AS f(su, nm)
             WHERE d.subject = su AND d.id = nm AND d.seq = 0;
     END IF;
-    put_version := nextval('{s}.version');
+    IF put_keys IS NOT NULL OR delete_keys IS NOT NULL OR reserve_ids IS NOT NULL OR free_ids IS NOT NULL THEN
+        put_version := nextval('{s}.version');  -- whoever waits is told by it; of events the counter tells
+    END IF;
     IF cardinality(delete_keys) > 0 THEN DELETE FROM {s}.record WHERE key = ANY(delete_keys); END IF;
     IF cardinality(put_keys) > 0 THEN
         INSERT INTO {s}.record (key, version, due, value)
@@ -273,12 +301,13 @@ BEGIN
     IF cardinality(numbers) = 0 THEN RETURN; END IF;
     SELECT array_agg(subject ORDER BY number) AS subjects, array_agg(type ORDER BY number) AS types,
         array_agg(version ORDER BY number) AS versions, array_agg(data ORDER BY number) AS datas,
-        array_agg(headers ORDER BY number) AS headerses, array_agg(id ORDER BY number) AS ids,
+        array_agg(headers ORDER BY number) AS headerses,
+        CASE WHEN count(id) > 0 THEN array_agg(id ORDER BY number) END AS ids,
         array_agg(digest ORDER BY number) AS digests, array_agg(key ORDER BY number) AS keys INTO e
         FROM {s}.outbox WHERE number = ANY(numbers);
-    SELECT * INTO made FROM {s}.change('{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', e.subjects, e.types, e.versions,
-        e.datas, e.headerses, e.ids, e.digests, e.keys, array_fill(false, ARRAY[cardinality(numbers)]),
-        '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', keep_ids, wait_for_disk);
+    SELECT * INTO made FROM {s}.change(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, e.subjects, e.types,
+        e.versions, e.datas, e.headerses, e.ids, e.digests, e.keys, NULL, NULL, NULL, NULL, NULL, NULL,
+        keep_ids, wait_for_disk);
     IF made.outcome = 'ok' THEN
         DELETE FROM {s}.outbox WHERE number = ANY(numbers);
         moved := cardinality(numbers);
@@ -298,10 +327,16 @@ def quoted(schema: str) -> str:
     return '"' + schema.replace('"', '""') + '"'
 
 
-async def prepare(connection: Any, schema: str, log: str) -> Sequence[Lineage]:
+async def _make_functions(connection: Any, s: str) -> None:
+    for text in (_PARTITIONS, _CHANGE, _TRIM, _PLACE, _RELAY):
+        await connection.execute(text.format(s=s, size=PARTITION))
+
+
+async def prepare(connection: Any, schema: str, log: str, *, creates: bool = True) -> Sequence[Lineage]:
     """In a transaction: make what is not there; returns the lines of history.
 
     Raises:
+        Absent: there are no tables, and none are to be made.
         LogError: the server is too old, or the tables are those of a newer evenflow.
     """
     number = int(await connection.fetchval("SHOW server_version_num"))
@@ -311,18 +346,22 @@ async def prepare(connection: Any, schema: str, log: str) -> Sequence[Lineage]:
     s = quoted(schema)
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"evenflow {schema}")
     if await connection.fetchval("SELECT to_regclass($1)", f"{s}.meta") is None:
+        if not creates:
+            raise Absent(f"the log in the schema {schema} of {log}")
         if await connection.fetchval("SELECT to_regnamespace($1)", s) is None:  # IF NOT EXISTS would ask for the right
             await connection.execute(f"CREATE SCHEMA {s}")
         await connection.execute(_TABLES.format(s=s))
         await connection.execute(f"INSERT INTO {s}.meta VALUES ('version', '{VERSION}')")
         await connection.execute(f"INSERT INTO {s}.lineage (id, after) VALUES ($1, 0)", uuid4().hex)
-        for text in (_PARTITIONS, _CHANGE, _TRIM, _PLACE, _RELAY):
-            await connection.execute(text.format(s=s, size=PARTITION))
+        await _make_functions(connection, s)
     found = int(await connection.fetchval(f"SELECT value FROM {s}.meta WHERE name = 'version'") or 0)
     if found > VERSION:
         raise LogError(
             f"{log} has tables of version {found} in its schema {schema}, and this evenflow knows {VERSION}; upgrade"
             " evenflow, or open it with the one that wrote it"
         )
+    if found < VERSION:  # functions of other arguments stay, for whoever has opened it with an older evenflow
+        await _make_functions(connection, s)
+        await connection.execute(f"UPDATE {s}.meta SET value = '{VERSION}' WHERE name = 'version'")
     rows = await connection.fetch(f"SELECT id, after FROM {s}.lineage ORDER BY number")
     return tuple(Lineage(row["id"], row["after"]) for row in rows)

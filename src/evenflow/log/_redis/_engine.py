@@ -89,6 +89,7 @@ class RedisEngine(Engine):
 
         Raises:
             Unsupported: the loop is trio's.
+            Absent: there is no log, and ``creates`` is False.
             LogError: the server cannot be reached, or cannot keep a log; the message says why.
         """
         opening = self._opening
@@ -96,7 +97,7 @@ class RedisEngine(Engine):
             if not opening.loop.has_ended():
                 raise LogError(f"{self._settings.name} is open already; close it first")
             opening.abandon()
-        opening = Opening(self._settings, running_loop(), self._learn)
+        opening = Opening(self._settings, running_loop(), self._learn, creates=self.creates)
         await opening.open()
         self.member = opening.member
         self._opening = opening

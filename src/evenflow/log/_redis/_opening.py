@@ -68,10 +68,18 @@ class Settings(NamedTuple):
 class Opening:
     """One opening of a log: a member of its own."""
 
-    def __init__(self, settings: Settings, loop: RunningLoop, learned: Callable[[Sequence[Lineage]], object]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        loop: RunningLoop,
+        learned: Callable[[Sequence[Lineage]], object],
+        *,
+        creates: bool = True,
+    ) -> None:
         if not hasattr(loop.backend.wake_up(), "add_done_callback"):
             raise Unsupported(f"{settings.name} runs on asyncio only: redis-py has no trio", missing=("trio",))
         self.settings = settings
+        self._creates = creates
         self.loop = loop
         self.process = os.getpid()
         self.member: str = f"{token_hex(8)}"
@@ -165,7 +173,7 @@ class Opening:
         """Connect, look at the server, and open the log on it."""
         line = self.commits.line
         await line.connect()
-        await check(line, self.settings.name, self.settings.durability, self.names.meta)
+        await check(line, self.settings.name, self.settings.durability, self.names.meta, creates=self._creates)
         return await line.script(BEGIN, self.names.meta, *self.history.arguments())
 
     async def _tick(self) -> None:

@@ -13,6 +13,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from evenflow._errors import LogError
+from evenflow.log._engine import Absent
 
 from ._faults import AWAY, kind_of, words
 
@@ -24,10 +25,11 @@ _log = logging.getLogger("evenflow.log")
 OLDEST: Final = (6, 2)
 
 
-async def check(line: Line, name: str, durability: str, key: str) -> None:
+async def check(line: Line, name: str, durability: str, key: str, *, creates: bool = True) -> None:
     """Refuse a server that cannot keep a log.
 
     Raises:
+        Absent: it has no log under this key, and none is to be made.
         LogError: it cannot; the message says what was found, and what to set.
         Lost: it could not be asked.
     """
@@ -44,6 +46,8 @@ async def check(line: Line, name: str, durability: str, key: str) -> None:
     _check_info(name, info)
     if durability == "power":
         _check_fsync(name, replies[2])
+    if not creates and not replies[1]:
+        raise Absent(name)
 
 
 def _parsed(text: bytes) -> dict[str, str]:
