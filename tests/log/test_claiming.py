@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from evenflow.log import _claiming
-from evenflow.log._claiming import Claiming, Reading
+from evenflow.log._claiming import Claiming, Plain, Reading
 from evenflow.log._engine import Record, Row
 from evenflow.log._group_records import DeadRecord, Definition, GroupRecord, Item, Keys, LaneRecord, RetryRecord
 from evenflow.log._group_rules import Lanes
@@ -45,6 +45,20 @@ def test_new_events_are_claimed_as_long_as_there_is_room_and_the_position_stops_
     assert [item.seq for item in page.items] == [11, 12]
     assert claim.draft.expect == {"group/s/g": 3, "page/s/g/p": 0}
     assert GroupRecord.parse(claim.draft.puts["group/s/g"].value).position == 13
+
+
+def test_new_events_with_nothing_to_decide_are_claimed_as_they_are() -> None:
+    """The change is the same as if each had been looked at."""
+    rows = [reading(seq).row for seq in (11, 13)]
+    plain = Plain([row for row in rows if row is not None], [None, None])
+    quick, slow = claiming(), claiming()
+    quick.add_plain(plain)
+    assert slow.add_all(plain.readings())
+    for claim in (quick, slow):
+        claim.pass_to(20)
+    assert quick.finish("m/1", 30.0) == slow.finish("m/1", 30.0)
+    assert quick.draft == slow.draft
+    assert not quick.only_moves
 
 
 def test_what_only_moves_the_position_may_wait() -> None:

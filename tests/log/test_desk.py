@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anyio
+import pytest
 
 from evenflow.testing import MemoryLog
 from tests.contract.kit import both, settle
@@ -42,3 +45,34 @@ async def test_readers_of_two_processes_never_claim_the_same_event() -> None:
             tasks.start_soon(read, log)
         await first.subject("orders", Ordered).publish_many(Ordered(n=n) for n in range(60))
     assert sorted(found) == list(range(60))
+
+
+@both
+@pytest.mark.parametrize("options, waits", [({}, False), ({"ordered_by": Ordered.n}, True)])
+async def test_a_claim_waits_for_a_settlement_only_where_both_change_lanes(
+    options: dict[str, Any], waits: bool
+) -> None:
+    """Without an order the next events are claimed while others are being settled."""
+    async with opened() as (orders, _), orders.deliveries("g", **options) as deliveries:
+        await settle()
+        assert deliveries._member is not None
+        async with deliveries._member._desk.settling:
+            await orders.publish(Ordered(n=1))
+            await settle()
+            assert len(deliveries._member.hand.fetched) == (0 if waits else 1)
+        await settle()
+        assert len(deliveries._member.hand.fetched) == 1
+
+
+@both
+@pytest.mark.parametrize("options", [{}, {"ordered_by": Ordered.n}])
+async def test_whoever_looks_for_what_others_left_is_alone(options: dict[str, Any]) -> None:
+    """Nobody claims, and nobody settles meanwhile: a page that was just settled must not look lost."""
+    async with opened() as (orders, _), orders.deliveries("g", **options) as deliveries:
+        assert deliveries._member is not None
+        desk = deliveries._member._desk
+        async with desk.alone():
+            assert desk.lock.locked()
+            assert desk.settling.locked()
+        assert not desk.lock.locked()
+        assert not desk.settling.locked()

@@ -8,6 +8,7 @@ from evenflow.log._engine import Row
 from evenflow.log._group_records import (
     DeadRecord,
     Definition,
+    FirstTime,
     GroupRecord,
     Item,
     Keys,
@@ -95,3 +96,23 @@ def test_a_page_of_numbers_in_a_row_is_short() -> None:
     for items in ((Item(1), Item(3)), (Item(1), Item(2, 2)), (Item(2), Item(1))):
         other = PageRecord("m/1", 30.0, items, ("",) * 2)
         assert PageRecord.parse(other.dump()) == other
+
+
+def test_a_plain_page_makes_no_items() -> None:
+    """It equals one of items, is written as one, and read back as plain where that can be seen."""
+    plain = PageRecord("m/1", 30.0, FirstTime([7, 8, 9]), ("",) * 3)
+    made = PageRecord("m/1", 30.0, (Item(7), Item(8), Item(9)), ("",) * 3)
+    assert plain == made
+    assert hash(plain.items) == hash(made.items)
+    assert (plain.is_plain, made.is_plain) == (True, False)
+    assert plain.dump() == made.dump()
+    assert PageRecord.parse(plain.dump()).is_plain
+    assert [item.seq for item in plain.items[1:]] == [8, 9]
+    assert plain.with_head().with_done(5).open_indexes() == [1]
+
+
+def test_a_page_with_lanes_is_not_plain() -> None:
+    """Also where its numbers are in a row: what is done of it concerns its lanes."""
+    page = PageRecord("m/1", 30.0, (Item(7), Item(8)), ("a", ""))
+    assert PageRecord.parse(page.dump()) == page
+    assert not PageRecord.parse(page.dump()).is_plain

@@ -88,14 +88,14 @@ async def test_a_commit_that_is_cancelled_before_it_is_made_acknowledges_nothing
         await one.publish(Placed(n=1))
         async with one.deliveries("g", Placed) as deliveries:
             delivery = await deliveries.receive()
-            lock = deliveries._member._desk.lock  # type: ignore[union-attr]
+            lock = deliveries._member._desk.settling  # type: ignore[union-attr]
 
-            async def claim_slowly() -> None:
+            async def settle_slowly() -> None:
                 async with lock:
                     await anyio.sleep(2)
 
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(claim_slowly)
+                tasks.start_soon(settle_slowly)
                 await anyio.sleep(0.1)
                 with anyio.move_on_after(1):
                     await commit_with(one.engine, PUBLISHED, [delivery])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from typing import Literal
 
 import pytest
 
 from evenflow.log import Capabilities, Unsupported
+from evenflow.log._engine import Engine
 from evenflow.log._openings import Openings
-from evenflow.testing import MemoryLog
+from evenflow.testing import MemoryLog, run_virtual
 from tests.contract.kit import both
 
 from .events import Ordered
@@ -25,6 +27,33 @@ def test_before_it_is_opened_everybody_is_told_how() -> None:
         openings.open_for_threads()
     with pytest.raises(Unsupported, match=r"ShopLog.*schedule"):
         openings.open_for("schedule")
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_engine_that_does_not_know_trio_is_refused_there_before_it_is_made(
+    backend: Literal["asyncio", "trio"],
+) -> None:
+    """Whichever engine it is: what a log says that it cannot do is refused in one place."""
+    made: list[str] = []
+
+    class OnAsyncio(MemoryLog):
+        capabilities = Capabilities(trio=False)
+
+        def _engine(self) -> Engine:
+            made.append(backend)
+            return super()._engine()
+
+    async def main() -> None:
+        async with OnAsyncio():
+            pass
+
+    if backend == "asyncio":
+        run_virtual(main, backend=backend)
+    else:
+        with pytest.raises(Unsupported, match=r"log memory runs on asyncio only.*OnAsyncio") as caught:
+            run_virtual(main, backend=backend)
+        assert caught.value.missing == ("trio",)
+    assert made == (["asyncio"] if backend == "asyncio" else [])
 
 
 @both

@@ -124,7 +124,7 @@ def test_a_transaction_that_is_cancelled_has_acknowledged_or_has_not(tmp_path: P
         orders, done = log.subject("orders", Ordered), log.subject("done", Ordered)
         outcomes: set[bool] = set()
         async with log:
-            for turns in range(1, TURNS):
+            for turns in range(TURNS):
                 await orders.publish_many([Ordered(n=0), Ordered(n=1)])
                 async with orders.deliveries("g") as deliveries:
                     first, second = await deliveries.receive(), await deliveries.receive()

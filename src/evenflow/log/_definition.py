@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import to_jsonable_python
@@ -60,8 +61,9 @@ class Order:
     def key_of(self, event: object) -> str:
         """The lane of an event: the same for equal keys, in every process."""
         values = [self._read(event, path) for path in self._names]
-        text = json.dumps(to_jsonable_python(values), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        if len(values) == 1 and type(text := values[0]) is str:
+            return _lane_of_text(text)
+        return _lane_of(values)
 
     @staticmethod
     def _read(event: object, path: tuple[str, ...]) -> object:
@@ -72,6 +74,17 @@ class Order:
     def __str__(self) -> str:
         fields = [".".join(path) for path in self._names]
         return fields[0] if len(fields) == 1 else f"({', '.join(fields)})"
+
+
+def _lane_of(values: list[object]) -> str:
+    text = json.dumps(to_jsonable_python(values), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=4_096)
+def _lane_of_text(text: str) -> str:
+    """Most keys are one text, and the same few come again and again: 0.2 us, where to make it takes 10."""
+    return _lane_of([text])
 
 
 def checked_order(ordered_by: Any, classes: tuple[type, ...]) -> Order | None:

@@ -1,7 +1,7 @@
 """Desk: where one reader of a group claims events.
 
-Rule 1: one thing at a time, a claim, a settlement, a look for what others have left: whoever changes records has
-        ``lock``.
+Rule 1: one claim at a time, and one settlement. They change different records, and share a commit where they meet; with
+        an order both change lanes, and it is one of both. A look for what others have left is alone.
 Rule 2: every change names the versions that were seen; where one has changed, it is decided again.
 Rule 3: nothing here is cancelled half-way: whoever calls shields it. The engine bounds how long it takes.
 """
@@ -9,6 +9,7 @@ Rule 3: nothing here is cancelled half-way: whoever calls shields it. The engine
 from __future__ import annotations
 
 import logging
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -17,20 +18,23 @@ from anyio import Lock
 
 from evenflow._errors import LogError
 
-from ._claiming import MOST_WAITING, Claiming, Taken
+from ._claiming import MOST_WAITING, Claiming, Plain, Taken
 from ._due import Due
 from ._engine import Outdated
 from ._group_reading import read, read_all, rows_of
 from ._group_records import GroupRecord, Keys
-from ._group_rules import Draft, Fate, Lanes
+from ._group_rules import Draft, Fate
+from ._known_lanes import KnownLanes
+from ._read_ahead import Place, ReadAhead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
     from ._claiming import Reading
     from ._definition import Order
     from ._engine import Record
-    from ._group_records import DeadRecord, PageRecord
+    from ._group_records import DeadRecord, Item, PageRecord
+    from ._group_rules import Lanes
     from ._group_spec import GroupSpec, Host
 
 _log = logging.getLogger("evenflow.groups")
@@ -97,7 +101,7 @@ class Claimed(NamedTuple):
     """
 
     page: HeldPage | None = None
-    taken: Sequence[Taken] = ()
+    taken: Sequence[Taken] | Plain = ()
     went_on: bool = False
     held_back: bool = False
 
@@ -110,7 +114,9 @@ class Desk:
         spec: what the reader asks for.
         reader: its name, unlike that of any other, of any process.
         keys: the records' keys.
-        lock: whoever has it may change records.
+        lock: whoever has it may claim.
+        settling: whoever has it may settle what is in hand.
+        known: what is known of the group's lanes.
     """
 
     def __init__(self, host: Host, spec: GroupSpec, reader: str) -> None:
@@ -119,6 +125,7 @@ class Desk:
         self.reader: str = reader
         self.keys: Keys = Keys(host.subject, spec.group)
         self.lock: Lock = Lock(fast_acquire=True)
+        self.settling: Lock = Lock(fast_acquire=True) if spec.order is None else self.lock
         self.topics: tuple[str, ...] = (host.subject, self.keys.group, "retry", "lane")
         """What can make it worth claiming again."""
         if spec.order is not None and spec.order.is_whole:  # while its one lane is there, nothing new is claimed
@@ -129,12 +136,27 @@ class Desk:
         """The epoch, and up to where was looked in it, where that is not stored yet."""
         self._saved_at = 0.0
         self._told: set[str] = set()
-        self._due = Due(host.engine, self.keys, spec.undecodable_after)
+        self.known: KnownLanes = KnownLanes(host.engine, self.keys)
+        self._ahead = ReadAhead(2 * WAITING * spec.buffer)
+        self._due = Due(host.engine, self.keys, spec.undecodable_after, self.known)
 
     @property
     def group(self) -> GroupRecord | None:
         """The group, as far as is known."""
         return None if self._group is None else self._group[0]
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody else reads the group, as far as is known."""
+        return self._group is not None and len(self._group[0].members) == 1
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncGenerator[None]:
+        """In this block nobody claims, and nobody settles."""
+        async with AsyncExitStack() as locks:
+            for lock in {self.lock: None, self.settling: None}:
+                await locks.enter_async_context(lock)
+            yield
 
     async def load(self) -> tuple[GroupRecord, int]:
         """Look at the group.
@@ -196,30 +218,34 @@ class Desk:
                 claimed = Claimed()
                 try:
                     claimed = await self._claim(group, version, page, room, hungry)
-                except Outdated:
+                except Outdated as outdated:
+                    self.known.forget(outdated.keys)
                     await self.load()
                     continue
+                except LogError:
+                    self.known.forget_all()
+                    raise
                 finally:
                     if claimed.page is None:
                         self.host.heartbeat.pages.discard(page)
                 return claimed
 
     async def _claim(self, group: GroupRecord, version: int, page: str, room: int, hungry: bool) -> Claimed:
-        engine, now = self.host.engine, self.host.engine.wall()
+        now = self.host.engine.wall()
         silences = self.host.heartbeat.silences()
         due = await self._due.load(now, room, lanes=group.lanes)
         items, most = due.items(room)
-        rows = await rows_of(engine, self.host.subject, self.keys, items) if items else {}
-        again = {item.seq: read(self.host, self.spec, rows.get(item.seq), again=True) for item in items}
-        self._due.note_read(again)
+        again = await self._read_again(items)
         held_back = group.waiting >= WAITING * self.spec.buffer and (bool(items) or not hungry)
-        news, through = ([], 0) if held_back else await self._look_ahead(group, room - len(items))
+        found, through = ([], 0) if held_back else await self._look_ahead(group, room - len(items))
+        plain = found if isinstance(found, Plain) and not items else None
+        news = [] if plain is not None else found.readings() if isinstance(found, Plain) else found
         claiming = Claiming(
             self.keys,
             (group, version),
             page_id=page,
             room=room,
-            lanes=await self._lanes(due.records, [*again.values(), *news]),
+            lanes=await self._lanes(due.heads, [*again.values(), *news]),
             now=now,
             undecodable_after=self.spec.undecodable_after,
         )
@@ -227,12 +253,33 @@ class Desk:
             claiming.add_retry(retry, due.records[key].version, again[retry.item.seq])
         for name, lane in due.lanes.items():
             claiming.add_lane(name, [again[item.seq] for item in lane.items[:most]], most)
+        if plain is not None:
+            claiming.add_plain(plain)
         if claiming.add_all(news):
             claiming.pass_to(through)
         claimed = await self._commit(claiming, (group, version), page, silences)
+        if self.spec.order is not None:
+            self._keep_read([*again.values(), *news], claiming, through)
         return claimed._replace(held_back=held_back)
 
-    async def _look_ahead(self, group: GroupRecord, room: int) -> tuple[list[Reading], int]:
+    async def _read_again(self, items: Sequence[Item]) -> dict[int, Reading]:
+        """The events of what goes out again, by number."""
+        again = {item.seq: reading for item in items if (reading := self._ahead.get(item.seq)) is not None}
+        if missing := [item for item in items if item.seq not in again]:
+            rows = await rows_of(self.host.engine, self.host.subject, self.keys, missing)
+            for item in missing:
+                again[item.seq] = read(self.host, self.spec, rows.get(item.seq), again=True)
+        self._due.note_read(again)
+        return again
+
+    def _keep_read(self, readings: Iterable[Reading], claiming: Claiming, through: int) -> None:
+        """Keep what was read and not claimed for the next claim."""
+        assert self._group is not None
+        place = Place(self._group[0].epoch, self._after(self._group[0]), self.host.types_of(self.spec.wants))
+        taken = [taken.item.seq for taken in claiming.taken]
+        self._ahead.keep(place, [each for each in readings if each.row is not None], taken, through)
+
+    async def _look_ahead(self, group: GroupRecord, room: int) -> tuple[list[Reading] | Plain, int]:
         """New events after the group's position, and up to where everything was looked at."""
         order = self.spec.order
         if group.waiting >= MOST_WAITING:
@@ -243,10 +290,14 @@ class Desk:
         after = self._after(group)
         types = self.host.types_of(self.spec.wants)
         limit = room if self.spec.condition is None and order is None else max(room, LOOKED_AT)
-        page = await self.host.engine.read(self.host.subject, after, limit, types=types)
-        if page.floor > after:
-            self._tell_removed(after, page.floor)
-        return read_all(self.host, self.spec, page.rows), page.through
+        known, through = self._ahead.next_at(Place(group.epoch, after, types))
+        if len(known) >= room:
+            return list(known), through
+        page = await self.host.engine.read(self.host.subject, through, limit - len(known), types=types)
+        if page.floor > through:
+            self._tell_removed(through, page.floor)
+        news = read_all(self.host, self.spec, page.rows)
+        return news if isinstance(news, Plain) else [*known, *news], page.through
 
     async def _lane_is_known(self, order: Order) -> bool:
         """Whether the one key of the group is in hand, or held back: then nothing new could be claimed."""
@@ -260,11 +311,8 @@ class Desk:
 
     async def _lanes(self, due: Mapping[str, Record], readings: Iterable[Reading]) -> Lanes:
         """The lanes that are due, and those of these events."""
-        keys = {self.keys.lane + reading.lane for reading in readings if reading.lane} - due.keys()
-        others: Mapping[str, Record] = {}
-        if keys:
-            others = await self.host.engine.load(keys)
-        return Lanes(self.keys, {**due, **others})
+        names = {reading.lane for reading in readings if reading.lane}
+        return await self.known.lanes(names, alone=self.is_alone, loaded=due)
 
     async def _commit(self, claiming: Claiming, seen: tuple[GroupRecord, int], page: str, silences: int) -> Claimed:
         group, version = seen
@@ -273,6 +321,7 @@ class Desk:
             before, self._looked = self._after(group), (group.epoch, claiming.position)
             return Claimed(went_on=claiming.position > before)
         done = await self.host.engine.commit(claiming.draft.change())
+        self.known.keep(claiming.draft, done)
         self._due.note_unreadable(claiming.put_off)
         self.keep(claiming.group, done.versions.get(self.keys.group, version))
         self._tell_gone(claiming.gone)
@@ -280,7 +329,7 @@ class Desk:
         if record is None:
             return Claimed(went_on=True)
         held = HeldPage(page, record, done.versions[self.keys.page + page], silences)
-        return Claimed(held, claiming.taken, went_on=True)
+        return Claimed(held, claiming.plain or claiming.taken, went_on=True)
 
     async def next_due(self) -> float:
         """When the next retry or lane is due, on the wall clock; infinite where none is, or the group is paused."""

@@ -11,7 +11,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ._claiming import LONGEST_PAUSE, pause_after
-from ._group_records import LaneRecord, RetryRecord, last_part
+from ._group_records import LaneRecord, RetryRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ._claiming import Reading
     from ._engine import Engine, Record
     from ._group_records import Item, Keys
+    from ._known_lanes import KnownLanes
 
 MOST_REMEMBERED: Final = 1_000
 """How many events a reader remembers that it could not read: beyond it the ones that failed first are tried again."""
@@ -28,12 +29,14 @@ class Again(NamedTuple):
     """What is due.
 
     Attributes:
-        records: all of them, as they are stored, by key.
+        records: the retries, as they are stored, by key.
+        heads: the lanes, as they are stored, by key.
         retries: the events that are due by themselves, by key.
         lanes: the lanes whose first event is due, by name.
     """
 
     records: Mapping[str, Record]
+    heads: Mapping[str, Record]
     retries: Mapping[str, RetryRecord]
     lanes: Mapping[str, LaneRecord]
 
@@ -49,8 +52,9 @@ class Again(NamedTuple):
 class Due:
     """Looks for what of one group is due."""
 
-    def __init__(self, engine: Engine, keys: Keys, undecodable_after: float) -> None:
+    def __init__(self, engine: Engine, keys: Keys, undecodable_after: float, known: KnownLanes) -> None:
         self._engine = engine
+        self._known = known
         self._keys = keys
         self._undecodable_after = undecodable_after
         self._unread: dict[int, None] = {}
@@ -77,9 +81,10 @@ class Due:
         if lanes:
             heads = await self._load(self._keys.lane, now, room)
         return Again(
-            {**retries, **heads},
+            retries,
+            heads,
             {key: RetryRecord.parse(record.value) for key, record in retries.items()},
-            {last_part(key): LaneRecord.parse(record.value) for key, record in heads.items()},
+            self._known.parsed(heads),
         )
 
     async def _load(self, prefix: str, now: float, room: int) -> Mapping[str, Record]:

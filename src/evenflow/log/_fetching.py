@@ -15,6 +15,7 @@ from anyio import CancelScope, move_on_after, sleep
 from evenflow._errors import LogError
 
 from ._backoff import LONGEST_PAUSE
+from ._claiming import Plain
 from ._delivery import Delivery
 from ._desk import Claimed, GroupChanged
 from ._group_rules import LARGEST_PAGE
@@ -54,7 +55,8 @@ class Fetching:
             went_on, claimed = False, Claimed()
             try:
                 with CancelScope(shield=True):
-                    room, hungry = min(self._hand.room, LARGEST_PAGE), self._hand.is_waited_for
+                    most = min(LARGEST_PAGE, self._host.engine.most_claimed)
+                    room, hungry = min(self._hand.room, most), self._hand.is_waited_for
                     claimed = await self._desk.claim(room, hungry=hungry)
                     went_on = self._add(claimed)
                 if pause:
@@ -82,13 +84,20 @@ class Fetching:
         if page is None:
             return claimed.went_on
         self._settlements.pages[page.id] = page
+        offset_of, group, hands = self._host.offset_of, self._spec.group, self._settlements
+        if isinstance(claimed.taken, Plain):
+            news = enumerate(zip(claimed.taken.rows, claimed.taken.events, strict=True))
+            # not Delivery[Any](...): typing takes as long for that as all of this
+            plain: list[Delivery[Any]] = [
+                Delivery(event, row, offset_of, group, 1, page, index, hands) for index, (row, event) in news
+            ]
+            self._hand.add(plain, plain)
+            return True
         last: dict[str, Delivery[Any]] = {}
         made: list[Delivery[Any]] = []
         heads: list[Delivery[Any]] = []
-        offset_of, group, hands = self._host.offset_of, self._spec.group, self._settlements
         for index, (item, lane, reading) in enumerate(claimed.taken):
             assert reading.row is not None
-            # not Delivery[Any](...): typing takes as long for that as all of this
             delivery: Delivery[Any] = Delivery(
                 reading.event, reading.row, offset_of, group, item.attempt, page, index, hands
             )

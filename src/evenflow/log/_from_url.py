@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ._log import Log
 
 _SERVERS: Final = {
+    "nats": ("nats", "NATSLog"),
+    "tls": ("nats", "NATSLog"),
     "redis": ("redis", "RedisLog"),
     "rediss": ("redis", "RedisLog"),
     "valkey": ("redis", "RedisLog"),
@@ -27,14 +29,14 @@ def from_url(url: str, /, **options: Any) -> Log:
     """The log at this address: ``sqlite:///orders.db``, ``sqlite:////var/lib/orders.db``, or the path of a file.
 
     Or that on a server: ``redis://``, ``rediss://``, ``valkey://``, ``valkeys://``, ``unix://`` (Redis or Valkey);
-    ``postgresql://``, ``postgres://`` (PostgreSQL).
+    ``postgresql://``, ``postgres://`` (PostgreSQL); ``nats://``, ``tls://`` (NATS JetStream).
 
     ``options`` are those of the engine's own class.
 
     Raises:
         TypeError: it is no str, or an option is none of the engine's.
         ValueError: no engine is known for its scheme.
-        ImportError: the engine's extra is not installed.
+        ImportError: the engine's extra is not installed; the message has the command that installs it.
     """
     if not isinstance(url, str):
         raise TypeError(f"from_url takes a URL or the path of a file, not {url!r}")
@@ -42,8 +44,7 @@ def from_url(url: str, /, **options: Any) -> Log:
         return SQLiteLog(url, **options)
     scheme = url.partition("://")[0]
     if scheme in _SERVERS:
-        module, name = _SERVERS[scheme]
-        made: Log = getattr(import_module(f"{__package__}.{module}"), name)(url, **options)
+        made: Log = _class_of(scheme)(url, **options)
         return made
     parts = urlsplit(url)
     if parts.scheme != "sqlite" or parts.netloc or not parts.path.strip("/"):
@@ -53,3 +54,33 @@ def from_url(url: str, /, **options: Any) -> Log:
             f" {', '.join(_SERVERS)} with the address of a server"
         )
     return SQLiteLog(unquote(parts.path[1:]), **options)
+
+
+def _class_of(scheme: str) -> Any:
+    """The class of an engine, which is imported now.
+
+    Raises:
+        ImportError: a package that it needs is not installed.
+    """
+    module, name = _SERVERS[scheme]
+    try:
+        return getattr(import_module(f"{__package__}.{module}"), name)
+    except ImportError as error:
+        missing = _not_ours(error)
+        if missing is None:
+            raise
+        raise ImportError(
+            f"a log at {scheme}://... needs {missing}, which is not installed: it is in the extra {module!r} of"
+            f" evenflow, pip install 'evenflow[{module}]'",
+            name=missing,
+        ) from error
+
+
+def _not_ours(error: BaseException | None) -> str | None:
+    """The package that could not be imported, if it is not a part of evenflow; else the error is a mistake of ours."""
+    while error is not None:
+        if isinstance(error, ModuleNotFoundError) and error.name is not None:
+            package = error.name.partition(".")[0]
+            return None if package == __name__.partition(".")[0] else package
+        error = error.__cause__
+    return None

@@ -16,7 +16,7 @@ An event that goes out ``AGAIN`` for the last time is ``DEAD``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -79,6 +79,8 @@ class Draft:
     expect: dict[str, int] = field(default_factory=dict[str, int])
     puts: dict[str, Put] = field(default_factory=dict[str, Put])
     deletes: set[str] = field(default_factory=set[str])
+    lanes: dict[str, LaneRecord] = field(default_factory=dict[str, LaneRecord])
+    """The lanes that it changes, by key, as it leaves them."""
 
     def put(self, key: str, value: bytes, due: float | None = None) -> None:
         """Store a record."""
@@ -103,13 +105,16 @@ class Draft:
 class Lanes:
     """The lanes that a change touches: what is known of each, and what becomes of it."""
 
-    def __init__(self, keys: Keys, loaded: Mapping[str, Record]) -> None:
+    def __init__(
+        self, keys: Keys, loaded: Mapping[str, Record], known: Mapping[str, tuple[LaneRecord, int]] | None = None
+    ) -> None:
         self._prefix = keys.lane
         self._lanes = {
             key.removeprefix(keys.lane): (LaneRecord.parse(record.value), record.version)
             for key, record in loaded.items()
             if key.startswith(keys.lane)
         }
+        self._lanes.update(known or {})
         self._touched: dict[str, LaneRecord] = {}
 
     def __contains__(self, lane: str) -> bool:
@@ -135,6 +140,7 @@ class Lanes:
         for lane, record in self._touched.items():
             key = self._prefix + lane
             draft.expect[key] = self._lanes[lane][1] if lane in self._lanes else 0
+            draft.lanes[key] = record
             if record.is_empty:
                 draft.delete(key)
             else:
@@ -168,12 +174,12 @@ def settle(
     page, version = seen
     dead: list[DeadRecord] = []
     fates: dict[str, dict[int, Outcome]] = {}
-    done = page.done
+    done, plain = page.done, page.is_plain
     for outcome in outcomes:
         if done >> outcome.place & 1:
             continue
         done |= 1 << outcome.place
-        if outcome.fate is Fate.DONE and not page.lanes[outcome.place] and not page.items[outcome.place].copied:
+        if plain and outcome.fate is Fate.DONE:
             continue
         checked = _last_attempt(page.items[outcome.place], outcome, policy)
         if lane := page.lanes[outcome.place]:
@@ -189,7 +195,7 @@ def settle(
         taken_back += _settle_lane(draft, keys, indexes, lane, by_index, lanes, policy, dead)
     for index in taken_back:
         done |= 1 << index
-    page = replace(page, done=done)
+    page = page.with_done(done)
     key = keys.page + page_id
     draft.expect[key] = version
     if page.is_over:

@@ -84,7 +84,7 @@ async def commit_with(
             parts.append(_Part(of, its))
         async with AsyncExitStack() as locks:
             for part in parts:
-                await locks.enter_async_context(part.hands.desk.lock)
+                await locks.enter_async_context(part.hands.desk.settling)
             crew = parts[0].hands.host.crew
             return await outlast(crew, partial(_commit, engine, change, parts, made), "commit of a transaction")
     except BaseException as error:
@@ -116,8 +116,8 @@ async def _commit(engine: Engine, change: Change, parts: list[_Part], made: Call
                 part.hands.settler.doubt(part.settled, error)
             raise
         else:
-            for part in parts:
-                part.hands.settler.made(part.settled, done)
+            for part, draft in zip(parts, drafts, strict=True):
+                part.hands.settler.made(draft, part.settled, done)
                 part.is_made = True
             return done
 

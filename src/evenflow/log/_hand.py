@@ -197,10 +197,14 @@ class Hand:
     def _takeable(self, most: int) -> tuple[list[Delivery[Any]], int]:
         """What a batch of this size would be, and of how many of what is ready that and what follows it is."""
         found: list[Delivery[Any]] = []
-        silences = self._silences()
+        silences, page = self._silences(), None
         for place, head in enumerate(self._ready):
-            if len(found) == most or not self._is_sure(head, silences):
+            if len(found) == most:
                 return found, place
+            if head._page is not page:  # to ask for each of its events takes as long as all else here
+                if not self._is_sure(head, silences):
+                    return found, place
+                page = head._page
             delivery: Delivery[Any] | None = head
             while delivery is not None and delivery._state is FETCHED and not delivery._is_lost and len(found) < most:
                 found.append(delivery)

@@ -76,6 +76,17 @@ class Log(ABC):
             self._make_engine, can = before
             self._say_capabilities(can)
 
+    def _opens_only_what_is_there(self) -> None:
+        """From now on opening it makes no log where there is none: for commands whose user may have mistyped a name."""
+        make = self._make_engine
+
+        def engine() -> Engine:
+            made = make()
+            made.creates = False
+            return made
+
+        self._make_engine = engine
+
     def _say_capabilities(self, capabilities: Capabilities) -> None:
         self.capabilities = self._openings.capabilities = capabilities
 
@@ -172,10 +183,12 @@ class Log(ABC):
 
         Raises:
             RuntimeError: it is open already.
+            Unsupported: the loop is trio's, which this engine does not know.
             LogError: it cannot be opened; the message says why.
         """
         if self._openings.is_open:
             raise RuntimeError(f"log {self.name} is open already, and lives once at a time; close it first")
+        self._openings.refuse_strange_loop()
         running = Running(self.name, self._make_engine())
         await running.open()
         which = consumers if isinstance(consumers, bool) else frozenset(consumers)

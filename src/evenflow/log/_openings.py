@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from anyio.lowlevel import current_token
+
 from evenflow._errors import Unsupported
 
 if TYPE_CHECKING:
@@ -33,6 +35,18 @@ class Openings:
     def is_open(self) -> bool:
         """Whether it is open in this process."""
         return self._opening is not None and self._process == os.getpid()
+
+    def refuse_strange_loop(self) -> None:
+        """Refuse trio's loop where the engine does not know it, before anything is opened.
+
+        Raises:
+            Unsupported: this loop is trio's.
+        """
+        if not self.capabilities.trio and not hasattr(current_token().native_token, "call_soon_threadsafe"):
+            raise Unsupported(
+                f"log {self.name} runs on asyncio only, and this loop is trio's: {self.engine_name} does not know trio",
+                missing=("trio",),
+            )
 
     def begin(self, opening: Opening) -> None:
         """It is open from now on."""

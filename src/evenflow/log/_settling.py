@@ -63,13 +63,14 @@ class Settler:
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Settle all of this in one commit. What went wrong is noted in each settlement."""
-        async with self._desk.lock:
+        async with self._desk.settling:
             settled: dict[HeldPage, Settled] = {}
             try:
                 draft, settled = await self.draft(settlements)
                 while not draft.is_empty:
                     try:
-                        await self._engine.commit(draft.change(), made=partial(self._stored, settlements, settled))
+                        stored = partial(self._stored, settlements, draft, settled)
+                        await self._engine.commit(draft.change(), made=stored)
                     except Outdated as outdated:
                         self.note_lost(settled, outdated)
                         draft, settled = await self.draft(settlements)
@@ -85,11 +86,16 @@ class Settler:
     async def draft(self, settlements: Sequence[Settlement]) -> tuple[Draft, dict[HeldPage, Settled]]:
         """The change that settles all of this, as things stand."""
         await self._look_at_doubtful(settlements)
+        is_loaded = False
         while True:
             try:
                 return await self._draft(settlements)
             except Outdated as outdated:
-                self.note_lost({page for each in settlements for page in each.outcomes}, outdated)
+                if is_loaded:
+                    self.note_lost({page for each in settlements for page in each.outcomes}, outdated)
+                else:  # what is known of the lanes may be older than the page
+                    self._desk.known.forget_all()
+                    is_loaded = True
 
     async def _draft(self, settlements: Sequence[Settlement]) -> tuple[Draft, dict[HeldPage, Settled]]:
         outcomes: dict[HeldPage, list[Outcome]] = {}
@@ -109,7 +115,9 @@ class Settler:
         if self._desk.group is None or self._desk.group.lanes:
             for page, its in outcomes.items():
                 names |= lanes_of(page.record, [each.place for each in its])
-        lanes = await self._lanes(names)
+        lanes = Lanes(self._desk.keys, {})
+        if names:
+            lanes = await self._desk.known.lanes(names, alone=self._desk.is_alone)
         draft, policy = Draft(), self._policy()
         settled = {
             page: settle(draft, self._desk.keys, page.id, (page.record, page.version), its, lanes, policy)
@@ -118,17 +126,16 @@ class Settler:
         lanes.write(draft, policy.now)
         return draft, settled
 
-    async def _lanes(self, names: Iterable[str]) -> Lanes:
-        keys = [self._desk.keys.lane + name for name in names]
-        return Lanes(self._desk.keys, await self._engine.load(keys) if keys else {})
-
-    def _stored(self, settlements: Sequence[Settlement], settled: Mapping[HeldPage, Settled], done: Done) -> None:
+    def _stored(
+        self, settlements: Sequence[Settlement], draft: Draft, settled: Mapping[HeldPage, Settled], done: Done
+    ) -> None:
         for settlement in settlements:
             settlement.is_stored = True
-        self.made(settled, done)
+        self.made(draft, settled, done)
 
-    def made(self, settled: Mapping[HeldPage, Settled], done: Done) -> None:
+    def made(self, draft: Draft, settled: Mapping[HeldPage, Settled], done: Done) -> None:
         """The change was made."""
+        self._desk.known.keep(draft, done)
         for page, result in settled.items():
             page.record = result.page
             page.version = done.versions.get(self._desk.keys.page + page.id, 0)
@@ -138,7 +145,8 @@ class Settler:
             tell_dead(self._desk.host.subject, self._desk.spec.group, result.dead)
 
     def note_lost(self, pages: Iterable[HeldPage], outdated: Outdated) -> None:
-        """These pages, as far as they were outdated, are another's."""
+        """These pages, as far as they were outdated, are another's; and so are the lanes."""
+        self._desk.known.forget(outdated.keys)
         for page in pages:
             if self._desk.keys.page + page.id in outdated.keys:
                 self._lose(page)
@@ -166,15 +174,15 @@ class Settler:
                 if settlement.outcomes.pop(page, None) is not None:
                     settlement.error = error
 
-    @staticmethod
-    def doubt_all(settlement: Settlement, error: LogError) -> None:
+    def doubt_all(self, settlement: Settlement, error: LogError) -> None:
         """The caller was cancelled, and nobody heard what became of its change: the pages say."""
+        self._desk.known.forget_all()
         for page in settlement.outcomes:
             page.doubt = error
 
-    @staticmethod
-    def doubt(settled: Mapping[HeldPage, Settled], error: LogError) -> None:
+    def doubt(self, settled: Mapping[HeldPage, Settled], error: LogError) -> None:
         """It is not known whether the change was made."""
+        self._desk.known.forget_all()
         for page, result in settled.items():
             page.doubt = error
             page.leaving.update(result.taken_back)
@@ -187,7 +195,7 @@ class Settler:
         Raises:
             LogError: the engine failed.
         """
-        async with self._desk.lock:
+        async with self._desk.alone():
             silences = self._desk.host.heartbeat.silences()
             found = await self._engine.load(prefix=self._desk.keys.page)
             for id_, mine in held.items():
@@ -232,13 +240,15 @@ class Settler:
         )
         outcomes = [self._left(page, index, rows) for index in open_]
         draft, policy = Draft(), self._policy()
-        lanes = await self._lanes(lanes_of(page, open_))
+        lanes = await self._desk.known.lanes(lanes_of(page, open_), alone=False)
         try:
             settled = settle(draft, self._desk.keys, id_, seen, outcomes, lanes, policy)
             lanes.write(draft, policy.now)
             await self._engine.commit(draft.change())
         except Outdated:
             return  # another was quicker, or its member lives: the next look will tell
+        finally:
+            self._desk.known.forget(draft.lanes)
         tell_dead(self._desk.host.subject, self._desk.spec.group, settled.dead)
 
     @staticmethod

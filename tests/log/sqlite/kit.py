@@ -16,7 +16,7 @@ from typing import Any
 import evenflow
 from evenflow.log._engine import Append, Change
 from evenflow.log._sqlite import SQLiteEngine
-from tests.conformance.engine.kit import append, event, texts
+from tests.conformance.kit import append, event, texts
 from tests.contract.kit import both_real, only_asyncio_real
 
 __all__ = [
@@ -31,7 +31,7 @@ from pathlib import Path
 import anyio
 from evenflow.log._engine import *
 from evenflow.log._sqlite import SQLiteEngine
-from tests.conformance.engine.kit import append, event, texts
+from tests.conformance.kit import append, event, texts
 
 path = Path(sys.argv[1])
 

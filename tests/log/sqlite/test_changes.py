@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from evenflow._errors import Conflict, LogError
-from evenflow.log._engine import Put, Statement
+from evenflow.log._engine import Outdated, Put, Record, Statement
 from evenflow.log._sqlite import _changes
 
 from .kit import Change, append, both_real, event, opened, select, texts
@@ -235,3 +235,20 @@ async def test_a_clock_that_was_far_ahead_is_warned_of_once(
     async with opened(tmp_path / "log.db") as engine:
         await append(engine, "e")
         assert [row.time for row in (await engine.read("orders", 0, 9)).rows] == [d]
+
+
+@both_real
+async def test_one_record_that_was_seen_is_changed_or_refused(tmp_path: Path) -> None:
+    """A change of nothing else is one statement: outdated, it has touched nothing, and its neighbours are committed."""
+    async with opened(tmp_path / "log.db") as engine:
+        first = (await engine.commit(Change(puts={"a": Put(b"1", 5.0)}))).versions["a"]
+        second = (await engine.commit(Change(expect={"a": first}, puts={"a": Put(b"2")}))).versions["a"]
+        for change in (Change(expect={"a": first}, puts={"a": Put(b"3")}), Change(expect={"a": first}, deletes=["a"])):
+            with pytest.raises(Outdated) as refused:
+                await engine.commit(change)
+            assert refused.value.keys == ("a",)
+        assert await engine.load(["a"]) == {"a": Record(b"2", second, None)}
+        await engine.commit(Change(expect={"a": second}, deletes=["a"]))
+        assert await engine.load(["a"]) == {}
+        with pytest.raises(Outdated):
+            await engine.commit(Change(expect={"a": second}, puts={"a": Put(b"4")}))

@@ -121,12 +121,28 @@ def test_a_batch_is_noted_wherever_its_slots_are(tmp_path: Path) -> None:
     (path,) = (tmp_path / "log.db-evenflow-members").iterdir()
     marks = one.own.begin("billing", range(1, 10))
     one.own.settled([marks[place] for place in (5, 1, 2)])
-    more = one.own.begin("mail", [20, 21, 22, 23])
+    more = one.own.begin("billing", [20, 21, 22, 23])
     assert len({*marks, *more}) == 10
     one.own.settled([marks[0], marks[0]])
-    begun = {("billing", n) for n in (4, 5, 7, 8, 9)} | {("mail", n) for n in range(20, 24)}
+    begun = {("billing", n) for n in (4, 5, 7, 8, 9)} | {("billing", n) for n in range(20, 24)}
     assert parse_marks(path.read_bytes())[1] == one.own.pulse().begun == begun
     assert path.stat().st_size <= 256 * 11
+    one.close()
+
+
+def test_a_group_has_as_many_slots_as_it_needs(tmp_path: Path) -> None:
+    """More than a block of its file, beside another group; and they are used again."""
+    one = Members(tmp_path / "log.db")
+    (path,) = (tmp_path / "log.db-evenflow-members").iterdir()
+    marks = [*one.own.begin("billing", range(1, 301)), *one.own.begin("mail", [7])]
+    marks += one.own.begin("billing", range(301, 402))
+    begun = {("billing", n) for n in range(1, 402)} | {("mail", 7)}
+    assert parse_marks(path.read_bytes())[1] == one.own.pulse().begun == begun
+    size = path.stat().st_size
+    one.own.settled(marks)
+    assert parse_marks(path.read_bytes())[1] == one.own.pulse().begun == set()
+    assert len(set(one.own.begin("billing", range(401)))) == 401
+    assert path.stat().st_size == size
     one.close()
 
 
@@ -174,9 +190,10 @@ def test_a_file_that_was_cut_short_has_begun_what_is_whole() -> None:
     """A process may die before its first write."""
     assert parse_marks(b"") == (float("-inf"), frozenset())
     assert parse_marks(b"\0" * 8) == (0.0, frozenset())
-    slot = (5).to_bytes(8, "little") + (3).to_bytes(2, "little") + b"abc"
-    assert parse_marks(b"\0" * 256 + slot) == (0.0, {("abc", 5)})
-    assert parse_marks(b"\0" * 256 + slot[:9]) == (0.0, frozenset())
+    block = ((3).to_bytes(2, "little") + b"abc").ljust(256, b"\0") + (5).to_bytes(8, "little")
+    assert parse_marks(b"\0" * 256 + block) == (0.0, {("abc", 5)})
+    for length in (1, 3, 200, 256, 263):
+        assert parse_marks(b"\0" * 256 + block[:length]) == (0.0, frozenset())
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_with_a_way_out(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ _PUT: Final = """
     INSERT INTO evenflow_record (key, version, due, value) VALUES (?, ?, ?, ?)
     ON CONFLICT (key) DO UPDATE SET version = excluded.version, due = excluded.due, value = excluded.value
 """
+_SWAP: Final = "UPDATE evenflow_record SET version = ?, due = ?, value = ? WHERE key = ? AND version = ?"
+_SWAP_OUT: Final = "DELETE FROM evenflow_record WHERE key = ? AND version = ?"
 _AHEAD: Final = 60_000_000
 _EXPIRY_LOOK: Final = 5_000_000
 _versions: Final = Random()  # noqa: S311 -- not a secret; an object of its own, which nobody seeds
@@ -170,6 +172,10 @@ class Batch:
             Outdated, IdTaken: it is refused, and has touched nothing.
         """
         expect, puts, deletes, appends, reserves, frees, _ = change
+        if len(expect) == 1 == len(puts) + len(deletes) and not (appends or reserves or frees):
+            ((key, version),) = expect.items()
+            if version != ABSENT and (key in puts or key in deletes):
+                return self._swap(key, version, puts.get(key))
         if expect:
             self._compare(expect)
         if not (puts or deletes or reserves or frees) and (plain := self._append_plain(appends)) is not None:
@@ -185,6 +191,18 @@ class Batch:
         versions = self._put(puts, deletes)
         self.is_sound = True
         return Done(seqs, versions)
+
+    def _swap(self, key: str, version: int, put: Put | None) -> Done:
+        """Change or delete one record that was seen, which is what settling does: one statement, and not two."""
+        if put is None:
+            found, versions = self._connection.execute(_SWAP_OUT, (key, version)).rowcount, dict[str, int]()
+        else:
+            versions = {key: _new_version()}
+            row = (versions[key], put.due, put.value, key, version)
+            found = self._connection.execute(_SWAP, row).rowcount
+        if not found:
+            raise Outdated([key])
+        return Done((), versions)
 
     def _append_plain(self, appends: Sequence[Append]) -> Sequence[int] | None:
         """Append events that have no ids, the quick way; None if one has, and then nothing was done."""
@@ -213,8 +231,7 @@ class Batch:
         """Delete and store records; returns the versions of those that are stored."""
         if deletes:
             self._connection.executemany("DELETE FROM evenflow_record WHERE key = ?", [(key,) for key in deletes])
-        # never ABSENT, and never the version of a record of this key that was deleted
-        versions = {key: _versions.getrandbits(62) + 1 for key in puts}
+        versions = {key: _new_version() for key in puts}
         if puts:
             rows = [(key, versions[key], due, value) for key, (value, due) in puts.items()]
             self._connection.executemany(_PUT, rows)
@@ -290,6 +307,11 @@ class ChangeJob(Job):
             self.succeed(argument.make_in_savepoint(change) if change.statements else argument.make(change))
         except BaseException as error:  # noqa: ASYNC103, BLE001 -- it belongs to the caller
             self.fail(error)
+
+
+def _new_version() -> int:
+    """Never ABSENT, and never that of a record of the same key that was deleted."""
+    return _versions.getrandbits(62) + 1
 
 
 def _no_work(_: Batch) -> None:

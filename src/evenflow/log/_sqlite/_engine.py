@@ -24,7 +24,7 @@ import anyio.to_thread
 from evenflow._errors import LogError
 from evenflow._fork import forget_in_child
 from evenflow._loop import RunningLoop, running_loop
-from evenflow.log._engine import Change, Done, Engine, Lineage, Page, Pulse, Record, Size
+from evenflow.log._engine import Absent, Change, Done, Engine, Lineage, Page, Pulse, Record, Size
 from evenflow.log._names import checked_keep_ids
 
 from . import _queries
@@ -129,6 +129,11 @@ class Opening:
                 part.forked()
 
 
+def _is_there(path: Path | None) -> bool:
+    """Whether there is a file; a database in memory is never there before."""
+    return path is not None and path.exists()
+
+
 class SQLiteEngine(Engine):
     """A log in an SQLite file.
 
@@ -201,6 +206,8 @@ class SQLiteEngine(Engine):
             raise LogError(f"the log {self._settings.name} is open already; close it first")
         if opening is not None and opening.process == os.getpid():
             opening.abandon()
+        if not self.creates and not _is_there(self._settings.path):
+            raise Absent(f"the log {self._settings.name}")
         opening = Opening(self._settings, running_loop())
         await opening.open()
         self.member = opening.member.member
