@@ -36,9 +36,11 @@ QUESTIONS = (
     "log_readers",
     "log_peers",
     "engines",
+    "engines_nats",
     "engines_postgres",
     "threads",
     "telemetry",
+    "sse",
     "startup",
 )
 

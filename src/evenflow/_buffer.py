@@ -24,7 +24,7 @@ from weakref import finalize
 from anyio import create_memory_object_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
@@ -53,6 +53,7 @@ class Buffer(Generic[T]):
         moved: events that were moved from the inbox to the outbox, or read from the inbox.
         replayed: events of the replay that were read.
         dropped: events that were dropped unread, as the oldest.
+        fill: how many events must wait until somebody is called, and who; see ``tell_of_fill``.
         ration: how many events its reader may take without asking. It doubles while these take about a millisecond at
             most, and falls to as many as do where they take longer; so it begins with one.
     """
@@ -65,6 +66,7 @@ class Buffer(Generic[T]):
         "capacity",
         "dropped",
         "fast",
+        "fill",
         "in_stream",
         "inbox",
         "moved",
@@ -85,6 +87,7 @@ class Buffer(Generic[T]):
         self.replayed: int = 0
         self.dropped: int = 0
         self.ration: int = 1
+        self.fill: tuple[int, Callable[[], None]] | None = None
         self._sending: MemoryObjectSendStream[deque[Any]] | None = None
         self._receiving: MemoryObjectReceiveStream[deque[Any]] | None = None
         self._close_stream: finalize[..., Any] | None = None
@@ -107,15 +110,26 @@ class Buffer(Generic[T]):
     def begin(self) -> deque[Any]:
         """Put the inbox, which is empty, into the stream; returns it, to be appended to."""
         if self.inbox is EMPTY:
-            self.inbox = deque()
+            self.inbox = self.new_inbox()
         if not self.in_stream:
             (self._sending or self.open_stream()).send_nowait(self.inbox)
             self.in_stream = True
         return self.inbox
 
+    def new_inbox(self) -> deque[Any]:
+        """What publishers append to, when it is first needed."""
+        return deque()
+
     def put(self, _key: object, event: T) -> None:
         """Append one event, whatever its key; the caller has seen that there is room."""
         (self.inbox or self.begin()).append(event)
+
+    def tell_of_fill(self, events: int, tell: Callable[[], None] | None) -> None:
+        """From now on ``tell`` may be called when as many events wait, or more; None calls nobody any more.
+
+        Whoever appends beside the fast way of a publish does: a buffer of bare events is not looked at for each.
+        """
+        self.fill = None if tell is None else (events, tell)
 
     def give_replay(self, events: Iterable[T]) -> None:
         """What came before the subscription, which is read first."""
@@ -148,6 +162,9 @@ class Buffer(Generic[T]):
     def take_all(self, most: int) -> tuple[T, ...]:
         """At most ``most`` of the oldest events."""
         if self.inbox and not (self.outbox or self.replay):
+            if most and len(self.inbox) == 1:  # as in `take`
+                self.moved += 1
+                return (self.inbox.popleft(),)
             self._take_inbox()
         if self.replay or self.inbox or len(self.outbox) > most:
             return tuple([self.take() for _ in range(min(most, len(self)))])

@@ -18,6 +18,7 @@ from ._fork import forget_in_child
 from ._gate import Gate
 from ._mailbox import Mailbox, Overflow, UserFunctions
 from ._members import Members
+from ._numbered_buffer import NumberedBuffer
 from ._numbers import Numbered, Numbers
 from ._readers import WakeUps
 from ._routing import wanted
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from datetime import datetime
 
+    from ._buffer import Buffer
     from ._ends import End
     from ._history import History
     from ._loop import RunningLoop
@@ -73,7 +75,7 @@ class Life(Generic[E]):
         self._tell_retired = retired
         self._wake_ups = WakeUps()
         self._opened = 0
-        self.numbers: Numbers = Numbers(lambda: self.delivery.published, history)
+        self.numbers: Numbers = Numbers(self.delivery, history)
         self.was_left: bool = False
         """Whether it was closed because it was left, and so may begin anew; else somebody has closed it."""
         self._told_of: WeakSet[Mailbox] = WeakSet()
@@ -98,10 +100,15 @@ class Life(Generic[E]):
 
         With ``after`` it gets ``Numbered`` events: first those that are kept after this number.
         """
-        carry = carry if after is None else self.numbers.carry
+        buffer: Buffer[Any] | None = None
+        if after is not None and functions.key is None:
+            buffer = NumberedBuffer(capacity, self.numbers)
+        elif after is not None:
+            carry = self.numbers.carry
         mailbox = self.mailbox(
-            functions, capacity=capacity, overflow=overflow, gaps=gaps, carry=carry, name=name, created_at=created_at
-        )
+            functions, capacity=capacity, overflow=overflow, gaps=gaps, carry=carry, buffer=buffer, name=name,
+            created_at=created_at,
+        )  # fmt: skip
         if after is not None:
             kept, replay = self.delivery.ask(partial(self.numbers.after, after)), True
         else:
@@ -122,6 +129,7 @@ class Life(Generic[E]):
         overflow: Overflow,
         gaps: bool | Callable[[], datetime] = False,
         carry: Callable[[Any], object] | None = None,
+        buffer: Buffer[Any] | None = None,
         name: str | None = None,
         created_at: tuple[str, int],
     ) -> Mailbox:
@@ -133,6 +141,7 @@ class Life(Generic[E]):
             functions=functions,
             gaps=gaps,
             carry=carry,
+            buffer=buffer,
             unready=self.members.unready,
             became_ready=self.members.became_ready,
             wake_ups=self._wake_ups,

@@ -127,6 +127,7 @@ class Mailbox:
         functions: UserFunctions,
         gaps: bool | Callable[[], datetime] = False,
         carry: Callable[[Any], object] | None = None,
+        buffer: Buffer[Any] | None = None,
         unready: set[Mailbox],
         became_ready: Callable[[Mailbox], None],
         wake_ups: WakeUps,
@@ -136,7 +137,9 @@ class Mailbox:
         self.name: str = name
         self.created_at: tuple[str, int] = created_at
         self.conflated: bool = functions.key is not None
-        self.buffer: Buffer[Any] = ConflatedBuffer(capacity) if self.conflated else Buffer(capacity)
+        if buffer is None:
+            buffer = ConflatedBuffer(capacity) if self.conflated else Buffer(capacity)
+        self.buffer: Buffer[Any] = buffer
         self.line: ReaderLine = ReaderLine(wake_ups)
         self.overflow: Overflow = overflow
         self.end: End | None = None
@@ -227,6 +230,8 @@ class Mailbox:
             self.measure()
         if (line := self.line).asleep and not line.woken:
             line.wake_one()
+        if (fill := buffer.fill) is not None and len(buffer) >= fill[0]:
+            fill[1]()
         return given_up
 
     def _drop_oldest(self) -> object:

@@ -11,11 +11,11 @@ It costs nothing as long as nobody asks for numbers.
 from __future__ import annotations
 
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary, ref
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
     from ._history import History
 
@@ -42,6 +42,12 @@ class Numbered(Generic[E_co]):
         return f"<Numbered {self.number} {self.event!r}>"
 
 
+class Counter(Protocol):
+    """Whoever gives events out, and counts them."""
+
+    published: int
+
+
 class Numbers:
     """Numbers the events of one life.
 
@@ -49,11 +55,11 @@ class Numbers:
         is_kept: whether the subject keeps events for later, so that one can go on after a number.
     """
 
-    __slots__ = ("_epoch", "_history", "_known", "_last", "_published", "is_kept")
+    __slots__ = ("_counter", "_epoch", "_history", "_known", "_last", "is_kept")
 
-    def __init__(self, published: Callable[[], int], history: History | None) -> None:
+    def __init__(self, counter: Counter, history: History | None) -> None:
         self.is_kept: bool = history is not None
-        self._published = published
+        self._counter = counter
         self._history = history
         self._epoch: str | None = None
         self._known: WeakValueDictionary[int, Numbered[Any]] | None = None
@@ -73,11 +79,11 @@ class Numbers:
     @property
     def newest(self) -> int:
         """The number of the newest event; 0 where there is none."""
-        return self._published()
+        return self._counter.published
 
     def carry(self, event: object) -> Numbered[Any]:
         """The event that is being given out, with its number. It is counted when all have it."""
-        number = self._published() + 1
+        number = self._counter.published + 1
         # one event goes to many: to look it up each time costs three times as much
         last = None if self._last is None else self._last()
         if last is None or last.number != number:
@@ -85,11 +91,15 @@ class Numbers:
             self._last = ref(last)
         return last
 
+    def carry_all(self, events: Iterable[Any]) -> list[Numbered[Any]]:
+        """A run of events that are being given out together, with their numbers."""
+        return [self._numbered(number, event) for number, event in enumerate(events, self._counter.published + 1)]
+
     def after(self, number: int) -> list[Numbered[Any]]:
         """What is kept of the events after this one, in order."""
         if self._history is None:
             return []
-        kept = self._history.numbered(self._published())
+        kept = self._history.numbered(self._counter.published)
         return [self._numbered(at, event) for at, event in kept if at > number]
 
     def start(self) -> int:
@@ -99,7 +109,7 @@ class Numbers:
 
     def reaches_back_to(self, number: int) -> bool:
         """Whether everything after this number is kept, but for what a newer event of its key replaced."""
-        return self._history is not None and number >= self._history.forgotten(self._published())
+        return self._history is not None and number >= self._history.forgotten(self._counter.published)
 
     def _numbered(self, number: int, event: object) -> Numbered[Any]:
         if self._known is None:

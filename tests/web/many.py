@@ -6,11 +6,14 @@ import gc
 from asyncio import all_tasks
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import anyio
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -53,13 +56,20 @@ async def socket(socket: WebSocket) -> None:
 
 
 async def publish(request: Request) -> Response:
-    """So many, at this rate."""
-    first, count = int(request.query_params["first"]), int(request.query_params["count"])
+    """So many, at this rate; ``soon``: after the answer."""
+    asked = request.query_params
+    work = partial(publish_all, int(asked["first"]), int(asked["count"]), float(asked["rate"]))
+    if "soon" in asked:
+        return JSONResponse(0, background=BackgroundTask(work))
+    await work()
+    return JSONResponse(0)
+
+
+async def publish_all(first: int, count: int, rate: float) -> None:
     begin = anyio.current_time()
     for number in range(count):
+        await anyio.sleep_until(begin + number / rate)
         await ticks.publish(Tick(n=first + number))
-        await anyio.sleep_until(begin + number / float(request.query_params["rate"]))
-    return JSONResponse(count)
 
 
 def memory() -> int:
@@ -70,7 +80,13 @@ def memory() -> int:
 async def numbers(_: Request) -> Response:
     subscriptions = len(ticks.statistics().subscriptions)
     return JSONResponse(
-        {"subscriptions": subscriptions, "tasks": len(all_tasks()), "memory": memory(), "encodings": encodings}
+        {
+            "subscriptions": subscriptions,
+            "tasks": len(all_tasks()),
+            "memory": memory(),
+            "encodings": encodings,
+            "cpu": process_time(),
+        }
     )
 
 

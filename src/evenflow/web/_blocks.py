@@ -15,9 +15,9 @@ from __future__ import annotations
 from random import uniform
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from anyio.lowlevel import RunVar
 
+if TYPE_CHECKING:
     from ._feed import Feed
     from ._item import Item
 
@@ -38,11 +38,57 @@ HEADERS: Final = {
 """No cache, nothing that buffers or compresses in between, and nobody guesses what it is."""
 
 
+class LastBatch:
+    """The batch that was joined last in this loop: clients that take the same events one after the other share it.
+
+    Attributes:
+        items: what it was made of.
+        chunks: its bytes, as they are sent.
+    """
+
+    def __init__(self) -> None:
+        self.items: tuple[Item, ...] = ()
+        self.chunks: tuple[bytes, ...] = ()
+
+    def joined(self, items: tuple[Item, ...]) -> tuple[bytes, ...]:
+        """The chunks of a batch; made, where it is not the very batch that was joined last."""
+        if items != self.items:  # an item equals itself alone
+            self.items, self.chunks = items, _joined([item.block for item in items])
+        return self.chunks
+
+
+_LAST: Final[RunVar[LastBatch]] = RunVar("evenflow.web.batch")
+
+
+def _last_batch() -> LastBatch:
+    found = _LAST.get(None)
+    if found is None:
+        found = LastBatch()
+        _LAST.set(found)
+    return found
+
+
+def _joined(blocks: list[bytes]) -> tuple[bytes, ...]:
+    """One chunk for as many blocks as fit into one."""
+    if sum(map(len, blocks)) <= MOST_BYTES:
+        return (b"".join(blocks),)
+    chunks, size, chunk = list[bytes](), 0, list[bytes]()
+    for block in blocks:
+        if chunk and size + len(block) > MOST_BYTES:
+            chunks.append(b"".join(chunk))
+            size, chunk = 0, []
+        size += len(block)
+        chunk.append(block)
+    return (*chunks, b"".join(chunk))
+
+
 class Blocks:
     """What is sent to one client, chunk by chunk; made anew for each reading."""
 
     def __init__(self, feed: Feed, retry: float) -> None:
         self._feed = feed
+        feed.let_events_gather()
+        self._last = _last_batch()
         self._retry: bytes = b"retry: %d\n" % round(1_000 * uniform(retry, retry * (1 + JITTER)))  # noqa: S311 -- spreads load
         self._waiting: list[bytes] = [FIRST]
         self._is_over = False
@@ -64,20 +110,14 @@ class Blocks:
                 self._waiting.append(PING if place is None else self._first(b"id: %b\n\n" % place.encode()))
         return self._waiting.pop(0)
 
-    def _add(self, items: Sequence[Item]) -> None:
+    def _add(self, items: tuple[Item, ...]) -> None:
         if len(items) == 1:
             self._waiting.append(self._first(items[0].block))
-            return
-        size, chunk = 0, list[bytes]()
-        for item in items:
-            block = self._first(item.block)
-            if chunk and size + len(block) > MOST_BYTES:
-                self._waiting.append(b"".join(chunk))
-                size, chunk = 0, []
-            size += len(block)
-            chunk.append(block)
-        if chunk:
-            self._waiting.append(b"".join(chunk))
+        elif self._retry and items:  # no other client has this time to come back
+            first, *rest = [item.block for item in items]
+            self._waiting += _joined([self._first(first), *rest])
+        elif items:
+            self._waiting += self._last.joined(items)
 
     def _first(self, block: bytes) -> bytes:
         if self._retry:

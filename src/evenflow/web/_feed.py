@@ -31,6 +31,7 @@ from anyio import CancelScope, ClosedResourceError, EndOfStream, Event, current_
 from evenflow._errors import SlowSubscriber
 from evenflow._loop import running_loop
 
+from ._gathering import Rest
 from ._item import Item, end, gap, slow
 from ._shutdown import told_of_shutdown
 from ._sources import source_of
@@ -55,6 +56,9 @@ T = TypeVar("T")
 
 GRACE: Final = 0.5
 """Seconds that a send may still take when the process ends."""
+
+MORE_WILL_COME: Final = object()
+"""What the reader finds where it must rest before it takes what waits."""
 
 FIRST_PLACE_AFTER: Final = 1.0
 """Seconds after which a client that has got nothing yet is told where it is, so that it can go on from there."""
@@ -89,6 +93,8 @@ class Feed:
         self._place: str | None = None
         """The cursor that the client has."""
         self._has_read = False
+        self._rest: Rest | None = None
+        """Lets events gather; None where each is sent on its own."""
         self._until = 0.0
         self._alarm: Event | None = None
         """Wakes whoever keeps the time; None where nobody does."""
@@ -122,6 +128,11 @@ class Feed:
     ) -> None:
         await self._stack.aclose()
 
+    def let_events_gather(self) -> None:
+        """From now on a read waits a little where the one before was a moment ago. Whoever sends many at once asks."""
+        if self._loop is not None and self._subscription is not None:
+            self._rest = Rest(self._loop, self._subscription._mailbox)
+
     def stop(self, why: Why = "shutdown") -> None:
         """End soon; what waits in the buffer is not read any more. From any thread."""
         loop = self._loop
@@ -136,6 +147,8 @@ class Feed:
         self.why = self.why or why
         if self._waiting is not None:
             self._waiting.cancel()
+        if self._rest is not None:
+            self._rest.end()
         if self._alarm is not None and self._loop is not None:
             self._told_at = self._loop.now()
             self._alarm.set()
@@ -156,12 +169,12 @@ class Feed:
         try:
             if self._alarm is not None:  # a scope for each read would take longer than everything else
                 self._is_reading = True
-                read = await subscription._next(self._take)
+                read = await self._next(subscription)
             elif self._is_over():
                 return None
             else:
                 with CancelScope(deadline=min(self._until, current_time() + self._patience())) as self._waiting:
-                    return self._items(await subscription.batches().receive())
+                    read = await self._next(subscription)
         except Exception as error:  # noqa: BLE001 -- whatever it ended with
             self._end(error)
         else:
@@ -172,12 +185,29 @@ class Feed:
             self._is_reading = False
         return None if self._is_over() else ()
 
+    async def _next(self, subscription: Subscription[Any]) -> tuple[Any, ...]:
+        """What waits, once events have gathered; nothing where the reader was woken for something else."""
+        rest = self._rest
+        if rest is not None and rest.is_busy and rest.is_due():
+            await rest.pause()
+        while self.why is None:
+            found = await subscription._next(self._take)
+            if found is not MORE_WILL_COME:
+                read: tuple[Any, ...] = found
+                return read
+            await cast("Rest", rest).pause()
+        return ()
+
     def _take(self, counts: list[int]) -> Any:
         """What waits; nothing where the reader was woken for something else."""
         if self._is_woken:
             self._is_woken = False
             return ()
-        return cast("Subscription[Any]", self._subscription)._mailbox.take_batch(counts)
+        mailbox = cast("Subscription[Any]", self._subscription)._mailbox
+        buffer = mailbox.buffer
+        if (buffer.inbox or buffer.outbox or buffer.replay) and (rest := self._rest) is not None and rest.is_due():
+            return MORE_WILL_COME
+        return mailbox.take_batch(counts)
 
     def keeping_time(self, give_up: Callable[[], None]) -> Callable[[], Coroutine[Any, Any, None]]:
         """What must run beside the reader from now on: then reads and sends need no scope of their own.
@@ -207,6 +237,8 @@ class Feed:
 
     def _wake(self, time: float) -> None:
         self._is_woken, self._heard_at = True, time
+        if self._rest is not None:
+            self._rest.end()
         line = cast("Subscription[Any]", self._subscription)._mailbox.line
         if line.asleep:
             line.wake_one()
@@ -222,6 +254,8 @@ class Feed:
 
     def _items(self, read: tuple[Any, ...]) -> tuple[Item, ...]:
         self._has_read = True
+        if self._rest is not None:
+            self._rest.took(len(read))
         item = self._source.item
         items = (item(read[0]),) if len(read) == 1 else tuple([item(one) for one in read])
         self._place = items[-1].id or self._place
