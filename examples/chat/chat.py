@@ -16,16 +16,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Request, WebSocket
-from fastapi.staticfiles import StaticFiles
+from fastapi import FastAPI, Query, Response, WebSocket
 from pydantic import BaseModel, Field, StringConstraints
-from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
-from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from evenflow import Event, Subject, SubjectClosed
 from evenflow.web import websocket
 
-PAGE = Path(__file__).parent / "page"
+HERE = Path(__file__).parent
+POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
 HISTORY = 50
 """Things of each room that a newcomer gets."""
 
@@ -95,22 +95,14 @@ async def enter(socket: WebSocket, room: Name, user: Annotated[Name, Query()]) -
             chat.publish_nowait(Went(room=room, user=user))
 
 
-class Guarded(BaseHTTPMiddleware):
-    """Headers for the page: no script, style or connection but its own."""
+class Page(StaticFiles):
+    """The files of a page; a browser runs, and asks, nothing but what comes from this host."""
 
-    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
-        """Add the headers."""
-        response = await call_next(request)
-        response.headers["content-security-policy"] = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-        response.headers["x-content-type-options"] = "nosniff"
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Answer with a file, and with the policy."""
+        response = await super().get_response(path, scope)
+        response.headers["content-security-policy"] = POLICY
         return response
 
 
-app.add_middleware(Guarded)
-app.mount("/page", StaticFiles(directory=PAGE))
-
-
-@app.get("/")
-async def page() -> FileResponse:
-    """The page."""
-    return FileResponse(PAGE / "index.html")
+app.mount("/", Page(directory=HERE / "page", html=True))

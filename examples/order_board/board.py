@@ -7,9 +7,9 @@
     POST  /orders/{id}/moves     moves an order to its next stage
     GET   /orders/events         server-sent events: what was, then what happens; ``?where=`` narrows them
 
-The workers share one file, and each tells its own browsers of what any of them published. Kill one or all of them: the
+The workers share one log, and each tells its own browsers of what any of them published. Kill one or all of them: the
 browsers come back by themselves, and go on with the event after the last one that they had.
-``ORDER_BOARD`` names the file.
+``ORDER_BOARD`` is the log's address: a file, or ``redis://...`` or ``postgresql://...`` for several machines.
 """
 
 from __future__ import annotations
@@ -27,11 +27,14 @@ from anyio import create_task_group
 from fastapi import FastAPI, Header, HTTPException, Request, Response
 from pydantic import BaseModel, Field
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from evenflow import Event, State
-from evenflow.log import Offset, Retain, SQLiteLog
+from evenflow.log import Offset, Retain, from_url
 from evenflow.web import Allowed, sse
 
+HERE = Path(__file__).parent
+POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
 KEYS = UUID("6f9619ff-8b86-d011-b42d-00c04fc964ff")
 """What keys of customers are made into the ids of orders with."""
 STAGES = ("placed", "packed", "shipped", "delivered")
@@ -69,7 +72,7 @@ class OrderMoved(Event, name="board.order.moved"):
     to: Literal["packed", "shipped", "delivered"]
 
 
-log = SQLiteLog(os.environ.get("ORDER_BOARD", "orders.db"), name="board")
+log = from_url(os.environ.get("ORDER_BOARD", "orders.db"), name="board")
 orders = log.subject("orders", OrderPlaced, OrderMoved, retain=Retain(age=timedelta(days=30)))
 
 
@@ -105,6 +108,16 @@ class Board:
 
 
 board = Board()
+
+
+class Page(StaticFiles):
+    """The files of a page; a browser runs, and asks, nothing but what comes from this host."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Answer with a file, and with the policy."""
+        response = await super().get_response(path, scope)
+        response.headers["content-security-policy"] = POLICY
+        return response
 
 
 @asynccontextmanager
@@ -153,4 +166,5 @@ async def events(request: Request) -> Response:
     return sse(request, orders, since="start", client_where=may_ask, resume=timedelta(days=30), retry=1.0)
 
 
-app.mount("/", StaticFiles(directory=Path(__file__).parent / "page", html=True))
+app.mount("/shared", Page(directory=HERE.parent / "shared"))
+app.mount("/", Page(directory=HERE / "page", html=True))

@@ -22,13 +22,17 @@ from string import ascii_uppercase
 
 from anyio import create_task_group, current_time, sleep_until
 from starlette.applications import Starlette
+from starlette.responses import Response
 from starlette.routing import Mount, WebSocketRoute
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 from starlette.websockets import WebSocket
 
 from evenflow import Event, Subject
 from evenflow.web import Allowed, websocket
 
+HERE = Path(__file__).parent
+POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
 COUNT = int(os.environ.get("TICKER_SYMBOLS", "500"))
 RATE = float(os.environ.get("TICKER_RATE", "4"))
 STEPS = 20
@@ -107,10 +111,21 @@ async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         tasks.cancel_scope.cancel()
 
 
+class Page(StaticFiles):
+    """The files of a page; a browser runs, and asks, nothing but what comes from this host."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Answer with a file, and with the policy."""
+        response = await super().get_response(path, scope)
+        response.headers["content-security-policy"] = POLICY
+        return response
+
+
 app = Starlette(
     lifespan=lifespan,
     routes=[
         WebSocketRoute("/prices", feed),
-        Mount("/", StaticFiles(directory=Path(__file__).parent / "page", html=True)),
+        Mount("/shared", Page(directory=HERE.parent / "shared")),
+        Mount("/", Page(directory=HERE / "page", html=True)),
     ],
 )

@@ -1,4 +1,4 @@
-"""A real browser for tests, and applications served to it in the loop of the test.
+"""A real browser for tests; `tests.serving` serves an application to it in the loop of the test.
 
     pytestmark = IN_A_BROWSER
 
@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
 
 CHROMIUM = shutil.which("chromium")
@@ -50,30 +48,6 @@ async def launched() -> AsyncGenerator[Browser]:
             yield browser
         finally:
             await browser.close()
-
-
-class QuietServer(uvicorn.Server):
-    """Leaves the signals to whoever runs the tests."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
-
-
-@asynccontextmanager
-async def serving(app: Any) -> AsyncGenerator[str]:
-    """Serve an ASGI application in this loop, on a free port; gives its address."""
-    config = uvicorn.Config(app, port=0, log_level="warning", lifespan="off", timeout_graceful_shutdown=1, ws="none")
-    server = QuietServer(config)
-    task = asyncio.create_task(server.serve())
-    try:
-        while not server.started:
-            await asyncio.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await task
 
 
 @asynccontextmanager
@@ -132,4 +106,4 @@ async def until(look: Callable[[], Awaitable[object]], *, seconds: float = PATIE
     """Ask again and again, until the answer is true."""
     async with asyncio.timeout(seconds):
         while not await look():
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # no event says that a page looks different

@@ -17,6 +17,15 @@ from tests.examples.running import EXAMPLES
 from tests.servers import free_port
 
 HERE = Path(__file__).parent
+WAITING = """
+import runpy, sys
+import fastapi, uvicorn, uvicorn.main, uvicorn.protocols.http.auto, uvicorn.protocols.websockets.auto
+import evenflow.log, evenflow.web
+evenflow.web.sse
+sys.stdin.readline()
+runpy.run_module("uvicorn", run_name="__main__", alter_sys=True)
+"""
+"""Imports what takes long, then waits for a line before it begins: so a restart takes a moment."""
 
 
 class Program:
@@ -27,16 +36,26 @@ class Program:
         self.address = f"http://127.0.0.1:{self.port}"
         self._environment = {**os.environ, "PYTHONWARNINGS": "error", **environment}
         self._command = [
-            sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES / folder), app, "--port", str(self.port), *options,
+            sys.executable, "-c", WAITING, "--app-dir", str(EXAMPLES / folder), app, "--port", str(self.port), *options,
         ]  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
+        self._next: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Let the process that comes next import what it needs, while the present one still serves."""
+        self._next = subprocess.Popen(
+            self._command, env=self._environment, cwd=HERE, start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
 
     async def start(self) -> Self:
         """Start it, and wait until it listens."""
-        self._process = subprocess.Popen(  # noqa: ASYNC220 -- started in milliseconds, and outlives this task
-            self._command, env=self._environment, cwd=HERE, start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        if self._next is None:
+            self.prepare()
+        assert self._next is not None
+        self._process, self._next = self._next, None
+        assert self._process.stdin is not None
+        self._process.stdin.close()  # what it waits for
         await until(self._listens, seconds=30)
         return self
 
@@ -55,8 +74,21 @@ class Program:
         assert self._process is not None
         self._process.send_signal(how)
         await asyncio.to_thread(self._process.wait, 20)
-        with suppress(ProcessLookupError):  # the workers of one that was killed
-            os.killpg(self._process.pid, signal.SIGKILL)
+        _kill_group(self._process)  # the workers of one that was killed
+
+    async def end_for_good(self) -> None:
+        """Kill it, and the one that would come next."""
+        await self.end(signal.SIGKILL)
+        if self._next is not None:
+            assert self._next.stdin is not None
+            self._next.kill()
+            self._next.stdin.close()
+            await asyncio.to_thread(self._next.wait, 20)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @asynccontextmanager
@@ -66,4 +98,4 @@ async def run(folder: str, app: str, *options: str, **environment: str) -> Async
     try:
         yield await program.start()
     finally:
-        await program.end(signal.SIGKILL)
+        await program.end_for_good()

@@ -33,9 +33,14 @@ class Mail(Event):
     to: str
 
 
+async def _take(seconds: float) -> None:
+    """Work for so long: what the pictures show are rates, and readers that are slower than their publishers."""
+    await asyncio.sleep(seconds)  # it is the pace of the shop; nothing is waited for
+
+
 async def _read(subscription: Any, pause: float) -> None:
     async for _ in subscription:
-        await asyncio.sleep(pause)
+        await _take(pause)
 
 
 @asynccontextmanager
@@ -51,7 +56,7 @@ async def scene() -> AsyncGenerator[list[Any]]:
 
     @orders.observer(name="invoice")
     async def invoice(order: OrderPlaced) -> None:
-        await asyncio.sleep(0.002)
+        await _take(0.002)
 
     readers = [
         (
@@ -76,12 +81,12 @@ async def scene() -> AsyncGenerator[list[Any]]:
             )
             if number % 3 == 0:
                 await orders.publish(OrderShipped(order=number))
-            await asyncio.sleep(0.02)
+            await _take(0.02)
 
     async def tick() -> None:
         while True:
             await prices.publish(Tick(symbol=random.choice(["EVF", "ABC", "XYZ"]), price=random.random()))
-            await asyncio.sleep(0.005)
+            await _take(0.005)
 
     with TemporaryDirectory() as folder:
         log = SQLiteLog(Path(folder) / "shop.db", name="shop")
@@ -94,14 +99,14 @@ async def scene() -> AsyncGenerator[list[Any]]:
 
         @mail.consumer("archive")
         async def archive(one: Mail) -> None:
-            await asyncio.sleep(0.15)
+            await _take(0.15)
 
         async def write() -> None:
             number = 0
             while True:
                 number += 1
                 await mail.publish(Mail(to="nobody@example.org" if number % 50 == 0 else "somebody@example.org"))
-                await asyncio.sleep(0.1)
+                await _take(0.1)
 
         async with orders, prices, log:
             tasks = [

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncGenerator
 
+import pytest_asyncio
 from playwright.async_api import Browser, Page
 from websockets.asyncio.client import connect
 
 from tests.proxy import Proxy
 
 from .kit import IN_A_BROWSER, PHONE, until, visiting
-from .program import run
+from .program import Program, run
 
 pytestmark = IN_A_BROWSER
 
@@ -44,45 +46,50 @@ async def connected(page: Page) -> None:
     await page.wait_for_selector("#state >> text=connected as")
 
 
-async def test_two_browsers_talk_and_a_third_gets_what_was_said(browser: Browser) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def program() -> AsyncGenerator[Program]:
+    """One chat for all tests, each in rooms of its own."""
+    async with run("chat", "chat:app") as one:
+        yield one
+
+
+async def test_two_browsers_talk_and_a_third_gets_what_was_said(browser: Browser, program: Program) -> None:
     """Who comes later gets the history; another room gets nothing of it; a text is a text."""
-    async with run("chat", "chat:app") as program:
-        garden, cellar = f"{program.address}/?user={{}}#garden", f"{program.address}/?user=eve#cellar"
-        async with (
-            visiting(browser, garden.format("ann")) as ann,
-            visiting(browser, garden.format("bob"), size=PHONE) as bob,
-            visiting(browser, cellar) as eve,
-        ):
-            for page in (ann, bob, eve):
-                await connected(page)
-            await say(ann, HOSTILE)
-            await shows(ann, HOSTILE)
-            await shows(bob, HOSTILE)
-            await say(bob, "hello, ann")
-            await shows(ann, HOSTILE, "hello, ann")
-            assert "bob" in (await texts(ann))[1]
-            assert await ann.locator("img").count() == 0
-            async with visiting(browser, garden.format("carl")) as carl:
-                await shows(carl, HOSTILE, "hello, ann")
-                await ann.wait_for_selector(".note >> text=carl has come in")
-            await ann.wait_for_selector(".note >> text=carl has left")
-            await say(eve, "dark here")
-            await shows(eve, "dark here")
+    garden, cellar = f"{program.address}/?user={{}}#garden", f"{program.address}/?user=eve#cellar"
+    async with (
+        visiting(browser, garden.format("ann")) as ann,
+        visiting(browser, garden.format("bob"), size=PHONE) as bob,
+        visiting(browser, cellar) as eve,
+    ):
+        for page in (ann, bob, eve):
+            await connected(page)
+        await say(ann, HOSTILE)
+        await shows(ann, HOSTILE)
+        await shows(bob, HOSTILE)
+        await say(bob, "hello, ann")
+        await shows(ann, HOSTILE, "hello, ann")
+        assert "bob" in (await texts(ann))[1]
+        assert await ann.locator("img").count() == 0
+        async with visiting(browser, garden.format("carl")) as carl:
+            await shows(carl, HOSTILE, "hello, ann")
+            await ann.wait_for_selector(".note >> text=carl has come in")
+        await ann.wait_for_selector(".note >> text=carl has left")
+        await say(eve, "dark here")
+        await shows(eve, "dark here")
 
 
-async def test_a_name_that_is_markup_never_enters_and_the_page_says_so(browser: Browser) -> None:
+async def test_a_name_that_is_markup_never_enters_and_the_page_says_so(browser: Browser, program: Program) -> None:
     """The service refuses such a name; the page shows it as text, in the room's name too."""
-    async with run("chat", "chat:app") as program:
-        address = f"{program.address}/?user=ann#%3Cimg%20src=x%20onerror=alert(1)%3E"
-        async with visiting(browser, address, expected=("WebSocket connection to",)) as page:
-            await page.wait_for_selector("#state >> text=/connecting again|ended/")
-            assert await page.locator("#room").text_content() == HOSTILE
-            assert await page.locator("img").count() == 0
+    address = f"{program.address}/?user=ann#%3Cimg%20src=x%20onerror=alert(1)%3E"
+    async with visiting(browser, address, expected=("WebSocket connection to",)) as page:
+        await page.wait_for_selector("#state >> text=/connecting again|ended/")
+        assert await page.locator("#room").text_content() == HOSTILE
+        assert await page.locator("img").count() == 0
 
 
-async def test_a_browser_that_was_cut_off_goes_on_where_it_was(browser: Browser) -> None:
+async def test_a_browser_that_was_cut_off_goes_on_where_it_was(browser: Browser, program: Program) -> None:
     """What was said meanwhile comes once, after what it had."""
-    async with run("chat", "chat:app") as program, Proxy(program.port) as proxy:
+    async with Proxy(program.port) as proxy:
         address = f"http://127.0.0.1:{proxy.port}/?user=ann#attic"
         async with (
             visiting(browser, address, expected=("WebSocket connection to",)) as ann,

@@ -9,13 +9,19 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page
+from pydantic import create_model
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 
-from evenflow import Event, Subject
+from evenflow import Event, State, Subject
 from evenflow.log import SQLiteLog
 from evenflow.web import inspector
 from tests.limits import limit
+from tests.serving import serving
 
-from .kit import DESK, IN_A_BROWSER, PHONE, serving, until, visiting
+from .kit import DESK, IN_A_BROWSER, PHONE, until, visiting
 
 pytestmark = IN_A_BROWSER
 
@@ -95,11 +101,11 @@ async def test_the_numbers_move_and_are_those_of_the_statistics(browser: Browser
 
 
 async def test_a_publisher_that_waits_can_be_seen_from_afar(browser: Browser) -> None:
-    """While a subscription holds a publisher, the picture says so at both ends, and stops when it goes on."""
-    orders = Subject(Order, name="orders")
-    slow = orders.subscribe(name="slow", buffer=1)
+    """While a subscription holds a publisher, the picture says so at both ends; a state that was not read holds nobody."""
+    orders, limit = Subject(Order, name="orders"), State(1, name="limit")
+    slow, unread = orders.subscribe(name="slow", buffer=1), limit.subscribe()
     await orders.publish(order())
-    async with serving(inspector(orders)) as address, visiting(browser, f"{address}/") as page:
+    async with serving(inspector(orders, limit)) as address, visiting(browser, f"{address}/") as page:
         await page.wait_for_selector('.node[data-key="s1.1"]')
         waits = asyncio.create_task(orders.publish(order()))
         await page.wait_for_selector('.node[data-key="s1.1"][data-holds] >> text=holds 1')
@@ -107,40 +113,53 @@ async def test_a_publisher_that_waits_can_be_seen_from_afar(browser: Browser) ->
         assert await text(page, '#sums [data-field="publishers"] dd') == "1"
         assert (await page.title()).startswith("▲")
         assert await page.get_attribute("path.link", "data-tone") == "full"
+        assert await page.get_attribute('.node[data-key="s2.1"]', "data-tone") == "ok"
         await slow.receive()
         await waits
         await page.wait_for_selector('.node[data-key="s1.1"]:not([data-holds])')
         assert (await text(page, 'tr[data-key="s1.1"] [data-field="held"]')).startswith("1 ")
     slow.close()
+    unread.close()
 
 
 async def test_names_are_text_and_never_html(browser: Browser) -> None:
-    """A subject, a subscription, an observer or a group may be called anything: it is shown as it is written."""
+    """A subject, a state, a subscription, a handler, a class or a field may be called anything: it is shown as it is written."""
     subjects = [Subject(Order, name=name) for name in HOSTILE]
     readers = [subject.subscribe(name=name) for subject, name in zip(subjects, HOSTILE, strict=True)]
+    model = create_model(HOSTILE[0], __base__=Event, **{HOSTILE[0]: (str, ...)})
+    strange = Subject(model, name="strange")
+    readers.append(strange.subscribe(model, where=getattr(model, HOSTILE[0]) == HOSTILE[1], name="reader"))
+    state = State(HOSTILE[2], name=HOSTILE[0])
 
     def fails(_: Order) -> None:
         raise ValueError(HOSTILE[0])
 
     fails.__qualname__ = HOSTILE[0]
     subjects[0].observe(fails, Order, name=HOSTILE[1])
-    app = inspector(*subjects, contents=True, title=HOSTILE[0])
+    app = inspector(*subjects, state, strange, contents=True, title=HOSTILE[0])
     async with subjects[0], serving(app) as address, visiting(browser, f"{address}/") as page:
         await page.wait_for_selector(".node.subject")
         await subjects[0].publish(Order(region=HOSTILE[2], total=1))
         await page.wait_for_selector("#happened li[data-kind=failure]")
         before = len(subjects[0].statistics().subscriptions)
         await page.click("text=Show events as they come")
-        while (
-            len(subjects[0].statistics().subscriptions) == before
-        ):  # the tail subscribes when the page's request comes
-            await asyncio.sleep(0.01)
+
+        async def tail_has_subscribed() -> bool:
+            return len(subjects[0].statistics().subscriptions) > before
+
+        await until(tail_has_subscribed)
         await subjects[0].publish(Order(region=HOSTILE[2], total=1))
         await page.wait_for_selector("#tail li")
         shown = [await node.text_content() for node in await page.locator(".node.subject .name").all()]
-        assert shown == HOSTILE
+        assert shown == [*HOSTILE, state._life.name, "strange"]
         assert await page.locator("#title").text_content() == HOSTILE[0]
         assert HOSTILE[0] in (await page.locator("#happened .what").first.text_content() or "")
+        assert await page.locator("img, #flow script, main script, main svg[onload]").count() == 0
+        await page.click('.node.subject >> text="strange"')
+        assert HOSTILE[0] in (await page.locator("#detail-about").text_content() or "")
+        assert f"{HOSTILE[0]} == {HOSTILE[1]!r}" in (await page.locator("#detail .wants").text_content() or "")
+        await page.click(".node.subject >> nth=6")
+        assert f"now {HOSTILE[2]!r}" in (await page.locator("#detail-about").text_content() or "")
         assert await page.locator("img, #flow script, main script, main svg[onload]").count() == 0
         assert "broken" not in (await page.title()).replace(HOSTILE[0], "")
     for reader in readers:
@@ -203,6 +222,63 @@ async def test_dead_letters_are_sent_out_again_and_discarded(browser: Browser, t
             await page.wait_for_selector("dialog >> text=2 discarded.")
             (group,) = await jobs.groups()
             assert (group.dead, group.due) == (0, 1)
+
+
+FROM_ELSEWHERE = """async (inspector) => {
+  const tried = {}
+  const attempt = async (name, action) => {
+    try { tried[name] = await action() } catch (error) { tried[name] = error.name }
+  }
+  const action = JSON.stringify({ subject: "l1.1", group: "work", offsets: "all" })
+  await attempt("read", async () => (await fetch(inspector + "about")).text())
+  await attempt("read without asking", async () => (await fetch(inspector + "about", { mode: "no-cors" })).type)
+  await attempt("act", async () => (await fetch(inspector + "discard", {
+    method: "POST", body: action, headers: { "content-type": "application/json" } })).text())
+  await attempt("act without asking", async () => (await fetch(inspector + "discard", { method: "POST", body: action, mode: "no-cors" })).type)
+  await attempt("listen", () => new Promise((resolve) => {
+    const source = new EventSource(inspector + "live")
+    source.onmessage = () => { source.close(); resolve("a message") }
+    source.onerror = () => { source.close(); resolve("an error") }
+  }))
+  await attempt("run", () => new Promise((resolve) => {
+    const script = document.createElement("script")
+    script.src = inspector + "static/main.js"
+    script.onload = () => resolve("loaded")
+    script.onerror = () => resolve("an error")
+    document.head.append(script)
+  }))
+  return tried
+}"""
+"""What a page of another origin may try."""
+
+
+async def test_a_page_of_another_origin_learns_and_changes_nothing(browser: Browser, tmp_path: Path) -> None:
+    """A page that the same browser has open elsewhere can neither read, listen to, run nor act on anything of it."""
+    log = SQLiteLog(tmp_path / "log.db", name="shop")
+    jobs = log.subject("jobs", Order)
+
+    async def elsewhere(_: Request) -> Response:
+        return HTMLResponse('<!doctype html><link rel="icon" href="data:,"><title>elsewhere</title>')
+
+    async with log, jobs.deliveries("work", max_attempts=1) as deliveries:
+        await jobs.publish(order())
+        await (await deliveries.receive()).reject("no")
+        async with (
+            serving(inspector(log, actions=True)) as address,
+            serving(Starlette(routes=[Route("/", elsewhere)])) as other,
+            visiting(browser, other, expected=("CORS policy", "net::ERR_", f"a request to {address}")) as page,
+        ):
+            tried = await page.evaluate(FROM_ELSEWHERE, f"{address}/")
+        assert tried == {
+            "read": "TypeError",
+            "read without asking": "TypeError",
+            "act": "TypeError",
+            "act without asking": "TypeError",
+            "listen": "an error",
+            "run": "an error",
+        }
+        (group,) = await jobs.groups()
+        assert group.dead == 1
 
 
 async def test_the_keyboard_is_enough(browser: Browser) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
-from .kit import IN_A_BROWSER, until, visiting
+from .kit import IN_A_BROWSER, PATIENCE, until, visiting
 from .program import run
 
 pytestmark = IN_A_BROWSER
@@ -37,7 +37,7 @@ async def test_prices_move_and_the_chart_is_of_the_picked_symbol(browser: Browse
     """All 500 symbols are there, in order; prices move; the chart follows the symbol that is picked."""
     async with run("ticker", "ticker:app") as program, visiting(browser, program.address) as page:
         await page.wait_for_selector('#connection[data-state="live"]')
-        await page.wait_for_function("document.querySelectorAll('#symbols button').length === 500")
+        await expect(page.locator("#symbols button")).to_have_count(500, timeout=PATIENCE)
         names = await page.locator("#symbols b").all_text_contents()
         assert names == sorted(names)
         first = await price(page, "AAK")
@@ -49,7 +49,7 @@ async def test_prices_move_and_the_chart_is_of_the_picked_symbol(browser: Browse
         await page.click('[data-symbol="AAF"]')
         assert await page.get_attribute('[data-symbol="AAF"]', "aria-pressed") == "true"
         assert await page.locator('[aria-pressed="true"]').count() == 1
-        await page.wait_for_function("document.querySelector('#picked').textContent === 'AAF'")
+        await expect(page.locator("#picked")).to_have_text("AAF", timeout=PATIENCE)
 
         async def is_drawn() -> bool:
             return (await chart(page))[0] > 0.9
@@ -73,7 +73,7 @@ async def test_a_page_narrows_by_its_address(browser: Browser) -> None:
         run("ticker", "ticker:app") as program,
         visiting(browser, program.address + '/?where={"in":["symbol",["AAB","AAD"]]}') as page,
     ):
-        await page.wait_for_function("document.querySelectorAll('#symbols button').length === 2")
+        await expect(page.locator("#symbols button")).to_have_count(2, timeout=PATIENCE)
         first = await price(page, "AAD")
 
         async def moved() -> bool:

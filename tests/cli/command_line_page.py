@@ -21,6 +21,8 @@ A log on a server needs that server's extra too, such as `evenflow[postgres]`; w
 
 - `WHERE` is the path of a log's file, `sqlite:///FILE`, an address such as `postgresql://host/database`, or `env:NAME`.
   With `env:NAME` the address is read from that variable of the environment.
+- A log on a server has its name in its address: `redis://host/0?name=shop`, `postgresql://host/shop?schema=shop&name=shop`.
+- `log`, `tail` and `publish` make no log where there is none: a mistyped name is a sentence, with exit code 2.
 - No message and no traceback shows the user name, the password or a token of an address.
   Other users of a machine can see the arguments of a program, so an address with a password belongs into `env:NAME`.
 - Colour is used on a terminal only, and never if `NO_COLOR` is set.

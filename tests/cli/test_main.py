@@ -36,6 +36,25 @@ def test_what_makes_no_sense_is_refused_with_the_way_out(
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("raised", [ModuleNotFoundError, ImportError])
+def test_a_missing_part_of_the_inspector_is_one_sentence_too(
+    raised: type[ImportError], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`evenflow.web` says by an error of its own what it needs; a user of the command sees no traceback of it."""
+
+    def named(text: str, what: str) -> None:
+        missing = ModuleNotFoundError("No module named 'starlette'", name="starlette.requests")
+        if raised is ModuleNotFoundError:
+            raise missing
+        raise ImportError("evenflow.web.inspector needs Starlette") from missing
+
+    monkeypatch.setattr("evenflow.cli.inspect._run.named", named)
+    assert main(["inspect", "shop:orders"]) == 2
+    assert capsys.readouterr().err == (
+        "evenflow: starlette is not installed; install what the commands need: pip install 'evenflow[cli,web]'\n"
+    )
+
+
 @pytest.mark.parametrize("missing", ["psutil", "rich"])
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -113,5 +132,6 @@ def test_a_server_whose_extra_is_missing_is_said_in_one_sentence(
     monkeypatch.setitem(sys.modules, "asyncpg", None)
     assert main(["log", "postgresql://me:missing-word@host/shop"]) == 2
     assert capsys.readouterr().err == (
-        "evenflow: asyncpg is not installed; install what the commands need: pip install 'evenflow[postgres]'\n"
+        "evenflow: a log at postgresql://... needs asyncpg, which is not installed: it is in the extra 'postgres' of"
+        " evenflow, pip install 'evenflow[postgres]'\n"
     )

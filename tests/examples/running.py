@@ -45,19 +45,27 @@ class Service:
 
 
 @contextmanager
-def running(*command: str, announced: str, **environment: str) -> Iterator[Service]:
-    """Run a command, and kill it at the end if it still runs; ``announced`` finds the port in its output."""
+def started(*command: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command, and kill it at the end if it still runs; what it prints is not read yet."""
     with subprocess.Popen(
         [sys.executable, *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, "PYTHONWARNINGS": "error", **environment},
+        cwd=ROOT,
     ) as process:
         try:
-            yield Service(process, announced)
+            yield process
         finally:
             process.kill()
+
+
+@contextmanager
+def running(*command: str, announced: str, **environment: str) -> Iterator[Service]:
+    """Run a command, and kill it at the end if it still runs; ``announced`` finds the port in its output."""
+    with started(*command, **environment) as process:
+        yield Service(process, announced)
 
 
 def imported(program: Path) -> ModuleType:

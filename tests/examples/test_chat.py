@@ -126,8 +126,8 @@ async def test_the_page_has_what_it_names_and_nothing_from_elsewhere(service: Se
         assert "default-src 'self'" in page.headers["content-security-policy"]
         assert "http" not in page.text
         for name in ("chat.js", "chat.css", "icon.svg"):
-            assert f"/page/{name}" in page.text
-            assert (await client.get(f"/page/{name}")).status_code == 200
+            assert f'"{name}"' in page.text
+            assert (await client.get(f"/{name}")).status_code == 200
 
 
 @pytest.mark.timed

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from tests.examples.running import EXAMPLES, Service, running
+from tests.addresses import EVERYWHERE
+from tests.examples.running import EXAMPLES, Service, running, started
 
 pytestmark = pytest.mark.asyncio
 
 UVICORN = ("-m", "uvicorn", "--app-dir", str(EXAMPLES / "order_board"), "--port", "0", "board:app")
+SEVERAL = ("-m", "tests.examples.several", "board:app", "3", str(EXAMPLES / "order_board"))
 ANNOUNCED = r"running on http://127\.0\.0\.1:(\d+)"
 LIMIT = 20
 
@@ -124,3 +127,35 @@ async def test_a_client_narrows_by_region_and_by_nothing_else(service: Service) 
         assert {event["region"] for event in seen} == {"us"}
         for where in ('{"eq": ["customer", "ann"]}', "nonsense", '{"eq": ["region", "moon"]}'):
             assert (await client.get("/orders/events", params={"where": where})).status_code == 400
+
+
+async def test_the_page_has_what_it_names_and_nothing_from_elsewhere(service: Service) -> None:
+    """A strict policy for each file of the page, and each is there."""
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=20) as client:
+        page = await client.get("/")
+        assert "http" not in page.text
+        for name in ("", "shared/base.css", "board.css", "board.js"):
+            assert f'"{name}"' in page.text or not name
+            answer = await client.get(f"/{name}")
+            assert answer.status_code == 200
+            assert "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("engine", EVERYWHERE)
+async def test_three_processes_share_one_board_on_every_engine(engine: str, tmp_path: Path) -> None:
+    """Placed by one process, moved by another, shown by the third: what changes between engines is one address."""
+    with started(*SEVERAL, ORDER_BOARD=EVERYWHERE[engine](tmp_path)) as process:
+        one, other, third = (Service(process, ANNOUNCED) for _ in range(3))
+        async with client_of(one) as placing, client_of(other) as moving, client_of(third) as showing:
+            key = {"idempotency-key": "once"}
+            sent = [client.post("/orders", json=order("ann"), headers=key) for client in (placing, moving, showing)]
+            answers = await asyncio.gather(*sent)
+            assert {answer.status_code for answer in answers} == {201}
+            [name] = {answer.json()["order_id"] for answer in answers}
+            assert (await moving.post(f"/orders/{name}/moves", json={"to": "packed"})).status_code == 200
+            assert (await placing.post(f"/orders/{name}/moves", json={"to": "shipped"})).status_code == 200
+            await placing.post("/orders", json=order("the end"))
+            seen = await read(showing, "the end")
+        process.terminate()
+        process.wait(30)
+    assert [event.get("customer", event.get("to")) for event in seen] == ["ann", "packed", "shipped", "the end"]

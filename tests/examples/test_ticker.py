@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+import httpx2
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -113,3 +114,15 @@ async def test_a_slow_client_skips_to_the_newest_and_is_kept() -> None:
 
 async def publish(ticker: ModuleType, number: int) -> None:
     await ticker.prices.publish_many([ticker.Tick(symbol=name, price=1.0, number=number) for name in ("AAA", "AAB")])
+
+
+async def test_the_page_has_what_it_names_and_nothing_from_elsewhere(service: Service) -> None:
+    """A strict policy for each file of the page, and each is there."""
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=20) as client:
+        page = await client.get("/")
+        assert "http" not in page.text
+        for name in ("", "shared/base.css", "ticker.css", "ticker.js"):
+            assert f'"{name}"' in page.text or not name
+            answer = await client.get(f"/{name}")
+            assert answer.status_code == 200
+            assert "default-src 'self'" in answer.headers["content-security-policy"]

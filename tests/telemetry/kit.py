@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -13,7 +14,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from evenflow import Event
+from evenflow.log import DurableSubject
 from evenflow.telemetry import Instrumentation, instrument
+from evenflow.testing import MemoryLog
 
 if TYPE_CHECKING:
     from evenflow.telemetry._instrument import Instrumented
@@ -96,6 +99,16 @@ class Seen:
         found = [value for has, value in self.metric(name) if wanted.items() <= has.items()]
         assert len(found) <= 1, found
         return found[0] if found else None
+
+
+@asynccontextmanager
+async def open_orders(seen: Seen) -> AsyncIterator[DurableSubject[Ordered]]:
+    """A subject of a log that is instrumented, and open within this block."""
+    log = MemoryLog()
+    orders = log.subject("orders", Ordered)
+    with seen.instrument(log):
+        async with log:
+            yield orders
 
 
 @pytest.fixture

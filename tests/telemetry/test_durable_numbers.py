@@ -8,7 +8,7 @@ from evenflow.log import DurableSubject
 from evenflow.testing import MemoryLog
 
 from ..contract.kit import both, both_real, settle
-from .kit import Ordered, Seen
+from .kit import Ordered, Seen, open_orders
 
 
 async def group(seen: Seen, name: str) -> float | None:
@@ -21,32 +21,29 @@ async def group(seen: Seen, name: str) -> float | None:
 @both
 async def test_the_numbers_of_a_group_are_those_of_its_statistics(seen: Seen) -> None:
     """Due, in hand, retrying, dead: each event is in one of them."""
-    log = MemoryLog()
-    orders = log.subject("orders", Ordered)
-    with seen.instrument(log):
-        async with log, orders.deliveries("billing", buffer=1, max_attempts=2, retry_after=60.0) as deliveries:
-            for n in range(5):
-                await orders.publish(Ordered(n=n))
-            await (await deliveries.receive()).reject("bad")
-            await (await deliveries.receive()).retry()
-            await settle()
-            [statistics] = await orders.groups()
-            found = [await group(seen, name) for name in ("due", "in_hand", "retrying", "dead_letters")]
-            assert found == [statistics.due, statistics.in_hand, statistics.retrying, statistics.dead] == [2, 1, 1, 1]
+    async with (
+        open_orders(seen) as orders,
+        orders.deliveries("billing", buffer=1, max_attempts=2, retry_after=60.0) as deliveries,
+    ):
+        for n in range(5):
+            await orders.publish(Ordered(n=n))
+        await (await deliveries.receive()).reject("bad")
+        await (await deliveries.receive()).retry()
+        await settle()
+        [statistics] = await orders.groups()
+        found = [await group(seen, name) for name in ("due", "in_hand", "retrying", "dead_letters")]
+        assert found == [statistics.due, statistics.in_hand, statistics.retrying, statistics.dead] == [2, 1, 1, 1]
 
 
 @both
 async def test_the_age_of_the_oldest_event_is_in_seconds(seen: Seen) -> None:
     """0 where nothing is due, so that an alert on it needs no exception."""
-    log = MemoryLog()
-    orders = log.subject("orders", Ordered)
-    with seen.instrument(log):
-        async with log:
-            async with orders.deliveries("billing"):
-                assert await group(seen, "oldest_due") == 0
-            await orders.publish(Ordered())
-            await anyio.sleep(90)
-            assert (await group(seen, "oldest_due") or 0) >= 90
+    async with open_orders(seen) as orders:
+        async with orders.deliveries("billing"):
+            assert await group(seen, "oldest_due") == 0
+        await orders.publish(Ordered())
+        await anyio.sleep(90)
+        assert (await group(seen, "oldest_due") or 0) >= 90
 
 
 @both
@@ -90,13 +87,10 @@ async def test_consumed_counts_what_handlers_and_blocks_were_given(seen: Seen) -
 @both_real
 async def test_another_thread_gets_the_numbers_at_once(seen: Seen) -> None:
     """It waits for the loop to look."""
-    log = MemoryLog()
-    orders = log.subject("orders", Ordered)
-    with seen.instrument(log):
-        async with log:
-            async with orders.deliveries("billing"):
-                await orders.publish(Ordered())
-            assert await anyio.to_thread.run_sync(seen.value, "evenflow.group.due") == 1
+    async with open_orders(seen) as orders:
+        async with orders.deliveries("billing"):
+            await orders.publish(Ordered())
+        assert await anyio.to_thread.run_sync(seen.value, "evenflow.group.due") == 1
 
 
 @both

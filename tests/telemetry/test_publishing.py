@@ -15,7 +15,7 @@ from evenflow.telemetry._publishing import Counted
 from evenflow.testing import MemoryLog
 
 from ..contract.kit import both, both_real, collect, settle
-from .kit import Ordered, Seen, attributes, id_of, linked, parent_of
+from .kit import Ordered, Seen, attributes, id_of, linked, open_orders, parent_of
 
 
 class Bus(Subject[Ordered]):
@@ -99,12 +99,9 @@ async def test_a_publish_from_a_thread_is_a_span_of_the_thread(seen: Seen) -> No
 @both_real
 async def test_a_durable_subject_is_followed_from_a_thread_too(seen: Seen) -> None:
     """The headers have the trace context of the thread's span."""
-    log = MemoryLog()
-    orders = log.subject("orders", Ordered)
-    with seen.instrument(orders):
-        async with log:
-            offset = await anyio.to_thread.run_sync(partial(orders.publish_from_thread, Ordered(), id="a", timeout=5))
-            [record] = await orders.read().to_list()
+    async with open_orders(seen) as orders:
+        offset = await anyio.to_thread.run_sync(partial(orders.publish_from_thread, Ordered(), id="a", timeout=5))
+        [record] = await orders.read().to_list()
     published = seen.one("publish orders")
     assert attributes(published)["messaging.message.id"] == str(offset)
     assert (record.id, f"{id_of(published):016x}" in record.headers["traceparent"]) == ("a", True)
@@ -113,13 +110,10 @@ async def test_a_durable_subject_is_followed_from_a_thread_too(seen: Seen) -> No
 @both
 async def test_a_durable_publish_of_many_is_one_span(seen: Seen) -> None:
     """All of them have its trace context beside the headers that were given."""
-    log = MemoryLog()
-    orders = log.subject("orders", Ordered)
-    with seen.instrument(orders):
-        async with log:
-            events = (Ordered(n=n) for n in range(3))
-            assert len(await orders.publish_many(events, id=lambda event: str(event.n), headers={"tenant": "a"})) == 3
-            records = await orders.read().to_list()
+    async with open_orders(seen) as orders:
+        events = (Ordered(n=n) for n in range(3))
+        assert len(await orders.publish_many(events, id=lambda event: str(event.n), headers={"tenant": "a"})) == 3
+        records = await orders.read().to_list()
     published = seen.one("publish orders")
     assert attributes(published)["messaging.batch.message_count"] == 3
     assert {record.headers["tenant"] for record in records} == {"a"}

@@ -11,8 +11,8 @@ import pytest
 from evenflow.web._options import Options, checked_options
 
 GIVEN: dict[str, Any] = {
-    "wants": (), "where": None, "buffer": 4, "overflow": None, "conflate": None, "since": "now", "resume": True,
-    "ping": 1, "send_timeout": 1, "lifetime": None, "retry": 1, "headers": (), "name": None, "created_at": ("f", 1),
+    "source": None, "wants": (), "where": None, "client_where": None, "asked": None, "created_at": ("f", 1), "buffer": 4, "overflow": None, "conflate": None, "since": "now", "resume": True,
+    "ping": 1, "send_timeout": 1, "lifetime": None, "retry": 1, "headers": (), "name": None,
 }  # fmt: skip
 
 

@@ -42,7 +42,7 @@ function connect() {
     else if (!type.startsWith("evenflow.")) show(type, data)
   }
   socket.onclose = ({ code, reason }) => {
-    const wait = Number(/retry=(\d+)/.exec(reason)?.[1] ?? 3000)
+    const wait = Number(/retry=(\d+)/.exec(reason)?.[1] ?? 1000 + 500 * Math.random()) // not all in one moment
     const isOver = [1000, 1008, 1009].includes(code)
     state.textContent = isOver ? `ended: ${reason || code}` : "connecting again"
     if (!isOver) setTimeout(connect, wait)

@@ -30,6 +30,7 @@ EXTRA: Final = {
     "starlette": "cli,web",
     "asyncpg": "postgres",
     "redis": "redis",
+    "nats": "nats",
 }
 """What the commands need, and the extras that install it."""
 
@@ -80,8 +81,10 @@ def _failed(error: Exception) -> int:
 
     if isinstance(error, (EvenflowError, Refused)):
         return _refuse(str(error))
-    if isinstance(error, ModuleNotFoundError):
-        name = (error.name or "").partition(".")[0]
+    # a part of evenflow that needs an extra says so by an error of its own, whose cause is the module
+    missing = error.__cause__ if type(error) is ImportError else error
+    if isinstance(missing, ModuleNotFoundError):
+        name = (missing.name or "").partition(".")[0]
         if name in EXTRA:
             return _refuse(
                 f"{name} is not installed; install what the commands need: pip install 'evenflow[{EXTRA[name]}]'"

@@ -6,6 +6,7 @@ Errors of the parser are masked: a mistake on a line with an address must not sh
 from __future__ import annotations
 
 import argparse
+import signal
 import textwrap
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -15,12 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 WHERE: Final = (
-    "a log: the path of its file, sqlite:///FILE, postgresql://..., redis://..., or env:NAME for an address that the"
-    " environment keeps (other users of the machine see what is typed here)"
+    "a log: the path of its file, sqlite:///FILE, postgresql://..., redis://..., nats://..., or env:NAME for an address"
+    " that the environment keeps (other users of the machine see what is typed here)"
 )
 NOT_ABLE: Final = "not understood, or not able to run; the reason is on stderr"
 ENDINGS: Final = {130: "ended by Ctrl-C", 141: "whoever read the output has gone, as head does"}
 WIDTH: Final = 100
+
+ENDED_BY: Final = {signal.SIGTERM: 0, signal.SIGINT: 130}
+"""The exit code of a command that runs until it is told to end, by the signal that has told it.
+
+A supervisor asks by SIGTERM, and 0 says that the end was in order. A shell expects 130 after Ctrl-C, and stops its
+script.
+"""
 
 
 class Parser(argparse.ArgumentParser):

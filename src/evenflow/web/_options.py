@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 from evenflow._fields import members
 from evenflow._options import checked_seconds
 
+from ._narrowing import narrowed
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -92,9 +94,13 @@ class Options:
 
 
 def checked_options(
-    *,
+    source: Any,
     wants: tuple[Any, ...],
     where: Any,
+    client_where: object,
+    asked: str | None,
+    created_at: tuple[str, int],
+    *,
     buffer: int,
     overflow: Any,
     conflate: Any,
@@ -106,13 +112,14 @@ def checked_options(
     retry: object,
     headers: object,
     name: Any,
-    created_at: tuple[str, int],
 ) -> Options:
-    """The options, as far as they can be looked at without the source.
+    """The options of an endpoint, with what a client asks by ``?where=``: the text ``asked``.
 
     Raises:
-        TypeError, ValueError: one makes no sense; the message says what would.
+        Refused: the client's text is no condition that it may use.
+        TypeError, ValueError: an option makes no sense; the message says what would.
     """
+    wants, where = narrowed(source, wants, where, client_where, asked)
     return Options(
         wants=wants,
         where=where,

@@ -1,4 +1,8 @@
-"""The options of the endpoints, as type checkers know them."""
+"""The options of the endpoints, as type checkers know them.
+
+Each endpoint has overloads of its own: its options are a class of options of its own, over the classes of events that
+are wanted, and that a checker cannot be told once for all three. The signature below the overloads is for `help()`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,11 @@ if TYPE_CHECKING:
 
     from ._options import Since
 
+E = TypeVar("E")
+T1 = TypeVar("T1")
+T2 = TypeVar("T2")
+T3 = TypeVar("T3")
+T4 = TypeVar("T4")
 W = TypeVar("W")
 T_co = TypeVar("T_co", covariant=True)
 

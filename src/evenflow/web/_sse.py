@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from evenflow._signatures import caller
 
 from ._cursor import Refused
 from ._event_stream import event_stream, problem
-from ._narrowing import narrowed
 from ._options import BUFFER, LIFETIME, PING, RESUME, RETRY, SEND_TIMEOUT, checked_options
 
 if TYPE_CHECKING:
@@ -26,14 +25,7 @@ if TYPE_CHECKING:
     from evenflow.log import DurableSubject
 
     from ._options import Since
-    from ._signatures import EventOptions as O, Given, ValueOptions as V
-
-E = TypeVar("E")
-T1 = TypeVar("T1")
-T2 = TypeVar("T2")
-T3 = TypeVar("T3")
-T4 = TypeVar("T4")
-W = TypeVar("W")
+    from ._signatures import T1, T2, T3, T4, E, EventOptions as O, Given, ValueOptions as V, W
 
 
 @overload
@@ -138,24 +130,13 @@ def sse(
     Raises:
         TypeError, ValueError, RuntimeError: an argument makes no sense, or the log is not open. Nothing was sent.
     """
+    text = request.query_params.get("where")
     try:
-        wants, where = narrowed(source, wants, where, client_where, request.query_params.get("where"))
+        options = checked_options(
+            source, wants, where, client_where, text, caller(), buffer=buffer, overflow=overflow,
+            conflate=conflate, since=since, resume=resume, ping=ping, send_timeout=send_timeout, lifetime=lifetime,
+            retry=retry, headers=headers, name=name,
+        )  # fmt: skip
     except Refused as refused:
         return problem(refused)
-    options = checked_options(
-        wants=wants,
-        where=where,
-        buffer=buffer,
-        overflow=overflow,
-        conflate=conflate,
-        since=since,
-        resume=resume,
-        ping=ping,
-        send_timeout=send_timeout,
-        lifetime=lifetime,
-        retry=retry,
-        headers=headers,
-        name=name,
-        created_at=caller(),
-    )
     return event_stream(request, source, options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from starlette.responses import PlainTextResponse, Response
 from starlette.websockets import WebSocketDisconnect, WebSocketState
@@ -17,7 +17,6 @@ from ._event_stream import problem
 from ._feed import Feed
 from ._incoming import Handler, Incoming, checked_limits
 from ._item import end
-from ._narrowing import narrowed
 from ._options import BUFFER, LIFETIME, PING, RESUME, RETRY, SEND_TIMEOUT, checked_options
 from ._origin import checked_origins, is_allowed
 
@@ -35,16 +34,9 @@ if TYPE_CHECKING:
     from evenflow.log import DurableSubject
 
     from ._options import Since
-    from ._signatures import Given, SocketOptions as O, SocketValueOptions as V
+    from ._signatures import T1, T2, T3, T4, E, Given, SocketOptions as O, SocketValueOptions as V, W
 
 _log = logging.getLogger("evenflow.web")
-
-E = TypeVar("E")
-T1 = TypeVar("T1")
-T2 = TypeVar("T2")
-T3 = TypeVar("T3")
-T4 = TypeVar("T4")
-W = TypeVar("W")
 
 MAX_MESSAGE = 65_536
 RATE = 50.0
@@ -166,24 +158,13 @@ async def websocket(
         if not is_allowed(known, socket.headers.getlist("origin"), socket.headers.get("host")):
             await _refuse_origin(socket)
             return
+        text = socket.query_params.get("where")
         try:
-            wants, where = narrowed(source, wants, where, client_where, socket.query_params.get("where"))
             options = checked_options(
-                wants=wants,
-                where=where,
-                buffer=buffer,
-                overflow=overflow,
-                conflate=conflate,
-                since=since,
-                resume=resume,
-                ping=ping,
-                send_timeout=send_timeout,
-                lifetime=lifetime,
-                retry=retry,
-                headers=headers,
-                name=name,
-                created_at=caller(),
-            )
+                source, wants, where, client_where, text, caller(), buffer=buffer, overflow=overflow,
+                conflate=conflate, since=since, resume=resume, ping=ping, send_timeout=send_timeout, lifetime=lifetime,
+                retry=retry, headers=headers, name=name,
+            )  # fmt: skip
             feed = Feed(source, options, asked)
         except Refused as refused:
             await _deny(socket, problem(refused), refused.detail)

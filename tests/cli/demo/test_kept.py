@@ -9,9 +9,11 @@ import anyio
 import pytest
 
 from evenflow import Subject
+from evenflow.cli._address import Refused, masked
 from evenflow.cli.demo._events import MemoryUse, Noticed
 from evenflow.cli.demo._kept import KeptArchive
 from evenflow.log import SQLiteLog
+from tests.addresses import ON_SERVERS
 
 pytestmark = pytest.mark.asyncio
 
@@ -20,10 +22,10 @@ def use(percent: float) -> Noticed:
     return MemoryUse(source="memory", percent=percent, used=1, total=2)
 
 
-async def one_run(file: Path, events: Sequence[Noticed]) -> tuple[list[str], KeptArchive]:
+async def one_run(file: Path | str, events: Sequence[Noticed]) -> tuple[list[str], KeptArchive]:
     """A run that ends by itself: what it says at its start, and the archive."""
     machine: Subject[Noticed] = Subject(Noticed)
-    archive = KeptArchive(file)
+    archive = KeptArchive(str(file))
     before = await archive.begin()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(archive.keep, machine.subscribe(Noticed, buffer=len(events) + 1))
@@ -33,9 +35,9 @@ async def one_run(file: Path, events: Sequence[Noticed]) -> tuple[list[str], Kep
     return before, archive
 
 
-async def a_killed_run(file: Path, events: Sequence[Noticed]) -> None:
+async def a_killed_run(file: Path | str, events: Sequence[Noticed]) -> None:
     """A run that stored events, and neither counted them nor said that it ended."""
-    archive = KeptArchive(file)
+    archive = KeptArchive(str(file))
     await archive.begin()
     await archive._machine.publish_many(events)
     await archive.aclose()
@@ -81,3 +83,30 @@ async def test_the_log_is_one_that_other_programs_can_read(tmp_path: Path) -> No
     async with log:
         events = [record.event async for record in log.subject("machine", MemoryUse, on_undecodable="skip").read()]
     assert [event.percent for event in events] == [33]
+
+
+@pytest.mark.parametrize("engine", ON_SERVERS)
+async def test_the_archive_can_be_a_log_on_a_server(engine: str, tmp_path: Path) -> None:
+    """One word changes; what a killed run has stored is there, and each event is counted once. No secret is shown."""
+    where = ON_SERVERS[engine](tmp_path)
+    await a_killed_run(where, [use(n) for n in range(5)])
+    before, archive = await one_run(where, [use(50)])
+    assert "has 5 events of one earlier run" in before[0]
+    assert before[0].startswith(masked(where))
+    assert (archive.failed, archive.on_disk(), archive.counted, archive.counted_of_before) == (None, 1, 6, 5)
+
+
+async def test_an_address_that_is_none_is_a_sentence() -> None:
+    """As for every command, and before anything is opened."""
+    with pytest.raises(Refused, match="no log is known at carrier-pigeon://loft"):
+        KeptArchive("carrier-pigeon://me:secret@loft/1")
+    with pytest.raises(Refused, match="no variable 'NOWHERE_AT_ALL'"):
+        KeptArchive("env:NOWHERE_AT_ALL")
+
+
+@pytest.mark.parametrize(
+    "where, name", [("demo.db", "demo"), ("redis://host/0", "demo"), ("redis://host/0?name=mine", "mine")]
+)
+async def test_its_name_is_demo_unless_its_address_has_one(where: str, name: str) -> None:
+    """So that two demos on one server can be kept apart."""
+    assert KeptArchive(where).logs()[0].name == name

@@ -55,7 +55,7 @@ def test_whatever_is_wrong_is_said_and_returns_1(
     async def conclude() -> int:
         out = tmp_path / "archive.jsonl"
         out.touch()
-        demo = _run.Demo(_run.Output(), 1.0, 50.0, Archive(out))
+        demo = _run.Demo(_run.InWords(_run.Output()), 1.0, 50.0, Archive(out))
         readers = demo._subscribe(sources=1)
         tamper(demo)
         async with demo._machine:

@@ -6,12 +6,13 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from evenflow.cli import main
 
 ROOT = Path(__file__).resolve().parents[3]
 MODULE = """
+import logging
 from contextlib import asynccontextmanager
 
 from evenflow import Event, Subject
@@ -45,6 +47,12 @@ async def mail(order: Order) -> None:
 
 def function():
     return orders
+
+
+def talkative():
+    logging.basicConfig(level=logging.DEBUG)
+    logging.debug("a record of debugging")
+    return [orders, log]
 
 
 async def later():
@@ -116,14 +124,14 @@ def test_whatever_the_name_stands_for_is_shown(name: str, shown: list[str], fold
             assert found["l1"]["open"] is True
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_in_peace(number: signal.Signals, folder: Path) -> None:
-    """Ctrl-C and SIGTERM end the page, then the program that was run for it; the exit code is 0."""
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_a_signal_ends_it_in_peace(number: signal.Signals, code: int, folder: Path) -> None:
+    """Ctrl-C and SIGTERM end the page, then the program that was run for it; the exit code says which it was."""
     with inspecting(folder, "shop_module:program") as (address, process):
         rows(address)
         process.send_signal(number)
         out, errors = process.communicate(timeout=20)
-        assert process.returncode == 0, errors
+        assert process.returncode == code, errors
         assert "the program has ended" in out and "Traceback" not in errors
 
 
@@ -140,6 +148,31 @@ def test_the_address_needs_its_token(folder: Path) -> None:
             urllib.request.urlopen(request, timeout=20)
 
 
+def test_the_token_is_printed_once_and_written_nowhere_else(folder: Path) -> None:
+    """Whatever is asked for with it, or with a wrong one, no log has it, although the program logs all that it can."""
+    with inspecting(folder, "shop_module:talkative") as (address, process):
+        rows(address)
+        host, token = address.removeprefix("http://").rstrip("/").split("/")
+        for path in (f"/{token}/nothing", f"/{token}x/live", f"/{token}/dead?group={token}", f"/?token={token}"):
+            with pytest.raises(urllib.error.HTTPError):
+                urllib.request.urlopen(f"http://{host}{path}", timeout=20)
+        port = int(host.partition(":")[2])
+        for line in (
+            f"GET /{token}/about HTTP/9.9",
+            f"\0 /{token}/",
+            f"GET /{token}/dead?group={'x' * 300_000} HTTP/1.1",
+        ):
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as client, suppress(ConnectionError):
+                client.sendall(f"{line}\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+                while client.recv(65_536):
+                    pass
+        rows(address)
+        process.send_signal(signal.SIGTERM)
+        out, errors = process.communicate(timeout=20)
+    assert "a record of debugging" in errors
+    assert token not in out + errors
+
+
 def test_actions_and_contents_are_asked_for(folder: Path) -> None:
     """The page may do and show more only where the command line says so."""
     for given in ((), ("--actions", "--contents")):
@@ -153,9 +186,9 @@ def test_actions_and_contents_are_asked_for(folder: Path) -> None:
 @pytest.mark.parametrize(
     "name, says",
     [
-        ("shop_module:number", "no subject and no log"),
-        ("shop_module:nothing", "no subject and no log"),
-        ("shop_module:Order", "no subject and no log"),
+        ("shop_module:number", "nothing that can be shown"),
+        ("shop_module:nothing", "nothing that can be shown"),
+        ("shop_module:Order", "nothing that can be shown"),
         ("shop_module:jobs", "is a subject of a log that is not open; name the log"),
         ("shop_module:gone", "has no 'gone'"),
         ("no_such_module:x", "there is no module"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import Any
 
 import pytest
@@ -37,6 +38,21 @@ async def test_without_the_token_there_is_nothing(path: str) -> None:
     """Any other address is not found."""
     answer = await get(Token(echo, "secret"), path)
     assert answer.status == 404 and "token" in answer.text
+
+
+@pytest.mark.parametrize("token", ["secret", "secreT", "Xecret", "s", "secret" * 1_000, "é"])
+async def test_each_token_is_compared_in_constant_time(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A right one and a wrong one take as long: `secrets.compare_digest` is asked once about the whole of each."""
+    asked: list[tuple[bytes, bytes]] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        asked.append((one, other))
+        return hmac.compare_digest(one, other)
+
+    monkeypatch.setattr("secrets.compare_digest", compare)
+    answer = await get(Token(echo, "secret"), f"/{token}/live")
+    assert answer.status == (200 if token == "secret" else 404)
+    assert asked == [(token.encode(), b"secret")]
 
 
 async def test_what_is_no_request_is_left_alone() -> None:

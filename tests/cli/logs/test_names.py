@@ -55,8 +55,8 @@ def test_a_wrong_path_makes_no_new_file(folder: Path) -> None:
     """A log that is not there is refused."""
     with pytest.raises(Refused, match=r"no log at wrong\.db"):
         log_at("wrong.db")
-    with pytest.raises(Refused, match="nats"):
-        log_at("nats://host")
+    with pytest.raises(Refused, match="kafka"):
+        log_at("kafka://host")
     assert not (folder / "wrong.db").exists()
 
 

@@ -13,8 +13,9 @@ import pytest
 from .kit import evenflow, running, shop
 
 
-def test_it_handles_what_is_there_and_ends_on_sigterm(tmp_path: Path) -> None:
-    """Exit code 0; what was handled is not due any more, what failed is a dead letter."""
+@pytest.mark.parametrize("told, code", [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_it_handles_what_is_there_and_ends_when_it_is_told(told: signal.Signals, code: int, tmp_path: Path) -> None:
+    """Exit code 0 after SIGTERM, 130 after Ctrl-C; what was handled is not due any more, what failed is a dead letter."""
     folder = shop(tmp_path)
     command = [sys.executable, "-m", "evenflow.cli", "worker", "shop:log", "--grace", "5"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as worker:
@@ -24,9 +25,9 @@ def test_it_handles_what_is_there_and_ends_on_sigterm(tmp_path: Path) -> None:
         assert worker.stdout.readline() == "billed 1\n"
         while "is a dead letter" not in worker.stderr.readline():
             pass
-        worker.send_signal(signal.SIGTERM)
+        worker.send_signal(told)
         assert worker.stdout.read().splitlines() == ["shop: ending, with 5 s for what is being handled", "shop: ended"]
-        assert worker.wait(30) == 0
+        assert worker.wait(30) == code
     shown = evenflow(folder, "log", "shop.db").stdout
     assert "0 due, 0 in hand, 0 retrying, 1 dead, 0 members" in shown
 

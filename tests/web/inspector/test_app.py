@@ -20,8 +20,8 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize("wrong", [(), (3,), ("orders",), ([],), (Order,)])
 def test_what_is_no_subject_is_refused(wrong: Any) -> None:
-    """An inspector shows subjects and logs, and says so at once."""
-    with pytest.raises(TypeError, match=r"^inspector\(\) (takes what it|shows subjects and logs)"):
+    """An inspector shows subjects, states, shared streams and logs, and says so at once."""
+    with pytest.raises(TypeError, match=r"^inspector\(\) (takes what it|shows subjects, states)"):
         inspector(*wrong)
 
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import anyio
 import pytest
@@ -8,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from evenflow import Subject
+from evenflow.log import SQLiteLog
 from evenflow.web import inspector
 from evenflow.web._inspector._guard import is_same_origin
 
@@ -112,6 +116,54 @@ async def test_anything_but_true_is_no(path: str, says: object, caplog: pytest.L
 
     assert (await get(app(authorize=authorize, actions=True, contents=True), path)).status == 403
     assert ("authorize= of the inspector raised" in caplog.text) == isinstance(says, Exception)
+
+
+SECRET = "a-token-nobody-may-read\nERROR forged"
+
+
+@pytest.mark.parametrize(
+    "asked", [{"query": "token=" + quote(SECRET)}, {"headers": HERE | {"authorization": quote(SECRET)}}]
+)
+async def test_what_a_visitor_says_of_itself_is_in_no_log(
+    asked: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A token in the query or in a header is written to no log, whether it is right, wrong, or authorize= fails on it."""
+    known: dict[str, bool] = {}
+
+    def authorize(request: Request) -> bool:
+        given = request.query_params.get("token") or unquote(request.headers["authorization"])
+        assert given == SECRET
+        return known[given]
+
+    one = app(authorize=authorize, actions=True, contents=True)
+    with caplog.at_level(logging.DEBUG):
+        assert (await get(one, "/about", **asked)).status == 403
+        known[SECRET] = False
+        assert (await get(one, "/about", **asked)).status == 403
+        known[SECRET] = True
+        for path in PATHS:
+            if path not in ("/live", "/tail"):  # they do not end by themselves
+                await get(one, path, **asked)
+        async with streaming(one, "/live", **asked) as answer:
+            await answer.until('"full":true')
+    assert "a-token" not in caplog.text and "forged" not in caplog.text
+    assert "authorize= of the inspector raised KeyError at inspector/test_guard.py:" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "path, name", [("/about", "x"), ("/tail", "subject"), ("/dead", "subject"), ("/dead", "group"), ("/nothing", "x")]
+)
+async def test_a_query_of_a_megabyte_is_answered_with_few_bytes(path: str, name: str, tmp_path: Path) -> None:
+    """However long a query is, the answer is short and says nothing of it."""
+    log = SQLiteLog(tmp_path / "log.db", name="shop")
+    log.subject("orders", Order)
+    async with log:
+        one = inspector(log, actions=True, contents=True)
+        async with streaming(one, "/live") as answer:
+            await answer.until('"full":true')
+            said = await get(one, path, query=f"subject=l1.1&group=work&{name}=" + "x" * 1_000_000)
+    assert said.status in (200, 400, 404, 409)
+    assert len(said.text) < 1_000
 
 
 async def test_authorize_covers_the_stream() -> None:

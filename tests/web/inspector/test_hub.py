@@ -110,7 +110,7 @@ async def test_a_look_that_takes_long_is_taken_more_rarely() -> None:
     """Looking takes a twentieth of the time at most, however much there is to look at."""
     subject = Subject(Order, name="orders")
     one, clock = hub(subject)
-    (look,) = one.subjects
+    (look,) = one.memory
     rows = look.rows
 
     def slowly() -> Any:

@@ -35,7 +35,7 @@ async def test_a_tail_shows_events_as_they_come() -> None:
             await live.until('"full":true')
             assert '"name":"inspector"' not in live.text
     assert subject.statistics().subscriptions == ()
-    assert app.state.hub.subjects[0].hidden == set()
+    assert app.state.hub.memory[0].hidden == set()
 
 
 async def test_a_tail_holds_nobody() -> None:

@@ -7,6 +7,7 @@
     _kept        the archive of `--log`: a log that a second run goes on with
     _screen      the live table, or plain lines if there is no terminal
     _ledger      where every event went, and whether the sums hold
+    _teller      in words, or as JSON
     _report      every word: what happens, who reads, what a slow reader leads to, where every event went
     _output      where it is printed
     _run         everything together, from the first event to the ledger
@@ -38,7 +39,13 @@ is too slow, and at the end where every event went. Ctrl-C ends it early, and sh
 """
 HELP = described(
     DESCRIPTION,
-    examples=["evenflow demo", "evenflow demo --seconds 60 --inspect", "evenflow demo --log demo.db"],
+    examples=[
+        "evenflow demo",
+        "evenflow demo --seconds 60 --inspect",
+        "evenflow demo --log demo.db",
+        "evenflow demo --json | tail -1",
+        "evenflow demo --log redis://localhost",
+    ],
     codes={0: "all events accounted for, also after Ctrl-C", 1: "events are missing, or no reader was ever too slow"},
     endings={141: ENDINGS[141]},
 )
@@ -54,9 +61,9 @@ def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
     archive = parser.add_mutually_exclusive_group()
     archive.add_argument(
         "--log",
-        type=_out,
-        metavar="FILE",
-        help="keep the events in a log on disk: kill the demo, run it again, and it goes on",
+        type=_log,
+        metavar="WHERE",
+        help="keep the events in a log, a file or an address: kill the demo, run it again, and it goes on",
     )
     archive.add_argument(
         "--out",
@@ -67,6 +74,7 @@ def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
     parser.add_argument(
         "--inspect", action="store_true", help="show it in the browser, too: prints the address of a live page"
     )
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line: each second, and at the end")
     parser.set_defaults(command=_command)
 
 
@@ -74,7 +82,12 @@ def _command(options: argparse.Namespace) -> int:
     # Imported here, because it needs the extra `cli`, and `evenflow --help` does not.
     demo = import_module("evenflow.cli.demo._run")
     code: int = demo.run(
-        seconds=options.seconds, rate=options.rate, out=options.out, log=options.log, inspect=options.inspect
+        seconds=options.seconds,
+        rate=options.rate,
+        out=options.out,
+        log=options.log,
+        inspect=options.inspect,
+        as_json=options.json,
     )
     return code
 
@@ -98,6 +111,10 @@ def _positive(given: str, what: str) -> float:
     if not number > 0:
         raise argparse.ArgumentTypeError(f"must be a number of {what} above 0, not {given!r}")
     return number
+
+
+def _log(given: str) -> str:
+    return given if "://" in given or given.startswith("env:") else str(_out(given))
 
 
 def _out(given: str) -> Path:

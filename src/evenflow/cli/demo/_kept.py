@@ -1,4 +1,4 @@
-"""The archive of `--log FILE`: a log on disk, which a second run goes on with, wherever the first was killed.
+"""The archive of `--log WHERE`: a log, which a second run goes on with, wherever the first was killed.
 
 A run is a ``RunStarted`` in the log, and a ``RunEnded`` unless it was killed. The historian is a group of the log: it
 counts each event in batches, and what it had not counted when a run was killed it counts in the next one.
@@ -13,13 +13,14 @@ from anyio import Event as Signal, create_task_group, move_on_after, sleep
 from pydantic import Field
 
 from evenflow import Event
-from evenflow.log import LogError, SQLiteLog
+from evenflow.cli._address import masked
+from evenflow.cli.logs._names import log_from
+from evenflow.log import LogError
 
 from ._events import Noticed, ProcessEnded, ProcessStarted, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from evenflow import Subscription
     from evenflow.log import Log, Offset, Record
@@ -56,15 +57,16 @@ class KeptArchive:
 
     holds = "its log has {:,} events"
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, where: str) -> None:
+        self.shown = masked(where)
+        """The log's address, without a secret."""
         self.failed: Exception | None = None
         """Why it stopped; the other readers go on."""
         self.counted = 0
         """Events that the historian has counted in this run."""
         self.counted_of_before = 0
         """Those of them that an earlier run has left."""
-        self._log = SQLiteLog(path, name="demo")
+        self._log: Log = log_from(where, name="demo")
         self._machine = self._log.subject("machine", Noticed, RunStarted, RunEnded)
         self._counted_to_the_end = Signal()
         self._started: Offset | None = None
@@ -83,7 +85,7 @@ class KeptArchive:
         stored = events - len(runs)
         left = await self._not_counted() if HISTORIAN in known else stored
         self._started = await self._machine.publish(RunStarted())
-        return list(_told(self.path, runs, stored, left))
+        return list(_told(self.shown, runs, stored, left))
 
     async def keep(self, subscription: Subscription[Noticed]) -> None:
         """Store events until the end, or until the log fails."""
@@ -155,16 +157,16 @@ class KeptArchive:
         return number
 
 
-def _told(path: Path, runs: Sequence[Record[RunStarted | RunEnded]], events: int, left: int) -> Iterator[str]:
+def _told(where: str, runs: Sequence[Record[RunStarted | RunEnded]], events: int, left: int) -> Iterator[str]:
     """What a user wants to know of the runs before this one."""
     if not runs:
-        yield f"{path} is a new log. Kill this run (kill -9), start it again with the same file, and it goes on."
+        yield f"{where} is a new log. Kill this run (kill -9), start it again with the same one, and it goes on."
         return
     started = [record for record in runs if isinstance(record.event, RunStarted)]
     how = "ended" if isinstance(runs[-1].event, RunEnded) else "was killed"
     earlier = "one earlier run" if len(started) == 1 else f"{len(started):,} earlier runs"
     begun = f"{started[-1].event.at:%Y-%m-%d %H:%M:%S} UTC" if started else "long ago"
-    yield f"{path} has {events:,} events of {earlier}; the last one began {begun} and {how}."
+    yield f"{where} has {events:,} events of {earlier}; the last one began {begun} and {how}."
     if left:
         yield f"{left:,} of its events were not counted when it ended: the historian counts them now."
     else:

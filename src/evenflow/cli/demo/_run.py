@@ -21,14 +21,16 @@ from ._machine import Meters, Processes
 from ._output import NobodyReads, Output
 from ._publishers import Books, sample, watch
 from ._readers import Alarm, Analyst, Archive, Census, Notes
-from ._report import intro, paragraph, print_ledger, print_next, remembered, verdict
-from ._screen import Scene, keep_showing, screen_for
+from ._screen import Scene, keep_showing
+from ._teller import AsJSON, InWords
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
     from types import FrameType
 
     from evenflow import Gap, Observer, Subscription
+
+    from ._teller import Teller
 
 TOO_HIGH = 90.0
 """Percent at which the alarm rings."""
@@ -39,7 +41,15 @@ ANALYST_BUFFER = 8
 READER_GONE = 141
 
 
-def run(*, seconds: float, rate: float, out: Path | None, log: Path | None = None, inspect: bool = False) -> int:
+def run(
+    *,
+    seconds: float,
+    rate: float,
+    out: Path | None,
+    log: str | None = None,
+    inspect: bool = False,
+    as_json: bool = False,
+) -> int:
     """Run the demo and print its ledger; the archive is a log, a file of lines, or a temporary one.
 
     Returns:
@@ -49,7 +59,7 @@ def run(*, seconds: float, rate: float, out: Path | None, log: Path | None = Non
     code = 1
     with tempfile.TemporaryDirectory(prefix="evenflow-") as folder:
         archive = Archive(out or Path(folder) / "archive.jsonl") if log is None else KeptArchive(log)
-        demo = Demo(Output(), seconds, rate, archive, inspect=inspect)
+        demo = Demo((AsJSON if as_json else InWords)(Output()), seconds, rate, archive, inspect=inspect)
         try:
             code = asyncio.run(demo.run())
         except* NobodyReads:
@@ -83,9 +93,9 @@ class Demo:
     """One run."""
 
     def __init__(
-        self, console: Output, seconds: float, rate: float, archive: Archive | KeptArchive, *, inspect: bool = False
+        self, teller: Teller, seconds: float, rate: float, archive: Archive | KeptArchive, *, inspect: bool = False
     ) -> None:
-        self._console = console
+        self._teller = teller
         self._seconds = seconds
         self._rate = rate
         self._notes = Notes()
@@ -120,7 +130,7 @@ class Demo:
 
         app = inspector(self._machine, *self._archive.logs(), contents=True, title="evenflow demo")
         async with served(app, port=0) as server:
-            self._console.lines("", f"Look at it in the browser: {server.address}")
+            self._teller.inspected(server.address)
             yield
 
     async def _run(self, before: list[str]) -> int:
@@ -128,9 +138,9 @@ class Demo:
         meters = await to_thread.run_sync(Meters)
         processes = await to_thread.run_sync(Processes)
         sources = len(await to_thread.run_sync(meters.read))
-        self._console.lines("", *intro(self._rate), *remembered(before))
+        self._teller.begins(self._rate, before)
         readers = self._subscribe(sources)
-        screen = screen_for(self._console, Scene(self._seconds, self._notes, self._publishers, readers.rows))
+        screen = self._teller.screen(Scene(self._seconds, self._notes, self._publishers, readers.rows))
         over = Event()
         with screen.entered():
             async with create_task_group() as reading:
@@ -178,24 +188,20 @@ class Demo:
             holds=self._archive.holds,
             historian=self._archive.told(),
         )
-        print_ledger(self._console, ledger, self._analyst.pace)
-        if self._archive.failed is not None:
-            return self._bad(f"The archive stopped: {self._archive.failed}. Everybody else went on.")
-        if mistakes := ledger.mistakes():
-            return self._bad(*(f"A sum does not hold: {mistake}." for mistake in mistakes))
-        if not ledger.was_full():
-            return self._bad(
-                "All is accounted for, but no buffer was ever full, and there was little to see: run it for longer."
-            )
-        for line in paragraph(verdict(ledger)):
-            self._console.say(line.strip(), "bold green")
-        print_next(self._console)
-        return 0
+        wrong = self._wrong(ledger)
+        self._teller.ends(ledger, self._analyst.pace, wrong)
+        return 1 if wrong else 0
 
-    def _bad(self, *sentences: str) -> int:
-        for sentence in sentences:
-            self._console.say(sentence, "bold red")
-        return 1
+    def _wrong(self, ledger: Ledger) -> list[str]:
+        if self._archive.failed is not None:
+            return [f"The archive stopped: {self._archive.failed}. Everybody else went on."]
+        if mistakes := ledger.mistakes():
+            return [f"A sum does not hold: {mistake}." for mistake in mistakes]
+        if not ledger.was_full():
+            return [
+                "All is accounted for, but no buffer was ever full, and there was little to see: run it for longer."
+            ]
+        return []
 
 
 @contextmanager

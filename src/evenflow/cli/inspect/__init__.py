@@ -12,7 +12,7 @@ import argparse
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from evenflow.cli._help import described
+from evenflow.cli._help import ENDINGS, described
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, _SubParsersAction
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 LAST_PORT = 65_535
 
 DESCRIPTION = """\
-Serve a live page that shows subjects and logs, and print its address, which has a token in it.
-NAME is a subject, a log, a list of them, or a function that returns them; an async function may do so too, and an
-async context manager runs the program that they belong to while the page is served. Of a log that other processes work
-on, the page shows what is stored, the groups and their dead letters: it is opened to look, so that no consumer runs,
-nothing is sent, and retention removes nothing. What another process has in memory cannot be shown.
+Serve a live page that shows subjects, states and logs, and print its address, which has a token in it.
+NAME is a subject, a state, a log, a list of them, or a function that returns them; an async function may do so too,
+and an async context manager runs the program that they belong to while the page is served. Of a log that other
+processes work on, the page shows what is stored, the groups and their dead letters: it is opened to look, so that no
+consumer runs, nothing is sent, and retention removes nothing. What another process has in memory cannot be shown.
 """
 HELP = described(
     DESCRIPTION,
@@ -32,7 +32,7 @@ HELP = described(
         "evenflow inspect shop.events:log --actions",
         "evenflow inspect shop.main:program --port 8765 --contents",
     ],
-    codes={0: "ended by Ctrl-C or SIGTERM", 1: "the program that is run for it failed"},
+    codes={0: "ended by SIGTERM", 1: "the program that is run for it failed", 130: ENDINGS[130]},
     endings={},
 )
 

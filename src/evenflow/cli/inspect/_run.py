@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from anyio import open_signal_receiver
 
-from evenflow import Subject
+from evenflow.cli._help import ENDED_BY
 from evenflow.cli.logs._names import Refused, named
 from evenflow.log import DurableSubject, Log
 from evenflow.log._opening import Opening
 from evenflow.log._running import Running
 from evenflow.web import inspector
+from evenflow.web._inspector._sources import IN_MEMORY, KINDS, can_be_shown
 
 from ._served import Server, served
 
@@ -29,23 +30,18 @@ if TYPE_CHECKING:
     import argparse
 
 
-def _can_be_shown(found: object) -> bool:
-    return isinstance(found, (Subject, DurableSubject, Log))
-
-
 def run(options: argparse.Namespace) -> int:
-    """Serve the page until Ctrl-C or SIGTERM."""
-    asyncio.run(_serve(named(options.name, "what is to be shown"), options))
-    return 0
+    """Serve the page until Ctrl-C or SIGTERM, and say by which it was ended."""
+    return ENDED_BY[asyncio.run(_serve(named(options.name, "what is to be shown"), options))]
 
 
-async def _serve(found: object, options: argparse.Namespace) -> None:
+async def _serve(found: object, options: argparse.Namespace) -> signal.Signals:
     with open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with _page(found, options) as server:
             said = f"The inspector of {options.name}: {server.address}\nCtrl-C ends it."
             as_json = json.dumps({"name": options.name, "address": server.address})
             print(as_json if options.json else said, flush=True)
-            await anext(aiter(signals))
+            return await anext(aiter(signals))
 
 
 @asynccontextmanager
@@ -64,10 +60,10 @@ async def shown(found: Any, name: str) -> AsyncGenerator[list[Any]]:
         Refused: it is none of these.
     """
     async with AsyncExitStack() as stack:
-        runs = callable(found) and not (_can_be_shown(found) or isinstance(found, type))
+        runs = callable(found) and not (can_be_shown(found) or isinstance(found, type))
         sources = _sources(await _called(found, stack) if runs else found, name)
         for source in sources:
-            if isinstance(cast("object", source), Subject):
+            if isinstance(cast("object", source), IN_MEMORY):
                 if not runs:
                     _say_that_nobody_publishes(source)
             elif not source._openings.is_open:
@@ -80,25 +76,27 @@ async def _called(function: Any, stack: AsyncExitStack) -> Any:
     given = function()
     if isawaitable(given):
         given = await given
-    if hasattr(given, "__aenter__") and not _can_be_shown(given):
+    if hasattr(given, "__aenter__") and not can_be_shown(given):
         given = await stack.enter_async_context(given)
     return given
 
 
 def _sources(found: Any, name: str) -> list[Any]:
-    one = _can_be_shown(found) or not isinstance(found, Iterable) or isinstance(found, (str, bytes))
+    one = can_be_shown(found) or not isinstance(found, Iterable) or isinstance(found, (str, bytes))
     sources: list[Any] = [found] if one else [*cast("Iterable[Any]", found)]
-    if not sources or not all(map(_can_be_shown, sources)):
+    if not sources or not all(map(can_be_shown, sources)):
         raise Refused(
-            f"{name} is no subject and no log, no list of them, and no function that returns them, but {found!r}"
+            f"{name} is nothing that can be shown ({KINDS}), no list of them, and no function that returns them, but"
+            f" {found!r}"
         )
     return sources
 
 
-def _say_that_nobody_publishes(subject: Subject[Any]) -> None:
+def _say_that_nobody_publishes(source: object) -> None:
+    name = getattr(source, "name", None) or type(source).__name__
     print(
-        f"{subject.name} is in memory: what other processes publish to theirs is not seen here; name a function that"
-        " runs the program and returns what is to be shown",
+        f"{name} is in memory: what other processes publish to theirs is not seen here; name a function that runs the"
+        " program and returns what is to be shown",
         file=sys.stderr,
     )
 

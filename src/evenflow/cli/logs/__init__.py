@@ -42,7 +42,11 @@ WORKER: Final = described(
         "evenflow worker shop.events:log",
         "evenflow worker shop.events:log --group billing --group mail --grace 60",
     ],
-    codes={0: "ended by SIGTERM or Ctrl-C, in order", 1: "the module or a consumer's group failed"},
+    codes={
+        0: "ended by SIGTERM, in order",
+        1: "the module or a consumer's group failed",
+        130: "ended by Ctrl-C, in order as well",
+    },
     endings={},
 )
 TAIL: Final = described(

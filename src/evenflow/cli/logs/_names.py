@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qsl
 
 from evenflow.cli._address import Refused, address
 from evenflow.log import Log, Offset, from_url
+from evenflow.log._engine import Absent
 from evenflow.log._opening import Opening
 from evenflow.log._running import Running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Generator
 
     from evenflow.log import Since
 
-__all__ = ["Refused", "address", "log_at", "named", "named_class", "named_log", "offsets", "opened_to_look", "place"]
+__all__ = [
+    "Refused",
+    "address",
+    "log_at",
+    "log_from",
+    "named",
+    "named_class",
+    "named_log",
+    "offsets",
+    "opened_to_look",
+    "place",
+    "refusing_what_is_absent",
+]
 
 
 def named(text: str, what: str) -> Any:
@@ -71,34 +85,60 @@ def named_log(text: str) -> Log:
     return found
 
 
-def log_at(where: str) -> Log:
-    """The log at a path, a URL or ``env:NAME``; a file must be there, so that a wrong name makes no new one.
+def log_from(where: str, *, name: str | None = None) -> Log:
+    """The log at a path, a URL or ``env:NAME``, with this name unless its address has one. Nothing is opened.
 
     Raises:
-        Refused: there is none, no engine is known for it, or the engine's extra is not installed.
+        Refused: no engine is known for it, or the engine's extra is not installed.
     """
+    found = address(where)
+    options = {} if name is None or "name" in dict(parse_qsl(found.partition("?")[2])) else {"name": name}
     try:
-        log = from_url(address(where))
+        return from_url(found, **options)
     except (ValueError, TypeError) as error:
         raise Refused(str(error)) from None
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("evenflow."):
             raise Refused(f"this version of evenflow has no engine for {where.partition(':')[0]}") from None
         raise
-    except ImportError as error:  # an engine that says itself what it needs
+    except ImportError as error:  # it says itself what is missing
         raise Refused(str(error)) from None
+
+
+def log_at(where: str) -> Log:
+    """The log at a path, a URL or ``env:NAME``; opening it makes no new one, so that a wrong name is noticed.
+
+    Raises:
+        Refused: there is none, or as for ``log_from``.
+    """
+    log = log_from(where)
     path = getattr(log, "_path", None)
     if isinstance(path, str) and not os.path.exists(path):  # noqa: PTH110 -- the text is what the user gave
         raise Refused(f"there is no log at {where}")
+    log._opens_only_what_is_there()
     return log
+
+
+@contextmanager
+def refusing_what_is_absent() -> Generator[None]:
+    """Say in a sentence that there is no log, where a server is asked for it.
+
+    Raises:
+        Refused: there is none.
+    """
+    try:
+        yield
+    except Absent as error:
+        raise Refused(str(error)) from None
 
 
 @asynccontextmanager
 async def opened_to_look(where: str) -> AsyncGenerator[Opening]:
     """A log without its subjects' classes: nothing runs, and nothing is sent or removed."""
     log = log_at(where)
-    running = Running(log.name, log._engine())
-    await running.open()
+    running = Running(log.name, log._make_engine())
+    with refusing_what_is_absent():
+        await running.open()
     opening = Opening(running, grace=None, consumers=False)
     try:
         yield opening

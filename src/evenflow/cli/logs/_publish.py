@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from evenflow.log._subject import IN_ONE_COMMIT
 
-from ._names import Refused, log_at, named_class
+from ._names import Refused, log_at, named_class, refusing_what_is_absent
 
 if TYPE_CHECKING:
     import argparse
@@ -45,7 +45,8 @@ def run(options: argparse.Namespace) -> int:
                 if wrong:
                     raise Refused(f"{wrong}; the {count} events before it are published")
 
-    anyio.run(publish)
+    with refusing_what_is_absent():
+        anyio.run(publish)
     said = {"subject": options.subject, "published": count}
     print(json.dumps(said) if options.json else f"{count} events published to {options.subject}")
     return 0

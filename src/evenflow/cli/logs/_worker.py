@@ -1,7 +1,7 @@
 """`evenflow worker`: runs the consumers of a log until it is told to end.
 
 The first signal ends it in peace: no event is fetched any more, what was not begun is given back, and handlers have
-their grace. The second one cancels them at once; their events are given back, too.
+their grace. The second one cancels them at once; their events are given back, too. The exit code is that of the first.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import anyio
+
+from evenflow.cli._help import ENDED_BY
 
 from ._names import Refused, named_log
 
@@ -42,8 +44,7 @@ def run(options: argparse.Namespace) -> int:
         raise Refused(f"{options.log} has no consumers of {', '.join(strangers)}; it has {', '.join(groups) or 'none'}")
     if not consumers:
         raise Refused(f"{options.log} has no consumers; add some with @subject.consumer('group') in that module")
-    anyio.run(_work, log, wanted, options.grace, _says(log.name, as_json=options.json))
-    return 0
+    return ENDED_BY[anyio.run(_work, log, wanted, options.grace, _says(log.name, as_json=options.json))]
 
 
 class _AsJSON(logging.Formatter):
@@ -68,13 +69,14 @@ def _says(name: str, *, as_json: bool) -> Callable[..., None]:
     return say
 
 
-async def _work(log: Log, groups: Collection[str], grace: float, say: Callable[..., None]) -> None:
+async def _work(log: Log, groups: Collection[str], grace: float, say: Callable[..., None]) -> signal.Signals:
+    told = signal.SIGTERM
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with anyio.create_task_group() as tasks:
             block = log.opened(consumers=groups, grace=grace)
             await block.__aenter__()
             say("running", f"running {', '.join(groups)}", groups=list(groups))
-            await anext(aiter(signals))
+            told = await anext(aiter(signals))
             say("ending", f"ending, with {grace:g} s for what is being handled", grace=grace)
 
             async def cancel_at_the_second() -> None:
@@ -88,3 +90,4 @@ async def _work(log: Log, groups: Collection[str], grace: float, say: Callable[.
             finally:
                 tasks.cancel_scope.cancel()
     say("ended", "ended")
+    return told

@@ -4,7 +4,9 @@
     _ages        how long the oldest event of a buffer waits, without a time on any event
     _happenings  failures, stalls, deadlocks, gaps: the newest
     _holds       how often and how long subscriptions hold publishers: what a subject tells whoever watches it
+    _sources     what can be shown
     _subjects    from a subject in memory, or the newest end of a durable one, to rows
+    _values      from a state, or a shared stream, to rows
     _logs        from a log and its groups to rows
     _hub         one look at everything for all viewers; frames with what has changed
     _connection  one stream: it ends when its viewer goes, or the process ends
@@ -21,12 +23,10 @@ last.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
-
-from evenflow._subject import Subject
-from evenflow.log import DurableSubject, Log
+from typing import TYPE_CHECKING, cast
 
 from ._app import build
+from ._sources import KINDS, can_be_shown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,15 +34,17 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
 
+    from ._sources import Source
+
 
 def inspector(
-    *subjects_and_logs: Subject[Any] | DurableSubject[Any] | Log,
+    *sources: Source,
     authorize: Callable[[Request], bool | Awaitable[bool]] | None = None,
     actions: bool = False,
     contents: bool = False,
     title: str = "evenflow",
 ) -> Starlette:
-    """A live page of subjects and logs, as an application to be mounted.
+    """A live page of subjects, states, shared streams and logs, as an application to be mounted.
 
     ``app.mount("/evenflow", inspector(orders, log))`` is all that a Starlette or FastAPI application needs.
     It runs in the loop of what it shows, which is never published to, and never waited for. While nobody looks, nothing
@@ -50,25 +52,26 @@ def inspector(
     A log shows all its subjects, also those that are made later.
 
     Args:
-        subjects_and_logs: what is shown.
+        sources: what is shown: subjects, durable or not, states, what ``share()`` returns, and logs.
         authorize: is asked for each request, page, stream, action or file; only ``True`` lets it in, and what it raises
             is no. Without it only this machine may look: a loopback peer, a loopback ``Host``, and no proxy between.
         actions: whether dead letters can be redriven and discarded from the page.
-        contents: whether values of events are shown: in conditions and errors, and as a tail of a subject's events.
+        contents: whether values are shown: in conditions and errors, the value of a state, and the events of a subject
+            as they come.
         title: what the page is called.
 
     Raises:
-        TypeError: one of the arguments is no subject and no log.
+        TypeError: one of the arguments is nothing of the kind.
     """
-    if not subjects_and_logs:
-        raise TypeError("inspector() takes what it shows: subjects and logs")
-    for source in subjects_and_logs:
-        if not isinstance(cast("object", source), (Subject, DurableSubject, Log)):
-            raise TypeError(f"inspector() shows subjects and logs, not {source!r}")
+    if not sources:
+        raise TypeError(f"inspector() takes what it shows: {KINDS}")
+    for source in sources:
+        if not can_be_shown(cast("object", source)):
+            raise TypeError(f"inspector() shows {KINDS}, not {source!r}")
     if authorize is not None and not callable(authorize):
         raise TypeError(
             f"authorize must be a function of the request, or None for this machine alone, not {authorize!r}"
         )
     if not isinstance(cast("object", title), str):
         raise TypeError(f"title must be a text, not {title!r}")
-    return build(subjects_and_logs, authorize, actions=bool(actions), contents=bool(contents), title=title)
+    return build(sources, authorize, actions=bool(actions), contents=bool(contents), title=title)

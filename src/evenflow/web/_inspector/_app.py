@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from evenflow._mailbox import Mailbox
-    from evenflow._subject import Subject
-    from evenflow.log import DurableSubject, Log
 
     from ._guard import Authorize
+    from ._sources import Source
 
 KINDS: Final = {
     ".css": "text/css; charset=utf-8",
@@ -37,7 +36,7 @@ KINDS: Final = {
 
 
 def build(
-    sources: Sequence[Subject[Any] | DurableSubject[Any] | Log],
+    sources: Sequence[Source],
     authorize: Authorize | None,
     *,
     actions: bool,
@@ -98,10 +97,10 @@ class Inside:
             return PlainTextResponse("there is no such subject here\n", 404)
         return LiveTail(source, hidden)
 
-    def _source(self, key: object) -> tuple[Subject[Any] | DurableSubject[Any] | None, set[Mailbox]]:
-        for look in self._hub.subjects:
+    def _source(self, key: object) -> tuple[Any, set[Mailbox]]:
+        for look in self._hub.memory:
             if look.key == key:
-                return look.subject, look.hidden
+                return look.source, look.hidden
         for log in self._hub.logs:
             if (subject := log.source(key)) is not None:
                 return subject, log.hidden

@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
+from . import _words as words
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -78,8 +80,10 @@ class Guard:
             said = self._authorize(request)
             if isawaitable(said):
                 said = await said
-        except Exception:  # noqa: BLE001 -- whatever it raises is no, and is logged
-            _log.exception("authorize= of the inspector raised, which is no")
+        except Exception as error:  # noqa: BLE001 -- whatever it raises is no, and is logged
+            # its class and place alone: the message may hold a token, or lines that a visitor made
+            what, where = words.error(error, contents=False)
+            _log.error("authorize= of the inspector raised %s at %s, which is no", what, where)
             return False
         return said is True
 

@@ -20,17 +20,20 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from evenflow._subject import Subject
+from evenflow import State, Subject
+from evenflow._share import Shared
 from evenflow.log import DurableSubject, Log
 
 from ._happenings import Happenings
 from ._logs import LogLook
 from ._subjects import SubjectLook
+from ._values import SharedLook, StateLook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from ._subjects import Rows
+    from ._sources import Source
+    from ._subjects import MemoryLook, Rows
 
 EVERY: Final = 0.5
 """Seconds between two looks."""
@@ -46,6 +49,8 @@ MOST_POINTS: Final = 6_000
 """Points of history in one frame, of all subjects together."""
 RATES: Final = {"subject": ("published", "taken", "lost"), "durable": ("stored", "taken", "lost")}
 """What the charts show the rates of."""
+LOOKS: Final[dict[type, type[MemoryLook]]] = {Subject: SubjectLook, State: StateLook, Shared: SharedLook}
+"""How each kind of source in memory is looked at."""
 
 
 class Hub:
@@ -54,12 +59,12 @@ class Hub:
     Attributes:
         viewers: how many there are.
         logs: the logs that are looked at.
-        subjects: the subjects in memory that are looked at.
+        memory: the subjects, states and shared streams that are looked at.
     """
 
     def __init__(
         self,
-        sources: Sequence[Subject[Any] | DurableSubject[Any] | Log],
+        sources: Sequence[Source],
         *,
         contents: bool,
         clock: Callable[[], float] = time.monotonic,
@@ -68,11 +73,9 @@ class Hub:
         self.viewers: int = 0
         self._clock = clock
         self._happenings = Happenings(clock, wall)
-        make = partial(SubjectLook, happenings=self._happenings, clock=clock, contents=contents)
-        subjects = dict.fromkeys(one for one in sources if isinstance(one, Subject))
-        self.subjects: list[SubjectLook] = [make(f"s{number}", one) for number, one in enumerate(subjects, 1)]
+        self.memory: list[MemoryLook] = _in_memory(sources, self._happenings, clock, contents=contents)
         self.logs: list[LogLook] = _logs(sources, self._happenings, clock, contents=contents)
-        self._looks: list[SubjectLook | LogLook] = [*self.subjects, *self.logs]
+        self._looks: list[MemoryLook | LogLook] = [*self.memory, *self.logs]
         self._forget()
 
     def _forget(self) -> None:
@@ -164,6 +167,16 @@ class Viewer:
         self._hub.look()
         self._number, frames = self._hub.since(self._number)
         return frames
+
+
+def _in_memory(
+    sources: Sequence[Any], happenings: Happenings, clock: Callable[[], float], *, contents: bool
+) -> list[MemoryLook]:
+    kinds = {one: kind for one in sources for cls, kind in LOOKS.items() if isinstance(one, cls)}
+    return [
+        kind(f"s{number}", one, happenings, clock, contents=contents)
+        for number, (one, kind) in enumerate(kinds.items(), 1)
+    ]
 
 
 def _logs(

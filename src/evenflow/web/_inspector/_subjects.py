@@ -7,12 +7,14 @@ Rule 3: a row is plain data. It keeps no event, and no value of one unless conte
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio import ClosedResourceError
 
 from evenflow._errors import SlowSubscriber
+from evenflow._options import STALL_AFTER
 from evenflow._routing import names
 
 from . import _words as words
@@ -188,61 +190,61 @@ def _handling(observer: Observer) -> Row:
     }
 
 
-class SubjectLook:
-    """One subject in memory."""
+class MemoryLook(ABC):
+    """One source in memory: a subject, a state, or what ``share()`` returns.
+
+    Attributes:
+        key: of its row.
+        source: what is looked at.
+        hidden: the subscriptions of the inspector itself.
+    """
 
     def __init__(
         self,
         key: str,
-        subject: Subject[Any],
+        source: Any,
         happenings: Happenings,
         clock: Callable[[], float],
         *,
         contents: bool,
     ) -> None:
         self.key = key
-        self.subject = subject
+        self.source = source
+        self.hidden: set[Mailbox] = set()
         self._make = partial(
-            LifeLook, key, happenings=happenings, clock=clock, contents=contents, stall_after=subject._stall_after
+            LifeLook, key, happenings=happenings, clock=clock, contents=contents, stall_after=self._stall_after()
         )
         self._contents = contents
         self._look: LifeLook | None = None
-        self._resting: dict[Observer, str] = {}
-        self._rested = 0
-        self.hidden: set[Mailbox] = set()  # the inspector's own
+
+    @abstractmethod
+    def rows(self) -> Rows:
+        """The rows of the source and of whoever reads it; of itself alone where it runs elsewhere."""
 
     def end(self) -> None:
         """Nobody looks any more."""
         if self._look is not None:
             self._look.end()
         self._look = None
-        self._resting.clear()
 
-    def rows(self) -> Rows:
-        """The rows of the subject, its subscriptions and its observers; of itself alone where it runs elsewhere."""
-        subject = self.subject
+    def _stall_after(self) -> float:
+        """Seconds after which a subscription that holds a publisher has stalled."""
+        return STALL_AFTER
+
+    def _rows(self, life: Life[Any], own: Row, observers: Mapping[Mailbox, Observer]) -> Rows:
+        """The rows of one life, which may have begun since the last look; ``own`` is what its source says itself."""
         try:
-            subject._life.check_here()
+            life.check_here()
         except RuntimeError:
-            return {self.key: {"k": "subject", "name": subject.name, "takes": self._takes(), "error": NOT_HERE}}
-        life, supervisor = subject._life, subject._supervisor
+            return {self.key: {"k": "subject", "name": life.name, "error": NOT_HERE, **own}}
         if self._look is None or self._look.life is not life:
             self.end()
             self._look = self._make(life)
             self._look.begin()
-        observers = {
-            observer._subscription._mailbox: observer
-            for observer in [*supervisor.observers]
-            if observer._subscription is not None
-        }
         found = self._look.rows(observers, {}, self.hidden)
-        resting = [observer for observer in [*supervisor.observers] if observer not in supervisor.running]
-        found.update(self._rest(resting))
-        own: Row = {
+        numbers: Row = {
             "k": "subject",
-            "name": subject.name,
-            "takes": self._takes(),
-            "entered": supervisor.is_entered,
+            "name": life.name,
             "closed": life.is_closed,
             "published": life.delivery.published,
             "deliveries": life.delivery.deliveries,
@@ -251,10 +253,47 @@ class SubjectLook:
             "taken": self._look.taken,
             "lost": self._look.lost,
         }
-        return {self.key: own, **found}
+        return {self.key: numbers | own, **found}
 
-    def _takes(self) -> str:
-        return words.short(" | ".join(names(self.subject._types)) or "Event")
+
+class SubjectLook(MemoryLook):
+    """One subject in memory."""
+
+    def __init__(
+        self,
+        key: str,
+        source: Subject[Any],
+        happenings: Happenings,
+        clock: Callable[[], float],
+        *,
+        contents: bool,
+    ) -> None:
+        super().__init__(key, source, happenings, clock, contents=contents)
+        self._resting: dict[Observer, str] = {}
+        self._rested = 0
+
+    def end(self) -> None:
+        super().end()
+        self._resting.clear()
+
+    def _stall_after(self) -> float:
+        stall_after: float = self.source._stall_after
+        return stall_after
+
+    def rows(self) -> Rows:
+        subject: Subject[Any] = self.source
+        supervisor = subject._supervisor
+        observers = {
+            observer._subscription._mailbox: observer
+            for observer in [*supervisor.observers]
+            if observer._subscription is not None
+        }
+        takes = words.short(" | ".join(names(subject._types)) or "Event")
+        found = self._rows(subject._life, {"takes": takes, "entered": supervisor.is_entered}, observers)
+        if "error" not in found[self.key]:
+            resting = [observer for observer in [*supervisor.observers] if observer not in supervisor.running]
+            found.update(self._rest(resting))
+        return found
 
     def _rest(self, resting: list[Observer]) -> Rows:
         """Observers that do not run."""

@@ -1,4 +1,6 @@
-"""The last events of one subject, as they come: only where contents are shown, and only while somebody looks at them.
+"""The last events of one subject, or values of a state, as they come.
+
+Only where contents are shown, and only while somebody looks at them.
 
 It is a subscription of the inspector's own, which drops the oldest event when it is full and holds nobody. While it is
 there, `publish` counts it among those that wanted the event.
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from anyio import ClosedResourceError, EndOfStream, sleep
 from starlette.responses import PlainTextResponse
 
+from evenflow import State
 from evenflow._errors import EvenflowError
 
 from . import _words as words
@@ -24,7 +27,10 @@ if TYPE_CHECKING:
 
     from evenflow import Subject, Subscription
     from evenflow._mailbox import Mailbox
+    from evenflow._share import Shared
     from evenflow.log import DurableSubject
+
+    Tailed = Subject[Any] | DurableSubject[Any] | State[Any] | Shared[Any]
 
 KEPT: Final = 50
 """Events between two frames; of more, the last are shown."""
@@ -35,14 +41,14 @@ EVERY: Final = 0.25
 class LiveTail:
     """An ASGI response: server-sent events, each with some events of the subject."""
 
-    def __init__(self, source: Subject[Any] | DurableSubject[Any], hidden: set[Mailbox]) -> None:
+    def __init__(self, source: Tailed, hidden: set[Mailbox]) -> None:
         self._source = source
         self._hidden = hidden
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send what comes until the viewer goes, or the subject ends."""
         try:
-            subscription = self._source.subscribe(buffer=KEPT, overflow="drop_oldest", name="inspector")
+            subscription = _subscribed(self._source)
         except (EvenflowError, RuntimeError):
             await PlainTextResponse("it cannot be read from here now\n", 409)(scope, receive, send)
             return
@@ -53,6 +59,12 @@ class LiveTail:
                 await connection.run(partial(_events, subscription, connection))
         finally:
             self._hidden.discard(subscription._mailbox)
+
+
+def _subscribed(source: Tailed) -> Subscription[Any]:
+    if isinstance(source, State):
+        return source.subscribe()
+    return source.subscribe(buffer=KEPT, overflow="drop_oldest", name="inspector")
 
 
 async def _events(subscription: Subscription[Any], connection: Connection) -> None:

@@ -87,7 +87,7 @@ function drawNode(store, button, node) {
     say(wait, row.publishers ? `${whole(row.publishers)} ${row.publishers === 1 ? "waits" : "wait"}` : "");
     mark(button, "aria-pressed", node.chosen);
     mark(button, "data-off", row.closed || row.error ? "" : null);
-    mark(button, "title", row.error ? `${row.name}: ${row.error}` : `${row.name} carries ${row.takes || "events"}`);
+    mark(button, "title", row.error ? `${row.name}: ${row.error}` : row.is ? `${row.name}, a ${row.takes}` : `${row.name} carries ${row.takes || "events"}`);
     return;
   }
   const [kind, name, hold, speed, bar] = button.children;

@@ -38,6 +38,7 @@ export const clock = (epoch) => CLOCK.format(new Date(epoch * 1000));
 export function tone(row) {
   if (row.holding) return "full";
   if (!row.capacity) return "ok";
+  if (row.conflated && row.capacity === 1) return "ok"; // one value waits, and the next one replaces it
   const fill = row.waiting / row.capacity;
   return fill >= 0.9 ? "full" : fill >= 0.5 ? "warm" : "ok";
 }

@@ -12,6 +12,7 @@ import { follow } from "./stream.js";
 import { Table } from "./table.js";
 import { Tail } from "./tail.js";
 
+const ABOUT = { state: "a state: each reader gets the newest value", share: "a stream that is read once for all its readers" };
 const at = (id) => document.getElementById(id);
 const store = new Store();
 const about = fetch("about").then((answer) => answer.json()).catch(() => ({}));
@@ -101,8 +102,9 @@ function drawWords(own) {
 
 function words(subject, log, own) {
   if (subject.error) return subject.error;
-  const said = [`carries ${subject.takes || "events"}`];
-  if (subject.published !== undefined) said.push(`${whole(subject.published)} published`, `${whole(subject.deliveries)} deliveries`);
+  const said = [ABOUT[subject.is] ?? `carries ${subject.takes || "events"}`];
+  if (subject.value !== undefined) said.push(`now ${subject.value}`);
+  if (subject.published !== undefined) said.push(`${whole(subject.published)} ${subject.is === "state" ? "changes" : "published"}`, `${whole(subject.deliveries)} deliveries`);
   if (subject.kept) said.push(`${whole(subject.kept)} kept for replay`);
   if (subject.end) said.push(`ends at ${subject.end}`);
   if (log) said.push(log.error ? `log ${log.name}: ${log.error}` : `log ${log.name}${log.events === undefined || log.events === null ? "" : `, ${whole(log.events)} events`}${log.bytes ? `, ${bytes(log.bytes)}` : ""}`);
