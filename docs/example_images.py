@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 from PIL import Image
+from playwright.async_api import expect
 from websockets.asyncio.client import connect
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,7 +62,7 @@ async def draw_board(browser: Browser, folder: Path) -> None:
                         await client.post(f"/orders/{placed['order_id']}/moves", json={"to": to})
             for view, size, dark in VIEWS:
                 async with visiting(browser, program.address, size=size, dark=dark) as page:
-                    await page.wait_for_function(f"document.querySelectorAll('li').length === {len(CUSTOMERS)}")
+                    await expect(page.locator("li")).to_have_count(len(CUSTOMERS))
                     await page.wait_for_selector('#connection[data-state="live"]')
                     await draw(page, folder, f"order-board-{view}")
 

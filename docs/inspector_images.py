@@ -13,8 +13,9 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from tests.browser.kit import DESK, PHONE, launched, serving, visiting  # noqa: E402 -- as above
+from tests.browser.kit import DESK, PHONE, launched, visiting  # noqa: E402 -- as above
 from tests.browser.scene import scene  # noqa: E402 -- as above
+from tests.serving import serving  # noqa: E402 -- as above
 
 from evenflow.web import inspector  # noqa: E402 -- found by the line above
 
