@@ -19,6 +19,7 @@ ASYNC_IGNORED += ASYNC124 # a handler may be async without awaiting
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1) + 1)' 2>/dev/null || echo auto)
 PARALLEL := -n $(WORKERS) --dist worksteal
 CHECKED := src $(wildcard examples) # tests/typing has a test of its own
+ASYNC_CHECKED ?= src $(wildcard examples)
 comma := ,
 space := $(subst ,, )
 
@@ -51,13 +52,17 @@ check-basedpyright: $(VENV)/.dev
 	$(BIN)/basedpyright --pythonpath $(BIN)/python $(CHECKED)
 check-complete: $(VENV)/.dev # every public name has a type that both checkers know: 100 %
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/basedpyright --ignoreexternal --verifytypes evenflow
-check-async: $(VENV)/.dev
+check-async: $(VENV)/.dev # over the tests too it takes seven minutes of two cores: `make check-async ASYNC_CHECKED="src examples tests benchmarks"`
 	$(BIN)/flake8 --select ASYNC1,ASYNC2 --extend-ignore $(subst $(space),$(comma),$(strip $(ASYNC_IGNORED))) \
-		--exclude tests/typing $(wildcard src tests examples benchmarks)
+		--exclude tests/typing $(ASYNC_CHECKED)
 
 .PHONY: soak
 soak: $(VENV)/.dev ## what CI leaves out: a thousand clients, ten thousand that come and go, and limits of time
 	$(BIN)/python -m pytest -n 0 -m "soak or timed" tests
+
+.PHONY: instrumented
+instrumented: $(VENV)/.dev ## the whole contract with every subject followed by telemetry; tests/instrumented.py says what is left out
+	$(BIN)/python -m pytest $(PARALLEL) --instrumented --timeout 600 -k "not destructor" tests/contract
 
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## the long runs of every property: many minutes
@@ -89,7 +94,7 @@ mutants-all: $(VENV)/.mutation ## break every line of a FILE, with mutmut: minut
 .PHONY: test-lowest
 test-lowest: $(VENV)/.dev ## the core's tests on the oldest anyio and pydantic that pyproject.toml allows
 	$(UV) venv --quiet --allow-existing --python $(BIN)/python $(VENV)-lowest
-	$(UV) pip install --quiet --python $(VENV)-lowest --constraints constraints.txt --group test --editable '.[cli,redis]'
+	$(UV) pip install --quiet --python $(VENV)-lowest --constraints constraints.txt --group test --editable '.[cli,nats,redis]'
 	$(UV) pip install --quiet --python $(VENV)-lowest --resolution lowest-direct \
 		--reinstall-package anyio --reinstall-package pydantic --editable .
 	$(VENV)-lowest/bin/python -m pytest $(PARALLEL) -p no:anyio --ignore tests/test_typing.py $(TESTS) # that anyio's own plugin warns under today's pytest
@@ -111,6 +116,10 @@ docs-marbles: $(VENV)/.dev ## the picture of each operator, made by running it
 .PHONY: docs-demo
 docs-demo: $(VENV)/.dev ## the picture of the demo, made by running it: ten seconds
 	$(BIN)/python docs/demo_svg.py
+
+.PHONY: docs-engines
+docs-engines: $(VENV)/.dev ## the table of capabilities, made by running the conformance suite on each engine: a minute or two
+	$(BIN)/python docs/engines_table.py
 
 # -- the ground
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=bool(os.environ.get("EVENFLOW_NO_AVOIDABLE_SKIPS")),
         help=f"fail if a test was skipped for a reason that does not start with {UNAVOIDABLE!r}",
     )
+    parser.addoption(
+        "--instrumented",
+        action="store_true",
+        help="have every subject and log followed by evenflow.telemetry (tests/instrumented.py)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--instrumented"):
+        from tests.instrumented import all_followed
+
+        followed = ExitStack()
+        followed.enter_context(all_followed())
+        config.add_cleanup(followed.close)
 
 
 def pytest_collection_finish() -> None:

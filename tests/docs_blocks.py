@@ -145,7 +145,7 @@ class Page:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "asyncio", "-p", "evenflow"]
         environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
         done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=50
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=100
         )
         # a file is named after the line of the page
         assert done.returncode == 0, f"{self.path.name}:\n{done.stdout}{done.stderr}"

@@ -13,7 +13,7 @@ from tests.docs_blocks import Page, blocks
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-NAMED_TEST = re.compile(r"(tests/[\w/]+\.py)::(\w+)")
+NAMED_TEST = re.compile(r"((?:tests|src)/[\w/]+\.py)::(\w+)")
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 
 

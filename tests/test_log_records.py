@@ -21,6 +21,8 @@ NO_SUBJECT = {
     "log/_sqlite/_writer.py": "the file of all subjects of a log",
     "log/_sqlite/_changes.py": "the clock of a file",
     "log/_postgres/_pulse.py": "the server of all subjects of a log",
+    "log/_nats/_line.py": "the server of all subjects of a log",
+    "log/_nats/_stream.py": "the server of all subjects of a log",
     "log/_redis/_history.py": "the server of all subjects of a log",
     "log/_redis/_line.py": "the server of all subjects of a log",
     "log/_redis/_server.py": "the server of all subjects of a log",

@@ -20,6 +20,12 @@ PART = SimpleNamespace(double=lambda n: n * 2)
 """What the mutants of this file replace."""
 
 
+def _inherited_by(file: str) -> list[Path]:
+    """The files whose tests a file of tests/conformance inherits."""
+    suite = ROOT / "src" / "evenflow" / "testing" / "conformance"
+    return sorted(suite.rglob("*.py")) if file.startswith("tests/conformance/") else []
+
+
 def _of_this_file(*kills: str, target: str = "PART.double") -> Mutant:
     return Mutant("x", (f"{__name__}:{target}",), "guarantee 1", kills, lambda _: lambda n: n * 3, "It triples.")
 
@@ -51,7 +57,7 @@ def test_a_mutant_says_what_it_breaks_and_names_tests_that_exist(mutant: Mutant)
     assert mutant.kills
     for test in mutant.kills:
         file, *names = test.split("[")[0].split("::")
-        text = (ROOT / file).read_text(encoding="utf-8")
+        text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / file, *_inherited_by(file)))
         for name in names:
             assert re.search(rf"^\s*(async )?(def|class) {name}\b", text, re.MULTILINE), test
 

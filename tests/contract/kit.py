@@ -47,6 +47,8 @@ else:
 Backend = Literal["asyncio", "trio"]
 BACKENDS: tuple[Backend, ...] = ("asyncio", "trio")
 FOREVER = 1_000
+LONGEST = 100
+"""Real seconds that a test may take; on a loaded machine some take ten times as long as alone."""
 T = TypeVar("T")
 _kept: list[Any] = []
 
@@ -85,7 +87,7 @@ def run(main: Callable[[], Awaitable[T]], backend: Backend, *, real: bool = Fals
 
 
 async def _on_asyncio(main: Callable[[], Awaitable[T]], *, real: bool) -> T:
-    async with asyncio.timeout(30 if real else FOREVER):
+    async with asyncio.timeout(LONGEST if real else FOREVER):
         result = await _and_close(main)
     left = asyncio.all_tasks() - {asyncio.current_task()}
     assert not left, f"tasks were left behind: {left}"
@@ -95,7 +97,7 @@ async def _on_asyncio(main: Callable[[], Awaitable[T]], *, real: bool) -> T:
 def _run_trio(main: Callable[[], Awaitable[T]], *, real: bool) -> T:
     async def on_trio() -> T:
         before = trio.lowlevel.current_statistics().tasks_living
-        with trio.fail_after(30 if real else FOREVER):
+        with trio.fail_after(LONGEST if real else FOREVER):
             result = await _and_close(main)
         left = trio.lowlevel.current_statistics().tasks_living - before
         assert not left, f"{left} tasks were left behind"

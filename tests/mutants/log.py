@@ -16,8 +16,8 @@ CONSUMER = "tests/log/test_consumer.py"
 DELIVERIES = "tests/log/test_deliveries.py"
 GROUPS = "tests/log/test_groups.py"
 ORDERED = "tests/log/test_ordered_groups.py"
-PUBLISH = "tests/conformance/test_publish.py"
-SUBSCRIBE = "tests/conformance/test_subscribe.py"
+MEMORY = "tests/conformance/test_memory.py::TestMemoryLog"
+SQLITE = "tests/conformance/test_sqlite.py::TestSQLiteEngine"
 WRITER = "tests/log/sqlite/test_writer.py"
 
 # ---------------------------------------------------------------------- promise 1: stored means stored
@@ -26,7 +26,7 @@ WRITER = "tests/log/sqlite/test_writer.py"
 @mutant(
     "evenflow.log._coding:Encoder.append",
     breaks="log promise 1",
-    kills=[f"{PUBLISH}::test_one_id_is_one_event[memory-asyncio]"],
+    kills=[f"{MEMORY}::test_one_id_is_one_event[asyncio]"],
 )
 def a_second_publish_of_an_id_is_stored_too(append: Any) -> Any:
     """The id that was given is not kept, so that publishing again stores the event twice."""
@@ -49,7 +49,7 @@ def what_the_disk_did_not_confirm_is_called_not_stored(_: Any) -> Any:
 @mutant(
     "evenflow.log._sqlite._schema:_TABLES",
     breaks="log promise 2",
-    kills=["tests/conformance/engine/test_retention.py::test_the_floor_is_told_with_each_page"],
+    kills=[f"{SQLITE}::test_the_floor_is_told_with_each_page"],
 )
 def the_number_of_a_removed_event_is_given_again(tables: Any) -> Any:
     """The tables let SQLite give the number of the newest event again, once that was removed."""
@@ -59,7 +59,7 @@ def the_number_of_a_removed_event_is_given_again(tables: Any) -> Any:
 @mutant(
     "evenflow.log._coding:Encoder.appends",
     breaks="log promise 2",
-    kills=[f"{PUBLISH}::test_publish_many_draws_in_order_and_returns_every_offset[memory-asyncio]"],
+    kills=[f"{MEMORY}::test_publish_many_draws_in_order_and_returns_every_offset[asyncio]"],
 )
 def a_commit_stores_its_events_backwards(appends: Any) -> Any:
     """Many events that are published together are numbered from the last to the first."""
@@ -102,7 +102,7 @@ def a_reader_ahead_of_the_tail_joins_at_once(join: Any) -> Any:
 @mutant(
     "evenflow.log._tail:Tail._falls_behind",
     breaks="log promise 4",
-    kills=[f"{SUBSCRIBE}::test_nobody_waits_for_a_reader_and_it_loses_nothing[memory-asyncio]"],
+    kills=[f"{MEMORY}::test_nobody_waits_for_a_reader_and_it_loses_nothing[asyncio]"],
 )
 def a_reader_without_room_misses_the_event(_: Any) -> Any:
     """A subscription whose buffer is full is passed over, and stays live."""
@@ -112,7 +112,7 @@ def a_reader_without_room_misses_the_event(_: Any) -> Any:
 @mutant(
     "evenflow.log._feed:Feed.lag",
     breaks="log promise 4",
-    kills=[f"{SUBSCRIBE}::test_nobody_waits_for_a_reader_and_it_loses_nothing[memory-asyncio]"],
+    kills=[f"{MEMORY}::test_nobody_waits_for_a_reader_and_it_loses_nothing[asyncio]"],
 )
 def a_slow_reader_is_said_to_keep_up(_: Any) -> Any:
     """The lag of a subscription that is behind is 0."""
@@ -202,7 +202,7 @@ def what_one_member_cannot_read_is_dead_at_once(unreadable: Any) -> Any:
     "evenflow.log._member:GroupMember._give_back",
     breaks="log promise 8",
     kills=[
-        "tests/conformance/test_groups.py::test_shutting_down_is_no_failure[memory-asyncio]",
+        f"{MEMORY}::test_shutting_down_is_no_failure[asyncio]",
         f"{CONSUMER}::test_shutting_down_waits_for_what_is_begun_and_gives_the_rest_back_uncounted",
     ],
 )
@@ -294,7 +294,7 @@ def a_consumer_gives_up_with_the_first_fault(_: Any) -> Any:
 @mutant(
     "evenflow.log._transaction:Transaction._grow",
     breaks="log promise 11",
-    kills=["tests/conformance/test_transactions.py::test_a_transaction_is_bounded[memory-asyncio]"],
+    kills=[f"{MEMORY}::test_a_transaction_is_bounded[asyncio]"],
 )
 def a_transaction_grows_without_a_bound(_: Any) -> Any:
     """A transaction takes as much as it is given."""

@@ -29,6 +29,7 @@ from evenflow.log import (
     from_url,
     upgrade,
 )
+from evenflow.log.nats import NATSLog
 from evenflow.log.redis import RedisLog
 from evenflow.streams import Stream
 from evenflow.testing import MemoryLog, in_memory
@@ -158,3 +159,9 @@ async def on_a_server() -> None:
         assert_type(opened, RedisLog)
     RedisLog("redis://localhost", durability="disk")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     RedisLog()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    spread = NATSLog(["nats://one:4222", "nats://two:4222"], name="shop", replicas=3, token="t")
+    assert_type(spread.connected, State[bool])
+    async with spread as opened_there:
+        assert_type(opened_there, NATSLog)
+    NATSLog(4222)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    NATSLog("nats://one", replicas="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

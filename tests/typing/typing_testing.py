@@ -1,11 +1,18 @@
 """What type checkers know of evenflow.testing: a stream made from a drawing has the type of its values."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import assert_type
 
+import pytest
+
 from evenflow import Event, Subject
+from evenflow.log import Capabilities
+from evenflow.log.engine import Engine
 from evenflow.streams import Stream
 from evenflow.testing import (
     Drawing,
+    MemoryLog,
     Recording,
     SubjectRecorder,
     VirtualLoop,
@@ -16,6 +23,37 @@ from evenflow.testing import (
     run_virtual,
     subject_recorder,
 )
+from evenflow.testing.conformance import EngineConformance, LogConformance
+
+
+class TheirLog(MemoryLog):
+    def _engine(self) -> Engine:
+        return super()._engine()
+
+
+def their_engine(folder: Path) -> Engine:
+    raise NotImplementedError(folder)
+
+
+class TestTheirLog(LogConformance):
+    capabilities = TheirLog.capabilities
+
+    @pytest.fixture
+    def make(self) -> Callable[[], TheirLog]:
+        return TheirLog
+
+
+class TestTheirEngine(EngineConformance):
+    capabilities = Capabilities(trio=False)
+    shared = False
+
+    @pytest.fixture
+    def make(self, tmp_path: Path) -> Callable[[], Engine]:
+        return lambda: their_engine(tmp_path)
+
+
+class Wrong(LogConformance):
+    capabilities = "everything"  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
 
 class Placed(Event):
