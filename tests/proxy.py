@@ -22,6 +22,8 @@ class Proxy:
         """Seconds before each piece of an answer."""
         self.port = 0
         self.bytes_from_server = 0
+        self._held = b""
+        self._may_pass = anyio.Event()
 
     async def __aenter__(self) -> Self:
         self._stack = AsyncExitStack()
@@ -55,7 +57,12 @@ class Proxy:
     async def _pass(self, source: SocketStream, target: SocketStream, tasks: Any) -> None:
         with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
             while True:
-                await target.send(await source.receive())
+                data = await source.receive()
+                if self._held and (place := data.find(self._held)) >= 0:
+                    await target.send(data[:place])
+                    data = data[place:]
+                    await self._may_pass.wait()
+                await target.send(data)
         tasks.cancel_scope.cancel()
 
     async def _answer(self, source: SocketStream, target: SocketStream, tasks: Any) -> None:
@@ -70,6 +77,15 @@ class Proxy:
                     break
                 await target.send(data)
         tasks.cancel_scope.cancel()
+
+    def hold(self, words: bytes) -> None:
+        """From these words on, what a client sends waits for ``let_go``; what it sent before them is passed on."""
+        self._held, self._may_pass = words, anyio.Event()
+
+    def let_go(self) -> None:
+        """Pass on what is held, and hold nothing more."""
+        self._held = b""
+        self._may_pass.set()
 
     async def cut(self, *, half: bool = False) -> None:
         """End all connections; ``half``: each in the middle of its next answer."""

@@ -4,15 +4,17 @@ The server says the headers of each message that it has stored (``republish``). 
 for one of these: a subscription that ends by itself. So a busy log costs an idle reader a few headers, not all of them.
 
 Rule 1: this process's own changes are told at once.
-Rule 2: what is stored between one subscription and the next is said to nobody: whoever waits looks again once the next
-        one is there.
+Rule 2: what is stored between one subscription and the next is said to nobody: whoever waits looks again once the
+        server has the next one.
 Rule 3: between two of them there is a short pause: a busy log does not wake everybody for each change.
 Rule 4: after a lost connection something may have changed.
+Rule 5: the task that hears goes on whatever happens: an error is logged, and each step of it has a limit.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,14 +22,21 @@ from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from evenflow._errors import LogError
 
-from ._faults import FAULTS, Lost
+from ._faults import FAULTS, Lost, words
+from ._line import REPLY
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from ._line import Line
     from ._names import Names
     from ._stream import History
 
+_log = logging.getLogger("evenflow.log")
+
 PAUSE: Final = 0.01
+PAUSE_AFTER_ERROR: Final = 0.5
+"""Seconds after an error that nobody expects, before it is tried again."""
 LONGEST: Final = 30.0
 """Seconds after which whoever waits looks again, whatever was said: what a server says of messages it may drop."""
 
@@ -100,17 +109,27 @@ class Ear:
         """The task that hears, until it is cancelled."""
         while True:
             await self._marks.until_awaited()
-            await self._line.until_up()
-            with suppress(Lost, *FAULTS):
+            try:
+                async with asyncio.timeout(LONGEST):
+                    await self._line.until_up()
                 await self._listen_once()
-            await asyncio.sleep(PAUSE)
+            except (Lost, *FAULTS):
+                await asyncio.sleep(PAUSE)
+            except Exception as error:  # noqa: BLE001 -- whoever waits would wait for ever, and the crew would end
+                _log.error("%s cannot be heard just now: %s", self._names.heard, words(error), exc_info=error)
+                await asyncio.sleep(PAUSE_AFTER_ERROR)
+            else:
+                await asyncio.sleep(PAUSE)
 
     async def _listen_once(self) -> None:
         client = self._line.client
         self._told.clear()
-        heard = await client.subscribe(self._names.heard, cb=self._hear)
-        await heard.unsubscribe(limit=1)
-        await client.flush(5)
+        try:
+            heard = await self._ask_to_hear(client)
+        except TimeoutError:
+            if self._line.is_up and self._line.client is client:
+                self._line.drop(f"no answer within {REPLY:g} s")
+            raise
         self._marks.changed()  # what was stored before, and was said to nobody
         with suppress(TimeoutError):
             async with asyncio.timeout(LONGEST):
@@ -119,7 +138,19 @@ class Ear:
                         async with asyncio.timeout(0.5):  # a connection that ends says nothing here
                             await self._told.wait()
         with suppress(*FAULTS):  # it may have ended by itself
-            await heard.unsubscribe()
+            await _in_time(heard.unsubscribe())
+
+    async def _ask_to_hear(self, client: Any) -> Any:
+        """Subscribe, and wait until the server has done so.
+
+        nats-py sends a PING at once, but keeps a SUB until its own task sends it: the SUB goes out behind the first
+        PING. Only the answer to the second says that the server knows the subscription.
+        """
+        heard = await _in_time(client.subscribe(self._names.heard, cb=self._hear))
+        await _in_time(heard.unsubscribe(limit=1))
+        await _in_time(client.flush())
+        await _in_time(client.flush())
+        return heard
 
     async def _hear(self, message: Any) -> None:
         headers: dict[str, str] = message.headers or {}
@@ -129,3 +160,16 @@ class Ear:
             self._history.note(seq, event=subject.startswith(self._names.events[:-1]))
             if seq > self._marks.rev:
                 self._marks.changed()
+
+
+async def _in_time(work: Awaitable[Any]) -> Any:
+    """What this gives, if it ends in time. nats-py may swallow the cancellation by which a limit ends it.
+
+    Raises:
+        TimeoutError: it took too long.
+    """
+    async with asyncio.timeout(REPLY) as limit:
+        found = await work
+    if limit.expired():
+        raise TimeoutError
+    return found
