@@ -130,7 +130,7 @@ class Line:
         try:
             await client.subscribe(f"{self._inbox}.*", cb=self._hear, pending_msgs_limit=0, pending_bytes_limit=0)
         except FAULTS as error:
-            await hang_up(client)
+            await hang_up(client)  # noqa: ASYNC120 -- a cancellation goes out instead
             raise Lost(f"{self.servers.shown}: {words(error)}") from error
         self._client = client
         self.max_payload = client.max_payload

@@ -61,7 +61,7 @@ class Request:
             self._sleeper = asyncio.get_running_loop().create_future()
             try:
                 await self._sleeper
-            except asyncio.CancelledError as error:
+            except asyncio.CancelledError as error:  # noqa: ASYNC103 -- it goes out at the end
                 cancelled = error
                 if not self.is_on_its_way:
                     self.is_done = True

@@ -151,7 +151,7 @@ class Servers:
                     **self._options,
                 )
         except FAULTS as error:
-            await hang_up(client)
+            await hang_up(client)  # noqa: ASYNC120 -- a cancellation goes out instead
             why = errors[0] if errors else error
             said = f"no answer within {CONNECT:g} s" if isinstance(why, TimeoutError) else words(why)
             raise Lost(f"cannot connect to {masked(url)}: {said}") from why
