@@ -123,7 +123,7 @@ def _with_keys(clients: int, events: int) -> Case:
             connected = [tasks.create_task(connect(number)) for number in range(clients)]
             while len(ticks.statistics().subscriptions) < clients:  # noqa: ASYNC110 -- nobody tells when all have subscribed
                 await asyncio.sleep(0.01)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(1.5)  # after a second each is asked where it is
             with watch(events):
                 for number in range(events):
                     await ticks.publish(Tick(number=0))

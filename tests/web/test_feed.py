@@ -297,6 +297,19 @@ async def test_a_client_learns_where_it_is_when_it_has_had_nothing() -> None:
 
 
 @both
+async def test_a_client_that_gets_nothing_and_has_no_cursor_is_pinged_as_seldom_as_any() -> None:
+    """It is asked where it is once, after a second: ten thousand idle clients cost next to nothing."""
+    subject = orders()
+    async with feed_of(subject, ping=15.0) as feed:
+        before, times = anyio.current_time(), list[float]()
+        for _ in range(3):
+            assert await feed.read() == ()
+            assert feed.place() is None
+            times.append(anyio.current_time() - before)
+        assert times == pytest.approx([1.0, 16.0, 31.0])
+
+
+@both
 async def test_its_lifetime_ends_it_even_while_events_come() -> None:
     """So that rights are asked again; the client may come back."""
     subject = orders()

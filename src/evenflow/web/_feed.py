@@ -93,6 +93,8 @@ class Feed:
         self._place: str | None = None
         """The cursor that the client has."""
         self._has_read = False
+        self._was_placed = False
+        """Whether it was asked where it is: a source without cursors never says."""
         self._rest: Rest | None = None
         """Lets events gather; None where each is sent on its own."""
         self._until = 0.0
@@ -250,7 +252,8 @@ class Feed:
 
     def _patience(self) -> float:
         ping = self._options.ping
-        return ping if self._has_read or self._place is not None else min(ping, FIRST_PLACE_AFTER)
+        is_placed = self._has_read or self._was_placed or self._place is not None
+        return ping if is_placed else min(ping, FIRST_PLACE_AFTER)
 
     def _items(self, read: tuple[Any, ...]) -> tuple[Item, ...]:
         self._has_read = True
@@ -293,6 +296,7 @@ class Feed:
         subscription = self._subscription
         if subscription is None or len(subscription._mailbox.buffer) or subscription.reason is not None:
             return None
+        self._was_placed = True
         place = self._source.place()
         if place == self._place:
             return None
