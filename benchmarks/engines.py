@@ -13,13 +13,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import anyio
 from tests.log.redis.server import Server
 
+from benchmarks._engine_jobs import TASKS, Job, consume, made_events, publish, publish_many
 from benchmarks._harness import Bench, Case, Stopwatch
 from benchmarks.log import Ordered
 from benchmarks.peers import bare_redis
-from evenflow.log import DurableSubject
 from evenflow.log.redis import RedisLog
 
 QUESTION = "What is a log on a server beside the bare client of that server, doing the same job?"
@@ -27,7 +26,6 @@ QUESTION = "What is a log on a server beside the bare client of that server, doi
 BARE = "redis-py"
 EVENFLOW = "evenflow"
 FASTSTREAM = "FastStream"
-_TASKS = 100
 _AT_ONCE = 1_000
 
 
@@ -35,12 +33,13 @@ def run(bench: Bench) -> None:
     """Publishing from many tasks, publishing many, and consuming."""
     count, rounds = bench.pick(quick=(3_000, 3), full=(30_000, 5))
     jobs: dict[str, tuple[str, float, Case, Case]] = {
-        "publish": ("One event published, from 100 tasks", 1 / 0.8, _bare(_bare_publish, count), _log(_publish, count)),
+        "publish": ("One event published, from 100 tasks", 1 / 0.8, _bare(_bare_publish, count), _log(publish, count)),
         "publish-many": (
-            "One event of many published together", 1 / 0.7, _bare(_bare_many, count), _log(_publish_many, count),
+            "One event of many published together", 1 / 0.7, _bare(_bare_many, count), _log(publish_many, count),
         ),
         "consume": (
-            "One event of a batch handled, acknowledged", 1 / 0.9, _bare(_bare_consume, count), _log(_consume, count),
+            "One event of a batch handled, acknowledged", 1 / 0.9, _bare(_bare_consume, count),
+            _log(consume(at_once=_AT_ONCE, buffer=2 * _AT_ONCE), count),
         ),
     }  # fmt: skip
     frameworks = _frameworks(count)
@@ -69,7 +68,7 @@ def _frameworks(count: int) -> dict[str, Case]:
                 server.start()
                 try:
                     async with peer.broker(server.port) as connected:
-                        await work(watch, connected, _events(count))
+                        await work(watch, connected, made_events(count))
                 finally:
                     server.kill()
 
@@ -77,7 +76,7 @@ def _frameworks(count: int) -> dict[str, Case]:
 
     async def publish(watch: Stopwatch, connected: Any, events: list[Ordered]) -> None:
         with watch(count):
-            await peer.publish(connected, _TASKS, events)
+            await peer.publish(connected, TASKS, events)
 
     async def publish_many(watch: Stopwatch, connected: Any, events: list[Ordered]) -> None:
         with watch(count):
@@ -89,10 +88,6 @@ def _frameworks(count: int) -> dict[str, Case]:
             await peer.consume(connected, Ordered, count)
 
     return {"publish": case(publish), "publish-many": case(publish_many), "consume": case(consume)}
-
-
-def _events(count: int) -> list[Ordered]:
-    return [Ordered(order_id=number) for number in range(count)]
 
 
 def _bare(work: Callable[[Stopwatch, Any, int], Awaitable[None]], count: int) -> Case:
@@ -110,7 +105,7 @@ def _bare(work: Callable[[Stopwatch, Any, int], Awaitable[None]], count: int) ->
     return case
 
 
-def _log(work: Callable[[Stopwatch, DurableSubject[Ordered], int], Awaitable[None]], count: int) -> Case:
+def _log(work: Job, count: int) -> Case:
     async def case(watch: Stopwatch) -> None:
         with TemporaryDirectory() as folder:
             server = Server(Path(folder), appendfsync="everysec")
@@ -126,49 +121,18 @@ def _log(work: Callable[[Stopwatch, DurableSubject[Ordered], int], Awaitable[Non
 
 
 async def _bare_publish(watch: Stopwatch, connected: Any, count: int) -> None:
-    events = _events(count)
+    events = made_events(count)
     with watch(count):
-        await bare_redis.publish(connected, _TASKS, (event.model_dump_json().encode() for event in events))
+        await bare_redis.publish(connected, TASKS, (event.model_dump_json().encode() for event in events))
 
 
 async def _bare_many(watch: Stopwatch, connected: Any, count: int) -> None:
-    events = _events(count)
+    events = made_events(count)
     with watch(count):
         await bare_redis.publish_many(connected, (event.model_dump_json().encode() for event in events))
 
 
 async def _bare_consume(watch: Stopwatch, connected: Any, count: int) -> None:
-    await bare_redis.publish_many(connected, (event.model_dump_json().encode() for event in _events(count)))
+    await bare_redis.publish_many(connected, (event.model_dump_json().encode() for event in made_events(count)))
     with watch(count):
         await bare_redis.consume(connected, Ordered.model_validate_json, count)
-
-
-async def _publish(watch: Stopwatch, orders: DurableSubject[Ordered], count: int) -> None:
-    rest = iter(_events(count))
-
-    async def work() -> None:
-        for event in rest:
-            await orders.publish(event)
-
-    with watch(count):
-        async with anyio.create_task_group() as tasks:
-            for _ in range(_TASKS):
-                tasks.start_soon(work)
-
-
-async def _publish_many(watch: Stopwatch, orders: DurableSubject[Ordered], count: int) -> None:
-    events = _events(count)
-    with watch(count):
-        await orders.publish_many(events)
-
-
-async def _consume(watch: Stopwatch, orders: DurableSubject[Ordered], count: int) -> None:
-    await orders.publish_many(_events(count))
-    left = count
-    with watch(count):
-        async with orders.deliveries("workers", Ordered, buffer=2 * _AT_ONCE) as deliveries:
-            async for batch in deliveries.batches(_AT_ONCE, within=0.2):
-                async with batch:
-                    left -= len(batch)
-                if left <= 0:
-                    break

@@ -10,20 +10,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import anyio
 from tests.servers import Nats, nats_program
 
+from benchmarks._engine_jobs import TASKS, Job, consume, made_events, publish, publish_many
 from benchmarks._harness import Bench, Case, Stopwatch
 from benchmarks.log import Ordered
 from benchmarks.peers import bare_nats
-from evenflow.log import DurableSubject
 from evenflow.log.nats import NATSLog
 
 QUESTION = "What is a log on NATS beside bare nats-py, doing the same job?"
 
 BARE = "nats-py"
 EVENFLOW = "evenflow"
-_TASKS = 100
 _AT_ONCE = 1_000
 
 
@@ -34,12 +32,13 @@ def run(bench: Bench) -> None:
         return
     count, rounds = bench.pick(quick=(3_000, 3), full=(30_000, 5))
     jobs: dict[str, tuple[str, float, Case, Case]] = {
-        "publish": ("One event published, from 100 tasks", 1 / 0.8, _bare(_bare_publish, count), _log(_publish, count)),
+        "publish": ("One event published, from 100 tasks", 1 / 0.8, _bare(_bare_publish, count), _log(publish, count)),
         "publish-many": (
-            "One event of many published together", 1 / 0.7, _bare(_bare_many, count), _log(_publish_many, count),
+            "One event of many published together", 1 / 0.7, _bare(_bare_many, count), _log(publish_many, count),
         ),
         "consume": (
-            "One event of a batch handled, acknowledged", 1 / 0.9, _bare(_bare_consume, count), _log(_consume, count),
+            "One event of a batch handled, acknowledged", 1 / 0.9, _bare(_bare_consume, count),
+            _log(consume(at_once=_AT_ONCE, buffer=2 * _AT_ONCE), count),
         ),
     }  # fmt: skip
     for key, (title, at_most, bare, ours) in jobs.items():
@@ -48,10 +47,6 @@ def run(bench: Bench) -> None:
             figures=("wall", "cpu"), rounds=rounds,
         )  # fmt: skip
         bench.expect(f"nats {key}: time beside nats-py", found.ratio(EVENFLOW, of="wall"), at_most=at_most)
-
-
-def _events(count: int) -> list[Ordered]:
-    return [Ordered(order_id=number) for number in range(count)]
 
 
 def _bare(work: Callable[[Stopwatch, Any, int], Awaitable[None]], count: int) -> Case:
@@ -68,7 +63,7 @@ def _bare(work: Callable[[Stopwatch, Any, int], Awaitable[None]], count: int) ->
     return case
 
 
-def _log(work: Callable[[Stopwatch, DurableSubject[Ordered], int], Awaitable[None]], count: int) -> Case:
+def _log(work: Job, count: int) -> Case:
     async def case(watch: Stopwatch) -> None:
         server = Nats()
         server.start()
@@ -83,49 +78,18 @@ def _log(work: Callable[[Stopwatch, DurableSubject[Ordered], int], Awaitable[Non
 
 
 async def _bare_publish(watch: Stopwatch, client: Any, count: int) -> None:
-    events = _events(count)
+    events = made_events(count)
     with watch(count):
-        await bare_nats.publish(client, _TASKS, (event.model_dump_json().encode() for event in events))
+        await bare_nats.publish(client, TASKS, (event.model_dump_json().encode() for event in events))
 
 
 async def _bare_many(watch: Stopwatch, client: Any, count: int) -> None:
-    events = _events(count)
+    events = made_events(count)
     with watch(count):
         await bare_nats.publish_many(client, (event.model_dump_json().encode() for event in events))
 
 
 async def _bare_consume(watch: Stopwatch, client: Any, count: int) -> None:
-    await bare_nats.publish_many(client, (event.model_dump_json().encode() for event in _events(count)))
+    await bare_nats.publish_many(client, (event.model_dump_json().encode() for event in made_events(count)))
     with watch(count):
         await bare_nats.consume(client, Ordered.model_validate_json, count)
-
-
-async def _publish(watch: Stopwatch, orders: DurableSubject[Ordered], count: int) -> None:
-    rest = iter(_events(count))
-
-    async def work() -> None:
-        for event in rest:
-            await orders.publish(event)
-
-    with watch(count):
-        async with anyio.create_task_group() as tasks:
-            for _ in range(_TASKS):
-                tasks.start_soon(work)
-
-
-async def _publish_many(watch: Stopwatch, orders: DurableSubject[Ordered], count: int) -> None:
-    events = _events(count)
-    with watch(count):
-        await orders.publish_many(events)
-
-
-async def _consume(watch: Stopwatch, orders: DurableSubject[Ordered], count: int) -> None:
-    await orders.publish_many(_events(count))
-    left = count
-    with watch(count):
-        async with orders.deliveries("workers", Ordered, buffer=2 * _AT_ONCE) as deliveries:
-            async for batch in deliveries.batches(_AT_ONCE, within=0.2):
-                async with batch:
-                    left -= len(batch)
-                if left <= 0:
-                    break

@@ -11,20 +11,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
-import anyio
 from tests.servers import Postgres, postgres
 
+from benchmarks._engine_jobs import Job, consume, from_tasks, made_events, publish, publish_many
 from benchmarks._harness import Bench, Case, Stopwatch
 from benchmarks.log import Ordered
 from benchmarks.peers import bare_asyncpg
-from evenflow.log import DurableSubject
 from evenflow.log.postgres import PostgresLog
 
 QUESTION = "What is a log in PostgreSQL beside bare asyncpg, doing the same job?"
 
 BARE = "asyncpg"
 EVENFLOW = "evenflow"
-_TASKS = 100
 _IN_ONE_COMMIT = 1_000
 _AT_ONCE = 100
 
@@ -39,15 +37,15 @@ def run(bench: Bench) -> None:
     jobs: dict[str, tuple[str, float, Case, Case]] = {
         "publish": (
             "One event published, from 100 tasks", 1 / 0.8,
-            _bare(server, _bare_publish, count), _log(server, _publish, count),
+            _bare(server, _bare_publish, count), _log(server, publish, count),
         ),
         "publish-many": (
             "One event of many published together", 1 / 0.7,
-            _bare(server, _bare_many, count), _log(server, _publish_many, count),
+            _bare(server, _bare_many, count), _log(server, publish_many, count),
         ),
         "consume": (
             "One event of a batch of 100 handled, acknowledged", 1 / 0.9,
-            _bare(server, _bare_consume, count), _log(server, _consume, count),
+            _bare(server, _bare_consume, count), _log(server, consume(at_once=_AT_ONCE, buffer=1_000), count),
         ),
     }  # fmt: skip
     for key, (title, at_most, bare, ours) in jobs.items():
@@ -56,10 +54,6 @@ def run(bench: Bench) -> None:
             figures=("wall", "cpu"), rounds=rounds,
         )  # fmt: skip
         bench.expect(f"postgres {key}: time beside asyncpg", found.ratio(EVENFLOW, of="wall"), at_most=at_most)
-
-
-def _events(count: int) -> list[Ordered]:
-    return [Ordered(order_id=number) for number in range(count)]
 
 
 def _bare(server: Postgres, work: Callable[[Stopwatch, Any, int], Awaitable[None]], count: int) -> Case:
@@ -73,9 +67,7 @@ def _bare(server: Postgres, work: Callable[[Stopwatch, Any, int], Awaitable[None
     return case
 
 
-def _log(
-    server: Postgres, work: Callable[[Stopwatch, DurableSubject[Ordered], int], Awaitable[None]], count: int
-) -> Case:
+def _log(server: Postgres, work: Job, count: int) -> Case:
     async def case(watch: Stopwatch) -> None:
         log = PostgresLog(server.dsn, name="bench", schema=f"bench_{uuid4().hex}")
         async with log:
@@ -84,57 +76,21 @@ def _log(
     return case
 
 
-async def _from_tasks(publish: Callable[[Ordered], Awaitable[object]], events: list[Ordered]) -> None:
-    rest = iter(events)
-
-    async def work() -> None:
-        for event in rest:
-            await publish(event)
-
-    async with anyio.create_task_group() as tasks:
-        for _ in range(_TASKS):
-            tasks.start_soon(work)
-
-
 async def _bare_publish(watch: Stopwatch, connection: Any, count: int) -> None:
-    events, writer = _events(count), bare_asyncpg.Writer(connection)
+    events, writer = made_events(count), bare_asyncpg.Writer(connection)
     with watch(count):
-        await _from_tasks(lambda event: writer.publish(event.model_dump_json()), events)
-
-
-async def _publish(watch: Stopwatch, orders: DurableSubject[Ordered], count: int) -> None:
-    events = _events(count)
-    with watch(count):
-        await _from_tasks(orders.publish, events)
+        await from_tasks(lambda event: writer.publish(event.model_dump_json()), events)
 
 
 async def _bare_many(watch: Stopwatch, connection: Any, count: int) -> None:
-    events = _events(count)
+    events = made_events(count)
     with watch(count):
         for begin in range(0, count, _IN_ONE_COMMIT):
             part = events[begin : begin + _IN_ONE_COMMIT]
             await bare_asyncpg.publish(connection, [event.model_dump_json() for event in part])
 
 
-async def _publish_many(watch: Stopwatch, orders: DurableSubject[Ordered], count: int) -> None:
-    events = _events(count)
-    with watch(count):
-        await orders.publish_many(events)
-
-
 async def _bare_consume(watch: Stopwatch, connection: Any, count: int) -> None:
-    await bare_asyncpg.fill(connection, [event.model_dump_json() for event in _events(count)])
+    await bare_asyncpg.fill(connection, [event.model_dump_json() for event in made_events(count)])
     with watch(count):
         await bare_asyncpg.consume(connection, Ordered.model_validate_json, count, _AT_ONCE)
-
-
-async def _consume(watch: Stopwatch, orders: DurableSubject[Ordered], count: int) -> None:
-    await orders.publish_many(_events(count))
-    left = count
-    with watch(count):
-        async with orders.deliveries("workers", Ordered, buffer=1_000) as deliveries:
-            async for batch in deliveries.batches(_AT_ONCE, within=0.2):
-                async with batch:
-                    left -= len(batch)
-                if left <= 0:
-                    break

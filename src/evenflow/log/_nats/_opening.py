@@ -174,7 +174,7 @@ class Opening:
 
     def _may_have_a_leader(self) -> bool:
         """Whether waiting may help: a server alone that has no JetStream will not have it later."""
-        info: dict[str, Any] = self.line.client._server_info
+        info: dict[str, Any] = self.line.client._server_info  # nats-py gives out a part of what the server says
         return bool(info.get("jetstream") or info.get("connect_urls") or info.get("cluster"))
 
     async def _look(self) -> None:
