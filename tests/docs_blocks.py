@@ -1,7 +1,7 @@
 """How a page of the docs is read as a program. CONTRIBUTING.md says the same to who writes one.
 
 ```python           runs; all blocks of a page are one program, in order, in one namespace;
-                    a bare `await` works, as in `python -m asyncio`
+                    a bare `await` works, as in `python -m asyncio`, and in virtual time where that is possible
 ```python raises    runs, and raises; the text below shows the last line of the traceback
 ```python test      a test file of its own, given to pytest; all its tests pass
 ```text             straight after one of these: what it printed; `...` stands for what differs from run to run
@@ -27,8 +27,17 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from evenflow.testing import VirtualLoop
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+IN_REAL_TIME = (
+    "aiohttp asyncapi change-a-schema embed-in-an-asyncio-app fastapi from-threads-and-sync-code observe "
+    "outgrow-one-machine publish-with-your-own-rows redis resume retry-and-dead-letters run-in-production "
+    "several-workers log 4-keep-it engines"
+).split()
+"""The pages that have files, threads, servers or processes. What any other page says of time holds exactly."""
 
 PYTEST_INI = "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n"
 """The settings of the project that a test of the docs lives in."""
@@ -94,7 +103,8 @@ class Page:
         running = [block for block in blocks(self.path) if block.runs]
         before = list(sys.path)
         try:
-            with asyncio.Runner() as runner:
+            loop = None if self.path.stem in IN_REAL_TIME else VirtualLoop
+            with asyncio.Runner(loop_factory=loop) as runner:
                 for block in running:
                     if "test" not in block.info:
                         self._run_one(block, runner)
