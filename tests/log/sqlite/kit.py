@@ -94,7 +94,7 @@ def process(program: str, path: Path, *arguments: object) -> Iterator[subprocess
 def run_process(program: str, path: Path, *arguments: object) -> str:
     """Run a program in a process of its own to its end; returns what it has said."""
     done = subprocess.run(
-        _command(program, path, arguments), env=_environment(), capture_output=True, text=True, timeout=50, check=False
+        _command(program, path, arguments), env=_environment(), capture_output=True, text=True, timeout=110, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
