@@ -23,6 +23,10 @@ ASYNC_CHECKED ?= src $(wildcard examples)
 comma := ,
 space := $(subst ,, )
 
+# Where the environment forbids it, each of some hundred processes that the suite starts would compile all that it
+# imports, pytest and pydantic too: more than a second each.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 
 .PHONY: help

@@ -325,7 +325,7 @@ def complex_functions(house: House, ruff: Path) -> list[str]:
             continue
         done = subprocess.run(
             [*command, "--output-format", "json", "--stdin-filename", file.name, "-"],
-            input=file.text, capture_output=True, text=True, check=False, timeout=50,
+            input=file.text, capture_output=True, text=True, check=False, timeout=100,
         )  # fmt: skip
         found += [f"{file.name}:{one['location']['row']} {one['message']}" for one in json.loads(done.stdout)]
     return found

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import gc
 import os
-from contextlib import ExitStack
+import warnings
+from contextlib import ExitStack, suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+ROOT = Path(__file__).resolve().parent.parent
 UNAVOIDABLE = "unavoidable: "
 """A skip whose reason starts so is one that this machine cannot help: no such system, no such interpreter."""
 
@@ -45,6 +48,23 @@ def pytest_configure(config: pytest.Config) -> None:
         followed = ExitStack()
         followed.enter_context(all_followed())
         config.add_cleanup(followed.close)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Each worker begins to import at another file: what one of them has compiled, the others find compiled."""
+    if (worker := getattr(session.config, "workerinput", None)) is None:
+        return  # it is alone
+    files = sorted(file for named in session.config.args for file in Path(named).resolve().rglob("test_*.py"))
+    first = len(files) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
+    for file in files[first:] + files[:first]:
+        _import_early(file)
+
+
+def _import_early(file: Path) -> None:
+    """Import a file of tests, if it can be; if not, pytest says why when it comes to it."""
+    with suppress(Exception, pytest.skip.Exception), warnings.catch_warnings():
+        import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
 
 
 def pytest_collection_finish() -> None:

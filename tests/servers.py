@@ -54,7 +54,7 @@ class Postgres:
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
             [str(self._programs / program), *arguments],
-            check=True, user=self.user, stdout=subprocess.DEVNULL, cwd=self._folder, timeout=60,
+            check=True, user=self.user, stdout=subprocess.DEVNULL, cwd=self._folder, timeout=100,
         )  # fmt: skip
 
     @property
@@ -99,7 +99,7 @@ class Postgres:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()  # a smart shutdown would wait for clients
             self._process.send_signal(2)
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=100)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -160,7 +160,7 @@ class Nats:
         written.write_text("\n".join(lines), encoding="utf-8")
         with (self._folder / "log").open("ab") as said:
             self._process = subprocess.Popen([program, "-c", str(written)], stdout=said, stderr=said)
-        until = time.monotonic() + 30
+        until = time.monotonic() + 100
         while not self._answers():
             assert self._process.poll() is None and time.monotonic() < until, (self._folder / "log").read_text()
             time.sleep(0.005)
@@ -181,7 +181,7 @@ class Nats:
     def keep_a_copy(self) -> None:
         """Stop it, copy what it has stored, and start it again."""
         self._process_of().terminate()
-        self._process_of().wait(timeout=30)
+        self._process_of().wait(timeout=100)
         shutil.copytree(self._folder / "js", self._folder / "copy")
         self.start()
 
@@ -208,7 +208,7 @@ class Nats:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGCONT)
             self._process.kill()
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=100)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

@@ -1,6 +1,6 @@
 """What runs for a subject between entering and leaving it: its observers, and the courier for other threads.
 
-    left normally                       close, wait for the observers, leave nothing behind
+    left normally                       close, wait for the observers and then for those of its failures, leave no task
     left by an exception or a cancel    close, cancel the observers, and the exception goes out as it is
 
 What is buffered for readers stays readable; nobody waits for them.
@@ -232,7 +232,9 @@ class Supervisor:
         self._life.close(leaving=True)
         try:
             if error is None:
-                await self.wait_ended()
+                for one in self._with_failures():
+                    await one.wait_ended()
+                    one.close_failures()
         finally:
             self.close_failures()
             if self.courier is not None:

@@ -26,7 +26,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 LIVE = '#connection[data-state="live"]'
 
 
-CLIENT = httpx2.AsyncClient(timeout=30, verify=False, limits=httpx2.Limits(max_keepalive_connections=0))
+CLIENT = httpx2.AsyncClient(timeout=100, verify=False, limits=httpx2.Limits(max_keepalive_connections=0))
 """One for all orders: making one takes long. Each request has a connection of its own, because servers are restarted."""
 
 

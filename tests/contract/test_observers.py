@@ -339,6 +339,56 @@ async def test_an_observer_of_failures_handles_them(caplog: pytest.LogCaptureFix
 
 
 @both
+async def test_leaving_waits_for_the_observers_of_failures() -> None:
+    """The last failure is told, though its handler takes a while; so is the failure of that handler."""
+    subject = Subject(Order)
+    told: list[str] = []
+
+    @subject.failures.failures.observer
+    async def on_failure_of_failure(failure: ObserverFailed) -> None:
+        await anyio.sleep(1)
+        told.append(type(failure.error).__name__)
+
+    @subject.failures.observer
+    async def on_failure(failure: ObserverFailed) -> None:
+        await anyio.sleep(1)
+        told.append(type(failure.error).__name__)
+        raise ValueError("in the failure's handler")
+
+    def handle(order: Order) -> None:
+        raise ZeroDivisionError
+
+    subject.observe(handle, Order)
+    async with subject:
+        await subject.publish(Order(n=1))
+    assert told == ["ZeroDivisionError", "ValueError"]
+
+
+@both
+async def test_leaving_by_an_error_waits_for_no_observer_of_failures() -> None:
+    """They are cancelled, as the observers of the subject are."""
+    subject = Subject(Order)
+    begun, told = anyio.Event(), []
+
+    @subject.failures.observer
+    async def on_failure(failure: ObserverFailed) -> None:
+        begun.set()
+        await anyio.sleep(1)
+        told.append(failure)
+
+    def handle(order: Order) -> None:
+        raise ZeroDivisionError
+
+    subject.observe(handle, Order)
+    with pytest.raises(KeyError):
+        async with subject:
+            await subject.publish(Order(n=1))
+            await begun.wait()
+            raise KeyError
+    assert not told
+
+
+@both
 async def test_detach_ends_an_observer() -> None:
     """After detach the observer gets no event and is not counted, also when the subject is entered again."""
     subject = Subject(Order)

@@ -393,5 +393,5 @@ def test_importing_evenflow_imports_nothing_of_the_extras() -> None:
         " 'pytest', 'hypothesis', 'sqlite3']\n"
         "print([name for name in extras if name in sys.modules])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100)
     assert done.stdout.strip() == "[]", done.stdout

@@ -40,7 +40,7 @@ class Service:
         started = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         self.said += self.process.stdout.read()
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=100)
         return time.monotonic() - started
 
 

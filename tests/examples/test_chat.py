@@ -121,7 +121,7 @@ async def test_a_page_of_another_host_cannot_enter(service: Service) -> None:
 
 async def test_the_page_has_what_it_names_and_nothing_from_elsewhere(service: Service) -> None:
     """A strict policy, and each file of the page is there."""
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=20) as client:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=100) as client:
         page = await client.get("/")
         assert "default-src 'self'" in page.headers["content-security-policy"]
         assert "http" not in page.text

@@ -45,7 +45,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def client_of(service: Service) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=20)
+    return httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=100)
 
 
 def order(number: int, region: str = "eu") -> dict[str, object]:

@@ -124,7 +124,7 @@ def test_sigterm_saves_the_job_in_hand(tmp_path: Path) -> None:
         assert process.stdout.readline() == "job 1 of ann is done\n"
         process.send_signal(signal.SIGTERM)
         assert process.stdout.readline() == "ended: 1 done, 1 cut off\n"
-        process.wait(timeout=30)
+        process.wait(timeout=100)
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
     assert process.returncode == 0

@@ -53,7 +53,7 @@ def test_only_what_was_typed_last_is_answered(program: ModuleType) -> None:
 def test_the_program_answers_the_last_line_and_ends_with_its_input() -> None:
     """Lines that come without a pause cause one search, and the program ends with its input."""
     done = subprocess.run(
-        [sys.executable, str(PROGRAM)], input="p\npy\npypro\n", capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, str(PROGRAM)], input="p\npy\npypro\n", capture_output=True, text=True, timeout=100, check=True
     )
     assert done.stdout == "'pypro': pyproject.toml\n"
     assert done.stderr == ""

@@ -118,7 +118,7 @@ async def publish(ticker: ModuleType, number: int) -> None:
 
 async def test_the_page_has_what_it_names_and_nothing_from_elsewhere(service: Service) -> None:
     """A strict policy for each file of the page, and each is there."""
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=20) as client:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=100) as client:
         page = await client.get("/")
         assert "http" not in page.text
         for name in ("", "shared/base.css", "ticker.css", "ticker.js"):

@@ -87,7 +87,7 @@ def end(process: subprocess.Popen[str]) -> list[str]:
     assert process.stdout is not None
     process.send_signal(signal.SIGTERM)
     said = process.stdout.readlines()
-    assert process.wait(timeout=30) == 0, said
+    assert process.wait(timeout=100) == 0, said
     return said
 
 

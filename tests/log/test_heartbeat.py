@@ -27,7 +27,7 @@ async def test_a_thread_beats_while_the_loop_is_blocked() -> None:
     heartbeat = Heartbeat(engine, crew)
     heartbeat.keep(0.04)
     for _ in range(4):
-        assert beats.acquire(timeout=40)  # the loop does not turn here
+        assert beats.acquire(timeout=100)  # the loop does not turn here
     thread = heartbeat._thread
     assert thread is not None
     await anyio.lowlevel.checkpoint()

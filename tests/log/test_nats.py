@@ -106,5 +106,5 @@ def test_the_log_does_not_import_the_client() -> None:
         "try: import evenflow.log.nats\n"
         "except ImportError as error: print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True)
     assert "evenflow[nats]" in done.stdout

@@ -97,7 +97,7 @@ def pooler(server: Postgres) -> Generator[str]:
             yield f"postgresql://evenflow@127.0.0.1:{port}/postgres"
         finally:
             running.terminate()
-            running.wait(timeout=20)
+            running.wait(timeout=100)
 
 
 def _answers(port: int) -> bool:

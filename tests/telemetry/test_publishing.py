@@ -85,7 +85,7 @@ async def test_a_publish_from_a_thread_is_a_span_of_the_thread(seen: Seen) -> No
 
     def work() -> None:
         with seen.span("job"):
-            orders.publish_from_thread(Ordered(), timeout=5)
+            orders.publish_from_thread(Ordered(), timeout=100)
 
     with seen.instrument(orders):
         async with orders:
@@ -100,7 +100,7 @@ async def test_a_publish_from_a_thread_is_a_span_of_the_thread(seen: Seen) -> No
 async def test_a_durable_subject_is_followed_from_a_thread_too(seen: Seen) -> None:
     """The headers have the trace context of the thread's span."""
     async with open_orders(seen) as orders:
-        offset = await anyio.to_thread.run_sync(partial(orders.publish_from_thread, Ordered(), id="a", timeout=5))
+        offset = await anyio.to_thread.run_sync(partial(orders.publish_from_thread, Ordered(), id="a", timeout=100))
         [record] = await orders.read().to_list()
     published = seen.one("publish orders")
     assert attributes(published)["messaging.message.id"] == str(offset)

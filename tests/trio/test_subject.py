@@ -76,7 +76,7 @@ assert seen == [1], seen
 assert "asyncio" not in sys.modules, "asyncio was loaded"
 """
     ran = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=100, check=False
     )
     assert ran.returncode == 0, ran.stderr
 

@@ -237,7 +237,7 @@ def connect(port: int, path: str) -> socket.socket:
     give_up = time.monotonic() + 30
     while True:
         try:
-            client = socket.create_connection(("127.0.0.1", port), timeout=30)
+            client = socket.create_connection(("127.0.0.1", port), timeout=100)
         except ConnectionRefusedError:
             assert time.monotonic() < give_up
             continue

@@ -31,7 +31,7 @@ def run(*options: str, tampered: str = "") -> subprocess.CompletedProcess[str]:
     """Run the demo without a terminal; ``tampered`` is run first, to break it."""
     script = f"import sys\n{tampered}\nfrom evenflow.cli import main\nsys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", script, "demo", *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=50, env=NO_WISHES)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=100, env=NO_WISHES)
 
 
 def ledger(said: str) -> dict[str, list[int]]:
@@ -246,7 +246,7 @@ def test_it_ends_when_nobody_reads_what_it_prints() -> None:
         assert process.stdout.readline() == "\n"
         assert "evenflow hands the events of a program" in process.stdout.readline()
         process.stdout.close()
-        assert process.wait(timeout=30) == 141
+        assert process.wait(timeout=100) == 141
         assert process.stderr.read() == ""
 
 

@@ -94,7 +94,7 @@ def inspecting(folder: Path, *given: str) -> Iterator[tuple[str, subprocess.Pope
 
 def rows(address: str) -> dict[str, dict[str, object]]:
     """The first frame of the stream."""
-    with urllib.request.urlopen(f"{address}live", timeout=20) as stream:
+    with urllib.request.urlopen(f"{address}live", timeout=100) as stream:
         for line in stream:
             if line.startswith(b"data: "):
                 found: dict[str, dict[str, object]] = json.loads(line[6:])["rows"]
@@ -130,7 +130,7 @@ def test_a_signal_ends_it_in_peace(number: signal.Signals, code: int, folder: Pa
     with inspecting(folder, "shop_module:program") as (address, process):
         rows(address)
         process.send_signal(number)
-        out, errors = process.communicate(timeout=20)
+        out, errors = process.communicate(timeout=100)
         assert process.returncode == code, errors
         assert "the program has ended" in out and "Traceback" not in errors
 
@@ -142,10 +142,10 @@ def test_the_address_needs_its_token(folder: Path) -> None:
         base = address.rsplit("/", 2)[0]
         for path in ("/", "/live", "/x/", f"/{'x' * 22}/live", "//live"):
             with pytest.raises(urllib.error.HTTPError, match="404"):
-                urllib.request.urlopen(base + path, timeout=20)
+                urllib.request.urlopen(base + path, timeout=100)
         request = urllib.request.Request(address, headers={"host": "evil.example"})
         with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(request, timeout=20)
+            urllib.request.urlopen(request, timeout=100)
 
 
 def test_the_token_is_printed_once_and_written_nowhere_else(folder: Path) -> None:
@@ -155,20 +155,20 @@ def test_the_token_is_printed_once_and_written_nowhere_else(folder: Path) -> Non
         host, token = address.removeprefix("http://").rstrip("/").split("/")
         for path in (f"/{token}/nothing", f"/{token}x/live", f"/{token}/dead?group={token}", f"/?token={token}"):
             with pytest.raises(urllib.error.HTTPError):
-                urllib.request.urlopen(f"http://{host}{path}", timeout=20)
+                urllib.request.urlopen(f"http://{host}{path}", timeout=100)
         port = int(host.partition(":")[2])
         for line in (
             f"GET /{token}/about HTTP/9.9",
             f"\0 /{token}/",
             f"GET /{token}/dead?group={'x' * 300_000} HTTP/1.1",
         ):
-            with socket.create_connection(("127.0.0.1", port), timeout=20) as client, suppress(ConnectionError):
+            with socket.create_connection(("127.0.0.1", port), timeout=100) as client, suppress(ConnectionError):
                 client.sendall(f"{line}\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
                 while client.recv(65_536):
                     pass
         rows(address)
         process.send_signal(signal.SIGTERM)
-        out, errors = process.communicate(timeout=20)
+        out, errors = process.communicate(timeout=100)
     assert "a record of debugging" in errors
     assert token not in out + errors
 
@@ -177,7 +177,7 @@ def test_actions_and_contents_are_asked_for(folder: Path) -> None:
     """The page may do and show more only where the command line says so."""
     for given in ((), ("--actions", "--contents")):
         with inspecting(folder, "shop_module:log", *given) as (address, _):
-            with urllib.request.urlopen(f"{address}about", timeout=20) as answer:
+            with urllib.request.urlopen(f"{address}about", timeout=100) as answer:
                 said = json.load(answer)
             assert (said["actions"], said["contents"]) == (bool(given), bool(given))
             assert said["title"] == "shop_module:log"
@@ -222,7 +222,7 @@ def test_a_port_that_is_taken_is_said_to_be(folder: Path) -> None:
         port = address.split(":")[2].split("/")[0]
         done = subprocess.run(
             [sys.executable, "-m", "evenflow.cli", "inspect", "shop_module:orders", "--port", port],
-            cwd=folder, env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}"}, capture_output=True, text=True, timeout=60, check=False,
+            cwd=folder, env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}"}, capture_output=True, text=True, timeout=100, check=False,
         )  # fmt: skip
     assert done.returncode == 2
     assert f"port {port} cannot be had" in done.stderr and "Traceback" not in done.stderr
@@ -245,5 +245,5 @@ def test_the_demo_can_be_looked_at_while_it_runs(tmp_path: Path) -> None:
         names = {row["name"] for row in rows(found[0]).values()}
         assert {"machine", "demo"} <= names
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=40)
+        out, _ = process.communicate(timeout=100)
         assert "Traceback" not in out

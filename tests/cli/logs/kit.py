@@ -56,7 +56,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run Python in a folder."""
     command = [sys.executable, *(() if module is None else ("-m", module)), *arguments]
-    return subprocess.run(command, cwd=folder, input=given, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=folder, input=given, capture_output=True, text=True, timeout=100, check=False)
 
 
 def evenflow(folder: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:

@@ -111,7 +111,7 @@ class Server:
             process.send_signal(how)
             if how is signal.SIGTERM:
                 process.send_signal(signal.SIGCONT)
-            process.wait(60)
+            process.wait(100)
 
     def freeze(self) -> None:
         """SIGSTOP."""

@@ -15,6 +15,7 @@ from evenflow.log import LogError
 from evenflow.log._redis import RedisEngine
 from evenflow.log._redis._engine import LOOKED_AT
 from tests.conformance.kit import append, texts
+from tests.limits import HANGING
 
 from .kit import on_asyncio, own_server
 from .server import fresh_name, shared
@@ -121,7 +122,7 @@ async def test_the_time_is_the_servers() -> None:
     await engine.open()
     with shared().client() as client:
         seconds, micros = client.time()
-    assert abs(engine.wall() - (seconds + micros / 1e6)) < 1
+    assert abs(engine.wall() - (seconds + micros / 1e6)) < HANGING  # a busy machine may stand still in between
     assert engine.clock() <= engine.clock()
     await engine.close()
 
