@@ -13,7 +13,7 @@ from ._group_records import DeadRecord
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ._engine import Engine, Row
+    from ._engine import Engine, Page, Row
     from ._group_records import Item, Keys
     from ._group_spec import GroupSpec, Host
 
@@ -43,6 +43,14 @@ async def rows_of(engine: Engine, subject: str, keys: Keys, items: Iterable[Item
                 break
             after = page.through
     return found
+
+
+async def news_of(host: Host, spec: GroupSpec, after: int, limit: int, types: frozenset[str] | None) -> Page:
+    """New events of these types, as far as the server knows what the group wants."""
+    wanted = host.wanted(types, spec.condition)
+    if wanted is None:
+        return await host.engine.read(host.subject, after, limit, types=types)
+    return await host.engine.read_wanted(host.subject, after, limit, wanted)
 
 
 def _runs(seqs: list[int]) -> Iterator[list[int]]:
