@@ -195,7 +195,7 @@ class Routing:
         return Route(tuple(names), version, tuple(texts)) if names else None
 
 
-def checked_routed_by(routed_by: Any, types: Collection[type]) -> Routing | None:
+def checked_routed_by(routed_by: object, types: Collection[type]) -> Routing | None:
     """What ``routed_by`` of a subject says.
 
     Raises:
@@ -204,7 +204,7 @@ def checked_routed_by(routed_by: Any, types: Collection[type]) -> Routing | None
     """
     if routed_by is None:
         return None
-    fields: tuple[Any, ...] = routed_by if isinstance(routed_by, tuple) else (routed_by,)
+    fields: list[Any] = [*cast("Any", routed_by)] if isinstance(routed_by, tuple) else [routed_by]
     if not fields:
         raise ValueError("routed_by=() names no field; leave it out")
     paths = tuple(dict.fromkeys(_checked(each, types) for each in fields))

@@ -17,9 +17,7 @@ from __future__ import annotations
 import logging
 import math
 from contextlib import suppress
-from functools import reduce
 from heapq import heappop, heappush
-from operator import or_
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from anyio import CancelScope, EndOfStream, Lock
@@ -222,7 +220,9 @@ class Tail:
         asked = [each for each in found if each is not None]
         if not asked or len(asked) < len(found):
             return None
-        together = reduce(or_, asked)
+        together = asked[0]
+        for each in asked[1:]:
+            together |= each
         return None if together.is_everything else together
 
     async def _wait(self, mark: int, asked: Wanted | None) -> None:

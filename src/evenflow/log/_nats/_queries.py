@@ -62,14 +62,14 @@ async def read_wanted(reads: Reads, subject: str, after: int, limit: int, wanted
     if layouts is None:
         layouts = (await _floor_and_layouts(reads, subject))[1]
     while True:
-        found = patterns(reads.names, subject, wanted, layouts)
-        if len(found) == 1:
-            return await read(reads, subject, after, limit, wanted.types, until)
+        found, known = patterns(reads.names, subject, wanted, layouts), layouts
         part = await merged(reads, found, after, min(MOST, limit), until)
-        known = layouts
         floor, layouts = await _floor_and_layouts(reads, subject)
-        if layouts == known:
+        has_all_types = found == [reads.names.of_subject(subject)]
+        if layouts == known or len(found) == 1:  # one pattern leaves nothing out but other types
             rows = [row_of(message) for message in part.messages]
+            if has_all_types and wanted.types is not None:
+                rows = [row for row in rows if row.type in wanted.types]
             return Page(rows, max(after, part.through), floor)
 
 
