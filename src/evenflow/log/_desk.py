@@ -293,7 +293,7 @@ class Desk:
         known, through = self._ahead.next_at(Place(group.epoch, after, types))
         if len(known) >= room:
             return list(known), through
-        page = await news_of(self.host, self.spec, through, limit - len(known), types)
+        page = await news_of(self.host, self.spec.condition, types, through, limit - len(known))
         if page.floor > through:
             self._tell_removed(through, page.floor)
         news = read_all(self.host, self.spec, page.rows)

@@ -55,7 +55,8 @@ async def two() -> AsyncGenerator[Two]:
     async with Proxy(nats().port) as proxy:
         writer, reader = log_on(name=name), log_on(f"nats://127.0.0.1:{proxy.port}", name=name)
         async with writer, reader:
-            yield Two(*(log.subject("sales", Sold, routed_by=Sold.region) for log in (writer, reader)), proxy)
+            one, other = (log.subject("sales", Sold, routed_by=Sold.region) for log in (writer, reader))
+            yield Two(one, other, proxy)
 
 
 @on_asyncio
