@@ -3,10 +3,14 @@
 One server on loopback, on a disk: 100 tasks that publish, thousands published together, and a group that handles and
 acknowledges a thousand at a time. The bare client makes and reads the same JSON by the same classes, without the
 headers that make an event a CloudEvents event; its group is a durable pull consumer.
+
+And what comes over the network to a reader that wants one event in a hundred, with ``routed_by`` and without; counted
+in bytes, by a proxy.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,6 +18,7 @@ from tests.servers import Nats, nats_program
 
 from benchmarks._engine_jobs import TASKS, Job, consume, made_events, publish, publish_many
 from benchmarks._harness import Bench, Case, Stopwatch
+from benchmarks._routed_bytes import WANTED, bytes_of
 from benchmarks.log import Ordered
 from benchmarks.peers import bare_nats
 from evenflow.log.nats import NATSLog
@@ -47,6 +52,28 @@ def run(bench: Bench) -> None:
             figures=("wall", "cpu"), rounds=rounds,
         )  # fmt: skip
         bench.expect(f"nats {key}: time beside nats-py", found.ratio(EVENFLOW, of="wall"), at_most=at_most)
+    _bytes(bench)
+
+
+def _bytes(bench: Bench) -> None:
+    """What a condition for one event in a hundred keeps off the network."""
+    count = bench.pick(quick=3_000, full=30_000)
+    cases: dict[str, tuple[bool, Any]] = {
+        "everything": (False, None),
+        "1 % of it, asked in the process": (False, WANTED),
+        "1 % of it, routed_by": (True, WANTED),
+    }
+    found = {name: asyncio.run(bytes_of(count, routed=routed, where=where)) for name, (routed, where) in cases.items()}
+    *_, last = found.values()
+    bench.record(
+        "engines-nats-bytes",
+        f"bytes from the server for each of {count:,} stored events of about 180 bytes",
+        ("a reader that wants", *last),
+        [(name, *(f"{each:,.1f}" for each in bytes_.values())) for name, bytes_ in found.items()],
+    )
+    for how, bytes_ in last.items():
+        share = bytes_ / found["everything"][how]
+        bench.expect(f"nats, {how}: bytes for 1 % of the events, of those for all", share, at_most=0.1)
 
 
 def _bare(work: Callable[[Stopwatch, Any, int], Awaitable[None]], count: int) -> Case:

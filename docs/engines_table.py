@@ -63,6 +63,8 @@ ELSEWHERE: Mapping[Capability, str] = {
     "test_durability_on_a_power_cut_is_what_the_server_is_set_to`; nobody pulls a plug in a test",
     "own_rows": "`tests/log/test_transaction.py::test_own_rows_and_events_are_one_commit`, "
     "`tests/log/postgres/test_outbox.py::test_own_rows_are_written_with_events_in_one_commit`",
+    "routed_by": "`tests/log/nats/test_routed.py::test_one_percent_of_history_takes_few_of_the_bytes` and those below "
+    "it; that readers get the same, whether it does or not, the suite",
     "several_machines": "clients of one server, each by TCP; the tests have one machine",
     "counts_first_attempt": "`tests/log/test_consumer.py::"
     "test_a_handler_that_kills_its_process_becomes_a_dead_letter_and_its_neighbours_do_not`",

@@ -22,7 +22,7 @@ def test_every_field_can_be_required_and_nothing_else() -> None:
 def test_what_is_missing_is_named_at_once() -> None:
     """One error names all that an engine lacks."""
     assert Capabilities(trio=False, schedule=False, several_machines=True).missing() == (
-        "own_rows", "schedule", "several_processes", "notices_lost_events", "trio",
+        "own_rows", "schedule", "routed_by", "several_processes", "notices_lost_events", "trio",
     )  # fmt: skip
     with pytest.raises(Unsupported, match=r"MemoryLog.*own_rows, several_machines") as caught:
         MemoryLog().require("transactions", "own_rows", "several_machines")

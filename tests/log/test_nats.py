@@ -35,7 +35,7 @@ def test_it_can_be_the_modules_own() -> None:
 def test_its_capabilities_are_those_of_a_server_with_streams() -> None:
     """No transactions, schedule or newest of each key; several machines; no trio."""
     log = NATSLog("nats://localhost")
-    log.require("total_order", "keeps_ids", "ordered_by", "several_processes", "several_machines")
+    log.require("total_order", "keeps_ids", "ordered_by", "routed_by", "several_processes", "several_machines")
     assert set(log.capabilities.missing()) == {
         "durable_on_power_cut", "transactions", "own_rows", "schedule", "last_by", "counts_first_attempt",
         "notices_dead_members", "notices_lost_events", "trio",

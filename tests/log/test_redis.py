@@ -36,7 +36,7 @@ def test_its_capabilities_are_those_of_a_server_with_streams() -> None:
     log = RedisLog("redis://localhost")
     log.require("total_order", "keeps_ids", "ordered_by", "several_processes", "several_machines")
     assert set(log.capabilities.missing()) == {
-        "durable_on_power_cut", "transactions", "own_rows", "schedule", "last_by", "counts_first_attempt",
+        "durable_on_power_cut", "transactions", "own_rows", "schedule", "last_by", "routed_by", "counts_first_attempt",
         "notices_dead_members", "notices_lost_events", "trio",
     }  # fmt: skip
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import anyio
 
+from evenflow.log._engine import Page
+from evenflow.log._routes import Wanted
+from evenflow.testing import MemoryLog
+from evenflow.testing._memory_engine import MemoryEngine
+from evenflow.testing._memory_store import MemoryStore
 from tests.contract.kit import both, settle
 
 from .events import Ordered, opened
@@ -90,3 +98,74 @@ async def test_a_reader_that_comes_while_all_others_leave_misses_nothing() -> No
                 await orders.publish(Ordered(n=n + 2))
                 found.append((await feed.receive()).n)
         assert found == list(range(60))
+
+
+class Filters(MemoryEngine):
+    """An engine whose server knows the regions of events, and is slow if it is told to be."""
+
+    filters = True
+    answers: anyio.Event | None = None
+    """What it waits for before it answers."""
+    asked: list[set[str]]
+
+    async def read_wanted(self, subject: str, after: int, limit: int, wanted: Wanted, **how: Any) -> Page:
+        """The events with the regions that are wanted."""
+        texts = wanted.fields.get("region")
+        self.asked.append(set(texts or ()))
+        if self.answers is not None:
+            await self.answers.wait()
+        page = await super().read_wanted(subject, after, limit, wanted, **how)
+        if texts is None:
+            return page
+        return page._replace(rows=[row for row in page.rows if any(f'"{text}"'.encode() in row.data for text in texts)])
+
+
+@asynccontextmanager
+async def filtering() -> AsyncGenerator[tuple[Any, Filters]]:
+    """A subject that is routed by its region, and the engine."""
+    log, engine = MemoryLog(), Filters(MemoryStore())
+    engine.asked = []
+    with log._with_engine(lambda: engine):
+        orders = log.subject("orders", Ordered, routed_by=Ordered.region)
+        async with log:
+            yield orders, engine
+
+
+@both
+async def test_the_server_is_asked_for_what_those_want_together_who_are_live() -> None:
+    """For less again, when one has left."""
+    async with filtering() as (orders, engine):
+        async with orders.subscribe(where=Ordered.region == "eu") as eu:
+            async with orders.subscribe(where=Ordered.region == "us") as us:
+                await settle()
+                await orders.publish_many(Ordered(n=n, region=region) for n, region in enumerate(("eu", "us", "cn")))
+                assert ((await eu.receive()).n, (await us.receive()).n) == (0, 1)
+                await settle()
+                assert engine.asked[-1] == {"eu", "us"}
+            await orders.publish(Ordered(n=3))
+            assert (await eu.receive()).n == 3
+            await settle()
+            assert engine.asked[-1] == {"eu"}
+            async with orders.subscribe() as every:
+                await orders.publish(Ordered(n=4, region="cn"))
+                assert (await every.receive()).n == 4
+
+
+@both
+async def test_whoever_joins_while_a_page_is_read_for_others_misses_nothing() -> None:
+    """Its own events are not on that page, which passes it by: it reads them alone, and is live after that."""
+    async with filtering() as (orders, engine), orders.subscribe(where=Ordered.region == "eu") as eu:
+        await settle()
+        engine.answers = anyio.Event()
+        await orders.publish(Ordered(n=0))
+        await settle()  # the page is asked for, and has what was stored when the server answers
+        async with orders.subscribe(where=Ordered.region == "us") as us:
+            await settle()
+            await orders.publish_many(Ordered(n=n, region=("eu", "us")[n % 2]) for n in range(1, 5))
+            engine.answers.set()
+            assert [(await us.receive()).n for _ in range(2)] == [1, 3]
+            assert [(await eu.receive()).n for _ in range(3)] == [0, 2, 4]
+            await orders.publish(Ordered(n=5, region="us"))
+            assert (await us.receive()).n == 5
+            await settle()
+            assert engine.asked[-1] == {"eu", "us"}

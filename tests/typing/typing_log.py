@@ -47,6 +47,10 @@ class Shipped(Event):
 log = SQLiteLog("shop.db", durability="process", keep_ids=timedelta(days=1))
 orders = log.subject("orders", Placed, Shipped, retain=Retain(age=timedelta(days=30), last_by=Placed.region))
 placed = log.subject("placed", Placed, on_undecodable="skip")
+routed = log.subject("routed", Placed, Shipped, routed_by=(Placed.region, Shipped.order_id))
+log.subject("by_region", Placed, routed_by=Placed.region)
+log.subject("by_nothing", Placed, routed_by=[Placed.region])  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+assert_type(routed, DurableSubject[Placed | Shipped])
 assert_type(orders, DurableSubject[Placed | Shipped])
 assert_type(placed, DurableSubject[Placed])
 assert_type(log.subject("both", Placed | Shipped), DurableSubject[Placed | Shipped])

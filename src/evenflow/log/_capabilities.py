@@ -14,6 +14,7 @@ Capability: TypeAlias = Literal[
     "schedule",
     "last_by",
     "ordered_by",
+    "routed_by",
     "several_processes",
     "several_machines",
     "counts_first_attempt",
@@ -37,6 +38,7 @@ class Capabilities:
         schedule: events can be scheduled.
         last_by: retention can keep the newest of each key.
         ordered_by: events of one key are handled in order over all members.
+        routed_by: a condition on a field of ``routed_by`` is asked by the server, too, and keeps off the network.
         several_processes: several processes may use it at once.
         several_machines: they may be on several machines.
         counts_first_attempt: an attempt counts even where its process was killed.
@@ -53,6 +55,7 @@ class Capabilities:
     schedule: bool = True
     last_by: bool = True
     ordered_by: bool = True
+    routed_by: bool = False
     several_processes: bool = False
     several_machines: bool = False
     counts_first_attempt: bool = True

@@ -12,17 +12,20 @@ from evenflow._errors import DecodeError
 from ._engine import Append
 from ._names import checked_given_id, checked_headers
 from ._record import Record
+from ._routes import Wanted, texts_in
 from ._wire import digest, encode, refuse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from evenflow._conditions import Condition
     from evenflow._fields import Path
 
     from ._codec import Codec
     from ._engine import Row
     from ._offsets import Offset
     from ._retain import Retain
+    from ._routes import Routing
     from ._running import Running
     from ._schemas import Schemas
 
@@ -38,6 +41,7 @@ class Kind(NamedTuple):
         schemas: how their events are read.
         retain: how much of its history it keeps.
         skips: whether a reader counts what cannot be read, and goes on.
+        routing: what its events are routed by.
     """
 
     subject: str
@@ -45,6 +49,7 @@ class Kind(NamedTuple):
     schemas: Schemas
     retain: Retain | None = None
     skips: bool = False
+    routing: Routing | None = None
 
 
 class Unreadable(NamedTuple):
@@ -60,6 +65,8 @@ class Encoder:
         self._schemas = kind.schemas
         self._subject = kind.subject
         self._key: Path | None = None if kind.retain is None else kind.retain.key
+        self._routing = kind.routing
+        self._is_plain = self._key is None and self._routing is None
         self._max_event_bytes = max_event_bytes
         self._stamp: Stamp | None = None
 
@@ -77,14 +84,17 @@ class Encoder:
         codec = self._schemas.codec(event)
         if self._stamp is not None:
             headers = self._stamp(headers)
-        if id is None and headers is None and self._key is None:  # most events, at two thirds of the cost
+        if id is None and headers is None and self._is_plain:  # most events, at two thirds of the cost
             data = codec.encode(event)
             if len(data) > self._max_event_bytes:
                 refuse_size(codec.name, len(data), self._max_event_bytes)
             return Append(self._subject, codec.name, codec.version, data)
         made = encode(codec, event, id=id, headers=headers, max_event_bytes=self._max_event_bytes)
         key = None if self._key is None else _text(self._key.read(event))
-        return Append(self._subject, made.type, made.version, made.data, made.headers, made.id, made.digest, key)
+        route = None if self._routing is None else self._routing.route(event, made.version)
+        return Append(
+            self._subject, made.type, made.version, made.data, made.headers, made.id, made.digest, key, route=route
+        )
 
     def appends(
         self, events: Iterable[Any], id_of: Callable[[Any], str] | None, headers: Mapping[str, str] | None
@@ -95,6 +105,7 @@ class Encoder:
         extensions = checked_headers(headers)
         beside = sum(len(name) + len(value.encode()) for name, value in extensions.items())
         subject, key, most = self._subject, self._key, self._max_event_bytes - beside
+        routing = self._routing
         made: list[Append] = []
         codec: Codec | None = None
         for event in events:
@@ -106,7 +117,8 @@ class Encoder:
             name = None if id_of is None else checked_given_id(id_of(event))
             proof = b"" if name is None else digest(codec.name, codec.version, data)
             text = None if key is None else _text(key.read(event))
-            made.append(Append(subject, codec.name, codec.version, data, extensions, name, proof, text))
+            route = None if routing is None else routing.route(event, codec.version)
+            made.append(Append(subject, codec.name, codec.version, data, extensions, name, proof, text, False, route))
         return made
 
 
@@ -120,6 +132,7 @@ class Decoder:
     def __init__(self, running: Running, kind: Kind) -> None:
         self._types = kind.types
         self._schemas = kind.schemas
+        self._routing = kind.routing if running.engine.filters else None
         self.offset_of: Callable[[int], Offset] = partial(running.offset, kind.subject)
 
     def event(self, row: Row) -> Any:
@@ -167,6 +180,17 @@ class Decoder:
         names = frozenset(names)
         classes = self._schemas.classes_of(names)
         return names | self._schemas.names_of(*classes) if classes else names
+
+    @property
+    def filters(self) -> bool:
+        """Whether the server may leave out what nobody wants."""
+        return self._routing is not None
+
+    def wanted(self, types: frozenset[str] | None, condition: Condition | None) -> Wanted | None:
+        """What the server may be told of a reader of these types; None if it can leave out nothing but types."""
+        if self._routing is None:
+            return None
+        return Wanted(types, texts_in(condition), self._schemas.version_of)
 
     def names_of(self, wants: tuple[type, ...]) -> frozenset[str] | None:
         """The wire names of the events that are wanted, of the classes that are defined now; None for whatever comes.

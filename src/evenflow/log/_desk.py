@@ -21,7 +21,7 @@ from evenflow._errors import LogError
 from ._claiming import MOST_WAITING, Claiming, Plain, Taken
 from ._due import Due
 from ._engine import Outdated
-from ._group_reading import read, read_all, rows_of
+from ._group_reading import news_of, read, read_all, rows_of
 from ._group_records import GroupRecord, Keys
 from ._group_rules import Draft, Fate
 from ._known_lanes import KnownLanes
@@ -293,7 +293,7 @@ class Desk:
         known, through = self._ahead.next_at(Place(group.epoch, after, types))
         if len(known) >= room:
             return list(known), through
-        page = await self.host.engine.read(self.host.subject, through, limit - len(known), types=types)
+        page = await news_of(self.host, self.spec.condition, types, through, limit - len(known))
         if page.floor > through:
             self._tell_removed(through, page.floor)
         news = read_all(self.host, self.spec, page.rows)

@@ -27,10 +27,26 @@ from evenflow._errors import LogError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from ._routes import Wanted
+
 ABSENT: Final = 0
 """The version of a record that does not exist."""
 
 NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Route(NamedTuple):
+    """What an event is routed by: a server that keeps events by name may leave out others.
+
+    Attributes:
+        fields: the names of fields, such as ``region`` or ``customer.country``.
+        version: of the event's class.
+        texts: the value of each field, as text.
+    """
+
+    fields: tuple[str, ...]
+    version: int
+    texts: tuple[str, ...]
 
 
 class Append(NamedTuple):
@@ -46,6 +62,7 @@ class Append(NamedTuple):
         digest: of type, version and data: tells whether two events with one id are the same. Empty without an id.
         key: the text of its key, where the subject keeps the newest of each key; else None.
         scheduled: whether its id is reserved, and the event takes its place.
+        route: what it is routed by, where the subject says so; an engine that cannot filter may forget it.
     """
 
     subject: str
@@ -57,6 +74,7 @@ class Append(NamedTuple):
     digest: bytes = b""
     key: str | None = None
     scheduled: bool = False
+    route: Route | None = None
 
 
 class Row(NamedTuple):
@@ -242,6 +260,7 @@ class Engine(ABC):
         wall_is_steady: whether nobody can set the wall clock while the log is open, as in virtual time.
         creates: whether opening makes a log where there is none. Whoever only looks sets it to False before.
         most_claimed: how many events one claim may have, so that what becomes of each of them fits into one change.
+        filters: whether ``read_wanted`` leaves out events by their routes.
     """
 
     member: str
@@ -249,6 +268,7 @@ class Engine(ABC):
     wall_is_steady: ClassVar[bool] = False
     creates: bool = True
     most_claimed: ClassVar[int] = 1_000
+    filters: ClassVar[bool] = False
 
     @abstractmethod
     async def open(self) -> None:
@@ -301,6 +321,27 @@ class Engine(ABC):
                 return await self.read(subject, after, limit, types=types)
             except Away:
                 pass
+
+    async def read_wanted(
+        self, subject: str, after: int, limit: int, wanted: Wanted, *, until: int | None = None
+    ) -> Page:
+        """As ``read``; what ``wanted`` says nobody wants may be left out, and must be counted as looked at.
+
+        Whoever reads asks each event again: too many rows do no harm, and one too few is lost.
+        """
+        return await self.read(subject, after, limit, types=wanted.types, until=until)
+
+    async def read_wanted_when_back(self, subject: str, after: int, limit: int, wanted: Wanted) -> Page:
+        """As ``read_wanted``, for a reader that goes on by itself: while the server is away, it waits."""
+        while True:
+            try:
+                return await self.read_wanted(subject, after, limit, wanted)
+            except Away:
+                pass
+
+    async def wait_for_wanted(self, mark: int, subject: str, wanted: Wanted) -> int:  # noqa: ARG002 -- it may wake for others, too
+        """As ``wait``, for new events of a subject of which ``wanted`` says what may be left out."""
+        return await self.wait(mark, (subject,))
 
     @abstractmethod
     async def end(self, subject: str) -> int:

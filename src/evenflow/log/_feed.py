@@ -27,7 +27,7 @@ from ._floor import Floor
 from ._tail import PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from evenflow._crew import Member
     from evenflow._ends import End
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from ._engine import Page, Row
     from ._offsets import Offset, Since
+    from ._routes import Wanted
     from ._running import Running
     from ._tail import Tail
 
@@ -78,7 +79,7 @@ class Feed:
         self._since: Since = since
         self._gaps = gaps
         self._skips = skips
-        self._types: Collection[str] | None = tail.decoder.names_of(interest.wants)
+        self._types: frozenset[str] | None = tail.decoder.names_of(interest.wants)
         self._floor = Floor(since)
         self._begun = False
         self._live = False
@@ -167,7 +168,10 @@ class Feed:
                 self._types = tail.decoder.names_of(self.interest.wants)  # a class may have been defined since
                 async with tail.one_behind:  # while it reads, the loop is free for publishers
                     await self._let_writers_go_first()
-                    page = await engine.read_when_back(subject, self._position, limit, types=self._types)
+                    if (asked := self.asked()) is None:
+                        page = await engine.read_when_back(subject, self._position, limit, types=self._types)
+                    else:
+                        page = await engine.read_wanted_when_back(subject, self._position, limit, asked)
                     if not self._take(page):
                         return
                     is_there = len(page.rows) < limit and not self._needs_room and engine.mark() == mark
@@ -183,6 +187,14 @@ class Feed:
             if not self._tail.engine.is_writing:
                 return
             await sleep(PAUSE)
+
+    def asked(self) -> Wanted | None:
+        """What the server may be told of what it wants; None if the server can leave out nothing."""
+        decoder = self._tail.decoder
+        if not decoder.filters:
+            return None
+        self._types = decoder.names_of(self.interest.wants)  # a class may have been defined since
+        return decoder.wanted(self._types, self.interest.condition)
 
     def _take(self, page: Page) -> bool:
         """Put the wanted events of a page into the buffer, as long as there is room; returns whether it goes on."""

@@ -13,7 +13,9 @@ from ._group_records import DeadRecord
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ._engine import Engine, Row
+    from evenflow._conditions import Condition
+
+    from ._engine import Engine, Page, Row
     from ._group_records import Item, Keys
     from ._group_spec import GroupSpec, Host
 
@@ -43,6 +45,16 @@ async def rows_of(engine: Engine, subject: str, keys: Keys, items: Iterable[Item
                 break
             after = page.through
     return found
+
+
+async def news_of(
+    host: Host, condition: Condition | None, types: frozenset[str] | None, after: int, limit: int
+) -> Page:
+    """New events of these types; the server may leave out those that the condition excludes."""
+    wanted = host.wanted(types, condition)
+    if wanted is None:
+        return await host.engine.read(host.subject, after, limit, types=types)
+    return await host.engine.read_wanted(host.subject, after, limit, wanted)
 
 
 def _runs(seqs: list[int]) -> Iterator[list[int]]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ._group_records import Definition
     from ._heartbeat import Heartbeat
     from ._offsets import Offset
+    from ._routes import Wanted
 
 OnDead: TypeAlias = Literal["continue", "hold_key"]
 """What a dead letter does to the other events of its key: let them go on, or hold them until somebody decides."""
@@ -32,6 +33,10 @@ OnDead: TypeAlias = Literal["continue", "hold_key"]
 ACK_WAIT: Final = 30.0
 MAX_ATTEMPTS: Final = 12
 UNDECODABLE_AFTER: Final = timedelta(days=1)
+
+
+def _nothing(_types: frozenset[str] | None, _condition: Condition | None, /) -> None:
+    """The server can leave out nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +55,7 @@ class Host:
         loop: the loop that they run in.
         heartbeat: says that this process lives.
         with_subclasses: these wire names, and those of the subclasses of their classes.
+        wanted: what the server may be told of these wire names and this condition; None if it can leave out nothing.
     """
 
     engine: Engine
@@ -63,6 +69,7 @@ class Host:
     loop: RunningLoop
     heartbeat: Heartbeat
     with_subclasses: Callable[[Iterable[str]], frozenset[str]] = frozenset
+    wanted: Callable[[frozenset[str] | None, Condition | None], Wanted | None] = _nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ._group_records import DeadRecord, GroupRecord, Keys, LaneRecord, PageRecord, RetryRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
     from datetime import timedelta
 
-    from ._engine import Engine, Record, Row
+    from ._engine import Engine, Page, Record, Row
     from ._group_records import Item
     from ._offsets import Offset
+
+    News: TypeAlias = Callable[[int, int], Awaitable[Page]]
+    """Reads at most so many new events after a number."""
 
 COUNTED: Final = 10_000
 """Up to how many new events are counted."""
@@ -79,13 +82,13 @@ async def count(
     subject: str,
     name: str,
     group: GroupRecord,
-    types: Collection[str] | None,
+    news: News,
     is_wanted: Callable[[Row], bool] | None = None,
 ) -> Counts:
     """Count what a group has.
 
-    ``types`` are the wire names of what it wants, None for everything; ``is_wanted`` asks its condition, if there is
-    one and it is known.
+    ``news`` reads new events of the types that it wants; ``is_wanted`` asks its condition, if there is one and it is
+    known.
     """
     keys, now, counts = Keys(subject, name), engine.wall(), Counts()
 
@@ -103,7 +106,7 @@ async def count(
 
     for prefix, look in ((keys.page, in_page), (keys.retry, retry), (keys.lane, lane), (keys.dead, dead)):
         await _each(engine, prefix, look)
-    await _count_new(engine, subject, group, types, is_wanted, counts)
+    await _count_new(group, news, is_wanted, counts)
     return counts
 
 
@@ -133,17 +136,15 @@ def _count_lane(counts: Counts, lane: LaneRecord, due: float | None, now: float)
 
 
 async def _count_new(
-    engine: Engine,
-    subject: str,
     group: GroupRecord,
-    types: Collection[str] | None,
+    news: News,
     is_wanted: Callable[[Row], bool] | None,
     counts: Counts,
 ) -> None:
     after, number = group.position, 0
     most = 1_000 if is_wanted is None else ASKED
     while number < COUNTED:
-        page = await engine.read(subject, after, min(most, COUNTED - number), types=types)
+        page = await news(after, min(most, COUNTED - number))
         rows = page.rows if is_wanted is None else list(filter(is_wanted, page.rows))
         if rows:
             counts.add_due(len(rows), rows[0].time / MICRO)

@@ -48,7 +48,7 @@ from . import _group_changes as changes
 from ._backoff import LONGEST_PAUSE
 from ._dead_letters import DeadLetter, DeadLetters, discard, redrive
 from ._deliveries import Deliveries
-from ._group_reading import read
+from ._group_reading import news_of, read
 from ._group_records import GroupRecord, Keys, last_part
 from ._group_statistics import GroupStatistics, count, settled_through
 from ._names import checked_name
@@ -173,8 +173,11 @@ class SubjectGroups:
     async def _statistics_of(self, name: str, group: GroupRecord) -> GroupStatistics:
         wants = group.definition.wants
         types = None if wants is None else self._host.with_subclasses(wants)
-        is_wanted = self._condition_of(name, group)
-        counts = await count(self._host.engine, self._host.subject, name, group, types, is_wanted)
+        spec = self._spec_of(name, group)
+        condition = None if spec is None else spec.condition
+        is_wanted = None if spec is None or condition is None else partial(self._is_wanted, spec)
+        news = partial(news_of, self._host, condition, types)
+        counts = await count(self._host.engine, self._host.subject, name, group, news, is_wanted)
         age = None if counts.since is None else timedelta(seconds=max(0.0, self._host.engine.wall() - counts.since))
         return GroupStatistics(
             name=name,
@@ -189,12 +192,12 @@ class SubjectGroups:
             paused=group.paused,
         )
 
-    def _condition_of(self, name: str, group: GroupRecord) -> Callable[[Row], bool] | None:
-        """What asks a group's condition, if it has one that a reader in this process knows."""
+    def _spec_of(self, name: str, group: GroupRecord) -> GroupSpec | None:
+        """What a reader of a group in this process asks for, if there is one."""
         specs = [*(consumer._spec for consumer in self._consumers), *(deliveries._spec for deliveries in self._open)]
         for spec in specs:
             if spec.group == name and spec.definition == group.definition:
-                return None if spec.condition is None else partial(self._is_wanted, spec)
+                return spec
         return None
 
     def _is_wanted(self, spec: GroupSpec, row: Row) -> bool:

@@ -15,13 +15,14 @@ from ._names import checked_max_event_bytes, checked_name, refuse_unknown
 from ._opening import Opening
 from ._openings import Openings
 from ._retain import Retain
+from ._routes import checked_routed_by
 from ._running import Running
 from ._schemas import Schemas
 from ._subject import DurableSubject
 from ._transaction import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Collection, Generator
+    from collections.abc import AsyncGenerator, Callable, Collection, Generator, Hashable
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
     from typing import Self
@@ -128,6 +129,9 @@ class Log(ABC):
             retain: what is kept, for how long; everything without it.
             on_undecodable: what a reader does with an event that cannot be read: ``"raise"`` ends it, ``"skip"``
                 counts it.
+            routed_by: a field, or a tuple of fields, whose values are part of the name under which a server keeps an
+                event: a server that has names (NATS) does not send what a condition on such a field excludes. The
+                other engines ask the condition here, and the events that a reader gets are the same.
 
         Raises:
             TypeError, ValueError: an argument makes no sense, two classes have one wire name, or the subject was made
@@ -158,16 +162,18 @@ class Log(ABC):
         *,
         retain: Retain | None = None,
         on_undecodable: OnUndecodable = "raise",
+        routed_by: Hashable | None = None,
         **unknown: object,
     ) -> Kind:
-        refuse_unknown("subject", unknown, ("retain", "on_undecodable"))
+        refuse_unknown("subject", unknown, ("retain", "on_undecodable", "routed_by"))
         if on_undecodable not in ("raise", "skip"):
             raise ValueError(f"on_undecodable must be 'raise' or 'skip', not {on_undecodable!r}")
         if retain is not None and not isinstance(retain, Retain):
             raise TypeError(f"retain must be a Retain(...), such as Retain(age=timedelta(days=30)), not {retain!r}")
         if retain is not None and retain.last_by is not None:
             self.require("last_by")
-        return Kind(name, types, Schemas(name, types), retain, on_undecodable == "skip")
+        routing = checked_routed_by(routed_by, types)
+        return Kind(name, types, Schemas(name, types), retain, on_undecodable == "skip", routing)
 
     @asynccontextmanager
     async def opened(

@@ -102,6 +102,7 @@ class Opening:
             loop=running.loop,
             heartbeat=self._heartbeat,
             with_subclasses=decoder.with_subclasses,
+            wanted=decoder.wanted,
         )
         return SubjectGroups(host, partial(running.offset, subject))
 

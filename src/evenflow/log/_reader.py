@@ -73,7 +73,11 @@ class Reader(AsyncIterator[Any]):
         running, kind = self._open().running, self._kind
         decoder = Decoder(running, kind)
         types = decoder.names_of(self._interest.wants)
-        page = await running.engine.read(kind.subject, position, PAGE, types=types, until=self._last)
+        asked = decoder.wanted(types, self._interest.condition)
+        if asked is None:
+            page = await running.engine.read(kind.subject, position, PAGE, types=types, until=self._last)
+        else:
+            page = await running.engine.read_wanted(kind.subject, position, PAGE, asked, until=self._last)
         if self._floor.has_risen(page, position):
             self._error = running.expired(kind.subject, position, page.floor)
             return

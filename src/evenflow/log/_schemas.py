@@ -183,6 +183,11 @@ class Schemas:
         codec = self._by_name.get(type)
         return codec.reader() if codec is not None and codec.version == version else None
 
+    def version_of(self, name: str, /) -> int | None:
+        """The version of the class that has this wire name; None where nobody here knows it (yet)."""
+        codec = self._by_name.get(name)
+        return None if codec is None else codec.version
+
     def _unknown(self, name: str, version: int, offset: Offset | None) -> str:
         where = "" if offset is None else f" at {offset}"
         return (

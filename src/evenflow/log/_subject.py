@@ -30,7 +30,7 @@ from ._signatures import Reading
 from ._threads import publish_from_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterable, Mapping
     from contextvars import Context
     from datetime import datetime, timedelta
 
@@ -73,6 +73,7 @@ class DurableSubjectOptions(TypedDict, total=False):
 
     retain: Retain | None
     on_undecodable: OnUndecodable
+    routed_by: Hashable | None
 
 
 class DurableSubject(Reading[E], Grouping[E], GroupAdministration[E], Generic[E]):

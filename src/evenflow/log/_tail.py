@@ -8,6 +8,8 @@ Rule 1: the position of the tail changes in the same instant in which an event i
 Rule 2: a feed joins only when it is exactly where the tail is; so it gets everything after its position, once.
 Rule 3: the tail waits for no reader: whoever has no room is passed over, and falls behind.
 Rule 4: where nobody is live the tail reads nothing; the next one to join brings its position.
+Rule 5: where the server filters, a page has what those want who had asked before it was read. Whoever joins in the
+        middle of one waits until it is given out, and reads on alone if that has passed it by.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from contextlib import suppress
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from anyio import EndOfStream, Lock
+from anyio import CancelScope, EndOfStream, Lock
 
 from evenflow._errors import DecodeError, LogError
 from evenflow._life import Life
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
     from evenflow._routing import Interest
 
     from ._coding import Decoder, Kind
-    from ._engine import Engine, Row
+    from ._engine import Engine, Page, Row
     from ._record import Record
+    from ._routes import Wanted
     from ._running import Running
 
 _log = logging.getLogger("evenflow.log")
@@ -55,6 +58,10 @@ class Reader(Protocol):
     @property
     def position(self) -> int:
         """Everything up to this number was given to it, or is not wanted."""
+        ...
+
+    def asked(self) -> Wanted | None:
+        """What the server may be told of what it wants; None if the server can leave out nothing."""
         ...
 
     def joined(self) -> None:
@@ -111,6 +118,13 @@ class Tail:
         self._reads = False
         """Whether it is in the middle of a page, so that its position is its own affair."""
         self._feeds: set[Reader] = set()
+        self._asking: set[Reader] = set()
+        """Where the server filters: for whom pages are read."""
+        self._page_for: frozenset[Reader] = frozenset()
+        """For whom the page is read that is being given out."""
+        self._late: list[Reader] = []
+        """Those that have joined in the middle of a page that is not read for them."""
+        self._waiting: CancelScope | None = None
 
     def know(self, feed: Reader) -> None:
         """A subscription has begun; it is ended with the log, unless it ends before."""
@@ -119,6 +133,7 @@ class Tail:
     def forget(self, feed: Reader) -> None:
         """It has ended; the delivery lets go of its mailbox by itself."""
         self._feeds.discard(feed)
+        self._asking.discard(feed)
         self._live.pop(feed.mailbox, None)
 
     def record(self, _event: object) -> object:
@@ -129,7 +144,9 @@ class Tail:
         """From its position on, give it everything. It is at the tail's position, or further."""
         if not (self._live or self._joining or self._reads):
             self.position = feed.position
-        if feed.position == self.position:
+        if self.decoder.filters and not self._asks_for(feed):
+            self._late.append(feed)
+        elif feed.position == self.position:
             self._add(feed)
         else:
             self._joined += 1
@@ -137,6 +154,13 @@ class Tail:
         if not self._runs:
             self._runs = True
             self._running.run(self._run, name=f"tail of {self.subject}")
+
+    def _asks_for(self, feed: Reader) -> bool:
+        """From the next page on read for this one, too; returns whether the page that is being given out is, too."""
+        self._asking.add(feed)
+        if self._waiting is not None:
+            self._waiting.cancel()  # it waits for what others want
+        return not self._reads or feed in self._page_for
 
     def _add(self, feed: Reader) -> None:
         if feed.mailbox.end is None and feed in self._feeds:
@@ -146,6 +170,7 @@ class Tail:
 
     def leave(self, feed: Reader) -> None:
         """It has ended, or goes on alone."""
+        self._asking.discard(feed)
         if self._live.pop(feed.mailbox, None) is not None:
             self.life.members.remove(feed.mailbox)
 
@@ -159,7 +184,7 @@ class Tail:
             while self._live or self._joining:
                 mark = self.engine.mark()
                 self._reads = True
-                page = await self.engine.read_when_back(self.subject, self.position, PAGE)
+                page, asked = await self._read()
                 if page.floor > self.position:  # retention was faster: each tells its reader by itself
                     self._all_fall_behind()
                     continue
@@ -170,15 +195,59 @@ class Tail:
                 self.position = max(self.position, page.through)
                 self.newest = max(self.newest, self.position)
                 self._reads = False
+                self._let_late_ones_join()
                 if len(page.rows) < PAGE:
-                    await self.engine.wait(mark, (self.subject,))
+                    await self._wait(mark, asked)
         except Exception as error:  # noqa: BLE001 -- whatever it is, nobody must wait for what will not come
             if not isinstance(error, LogError):
                 _log.exception("%s can give out no more events", self.subject, extra={"subject": self.subject})
-            for feed in [*self._live.values(), *(feed for _, _, feed in self._joining)]:
+            for feed in [*self._live.values(), *(feed for _, _, feed in self._joining), *self._late]:
                 feed.end(error)
         finally:
             self._runs = self._reads = False
+
+    async def _read(self) -> tuple[Page, Wanted | None]:
+        """The next page, and what the server was told of what is wanted."""
+        self._page_for = frozenset(self._asking)
+        asked = self._asked()
+        if asked is None:
+            return await self.engine.read_when_back(self.subject, self.position, PAGE), None
+        return await self.engine.read_wanted_when_back(self.subject, self.position, PAGE, asked), asked
+
+    def _asked(self) -> Wanted | None:
+        """What those want together for whom pages are read; None for everything."""
+        found = [feed.asked() for feed in self._page_for]
+        asked = [each for each in found if each is not None]
+        if not asked or len(asked) < len(found):
+            return None
+        together = asked[0]
+        for each in asked[1:]:
+            together |= each
+        return None if together.is_everything else together
+
+    async def _wait(self, mark: int, asked: Wanted | None) -> None:
+        """Wait until there may be more; or until somebody has joined who wants something else."""
+        if not self._page_for:
+            await self.engine.wait(mark, (self.subject,))
+            return
+        with CancelScope() as self._waiting:
+            if self._asking <= self._page_for:
+                if asked is None:
+                    await self.engine.wait(mark, (self.subject,))
+                else:
+                    await self.engine.wait_for_wanted(mark, self.subject, asked)
+        self._waiting = None
+
+    def _let_late_ones_join(self) -> None:
+        """The page was not read for them: whoever it has passed by reads on alone, and joins again."""
+        late, self._late = self._late, []
+        for feed in late:
+            if feed.mailbox.end is not None:
+                continue
+            if feed.position < self.position:
+                feed.fall_behind()
+            else:
+                self.join(feed)
 
     def _let_join(self, before: int) -> None:
         """Let those join whose position is before this number: they are where the tail is."""
@@ -210,6 +279,7 @@ class Tail:
             self._falls_behind(feed)
         while self._joining:
             heappop(self._joining)[2].fall_behind()
+        self._let_late_ones_join()
 
     def _undecodable(self, row: Row, error: DecodeError) -> None:
         """End those that would want it, if only it could be read; or count it for them."""

@@ -22,10 +22,12 @@ from ._engine import (
     Put,
     Record,
     Reserve,
+    Route,
     Row,
     Size,
     Statement,
 )
+from ._routes import Wanted
 
 __all__ = [
     "ABSENT",
@@ -43,7 +45,9 @@ __all__ = [
     "Put",
     "Record",
     "Reserve",
+    "Route",
     "Row",
     "Size",
     "Statement",
+    "Wanted",
 ]

@@ -96,6 +96,7 @@ class NATSLog(Log):
             transactions=False,
             schedule=False,
             last_by=False,
+            routed_by=True,
             several_processes=True,
             several_machines=True,
             counts_first_attempt=False,

@@ -22,6 +22,25 @@ from .kit import needs_nats, on_asyncio, opened
 pytestmark = needs_nats
 
 
+@pytest.fixture(autouse=True)
+def no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of these tests say when somebody looks."""
+    monkeypatch.setattr(_marks, "SECOND_LOOK", 1e6)
+
+
+def deaf(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> anyio.Event:
+    """As in a cluster whose other servers have not heard of a subscription yet: set once that is made."""
+    client, made = engine._opened().line.client, anyio.Event()  # type: ignore[attr-defined]  # of this engine alone
+    subscribe = client.subscribe
+
+    async def nowhere(_subject: str, **options: Any) -> Any:
+        made.set()
+        return await subscribe("nobody.says.anything.here", **options)
+
+    monkeypatch.setattr(client, "subscribe", nowhere)
+    return made
+
+
 @on_asyncio
 async def test_whoever_waits_is_woken_once_for_each_change() -> None:
     """Closing wakes everybody with an error."""
@@ -142,3 +161,65 @@ async def test_a_connection_on_which_asking_to_hear_takes_too_long_is_made_anew(
             await one.wait(one.mark())
             await line.until_up()
         assert line.made > made
+
+
+@on_asyncio
+async def test_whoever_waits_looks_a_second_time_a_while_after_the_subscription(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is said by a server of a cluster that has not heard of the subscription yet is heard by nobody."""
+    monkeypatch.setattr(_marks, "LONGEST", 1e6)
+    monkeypatch.setattr(_marks, "SECOND_LOOK", 0.05)
+    async with opened() as one:
+        made = deaf(one, monkeypatch)
+        mark = await one.wait(one.mark())
+        assert made.is_set()
+        with anyio.fail_after(30):
+            assert await one.wait(mark) > mark
+
+
+@on_asyncio
+async def test_there_is_no_third_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An idle process asks for nothing."""
+    monkeypatch.setattr(_marks, "SECOND_LOOK", 0.05)
+    async with opened() as one:
+        mark = await one.wait(await one.wait(one.mark()))
+        with anyio.move_on_after(0.3) as idle:
+            await one.wait(mark)
+        assert idle.cancelled_caught
+
+
+@on_asyncio
+async def test_whoever_waits_for_some_subjects_is_told_of_these_alone() -> None:
+    """Unless somebody else waits for something else: then this is listened to, too."""
+    name = fresh_nats_name()
+    async with opened(log=name) as one, opened(log=name) as other:
+        marks, names = one._opened().marks, one._opened().names
+        placed, shipped = (frozenset({names.heard_of(names.event("orders", kind))}) for kind in ("Placed", "Shipped"))
+        mark = await marks.wait(0, placed)
+        await append(other, "a", type="Shipped")
+        with anyio.move_on_after(0.2) as quiet:
+            await marks.wait(mark, placed)
+        assert quiet.cancelled_caught
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(marks.wait, mark, placed)
+            await anyio.wait_all_tasks_blocked()
+            with anyio.fail_after(30):
+                mark = await marks.wait(mark, shipped)  # it listens anew, and whoever waits looks again
+            while True:
+                await append(other, "a", type="Shipped")
+                with anyio.move_on_after(1):
+                    mark = await marks.wait(mark, shipped)
+                    break
+
+
+def test_more_subjects_than_a_server_should_be_asked_for_are_all_there_is() -> None:
+    """None for everything; and nobody who waits, too."""
+    marks = Marks()
+    assert marks.awaited(2) is None
+    for subjects in ({"a"}, {"a", "b"}, {"c"}):
+        marks._waiting[object()] = frozenset(subjects)  # type: ignore[index]  # a future, but for that it is not asked
+    assert marks.awaited(3) == frozenset({"a", "b", "c"})
+    assert marks.awaited(2) is None
+    marks._waiting[object()] = None  # type: ignore[index]  # the same
+    assert marks.awaited(3) is None

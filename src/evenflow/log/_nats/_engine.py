@@ -21,6 +21,7 @@ from evenflow.log._engine import Change, Done, Engine, Lineage, Page, Pulse, Rec
 
 from . import _queries
 from ._dues import records_of
+from ._filters import patterns
 from ._names import Names
 from ._opening import Opening, Settings
 from ._plan import parts_of
@@ -30,6 +31,8 @@ from ._stream import Shape
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import timedelta
+
+    from evenflow.log._routes import Wanted
 
 T = TypeVar("T")
 
@@ -58,6 +61,7 @@ class NATSEngine(Engine):
 
     most_claimed: ClassVar[int] = 400
     """A batch has 1,000 messages: each event may have a record for itself and one for its key."""
+    filters: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -141,7 +145,11 @@ class NATSEngine(Engine):
 
     async def commit(self, change: Change, /, *, made: Callable[[Done], object] | None = None) -> Done:
         """Make a change; see ``Engine.commit``. More events than a batch can have are several changes."""
-        commits = self._opened().commits
+        opening = self._opened()
+        commits, layouts = opening.commits, opening.reads.layouts
+        if change.appends and (missing := layouts.missing(change.appends)):
+            for subject, new in missing.items():
+                await opening.reads.patiently(partial(layouts.add, opening.reads, subject, new))
         parts = parts_of(change)
         if len(parts) == 1:
             return await commits.do(change, made)
@@ -175,6 +183,12 @@ class NATSEngine(Engine):
     ) -> Page:
         """A page of a subject's events."""
         return await self._ask(_queries.read, subject, after, limit, types, until)
+
+    async def read_wanted(
+        self, subject: str, after: int, limit: int, wanted: Wanted, *, until: int | None = None
+    ) -> Page:
+        """A page of the events that may be wanted."""
+        return await self._ask(_queries.read_wanted, subject, after, limit, wanted, until)
 
     async def end(self, subject: str) -> int:
         """The number of the newest event."""
@@ -238,6 +252,15 @@ class NATSEngine(Engine):
     async def wait(self, mark: int, /, about: Collection[str] = ()) -> int:  # noqa: ARG002 -- it wakes for all
         """Wait until the mark is another one; while the server is away, until it is back."""
         return await self._opened().marks.wait(mark)
+
+    async def wait_for_wanted(self, mark: int, subject: str, wanted: Wanted) -> int:
+        """As ``wait``: the server says only of events that may be wanted that they are stored."""
+        opening = self._opened()
+        names, layouts = opening.names, opening.reads.layouts.of(subject)
+        if layouts is None:
+            return await opening.marks.wait(mark)
+        found = [*patterns(names, subject, wanted, layouts), names.routes(subject)]
+        return await opening.marks.wait(mark, frozenset(map(names.heard_of, found)))
 
     # ------------------------------------------------------------------ members
 

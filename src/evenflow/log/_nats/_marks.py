@@ -9,6 +9,9 @@ Rule 2: what is stored between one subscription and the next is said to nobody: 
 Rule 3: between two of them there is a short pause: a busy log does not wake everybody for each change.
 Rule 4: after a lost connection something may have changed.
 Rule 5: the task that hears goes on whatever happens: an error is logged, and each step of it has a limit.
+Rule 6: whoever waits for some events only is told of these only, unless somebody else waits for all there is.
+Rule 7: in a cluster the other servers hear of a subscription a little later than the server that has it: whoever waits
+        looks a second time, a second after that.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from ._faults import FAULTS, Lost, words
 from ._line import REPLY
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from ._line import Line
     from ._names import Names
@@ -37,8 +40,13 @@ _log = logging.getLogger("evenflow.log")
 PAUSE: Final = 0.01
 PAUSE_AFTER_ERROR: Final = 0.5
 """Seconds after an error that nobody expects, before it is tried again."""
+MOST_SUBJECTS: Final = 32
+"""Subjects that are listened to at a time: where more are waited for, everything is listened to."""
 LONGEST: Final = 30.0
 """Seconds after which whoever waits looks again, whatever was said: what a server says of messages it may drop."""
+SECOND_LOOK: Final = 1.0
+"""Seconds until a subscription is known to all servers of a cluster: measured are some milliseconds."""
+EVERYTHING: Final[frozenset[str] | None] = None
 
 
 class Marks:
@@ -48,12 +56,15 @@ class Marks:
         self.mark: int = 0
         self.rev: int = 0
         """The sequence of this process's own newest change, which was told already."""
-        self._waiting: set[asyncio.Future[None]] = set()
+        self.when_others_wait: Callable[[], object] = _nothing
+        """Is called when somebody waits for what nobody listens to."""
+        self._waiting: dict[asyncio.Future[None], frozenset[str] | None] = {}
+        self._heard: frozenset[str] | None = EVERYTHING
         self._awaited = asyncio.Event()
         self._error: LogError | None = None
 
-    async def wait(self, mark: int) -> int:
-        """Wait until the mark is another one."""
+    async def wait(self, mark: int, heard: frozenset[str] | None = EVERYTHING) -> int:
+        """Wait until the mark is another one; ``heard`` is where the server says what is waited for."""
         if self.mark != mark:
             await checkpoint()
             self._check()
@@ -62,19 +73,21 @@ class Marks:
         while self.mark == mark:
             self._check()
             sleeper = asyncio.get_running_loop().create_future()
-            self._waiting.add(sleeper)
+            self._waiting[sleeper] = heard
             self._awaited.set()
+            if self._heard is not None and (heard is None or not heard <= self._heard):
+                self.when_others_wait()
             try:
                 await sleeper
             finally:
-                self._waiting.discard(sleeper)
+                self._waiting.pop(sleeper, None)
         self._check()
         return self.mark
 
     def changed(self) -> None:
         """Something may have changed."""
         self.mark += 1
-        waiting, self._waiting = self._waiting, set()
+        waiting, self._waiting = self._waiting, {}
         for sleeper in waiting:
             if not sleeper.done():
                 sleeper.set_result(None)
@@ -88,11 +101,26 @@ class Marks:
         if self._error is not None:
             raise LogError(str(self._error))
 
+    def awaited(self, most: int) -> frozenset[str] | None:
+        """Where the server says what is waited for now, at most so many subjects; None for all of it."""
+        found: set[str] = set()
+        for heard in self._waiting.values():
+            if heard is None or len(found | heard) > most:
+                self._heard = EVERYTHING
+                return EVERYTHING
+            found |= heard
+        self._heard = frozenset(found) or EVERYTHING
+        return self._heard
+
     async def until_awaited(self) -> None:
         """Wait until somebody waits."""
         while not self._waiting:
             self._awaited.clear()
             await self._awaited.wait()
+
+
+def _nothing() -> None:
+    """Nobody listens yet."""
 
 
 class Ear:
@@ -104,6 +132,7 @@ class Ear:
         self._marks = marks
         self._history = history
         self._told = asyncio.Event()
+        marks.when_others_wait = self._told.set
 
     async def listen(self) -> None:
         """The task that hears, until it is cancelled."""
@@ -131,23 +160,33 @@ class Ear:
                 self._line.drop(f"no answer within {REPLY:g} s")
             raise
         self._marks.changed()  # what was stored before, and was said to nobody
+        await self._until_told(client, SECOND_LOOK)
+        if not self._told.is_set():
+            self._marks.changed()
+            await self._until_told(client, LONGEST)
+        for each in heard:
+            with suppress(*FAULTS):  # it may have ended by itself
+                await _in_time(each.unsubscribe())
+
+    async def _until_told(self, client: Any, seconds: float) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST):
+            async with asyncio.timeout(seconds):
                 while self._line.is_up and self._line.client is client and not self._told.is_set():
                     with suppress(TimeoutError):
                         async with asyncio.timeout(0.5):  # a connection that ends says nothing here
                             await self._told.wait()
-        with suppress(*FAULTS):  # it may have ended by itself
-            await _in_time(heard.unsubscribe())
 
-    async def _ask_to_hear(self, client: Any) -> Any:
+    async def _ask_to_hear(self, client: Any) -> list[Any]:
         """Subscribe, and wait until the server has done so.
 
         nats-py sends a PING at once, but keeps a SUB until its own task sends it: the SUB goes out behind the first
         PING. Only the answer to the second says that the server knows the subscription.
         """
-        heard = await _in_time(client.subscribe(self._names.heard, cb=self._hear))
-        await _in_time(heard.unsubscribe(limit=1))
+        heard: list[Any] = []
+        awaited = self._marks.awaited(MOST_SUBJECTS)
+        for subject in (self._names.heard,) if awaited is None else sorted(awaited):
+            heard.append(await _in_time(client.subscribe(subject, cb=self._hear)))
+            await _in_time(heard[-1].unsubscribe(limit=1))
         await _in_time(client.flush())
         await _in_time(client.flush())
         return heard

@@ -1,6 +1,8 @@
 """The subjects of a log's messages in its stream. ``P`` is the prefix, such as ``evenflow.shop``.
 
 P.events.orders.OrderPlaced._           the events of a subject, by type
+P.events.orders.OrderPlaced.region@1.eu    the same, routed by a field: its value in an event of version 1 of its class
+P.routes.orders                         by which fields events of a subject were ever routed
 P.records.group.orders.billing          a record: the parts of its key are tokens
 P.floors.orders                         up to which number retention has removed events of a subject
 P_quiet.records.page.orders.billing.x   a record whose changes wake nobody
@@ -14,7 +16,12 @@ from __future__ import annotations
 
 import re
 from hashlib import blake2b
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evenflow.log._engine import Route
 
 QUIET: Final = "page"
 """The first part of the keys of records whose changes wake nobody."""
@@ -45,6 +52,11 @@ def text_of(token: str) -> str | None:
     return re.sub(rb"=(..)", lambda found: bytes([int(found[1], 16)]), token.encode()).decode()
 
 
+def layout_token(fields: Sequence[str], version: int) -> str:
+    """By which fields an event is routed, and for which version of its class: ``region+customer=2Ecountry@1``."""
+    return f"{'+'.join(map(token, fields))}@{version}"
+
+
 class Names:
     """The subjects of one log.
 
@@ -67,9 +79,20 @@ class Names:
         self._loud = f"{prefix}.records."
         self._quiet = f"{prefix}_quiet.records."
 
-    def event(self, subject: str, type: str) -> str:  # noqa: A002 -- as in the engine
-        """The events of one type."""
-        return f"{self.prefix}.events.{subject}.{token(type)}._"
+    def event(self, subject: str, type: str, route: Route | None = None) -> str:  # noqa: A002 -- as in the engine
+        """The events of one type that have this route."""
+        start = f"{self.prefix}.events.{subject}.{token(type)}."
+        if route is None:
+            return f"{start}_"
+        return f"{start}{layout_token(route.fields, route.version)}.{'.'.join(map(token, route.texts))}"
+
+    def routes(self, subject: str) -> str:
+        """By which fields the events of a subject were ever routed."""
+        return f"{self.prefix}.routes.{subject}"
+
+    def heard_of(self, subject: str) -> str:
+        """Where the server says what it has stored at a subject, or at a pattern."""
+        return self.heard[:-1] + subject[len(self.prefix) + 1 :]
 
     def of_subject(self, subject: str, type: str | None = None) -> str:  # noqa: A002 -- as in the engine
         """All events of a subject, or those of one type."""

@@ -137,7 +137,7 @@ class Plan:
         self._events.append(place)
         self.messages.append(
             Out(
-                self._names.event(append.subject, append.type),
+                self._names.event(append.subject, append.type, append.route),
                 append.data,
                 event_headers(self._writing.log, append, f"{self._name}-{place}"),
             )

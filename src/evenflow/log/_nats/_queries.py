@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 from evenflow._errors import LogError
 from evenflow.log._engine import Page, Size
 
+from ._filters import patterns
+from ._merge import merged
 from ._values import ROLLUP, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from evenflow.log._routes import Wanted
+
+    from ._layouts import Layout
     from ._reads import Reads
 
 SEEN: Final = 64
@@ -31,6 +36,8 @@ async def read(
     names, known = reads.names, reads.history.newest
     one = next(iter(types)) if types is not None and len(types) == 1 else None
     count = min(MOST, limit if types is None or one is not None else max(limit, SEEN))
+    if until is not None:
+        count = max(1, min(count, until - after))  # each event has a number of its own
     found = await reads.after(names.of_subject(subject, one), after, count)
     rows = [row_of(message) for message in found.messages]
     if rows:
@@ -47,6 +54,32 @@ async def read(
         rows = rows[:limit]
         through = rows[-1].seq
     return Page(rows, max(after, through), (await floor_and_end(reads, subject))[0])
+
+
+async def read_wanted(reads: Reads, subject: str, after: int, limit: int, wanted: Wanted, until: int | None) -> Page:
+    """A page of the events that may be wanted; the others are left out by the server, where it can."""
+    layouts = reads.layouts.of(subject)
+    if layouts is None:
+        layouts = (await _floor_and_layouts(reads, subject))[1]
+    while True:
+        found, known = patterns(reads.names, subject, wanted, layouts), layouts
+        part = await merged(reads, found, after, min(MOST, limit), until)
+        floor, layouts = await _floor_and_layouts(reads, subject)
+        has_all_types = found == [reads.names.of_subject(subject)]
+        if layouts == known or len(found) == 1:  # one pattern leaves nothing out but other types
+            rows = [row_of(message) for message in part.messages]
+            if has_all_types and wanted.types is not None:
+                rows = [row for row in rows if row.type in wanted.types]
+            return Page(rows, max(after, part.through), floor)
+
+
+async def _floor_and_layouts(reads: Reads, subject: str) -> tuple[int, frozenset[Layout]]:
+    """Up to where events were removed, and how those of the subject are routed."""
+    floor, routes = reads.names.floor(subject), reads.names.routes(subject)
+    found = await reads.last([floor, routes])
+    layouts = reads.layouts.learn(subject, found.get(routes))
+    said = found.get(floor)
+    return (0 if said is None else json.loads(said.data)["floor"]), layouts
 
 
 async def floor_and_end(reads: Reads, subject: str) -> tuple[int, int]:

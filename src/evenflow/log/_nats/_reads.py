@@ -15,6 +15,7 @@ from evenflow._errors import LogError
 from evenflow.log._engine import Away
 
 from ._faults import BUSY, END, MISSING, NO_RESPONDERS, Busy, Lost, reply_of
+from ._layouts import Layouts
 from ._values import Message, message_from, message_of
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Reads:
         self.names = names
         self.history = history
         self.api = api
+        self.layouts: Layouts = Layouts(name, line, names)
         self.has_followers: bool = False
         self._name = name
         self._line = line
@@ -126,9 +128,9 @@ class Reads:
             raise Busy(f"the server answers with status {status}")
         return answers
 
-    async def after(self, pattern: str, seq: int, count: int) -> Found:
-        """At most ``count`` messages behind a sequence."""
-        body = {"seq": seq + 1, "next_by_subj": pattern, "batch": count, "max_bytes": MOST_BYTES}
+    async def after(self, pattern: str, seq: int, count: int, size: int = MOST_BYTES) -> Found:
+        """At most ``count`` messages behind a sequence, of about ``size`` bytes together."""
+        body = {"seq": seq + 1, "next_by_subj": pattern, "batch": count, "max_bytes": size}
         *answers, last = await self._direct(body, whole=True)
         messages = [message_of(answer) for answer in answers]
         pending = int(last.headers.get("Nats-Num-Pending", 0))

@@ -45,7 +45,7 @@ def _general(change: Change) -> list[Any]:
         found += (*split(key), "-" if due is None else repr(float(due)), value)
     for key in deletes:
         found += split(key)
-    for subject, kind, version, data, headers, name, digest, _key, scheduled in appends:
+    for subject, kind, version, data, headers, name, digest, _key, scheduled, _route in appends:
         found += (subject, kind, version, data, name or "", digest, header_text(headers), int(scheduled))
     for subject, name, digest in reserves:
         found += (subject, name, digest)

@@ -13,7 +13,7 @@ Layout: a file imports only from the files above it in this list.
 
     _suite        which tests a class has, and how each is run
     _kit          events, and how to wait for what a log does by itself
-    _publish, _subscribe, _groups, _opening, _retention, _schedule, _transactions, _capabilities   a log, from outside
+    _publish, _subscribe, _groups, _opening, _retention, _routed, _schedule, _transactions, _capabilities   a log, from outside
     _engine       an engine, from where the log calls it
 """
 
@@ -25,7 +25,10 @@ import pytest
 
 pytest.register_assert_rewrite(  # an assert of the suite that fails says what was compared
     *(f"{__name__}.{part}" for part in ("_suite", "_kit", "_publish", "_subscribe", "_groups", "_opening")),
-    *(f"{__name__}.{part}" for part in ("_retention", "_schedule", "_transactions", "_capabilities", "_engine")),
+    *(
+        f"{__name__}.{part}"
+        for part in ("_retention", "_routed", "_schedule", "_transactions", "_capabilities", "_engine")
+    ),
 )
 
 from evenflow.testing.conformance import (  # noqa: E402 -- after what their asserts need
@@ -34,6 +37,7 @@ from evenflow.testing.conformance import (  # noqa: E402 -- after what their ass
     _opening,
     _publish,
     _retention,
+    _routed,
     _schedule,
     _subscribe,
     _transactions,
@@ -59,7 +63,7 @@ __all__ = ["EngineConformance", "LogConformance"]
 
 class LogConformance(
     Suite,
-    tests=(_publish, _subscribe, _groups, _opening, _retention, _schedule, _transactions, _capabilities),
+    tests=(_publish, _subscribe, _groups, _opening, _retention, _routed, _schedule, _transactions, _capabilities),
 ):
     """What an application may rely on, seen from outside, for each kind of log.
 
