@@ -27,7 +27,7 @@ class Hand:
     """The fetched events of one reader.
 
     Attributes:
-        fetched: those that were not handed over, by identity.
+        fetched: those that were not handed over, in order.
         capacity: how many are fetched ahead.
         when_waited_for: is called when somebody begins to wait.
     """
@@ -40,7 +40,7 @@ class Hand:
         silences: Callable[[], int],
         unsure: Callable[[], object],
     ) -> None:
-        self.fetched: dict[int, Delivery[Any]] = {}
+        self.fetched: dict[Delivery[Any], None] = {}
         self.capacity: int = capacity
         self.when_waited_for: Callable[[], object] | None = None
         self._loop = loop
@@ -77,7 +77,7 @@ class Hand:
 
     def add(self, deliveries: Sequence[Delivery[Any]], heads: Sequence[Delivery[Any]]) -> None:
         """Events were fetched; ``heads`` are those that wait for no other."""
-        self.fetched.update(zip(map(id, deliveries), deliveries, strict=True))
+        self.fetched.update(dict.fromkeys(deliveries))
         self._ready += heads
         for _ in range(min(len(heads), len(self._sleepers))):
             self._wake_one()
@@ -117,14 +117,14 @@ class Hand:
 
     def forget_lost(self) -> None:
         """Some of what was fetched is another's."""
-        for key in [key for key, delivery in self.fetched.items() if delivery._is_lost]:
-            del self.fetched[key]
+        for delivery in [delivery for delivery in self.fetched if delivery._is_lost]:
+            del self.fetched[delivery]
         self._tell_wanted()
 
     def end(self, error: BaseException | None = None) -> list[Delivery[Any]]:
         """Nothing more is handed over; returns what was fetched. Whoever waits gets the error, or the end."""
         self._end = self._end or error or EndOfStream()
-        left = [delivery for delivery in self.fetched.values() if not delivery._is_lost]
+        left = [delivery for delivery in self.fetched if not delivery._is_lost]
         self.fetched.clear()
         self._ready.clear()
         for sleeper in self._sleepers:
@@ -171,8 +171,9 @@ class Hand:
 
     def _hand_over(self, deliveries: Sequence[Delivery[Any]]) -> None:
         self._begin(deliveries)
+        fetched = self.fetched
         for delivery in deliveries:
-            self.fetched.pop(id(delivery), None)
+            fetched.pop(delivery, None)
         self._tell_wanted()
 
     async def take(self) -> Delivery[Any]:
@@ -197,7 +198,7 @@ class Hand:
     def _takeable(self, most: int) -> tuple[list[Delivery[Any]], int]:
         """What a batch of this size would be, and of how many of what is ready that and what follows it is."""
         found: list[Delivery[Any]] = []
-        silences, page = self._silences(), None
+        silences, page, has_all = self._silences(), None, True
         for place, head in enumerate(self._ready):
             if len(found) == most:
                 return found, place
@@ -205,6 +206,10 @@ class Hand:
                 if not self._is_sure(head, silences):
                     return found, place
                 page = head._page
+                has_all = not (page.is_lost or page.gone)
+            if has_all and head._following is None and head._state is FETCHED:
+                found.append(head)
+                continue
             delivery: Delivery[Any] | None = head
             while delivery is not None and delivery._state is FETCHED and not delivery._is_lost and len(found) < most:
                 found.append(delivery)
@@ -228,6 +233,7 @@ class Hand:
         if not found:
             return Batch([self.take_nowait()])
         self._hand_over(found)
+        take = self._ready.popleft
         for _ in range(heads):
-            self._ready.popleft()
+            take()
         return Batch(found)

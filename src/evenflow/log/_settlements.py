@@ -7,7 +7,6 @@ Rule 2: the time of what was handed over runs outside of its block only; what is
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from anyio import CancelScope, Event, get_cancelled_exc_class
@@ -15,6 +14,7 @@ from anyio import CancelScope, Event, get_cancelled_exc_class
 from evenflow._errors import LogError
 
 from ._delivery import FETCHED, HANDED, SETTLED, SETTLING, Delivery, State, lease_lost, refuse_unsettleable
+from ._engine import ABSENT
 from ._group_rules import Fate
 from ._hand import Hand
 from ._outcomes import settlement_of
@@ -28,18 +28,20 @@ if TYPE_CHECKING:
     from ._delivery import Inside
     from ._desk import Desk, HeldPage
     from ._group_spec import GroupSpec, Host
-    from ._settling import Settlement
+    from ._settlement import Settlement
 
 
-@dataclass(eq=False, slots=True)
 class _Waiting:
     """A settlement that somebody waits for, and where its deliveries were before."""
 
-    settlement: Settlement
-    deliveries: Sequence[Delivery[Any]]
-    states: list[State]
-    wake_up: WakeUp
-    is_done: bool = False
+    __slots__ = ("deliveries", "is_done", "settlement", "states", "wake_up")
+
+    def __init__(self, settlement: Settlement, deliveries: Sequence[Delivery[Any]], states: list[State]) -> None:
+        self.settlement = settlement
+        self.deliveries = deliveries
+        self.states = states
+        self.wake_up: WakeUp | None = None
+        self.is_done = False
 
 
 class Settlements:
@@ -66,10 +68,11 @@ class Settlements:
         self._has_ended = False
         self.is_over: bool = False
         self._spec: GroupSpec = spec
-        self._handed: dict[int, Delivery[Any]] = {}
+        self._handed: dict[Delivery[Any], None] = {}
         """What was handed over and is not settled."""
         self._queue: list[_Waiting] = []
         self._queued: Event = Event()
+        """Fires when the first of the queue comes: an event takes longer than all else that is done with each."""
         self._settles = False
         """Whether ``run`` is storing what became of events."""
         self._unknown: set[int] = set()
@@ -95,7 +98,7 @@ class Settlements:
             delivery._mark = mark
             delivery._state = HANDED
             delivery._until = until
-            handed[id(delivery)] = delivery
+            handed[delivery] = None
 
     def left(self, delivery: Delivery[Any], /) -> None:
         """It is handled no more, and not settled: its time runs from now on."""
@@ -109,12 +112,12 @@ class Settlements:
 
     def open_deliveries(self) -> list[Delivery[Any]]:
         """What was handed over, and nobody is settling."""
-        return [delivery for delivery in self._handed.values() if delivery._state in (State.HANDED, State.INSIDE)]
+        return [delivery for delivery in self._handed if delivery._state in (State.HANDED, State.INSIDE)]
 
     async def lapse_late(self) -> None:
         """What was handed over and not settled in time goes out again."""
         now = self.host.engine.clock()
-        late = [each for each in self._handed.values() if each._state is HANDED and each._until <= now]
+        late = [each for each in self._handed if each._state is HANDED and each._until <= now]
         if late:
             error = f"it was not settled within {self._spec.ack_wait:g} seconds"
             await self.settle_all(late, Fate.AGAIN, after=0.0, error=error, lapse=True)
@@ -157,14 +160,23 @@ class Settlements:
             await self._settle_late(settlement)
             self.finish(settlement, deliveries, states)
             return settlement
-        waiting = _Waiting(settlement, deliveries, states, self.host.loop.backend.wake_up())
+        waiting = _Waiting(settlement, deliveries, states)
         if deliveries and len(deliveries) == len(self._handed) and not self._queue and not self._settles:
             await self._settle_alone(waiting)
-        else:
-            self._queue.append(waiting)
-            self._queued.set()
+            return settlement
+        self._enqueue(waiting)
+        waiting.wake_up = wake_up = self.host.loop.backend.wake_up()
+        try:
+            await wake_up
+        except get_cancelled_exc_class():
             await self._outlast(waiting)
+            raise
         return settlement
+
+    def _enqueue(self, waiting: _Waiting) -> None:
+        if not self._queue:
+            self._queued.set()
+        self._queue.append(waiting)
 
     async def _settle_alone(self, waiting: _Waiting) -> None:
         """Nothing else is in hand that could share the commit: to ask the task would take as long as the commit."""
@@ -176,24 +188,19 @@ class Settlements:
                 self._finish([waiting])
             else:
                 self.settler.doubt_all(settlement, LogError("its settlement was cancelled", stored=None))
-                self._queue.append(waiting)
-                self._queued.set()
+                self._enqueue(waiting)
                 await self._outlast(waiting)
             raise
         self._finish([waiting])
         self.forget_pages()
 
     async def _outlast(self, waiting: _Waiting) -> None:
-        """Wait until it is settled, and only then raise a cancellation. A scope for each would cost as much again."""
-        try:
-            await waiting.wake_up
-        except get_cancelled_exc_class():
-            with CancelScope(shield=True):
-                while not waiting.is_done:
-                    waiting.wake_up = self.host.loop.backend.wake_up()
-                    with suppress(get_cancelled_exc_class()):
-                        await waiting.wake_up
-            raise
+        """Its task was cancelled: wait until it is settled. A scope for each that waits would cost as much again."""
+        with CancelScope(shield=True):
+            while not waiting.is_done:
+                waiting.wake_up = self.host.loop.backend.wake_up()
+                with suppress(get_cancelled_exc_class()):
+                    await waiting.wake_up
 
     async def _settle_late(self, settlement: Settlement) -> None:
         """The task that settles has ended: closed, or cancelled together with the handlers, as on trio."""
@@ -238,8 +245,8 @@ class Settlements:
         for waiting in queue:
             waiting.is_done = True
             marks += self._note(waiting.settlement, waiting.deliveries, waiting.states)
-            if not waiting.wake_up.done():
-                waiting.wake_up.set_result(None)
+            if (wake_up := waiting.wake_up) is not None and not wake_up.done():
+                wake_up.set_result(None)
         if marks:  # of all of them, with one write
             self.host.engine.settled(marks)
 
@@ -265,7 +272,7 @@ class Settlements:
                 continue
             if delivery._state is SETTLING:
                 delivery._state = SETTLED
-            handed.pop(id(delivery), None)
+            handed.pop(delivery, None)
             if self._unknown:
                 self._unknown.discard(id(delivery))
             if delivery._mark is not None:
@@ -277,7 +284,7 @@ class Settlements:
 
     def forget_pages(self) -> None:
         """Forget the pages that are settled whole, or another's by now."""
-        for page in [page for page in self.pages.values() if page.record.is_over or page.is_lost]:
+        for page in [page for page in self.pages.values() if page.version == ABSENT or page.is_lost]:
             del self.pages[page.id]
             if page.is_lost:
                 self.hand.forget_lost()
