@@ -7,7 +7,7 @@ Rule 2: the time of what was handed over runs outside of its block only; what is
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from anyio import CancelScope, Event, get_cancelled_exc_class
 
@@ -15,9 +15,10 @@ from evenflow._errors import LogError
 
 from ._delivery import FETCHED, HANDED, SETTLED, SETTLING, Delivery, State, lease_lost, refuse_unsettleable
 from ._engine import ABSENT
-from ._group_rules import Fate
+from ._group_rules import BITS, Fate
 from ._hand import Hand
 from ._outcomes import settlement_of
+from ._settlement import Settlement
 from ._settling import Settler
 
 if TYPE_CHECKING:
@@ -28,20 +29,24 @@ if TYPE_CHECKING:
     from ._delivery import Inside
     from ._desk import Desk, HeldPage
     from ._group_spec import GroupSpec, Host
-    from ._settlement import Settlement
 
 
 class _Waiting:
     """A settlement that somebody waits for, and where its deliveries were before."""
 
-    __slots__ = ("deliveries", "is_done", "settlement", "states", "wake_up")
+    __slots__ = ("deliveries", "is_done", "over", "settlement", "states", "wake_up")
 
     def __init__(self, settlement: Settlement, deliveries: Sequence[Delivery[Any]], states: list[State]) -> None:
         self.settlement = settlement
         self.deliveries = deliveries
         self.states = states
         self.wake_up: WakeUp | None = None
+        self.over: Over | None = None
         self.is_done = False
+
+
+Over: TypeAlias = "Callable[[Sequence[Delivery[Any]], Settlement], object]"
+"""Hears what came of deliveries that were acknowledged together."""
 
 
 class Settlements:
@@ -71,6 +76,8 @@ class Settlements:
         self._handed: dict[Delivery[Any], None] = {}
         """What was handed over and is not settled."""
         self._queue: list[_Waiting] = []
+        self._gathered: tuple[list[Delivery[Any]], list[State], dict[HeldPage, int]] | None = None
+        """What is acknowledged with the next commit, and nobody waits for."""
         self._queued: Event = Event()
         """Fires when the first of the queue comes: an event takes longer than all else that is done with each."""
         self._settles = False
@@ -173,6 +180,27 @@ class Settlements:
             raise
         return settlement
 
+    @property
+    def gathers(self) -> bool:
+        """Whether ``acknowledge`` can be used: the task that settles runs."""
+        return not self._has_ended
+
+    def acknowledge(self, delivery: Delivery[Any], over: Over) -> None:
+        """Acknowledge it with the next commit, and do not wait; ``over`` hears what came of it, and of others with it.
+
+        To wait for it in a task of its own takes longer than all else that is done with an event.
+        """
+        if self._gathered is None:
+            waiting = _Waiting(Settlement(), made := list[Delivery[Any]](), states := list[State]())
+            waiting.over = over
+            self._gathered = made, states, waiting.settlement.acked
+            self._enqueue(waiting)
+        deliveries, states, acked = self._gathered
+        deliveries.append(delivery)
+        states.append(delivery._state)
+        acked[delivery._page] = acked.get(delivery._page, 0) | BITS[delivery._index]
+        delivery._state = SETTLING
+
     def _enqueue(self, waiting: _Waiting) -> None:
         if not self._queue:
             self._queued.set()
@@ -228,7 +256,7 @@ class Settlements:
     async def _settle_queued(self) -> None:
         """Settle all that waits in one commit, and wake who waits for it."""
         self._queued = Event()
-        queue, self._queue = self._queue, []
+        queue, self._queue, self._gathered = self._queue, [], None
         if not queue:
             return
         self._settles = True
@@ -247,6 +275,8 @@ class Settlements:
             marks += self._note(waiting.settlement, waiting.deliveries, waiting.states)
             if (wake_up := waiting.wake_up) is not None and not wake_up.done():
                 wake_up.set_result(None)
+            if waiting.over is not None:
+                waiting.over(waiting.deliveries, waiting.settlement)
         if marks:  # of all of them, with one write
             self.host.engine.settled(marks)
 
