@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from evenflow.log._delivery import SETTLING, State
-from evenflow.log._group_rules import DONE, Fate
+from evenflow.log._group_rules import Fate
 from evenflow.log._outcomes import settlement_of
 from tests.testing.kit import both
 
@@ -15,18 +15,19 @@ from .kit import Placed, process, taken
 
 
 @both
-async def test_each_delivery_has_its_outcome_in_its_page() -> None:
-    """Two claims are two pages; whoever is settled is being settled from then on."""
+async def test_what_is_acknowledged_is_a_bit_of_its_page() -> None:
+    """Two claims are two pages, whatever the order of their deliveries; these are being settled from then on."""
     async with process() as one:
         await one.publish(*(Placed(n=n) for n in range(4)))
         async with one.deliveries(buffer=2, ack_wait=1_000) as deliveries:
             found = await taken(deliveries)
             member: Any = deliveries._member
-            settlement = settlement_of(one.host, member.spec, found, Fate.DONE)
+            settlement = settlement_of(one.host, member.spec, [*found[::2], *found[1::2]], Fate.DONE)
             try:
-                assert len(settlement.outcomes) >= 2
-                for page, outcomes in settlement.outcomes.items():
-                    assert outcomes == [DONE[each._index] for each in found if each._page is page]
+                assert len(settlement.acked) >= 2
+                for page, bits in settlement.acked.items():
+                    assert bits == sum(1 << each._index for each in found if each._page is page)
+                assert not settlement.outcomes
                 assert {delivery._state for delivery in found} == {SETTLING}
             finally:
                 for delivery in found:

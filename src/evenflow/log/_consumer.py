@@ -23,13 +23,13 @@ from evenflow._handling import Worker
 from evenflow._options import checked_seconds, whole
 
 from ._backoff import LONGEST_PAUSE
-from ._delivery import State, described, leave
+from ._delivery import State, described, lease_lost, leave
 from ._desk import GroupChanged
 from ._group_rules import Fate
 from ._member import GroupMember
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextvars import Context
 
     from evenflow._crew import Member
@@ -38,12 +38,16 @@ if TYPE_CHECKING:
     from ._delivery import Delivery
     from ._group_spec import GroupSpec, Host
     from ._offsets import Offset
+    from ._settlement import Settlement
 
 _log = logging.getLogger("evenflow.consumers")
 
 
 A_WHILE: Final = 5.0
 """Seconds until a consumer tries again to begin an event."""
+
+SECONDS_A_TURN: Final = 0.01
+"""After this time a task that handles one event after another without waiting lets the loop turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,8 @@ class Consumer:
         self._running = 0
         self._detached = False
         self._handled = self._failed = self._handling = 0
+        self._unsettled = 0
+        """Of how many events that were handled it is not known yet whether they are acknowledged."""
 
     @property
     def name(self) -> str:
@@ -159,6 +165,7 @@ class Consumer:
         if self._detached or self._member is not None:
             return
         self._member = member = GroupMember(host, self._spec)
+        member.hand.places = self._concurrency
         try:
             await member.open()
         except BaseException:
@@ -174,7 +181,10 @@ class Consumer:
 
     def _task_ended(self) -> None:
         self._running -= 1
-        if not self._running:
+        self._look_whether_ended()
+
+    def _look_whether_ended(self) -> None:
+        if not self._running and not self._unsettled:
             self._ended.set()
 
     async def _stop(self, grace: float | None = None) -> None:
@@ -200,8 +210,13 @@ class Consumer:
     # ------------------------------------------------------------------ handling
 
     async def _work(self, member: GroupMember) -> None:
-        worker = Worker(self._handler, member.host.loop, _no_mark)
+        loop = member.host.loop
+        worker = Worker(self._handler, loop, _no_mark)
+        turned = loop.now()
         while True:
+            if loop.now() - turned > SECONDS_A_TURN:
+                await loop.turn()
+                turned = loop.now()
             try:
                 delivery = await member.hand.take()
             except EndOfStream:
@@ -242,7 +257,37 @@ class Consumer:
             self._failed += 1
             self._report(member, delivery, error)
         if delivery._state is State.INSIDE:
+            # a task that has others beside it goes on at once; alone it would only wait for its own place
+            if error is None and self._concurrency > 1 and member.gathers:
+                self._unsettled += 1
+                member.acknowledge(delivery, self._acknowledged)
+                return
             await self._settle(member, delivery, error)
+        member.hand.give_places(1)
+
+    def _acknowledged(self, deliveries: Sequence[Delivery[Any]], settlement: Settlement) -> None:
+        """This came of events that were handled: what failed is settled by a task of its own."""
+        member = self._member
+        if member is not None:
+            if settlement.error is None and not settlement.lost:
+                member.hand.give_places(len(deliveries))
+            else:
+                self._running += 1
+                settle = partial(self._settle_again, member, deliveries, settlement)
+                name = f"settling for consumer {self.name}"
+                self._tasks.append(member.host.crew.start(settle, name=name, ended=self._task_ended))
+        self._unsettled -= len(deliveries)
+        self._look_whether_ended()
+
+    async def _settle_again(
+        self, member: GroupMember, deliveries: Sequence[Delivery[Any]], settlement: Settlement
+    ) -> None:
+        for delivery in deliveries:
+            if settlement.error is None and delivery._row.seq in settlement.lost:
+                self._warn(member, "was too late", lease_lost([delivery]))
+            elif delivery._state is State.INSIDE:
+                await self._settle(member, delivery, None)
+            member.hand.give_places(1)
 
     async def _call(
         self, worker: Worker, member: GroupMember, delivery: Delivery[Any], context: Context | None = None

@@ -10,7 +10,6 @@ nothing is done.
 from __future__ import annotations
 
 from enum import Enum
-from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from anyio import get_cancelled_exc_class
@@ -120,12 +119,12 @@ class Delivery(Record[W_co]):
         self._page = page
         self._index = index
         self._hands = hands
-        self._state = State.FETCHED
+        self._state = FETCHED
         self._blocks: tuple[AbstractContextManager[object], ...] = ()
         """What was entered with its block, and with that of its batch, to be left with it; the inner one first."""
         self._mark: int | None = None
         """The engine's mark that it was begun."""
-        self._until = inf
+        self._until = 0.0
         """When it lapses, on the lease clock, while it is HANDED."""
         self._following: Delivery[Any] | None = None
         """The next of its key in its page, which waits for it."""
@@ -203,8 +202,7 @@ class Delivery(Record[W_co]):
 
     def _enter(self) -> None:
         """It is being handled: its time does not run."""
-        self._state = State.INSIDE
-        self._until = inf
+        self._state = INSIDE
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
@@ -215,11 +213,9 @@ class Delivery(Record[W_co]):
     if not TYPE_CHECKING:
         __reduce_ex__ = refuses_copying("keep its event, or its offset")
 
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
+    # each is itself alone, other than a record; a set or dict of them must not call Python for each
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     @property
     def _is_lost(self) -> bool:
@@ -297,7 +293,6 @@ class Batch(tuple[Delivery[W_co], ...]):
         await checkpoint_if_cancelled()
         for delivery in (open_ := self._open()):
             delivery._state = INSIDE
-            delivery._until = inf
         begin_block(open_, batch=True)
         return self
 
@@ -332,13 +327,16 @@ def refuse_unsettleable(deliveries: Sequence[Delivery[Any]]) -> None:
         RuntimeError: one was settled, or is being settled.
         LeaseLost: all of them went out again meanwhile.
     """
+    are_lost = True
     for delivery in deliveries:
-        if (delivery._state is SETTLED or delivery._state is SETTLING) and not delivery._is_lost:
+        state, page = delivery._state, delivery._page
+        if page.is_lost or (page.gone and delivery._index in page.gone) or state is LAPSED:
+            continue
+        if state is SETTLED or state is SETTLING:
             raise RuntimeError(f"{delivery!r} cannot be settled again: a delivery is settled once")
-    for delivery in deliveries:
-        if not delivery._is_lost:
-            return
-    raise lease_lost(deliveries)
+        are_lost = False
+    if are_lost:
+        raise lease_lost(deliveries)
 
 
 def lease_lost(lost: Sequence[Delivery[Any]]) -> LeaseLost:

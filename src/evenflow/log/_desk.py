@@ -89,6 +89,11 @@ class HeldPage:
         """Whether an event of it is still this reader's, unless it was settled."""
         return not self.is_lost and index not in self.gone
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing to decide where an event of it is acknowledged."""
+        return not (self.is_lost or self.gone or self.doubted) and self.record.is_plain
+
 
 class Claimed(NamedTuple):
     """What a claim came to.

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ._desk import HeldPage
     from ._engine import Done, Engine
     from ._group_rules import Draft, Settled
+    from ._settlement import Settlement
     from ._settlements import Settlements
-    from ._settling import Settlement
 
 
 class _Part:

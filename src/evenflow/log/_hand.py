@@ -5,11 +5,15 @@ Rule 1: what comes from one page and has one key is handed over one after the ot
 Rule 2: an event is begun, and the engine knows it, before whoever waits for it runs.
 Rule 3: nothing is handed over as long as it is not sure that it is still this reader's.
 Rule 4: cancelling whoever waits loses nothing: nothing is taken before it is returned.
+Rule 5: of those who wait one is woken at once, and the others a turn of the loop later, if there is still something for
+        them: whoever handles without waiting takes all that is ready, and to wake 64 tasks for it in vain, or for one
+        event each, took a third of what 64 handlers cost.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from anyio import EndOfStream, Event, WouldBlock, get_cancelled_exc_class
@@ -27,8 +31,9 @@ class Hand:
     """The fetched events of one reader.
 
     Attributes:
-        fetched: those that were not handed over, by identity.
+        fetched: those that were not handed over, in order.
         capacity: how many are fetched ahead.
+        places: how many more may be handed over one by one before some of them are settled: see ``give_places``.
         when_waited_for: is called when somebody begins to wait.
     """
 
@@ -40,8 +45,9 @@ class Hand:
         silences: Callable[[], int],
         unsure: Callable[[], object],
     ) -> None:
-        self.fetched: dict[int, Delivery[Any]] = {}
+        self.fetched: dict[Delivery[Any], None] = {}
         self.capacity: int = capacity
+        self.places: float = inf
         self.when_waited_for: Callable[[], object] | None = None
         self._loop = loop
         self._begin = begin
@@ -49,6 +55,8 @@ class Hand:
         self._tell_unsure = unsure
         self._ready: deque[Delivery[Any]] = deque()
         self._sleepers: deque[WakeUp] = deque()
+        self._wakes_more = False
+        """Whether more of the sleepers are woken in the next turn."""
         self._arrived: Event | None = None
         self._wanted: Event | None = None
         self._end: BaseException | None = None
@@ -63,7 +71,7 @@ class Hand:
     @property
     def is_waited_for(self) -> bool:
         """Whether somebody waits for more than is ready."""
-        return self._arrived is not None or any(not sleeper.done() for sleeper in self._sleepers)
+        return self._arrived is not None or (self.places > 0 and any(not sleeper.done() for sleeper in self._sleepers))
 
     def _tell_waited_for(self) -> None:
         if self.when_waited_for is not None:
@@ -77,16 +85,37 @@ class Hand:
 
     def add(self, deliveries: Sequence[Delivery[Any]], heads: Sequence[Delivery[Any]]) -> None:
         """Events were fetched; ``heads`` are those that wait for no other."""
-        self.fetched.update(zip(map(id, deliveries), deliveries, strict=True))
+        self.fetched.update(dict.fromkeys(deliveries))
         self._ready += heads
-        for _ in range(min(len(heads), len(self._sleepers))):
-            self._wake_one()
+        self._wake()
         self._tell_arrived()
 
     def _make_ready(self, delivery: Delivery[Any]) -> None:
         self._ready.append(delivery)
-        self._wake_one()
+        self._wake()
         self._tell_arrived()
+
+    def give_places(self, number: int) -> None:
+        """So many of what was handed over is settled: as many others may be handed over."""
+        self.places += number
+        if self._ready:
+            self._wake()
+        elif self._sleepers:
+            self._tell_waited_for()
+
+    def _wake(self) -> None:
+        """Something is ready: see rule 5."""
+        if self._wakes_more or self.places <= 0:
+            return
+        self._wake_one()
+        if self._sleepers and len(self._ready) > 1:
+            self._wakes_more = True
+            self._loop.backend.in_next_turn(self._wake_more)
+
+    def _wake_more(self) -> None:
+        self._wakes_more = False
+        for _ in range(int(min(len(self._ready), self.places, len(self._sleepers)))):
+            self._wake_one()
 
     def _wake_one(self) -> None:
         while self._sleepers:
@@ -102,8 +131,8 @@ class Hand:
 
     def is_sure_again(self) -> None:
         """What is ready may be handed over again."""
-        for _ in self._ready:
-            self._wake_one()
+        if self._ready:
+            self._wake()
         self._tell_arrived()
 
     def settled(self, delivery: Delivery[Any]) -> None:
@@ -117,14 +146,14 @@ class Hand:
 
     def forget_lost(self) -> None:
         """Some of what was fetched is another's."""
-        for key in [key for key, delivery in self.fetched.items() if delivery._is_lost]:
-            del self.fetched[key]
+        for delivery in [delivery for delivery in self.fetched if delivery._is_lost]:
+            del self.fetched[delivery]
         self._tell_wanted()
 
     def end(self, error: BaseException | None = None) -> list[Delivery[Any]]:
         """Nothing more is handed over; returns what was fetched. Whoever waits gets the error, or the end."""
         self._end = self._end or error or EndOfStream()
-        left = [delivery for delivery in self.fetched.values() if not delivery._is_lost]
+        left = [delivery for delivery in self.fetched if not delivery._is_lost]
         self.fetched.clear()
         self._ready.clear()
         for sleeper in self._sleepers:
@@ -142,10 +171,10 @@ class Hand:
     # ------------------------------------------------------------------ what goes out
 
     def take_nowait(self) -> Delivery[Any]:
-        """Hand over the next event.
+        """Hand over the next event; it takes a place.
 
         Raises:
-            anyio.WouldBlock: none is ready, or it is not sure that it is this reader's.
+            anyio.WouldBlock: none is ready, or there is no place, or it is not sure that it is this reader's.
             LogError: the engine cannot note that it is begun.
         """
         while self._ready:
@@ -153,10 +182,11 @@ class Hand:
             if delivery._state is not FETCHED or delivery._is_lost:
                 self._ready.popleft()
                 continue
-            if not self._is_sure(delivery, self._silences()):
+            if self.places <= 0 or not self._is_sure(delivery, self._silences()):
                 raise WouldBlock
             self._hand_over([delivery])
             self._ready.popleft()
+            self.places -= 1
             return delivery
         if self._end is not None:
             raise self._end.with_traceback(None)
@@ -171,8 +201,9 @@ class Hand:
 
     def _hand_over(self, deliveries: Sequence[Delivery[Any]]) -> None:
         self._begin(deliveries)
+        fetched = self.fetched
         for delivery in deliveries:
-            self.fetched.pop(id(delivery), None)
+            fetched.pop(delivery, None)
         self._tell_wanted()
 
     async def take(self) -> Delivery[Any]:
@@ -184,20 +215,21 @@ class Hand:
                 pass
             sleeper = self._loop.backend.wake_up()
             self._sleepers.append(sleeper)
-            self._tell_waited_for()
+            if self.places > 0:
+                self._tell_waited_for()
             try:
                 await sleeper
             except get_cancelled_exc_class():
                 if sleeper in self._sleepers:
                     self._sleepers.remove(sleeper)
                 elif self._ready:  # it was woken for something that another must take now
-                    self._wake_one()
+                    self._wake()
                 raise
 
     def _takeable(self, most: int) -> tuple[list[Delivery[Any]], int]:
         """What a batch of this size would be, and of how many of what is ready that and what follows it is."""
         found: list[Delivery[Any]] = []
-        silences, page = self._silences(), None
+        silences, page, has_all = self._silences(), None, True
         for place, head in enumerate(self._ready):
             if len(found) == most:
                 return found, place
@@ -205,6 +237,10 @@ class Hand:
                 if not self._is_sure(head, silences):
                     return found, place
                 page = head._page
+                has_all = not (page.is_lost or page.gone)
+            if has_all and head._following is None and head._state is FETCHED:
+                found.append(head)
+                continue
             delivery: Delivery[Any] | None = head
             while delivery is not None and delivery._state is FETCHED and not delivery._is_lost and len(found) < most:
                 found.append(delivery)
@@ -228,6 +264,7 @@ class Hand:
         if not found:
             return Batch([self.take_nowait()])
         self._hand_over(found)
+        take = self._ready.popleft
         for _ in range(heads):
-            self._ready.popleft()
+            take()
         return Batch(found)

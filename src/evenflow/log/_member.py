@@ -51,6 +51,7 @@ class GroupMember:
         spec: what it asks for.
         hand: what it has fetched.
         settle: settles deliveries: see ``Settlements.settle``.
+        acknowledge: does so with the next commit: see ``Settlements.acknowledge``.
     """
 
     def __init__(self, host: Host, spec: GroupSpec) -> None:
@@ -59,6 +60,7 @@ class GroupMember:
         self._desk = Desk(host, spec, f"{host.engine.member}/{next(_numbers)}")
         self._settlements = Settlements(self._desk, self._look_now)
         self.settle = self._settlements.settle
+        self.acknowledge = self._settlements.acknowledge
         self.hand: Hand = self._settlements.hand
         self._look: Event = Event()
         """Fires when the watch must look now."""
@@ -68,6 +70,11 @@ class GroupMember:
     def trace(self, tracing: Inside | None) -> None:
         """From now on this follows the blocks of its deliveries; None for nobody."""
         self._settlements.tracing = tracing
+
+    @property
+    def gathers(self) -> bool:
+        """Whether ``acknowledge`` can be used."""
+        return self._settlements.gathers
 
     # ------------------------------------------------------------------ open and close
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from ._backoff import exponential
 from ._delivery import SETTLING, Delivery, State
-from ._group_rules import DONE, Fate, Outcome
-from ._settling import Settlement
+from ._group_rules import BITS, Fate, Outcome
+from ._settlement import Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ._desk import HeldPage
     from ._group_spec import GroupSpec, Host
 
 _log = logging.getLogger("evenflow.groups")
@@ -34,19 +33,27 @@ def settlement_of(
     With ``lapse`` they are no more the caller's. ``after`` is the time until the next attempt, in seconds, and None for
     what the group's ``retry_after`` says.
     """
-    settlement = Settlement({})
+    settlement = Settlement()
+    if fate is Fate.DONE:
+        _acknowledge(settlement, deliveries)
+        return settlement
     state = State.LAPSED if lapse else SETTLING
-    page: HeldPage | None = None
-    outcomes: list[Outcome] = []
     for delivery in deliveries:
-        if delivery._page is not page:
-            page = delivery._page
-            outcomes = settlement.outcomes.setdefault(page, [])
-        outcomes.append(
-            DONE[delivery._index] if fate is Fate.DONE else _outcome(host, spec, delivery, fate, after, error)
-        )
+        outcome = _outcome(host, spec, delivery, fate, after, error)
+        settlement.outcomes.setdefault(delivery._page, []).append(outcome)
         delivery._state = state
     return settlement
+
+
+def _acknowledge(settlement: Settlement, deliveries: Sequence[Delivery[Any]]) -> None:
+    acked, page, bits = settlement.acked, deliveries[0]._page, 0
+    for delivery in deliveries:
+        if delivery._page is not page:
+            acked[page] = acked.get(page, 0) | bits
+            page, bits = delivery._page, 0
+        bits |= BITS[delivery._index]
+        delivery._state = SETTLING
+    acked[page] = acked.get(page, 0) | bits
 
 
 def _outcome(

@@ -7,17 +7,18 @@ Rule 2: the time of what was handed over runs outside of its block only; what is
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from anyio import CancelScope, Event, get_cancelled_exc_class
 
 from evenflow._errors import LogError
 
 from ._delivery import FETCHED, HANDED, SETTLED, SETTLING, Delivery, State, lease_lost, refuse_unsettleable
-from ._group_rules import Fate
+from ._engine import ABSENT
+from ._group_rules import BITS, Fate
 from ._hand import Hand
 from ._outcomes import settlement_of
+from ._settlement import Settlement
 from ._settling import Settler
 
 if TYPE_CHECKING:
@@ -28,18 +29,24 @@ if TYPE_CHECKING:
     from ._delivery import Inside
     from ._desk import Desk, HeldPage
     from ._group_spec import GroupSpec, Host
-    from ._settling import Settlement
 
 
-@dataclass(eq=False, slots=True)
 class _Waiting:
     """A settlement that somebody waits for, and where its deliveries were before."""
 
-    settlement: Settlement
-    deliveries: Sequence[Delivery[Any]]
-    states: list[State]
-    wake_up: WakeUp
-    is_done: bool = False
+    __slots__ = ("deliveries", "is_done", "over", "settlement", "states", "wake_up")
+
+    def __init__(self, settlement: Settlement, deliveries: Sequence[Delivery[Any]], states: list[State]) -> None:
+        self.settlement = settlement
+        self.deliveries = deliveries
+        self.states = states
+        self.wake_up: WakeUp | None = None
+        self.over: Over | None = None
+        self.is_done = False
+
+
+Over: TypeAlias = "Callable[[Sequence[Delivery[Any]], Settlement], object]"
+"""Hears what came of deliveries that were acknowledged together."""
 
 
 class Settlements:
@@ -66,10 +73,13 @@ class Settlements:
         self._has_ended = False
         self.is_over: bool = False
         self._spec: GroupSpec = spec
-        self._handed: dict[int, Delivery[Any]] = {}
+        self._handed: dict[Delivery[Any], None] = {}
         """What was handed over and is not settled."""
         self._queue: list[_Waiting] = []
+        self._gathered: tuple[list[Delivery[Any]], list[State], dict[HeldPage, int]] | None = None
+        """What is acknowledged with the next commit, and nobody waits for."""
         self._queued: Event = Event()
+        """Fires when the first of the queue comes: an event takes longer than all else that is done with each."""
         self._settles = False
         """Whether ``run`` is storing what became of events."""
         self._unknown: set[int] = set()
@@ -95,7 +105,7 @@ class Settlements:
             delivery._mark = mark
             delivery._state = HANDED
             delivery._until = until
-            handed[id(delivery)] = delivery
+            handed[delivery] = None
 
     def left(self, delivery: Delivery[Any], /) -> None:
         """It is handled no more, and not settled: its time runs from now on."""
@@ -109,12 +119,12 @@ class Settlements:
 
     def open_deliveries(self) -> list[Delivery[Any]]:
         """What was handed over, and nobody is settling."""
-        return [delivery for delivery in self._handed.values() if delivery._state in (State.HANDED, State.INSIDE)]
+        return [delivery for delivery in self._handed if delivery._state in (State.HANDED, State.INSIDE)]
 
     async def lapse_late(self) -> None:
         """What was handed over and not settled in time goes out again."""
         now = self.host.engine.clock()
-        late = [each for each in self._handed.values() if each._state is HANDED and each._until <= now]
+        late = [each for each in self._handed if each._state is HANDED and each._until <= now]
         if late:
             error = f"it was not settled within {self._spec.ack_wait:g} seconds"
             await self.settle_all(late, Fate.AGAIN, after=0.0, error=error, lapse=True)
@@ -157,14 +167,44 @@ class Settlements:
             await self._settle_late(settlement)
             self.finish(settlement, deliveries, states)
             return settlement
-        waiting = _Waiting(settlement, deliveries, states, self.host.loop.backend.wake_up())
+        waiting = _Waiting(settlement, deliveries, states)
         if deliveries and len(deliveries) == len(self._handed) and not self._queue and not self._settles:
             await self._settle_alone(waiting)
-        else:
-            self._queue.append(waiting)
-            self._queued.set()
+            return settlement
+        self._enqueue(waiting)
+        waiting.wake_up = wake_up = self.host.loop.backend.wake_up()
+        try:
+            await wake_up
+        except get_cancelled_exc_class():
             await self._outlast(waiting)
+            raise
         return settlement
+
+    @property
+    def gathers(self) -> bool:
+        """Whether ``acknowledge`` can be used: the task that settles runs."""
+        return not self._has_ended
+
+    def acknowledge(self, delivery: Delivery[Any], over: Over) -> None:
+        """Acknowledge it with the next commit, and do not wait; ``over`` hears what came of it, and of others with it.
+
+        To wait for it in a task of its own takes longer than all else that is done with an event.
+        """
+        if self._gathered is None:
+            waiting = _Waiting(Settlement(), made := list[Delivery[Any]](), states := list[State]())
+            waiting.over = over
+            self._gathered = made, states, waiting.settlement.acked
+            self._enqueue(waiting)
+        deliveries, states, acked = self._gathered
+        deliveries.append(delivery)
+        states.append(delivery._state)
+        acked[delivery._page] = acked.get(delivery._page, 0) | BITS[delivery._index]
+        delivery._state = SETTLING
+
+    def _enqueue(self, waiting: _Waiting) -> None:
+        if not self._queue:
+            self._queued.set()
+        self._queue.append(waiting)
 
     async def _settle_alone(self, waiting: _Waiting) -> None:
         """Nothing else is in hand that could share the commit: to ask the task would take as long as the commit."""
@@ -176,24 +216,19 @@ class Settlements:
                 self._finish([waiting])
             else:
                 self.settler.doubt_all(settlement, LogError("its settlement was cancelled", stored=None))
-                self._queue.append(waiting)
-                self._queued.set()
+                self._enqueue(waiting)
                 await self._outlast(waiting)
             raise
         self._finish([waiting])
         self.forget_pages()
 
     async def _outlast(self, waiting: _Waiting) -> None:
-        """Wait until it is settled, and only then raise a cancellation. A scope for each would cost as much again."""
-        try:
-            await waiting.wake_up
-        except get_cancelled_exc_class():
-            with CancelScope(shield=True):
-                while not waiting.is_done:
-                    waiting.wake_up = self.host.loop.backend.wake_up()
-                    with suppress(get_cancelled_exc_class()):
-                        await waiting.wake_up
-            raise
+        """Its task was cancelled: wait until it is settled. A scope for each that waits would cost as much again."""
+        with CancelScope(shield=True):
+            while not waiting.is_done:
+                waiting.wake_up = self.host.loop.backend.wake_up()
+                with suppress(get_cancelled_exc_class()):
+                    await waiting.wake_up
 
     async def _settle_late(self, settlement: Settlement) -> None:
         """The task that settles has ended: closed, or cancelled together with the handlers, as on trio."""
@@ -221,7 +256,7 @@ class Settlements:
     async def _settle_queued(self) -> None:
         """Settle all that waits in one commit, and wake who waits for it."""
         self._queued = Event()
-        queue, self._queue = self._queue, []
+        queue, self._queue, self._gathered = self._queue, [], None
         if not queue:
             return
         self._settles = True
@@ -238,8 +273,10 @@ class Settlements:
         for waiting in queue:
             waiting.is_done = True
             marks += self._note(waiting.settlement, waiting.deliveries, waiting.states)
-            if not waiting.wake_up.done():
-                waiting.wake_up.set_result(None)
+            if (wake_up := waiting.wake_up) is not None and not wake_up.done():
+                wake_up.set_result(None)
+            if waiting.over is not None:
+                waiting.over(waiting.deliveries, waiting.settlement)
         if marks:  # of all of them, with one write
             self.host.engine.settled(marks)
 
@@ -265,7 +302,7 @@ class Settlements:
                 continue
             if delivery._state is SETTLING:
                 delivery._state = SETTLED
-            handed.pop(id(delivery), None)
+            handed.pop(delivery, None)
             if self._unknown:
                 self._unknown.discard(id(delivery))
             if delivery._mark is not None:
@@ -277,7 +314,7 @@ class Settlements:
 
     def forget_pages(self) -> None:
         """Forget the pages that are settled whole, or another's by now."""
-        for page in [page for page in self.pages.values() if page.record.is_over or page.is_lost]:
+        for page in [page for page in self.pages.values() if page.version == ABSENT or page.is_lost]:
             del self.pages[page.id]
             if page.is_lost:
                 self.hand.forget_lost()

@@ -8,17 +8,18 @@ Rule 3: the events of a reader that has left, or whose process is dead, or silen
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from evenflow._errors import LogError
 
 from ._desk import tell_dead
-from ._engine import Outdated
+from ._engine import ABSENT, Outdated
 from ._group_reading import rows_of
 from ._group_records import PageRecord, last_part
-from ._group_rules import Draft, Fate, Lanes, Outcome, Policy, lanes_of, settle
+from ._group_rules import Draft, Fate, Lanes, Outcome, Policy, acknowledge, acknowledged, lanes_of, settle
+from ._settlement import together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,23 +27,7 @@ if TYPE_CHECKING:
     from ._desk import Desk, HeldPage
     from ._engine import Done, Pulse, Row
     from ._group_rules import Settled
-
-
-@dataclass(eq=False, slots=True)
-class Settlement:
-    """What one caller settles.
-
-    Attributes:
-        outcomes: what became of events, by page.
-        error: why nothing of it was done.
-        lost: the numbers of the events that another had taken, of which nothing was done.
-        is_stored: whether it is known to be done, as far as nothing was lost; also where the caller was cancelled.
-    """
-
-    outcomes: dict[HeldPage, list[Outcome]]
-    error: Exception | None = None
-    lost: list[int] = field(default_factory=list[int])
-    is_stored: bool = False
+    from ._settlement import Settlement
 
 
 class Settler:
@@ -51,6 +36,8 @@ class Settler:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._engine = desk.host.engine
+        self._doubtful: set[HeldPage] = set()
+        """The pages of which it is not known whether a commit has changed them."""
 
     def _policy(self) -> Policy:
         group = self._desk.group
@@ -79,48 +66,46 @@ class Settler:
             except LogError as error:
                 for settlement in settlements:
                     settlement.error = settlement.error or error
-                    for page, its in settlement.outcomes.items():
-                        page.doubted.update({each.place: each.fate for each in its})
+                    for page in settlement.pages():
+                        settlement.decide(page)
+                        page.doubted.update({each.place: each.fate for each in settlement.outcomes[page]})
                 self.doubt(settled, error)
 
     async def draft(self, settlements: Sequence[Settlement]) -> tuple[Draft, dict[HeldPage, Settled]]:
         """The change that settles all of this, as things stand."""
-        await self._look_at_doubtful(settlements)
+        if self._doubtful:
+            await self._look_at_doubtful(settlements)
         is_loaded = False
         while True:
             try:
                 return await self._draft(settlements)
             except Outdated as outdated:
                 if is_loaded:
-                    self.note_lost({page for each in settlements for page in each.outcomes}, outdated)
+                    self.note_lost({page for each in settlements for page in each.pages()}, outdated)
                 else:  # what is known of the lanes may be older than the page
                     self._desk.known.forget_all()
                     is_loaded = True
 
     async def _draft(self, settlements: Sequence[Settlement]) -> tuple[Draft, dict[HeldPage, Settled]]:
-        outcomes: dict[HeldPage, list[Outcome]] = {}
-        for settlement in settlements:
-            settlement.lost.clear()
-            for page, its in settlement.outcomes.items():
-                if page.doubted:
-                    out = [each.place for each in its if page.went_out(each.place, each.fate)]
-                    settlement.lost += [page.record.items[place].seq for place in out]
-                if not page.is_lost and not page.gone:
-                    outcomes.setdefault(page, []).extend(its)
-                    continue
-                settlement.lost += [page.record.items[each.place].seq for each in its if not page.has(each.place)]
-                if left := [each for each in its if page.has(each.place)]:
-                    outcomes.setdefault(page, []).extend(left)
+        acked, outcomes = together(settlements)
+        draft, keys = Draft(), self._desk.keys
+        if not outcomes:
+            return draft, {
+                page: acknowledge(draft, keys, page.id, (page.record, page.version), bits)
+                for page, bits in acked.items()
+            }
+        for page, bits in acked.items():
+            outcomes.setdefault(page, []).extend(acknowledged(bits))
         names: set[str] = set()
         if self._desk.group is None or self._desk.group.lanes:
             for page, its in outcomes.items():
                 names |= lanes_of(page.record, [each.place for each in its])
-        lanes = Lanes(self._desk.keys, {})
+        lanes = Lanes(keys, {})
         if names:
             lanes = await self._desk.known.lanes(names, alone=self._desk.is_alone)
-        draft, policy = Draft(), self._policy()
+        policy = self._policy()
         settled = {
-            page: settle(draft, self._desk.keys, page.id, (page.record, page.version), its, lanes, policy)
+            page: settle(draft, keys, page.id, (page.record, page.version), its, lanes, policy)
             for page, its in outcomes.items()
         }
         lanes.write(draft, policy.now)
@@ -135,14 +120,16 @@ class Settler:
 
     def made(self, draft: Draft, settled: Mapping[HeldPage, Settled], done: Done) -> None:
         """The change was made."""
-        self._desk.known.keep(draft, done)
-        for page, result in settled.items():
-            page.record = result.page
-            page.version = done.versions.get(self._desk.keys.page + page.id, 0)
-            page.gone.update(result.taken_back)
-            if page.record.is_over:
+        if draft.lanes:
+            self._desk.known.keep(draft, done)
+        for page, (record, taken_back, dead) in settled.items():
+            page.record = record
+            page.version = done.versions.get(self._desk.keys.page + page.id, ABSENT)
+            if page.version == ABSENT:
                 self._desk.host.heartbeat.pages.discard(page.id)
-            tell_dead(self._desk.host.subject, self._desk.spec.group, result.dead)
+            if taken_back or dead:
+                page.gone.update(taken_back)
+                tell_dead(self._desk.host.subject, self._desk.spec.group, dead)
 
     def note_lost(self, pages: Iterable[HeldPage], outdated: Outdated) -> None:
         """These pages, as far as they were outdated, are another's; and so are the lanes."""
@@ -153,13 +140,15 @@ class Settler:
 
     def _lose(self, page: HeldPage) -> None:
         page.is_lost = True
+        self._doubtful.discard(page)
         self._desk.host.heartbeat.pages.discard(page.id)
 
     async def _look_at_doubtful(self, settlements: Sequence[Settlement]) -> None:
-        doubtful = {page for each in settlements for page in each.outcomes if page.doubt is not None}
+        doubtful = {page for each in settlements for page in each.pages() if page in self._doubtful}
         if not doubtful:
             return
         found = await self._engine.load([self._desk.keys.page + page.id for page in doubtful])
+        self._doubtful -= doubtful
         for page in doubtful:
             error, page.doubt = page.doubt, None
             record = found.get(self._desk.keys.page + page.id)
@@ -171,21 +160,26 @@ class Settler:
             # either this was settled whole, or another has taken it: nobody knows
             self._lose(page)
             for settlement in settlements:
+                settlement.decide(page)
                 if settlement.outcomes.pop(page, None) is not None:
                     settlement.error = error
 
     def doubt_all(self, settlement: Settlement, error: LogError) -> None:
         """The caller was cancelled, and nobody heard what became of its change: the pages say."""
         self._desk.known.forget_all()
-        for page in settlement.outcomes:
-            page.doubt = error
+        for page in settlement.pages():
+            self._doubt(page, error)
 
     def doubt(self, settled: Mapping[HeldPage, Settled], error: LogError) -> None:
         """It is not known whether the change was made."""
         self._desk.known.forget_all()
         for page, result in settled.items():
-            page.doubt = error
+            self._doubt(page, error)
             page.leaving.update(result.taken_back)
+
+    def _doubt(self, page: HeldPage, error: LogError) -> None:
+        page.doubt = error
+        self._doubtful.add(page)
 
     # ------------------------------------------------------------------ what the dead left
 

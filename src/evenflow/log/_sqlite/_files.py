@@ -88,11 +88,12 @@ class FileIdentity:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._name = str(path)  # to make it of the path for each commit takes as long as the look
         self._known = self._look()
 
     def _look(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(self._path)  # noqa: PTH116 -- each commit looks, and this takes half the time
+            found = os.stat(self._name)  # noqa: PTH116 -- each commit looks, and this takes half the time
         except FileNotFoundError:
             return None
         return found.st_dev, found.st_ino

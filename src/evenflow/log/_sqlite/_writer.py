@@ -42,6 +42,8 @@ IDLE: Final = 1.0
 _LOOK: Final = 5.0
 """Seconds after which an idle thread looks whether its loop still lives."""
 WAL_IS_LONG: Final = 64 * 2**20
+MEASURE_EVERY: Final = 4
+"""Commits from one look at how long it is to the next: a look takes a twentieth of a small commit."""
 _SHORT_WAIT: Final = 0.2
 _FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 1.0
@@ -90,6 +92,7 @@ class Writer:
         self._failures = 0
         self._pause = 0.0
         self._wal_is_long = WAL_IS_LONG
+        self._unmeasured = 0
         self._is_dirty = False
         self._thread = Thread(target=self._run, name=f"evenflow.log writer {settings.name}", daemon=True)
 
@@ -321,6 +324,10 @@ class Writer:
 
     def _keep_wal_short(self, connection: sqlite3.Connection) -> None:
         """Begin the write-ahead log anew if readers have kept it from that for long."""
+        self._unmeasured += 1
+        if self._unmeasured < MEASURE_EVERY:
+            return
+        self._unmeasured = 0
         path = self._settings.path
         if path is not None and wal_bytes(path) > self._wal_is_long:
             self._checkpoint(connection, _SHORT_WAIT)
