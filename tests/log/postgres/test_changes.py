@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import anyio
 import asyncpg
@@ -14,6 +15,8 @@ from evenflow import LogError
 from evenflow._errors import Conflict, Uncertain
 from evenflow.log._engine import ABSENT, Change, Done, IdTaken, Outdated, Put, Statement
 from evenflow.log._postgres import PostgresEngine, _changes
+from evenflow.log._postgres._calls import Job
+from evenflow.log._postgres._prepared import Session
 from tests.conformance.kit import PATIENCE, append, event, texts
 from tests.proxy import Proxy
 from tests.servers import Postgres
@@ -26,42 +29,54 @@ async def nothing() -> None:
 
 
 class Watched:
-    """The writer's connection, with something that happens before and after each commit."""
+    """The writer's session, with something that happens before and after each statement that commits."""
 
     def __init__(
         self,
-        connection: Any,
+        session: Session,
         before: Callable[[], Awaitable[None]] = nothing,
         after: Callable[[], Awaitable[None]] = nothing,
     ) -> None:
-        self._connection = connection
+        self._session = session
         self._before = before
         self._after = after
-        self.said: list[str] = []
+        self._in_transaction = False
+        self.commits = 0
+        self.connection = self
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
+        return getattr(self._session.connection, name)
+
+    @property
+    def keeps(self) -> bool:
+        return self._session.keeps
+
+    async def within(self, sql: str, *arguments: Any) -> Any:
+        if self._in_transaction:
+            return await self._session.within(sql, *arguments)
+        return await self._commit(partial(self._session.within, sql, *arguments))
 
     async def execute(self, sql: str, *parameters: Any) -> Any:
-        self.said.append(sql)
-        if not sql.endswith("COMMIT"):
-            return await self._connection.execute(sql, *parameters)
+        self._in_transaction = sql not in {"COMMIT", "ROLLBACK"}
+        execute = partial(self._session.connection.execute, sql, *parameters)
+        return await (self._commit(execute) if sql == "COMMIT" else execute())
+
+    async def _commit(self, send: Callable[[], Awaitable[Any]]) -> Any:
+        self.commits += 1
         await self._before()
-        done = await self._connection.execute(sql)
+        done = await send()
         await self._after()
         return done
 
 
-async def watch(engine: PostgresEngine, **what: Callable[[], Awaitable[None]]) -> Watched:
-    """The writer's connection is watched from now on, until it is lost."""
+async def watch(engine: PostgresEngine, *, keeps: bool = True, **what: Callable[[], Awaitable[None]]) -> Watched:
+    """The writer's session is watched from now on, until it is lost; without ``keeps`` nothing is prepared on it."""
     writer = engine.opened().writer
-    writer._connection = watched = Watched(await engine.opened().connections.connect(), **what)
-    return watched
-
-
-def commits(watched: Watched) -> int:
-    """How often a commit was sent."""
-    return sum(sql.endswith("COMMIT") for sql in watched.said)
+    session = writer._session or await engine.opened().connections.connect()
+    session._habits.keep = keeps
+    watched: Any = Watched(session, **what)
+    writer._session = watched
+    return cast("Watched", watched)
 
 
 async def lose() -> None:
@@ -69,32 +84,58 @@ async def lose() -> None:
     raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
 
 
+@pytest.mark.parametrize("keeps", [True, False])
 @on_postgres
-async def test_a_commit_whose_answer_was_lost_is_reported_once(server: Postgres) -> None:
+async def test_a_commit_whose_answer_was_lost_is_reported_once(server: Postgres, keeps: bool) -> None:
     """The server is asked, and has made it: nothing is made again, though no event has an id."""
     async with opened(server) as engine:
-        await watch(engine, after=lose)
+        await watch(engine, keeps=keeps, after=lose)
         assert await append(engine, "a") == [1]
         assert await append(engine, "b") == [2]
         assert await texts(engine) == ["a", "b"]
 
 
+@pytest.mark.parametrize("keeps", [True, False])
 @on_postgres
-async def test_a_commit_that_did_not_arrive_is_made_again(server: Postgres) -> None:
+async def test_an_answer_that_was_lost_is_had_whole(server: Postgres, keeps: bool) -> None:
+    """The numbers of new and of known events, the versions of records, and what a change was refused for."""
+    async with opened(server) as engine:
+        await append(engine, "a", id="one")
+        losing = partial(watch, engine, keeps=keeps, after=lose)
+        await losing()
+        known = [event("b", id="two"), event("a", id="one"), event("c")]
+        assert (await engine.commit(Change(appends=known))).seqs == [2, 1, 3]
+        await losing()
+        done = await engine.commit(Change(puts={"k": Put(b"x")}))
+        assert done.versions == {"k": (await engine.load(["k"]))["k"].version}
+        await losing()
+        with pytest.raises(Outdated) as outdated:
+            await engine.commit(Change(expect={"k": ABSENT}, appends=[event("no")]))
+        assert outdated.value.keys == ("k",)
+        await losing()
+        with pytest.raises(IdTaken, match="one"):
+            await append(engine, "other", id="one")
+        assert await texts(engine) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+@on_postgres
+async def test_a_commit_that_did_not_arrive_is_made_again(server: Postgres, keeps: bool) -> None:
     """The server is asked, and has not made it."""
     async with opened(server) as engine:
 
         async def end_session() -> None:
             await ask(server, "SELECT pg_terminate_backend($1)", watched.get_server_pid())
 
-        watched = await watch(engine, before=end_session)
+        watched = await watch(engine, keeps=keeps, before=end_session)
         assert await append(engine, "a") == [1]
         assert await texts(engine) == ["a"]
-        assert commits(watched) == 1
+        assert watched.commits == 1
 
 
+@pytest.mark.parametrize("keeps", [True, False])
 @on_postgres
-async def test_a_commit_of_which_nobody_can_be_asked_is_uncertain(server: Postgres) -> None:
+async def test_a_commit_of_which_nobody_can_be_asked_is_uncertain(server: Postgres, keeps: bool) -> None:
     """In bounded time, with what to do; it may be there."""
     async with Proxy(server.port) as proxy:
         dsn = server.dsn.replace(f":{server.port}/", f":{proxy.port}/")
@@ -106,7 +147,7 @@ async def test_a_commit_of_which_nobody_can_be_asked_is_uncertain(server: Postgr
                 await proxy.cut()
                 await lose()
 
-            await watch(engine, after=cut)
+            await watch(engine, keeps=keeps, after=cut)
             with anyio.fail_after(PATIENCE), pytest.raises(Uncertain, match="same id") as failed:
                 await append(engine, "a", id="one")
             assert failed.value.stored is None
@@ -124,13 +165,13 @@ async def test_a_transaction_that_was_given_up_is_refused_when_it_begins_late(se
         writer = engine.opened().writer
         late = await engine.opened().connections.connect()
         writer._number += 1
-        job = _changes.Job(Change(appends=[event("late")]), None, asyncio.get_running_loop().create_future())
+        job = Job(Change(appends=[event("late")]), None, asyncio.get_running_loop().create_future())
         number = writer._number
         with pytest.raises(_changes._Again):
             await writer._find_out(OSError("lost"))
         with pytest.raises(asyncpg.RaiseError, match="given up"):
             await writer._call(late, [job], number)
-        await late.close()
+        await late.connection.close()
         assert await append(engine, "b") == [2]
         assert await texts(engine) == ["a", "b"]
 
@@ -143,17 +184,17 @@ async def test_a_lost_transaction_is_waited_for_while_it_is_under_way(server: Po
         writer = engine.opened().writer
         slow = await engine.opened().connections.connect()
         writer._number += 1
-        job = _changes.Job(Change(appends=[event("b")]), None, asyncio.get_running_loop().create_future())
-        await slow.execute("BEGIN")
+        job = Job(Change(appends=[event("b")]), None, asyncio.get_running_loop().create_future())
+        await slow.connection.execute("BEGIN")
         await writer._call(slow, [job], writer._number)
         asking = asyncio.ensure_future(writer._find_out(OSError("lost")))
         blocked = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%'"
         while not await ask(server, blocked, engine.schema):
             await anyio.lowlevel.checkpoint()
         assert not asking.done()
-        await slow.execute("COMMIT")
+        await slow.connection.execute("COMMIT")
         await asking
-        await slow.close()
+        await slow.connection.close()
         assert await append(engine, "c") == [3]
         assert await texts(engine) == ["a", "b", "c"]
 
@@ -171,7 +212,7 @@ async def test_an_id_that_is_taken_fails_alone_among_those_that_are_published_to
             [2], IdTaken, [1], [3], [2], IdTaken, [4],
         ]  # fmt: skip
         assert await texts(engine) == ["a", "b", "c", "e"]
-        assert commits(watched) == 2
+        assert watched.commits == 3
 
 
 @on_postgres
@@ -211,7 +252,7 @@ async def test_changes_that_wait_together_are_one_commit(server: Postgres) -> No
             for name in range(100):
                 tasks.start_soon(one, name)
         assert sorted(numbers) == list(range(1, 101))
-        assert commits(watched) <= 3
+        assert watched.commits <= 3
 
 
 @on_postgres

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import anyio
 import pytest
 
 from evenflow import LogError
 from evenflow.log._postgres._connections import MOST, Connections, described, masked
+from evenflow.log._postgres._prepared import Session
 from tests.conformance.kit import PATIENCE
 from tests.servers import Postgres
 
@@ -20,8 +20,8 @@ def connections(server: Postgres, patience: float = 5.0, told: list[bool] | None
     return Connections(server.dsn, {}, patience, (told if told is not None else []).append)
 
 
-async def one(connection: Any) -> int:
-    found: int = await connection.fetchval("SELECT 1")
+async def one(session: Session) -> int:
+    found: int = await session.fetchval("SELECT 1")
     return found
 
 
@@ -50,10 +50,10 @@ async def test_a_connection_is_used_again(server: Postgres) -> None:
     pool = connections(server)
     pids = set()
     for _ in range(3):
-        async with pool.one() as connection:
-            pids.add(connection.get_server_pid())
+        async with pool.one() as session:
+            pids.add(session.connection.get_server_pid())
         with pytest.raises(LogError, match=r"refused: .*nowhere"):
-            await pool.read(lambda connection: connection.fetch("SELECT * FROM nowhere"))
+            await pool.read(lambda session: session.fetch("SELECT * FROM nowhere"))
     assert len(pids) == 1
     await pool.close()
 
@@ -62,13 +62,13 @@ async def test_a_connection_is_used_again(server: Postgres) -> None:
 async def test_a_connection_whose_use_was_cancelled_is_closed(server: Postgres) -> None:
     """Nobody gets the rest of another's answer."""
     pool = connections(server)
-    async with pool.one() as connection:
-        pid = connection.get_server_pid()
+    async with pool.one() as session:
+        pid = session.connection.get_server_pid()
     with anyio.move_on_after(0.05):
-        await pool.read(lambda connection: connection.fetchval("SELECT pg_sleep(30)"))
-    assert connection.is_closed()
+        await pool.read(lambda session: session.fetchval("SELECT pg_sleep(30)"))
+    assert session.connection.is_closed()
     async with pool.one() as other:
-        assert other.get_server_pid() != pid
+        assert other.connection.get_server_pid() != pid
         assert await one(other) == 1
     await pool.close()
 
@@ -79,11 +79,11 @@ async def test_many_who_read_share_a_few_connections(server: Postgres) -> None:
     pool = connections(server)
     at_once, most = 0, 0
 
-    async def work(connection: Any) -> int:
+    async def work(session: Session) -> int:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
-        found = await one(connection)
+        found = await one(session)
         at_once -= 1
         return found
 
@@ -99,11 +99,11 @@ async def test_reading_goes_on_after_its_connection_was_ended(server: Postgres) 
     pool = connections(server, told=told)
     pids = []
 
-    async def work(connection: Any) -> int:
-        pids.append(connection.get_server_pid())
+    async def work(session: Session) -> int:
+        pids.append(session.connection.get_server_pid())
         if len(pids) == 1:
             await ask(server, "SELECT pg_terminate_backend($1)", pids[0])
-        return await one(connection)
+        return await one(session)
 
     assert await pool.read(work) == 1
     assert len(set(pids)) == 2
@@ -116,7 +116,7 @@ async def test_an_answer_that_does_not_come_is_waited_for_a_bounded_time(server:
     """Then it is an error with the address and the time."""
     pool = connections(server, patience=0.3)
     with anyio.fail_after(PATIENCE), pytest.raises(LogError, match=r"127\.0\.0\.1.* 0.3 seconds") as failed:
-        await pool.read(lambda connection: connection.fetchval("SELECT pg_sleep(30)"))
+        await pool.read(lambda session: session.fetchval("SELECT pg_sleep(30)"))
     assert failed.value.stored is False
     await pool.close()
 
@@ -125,7 +125,7 @@ async def test_an_answer_that_does_not_come_is_waited_for_a_bounded_time(server:
 async def test_what_comes_back_after_closing_is_closed(server: Postgres) -> None:
     """No connection outlives the log."""
     pool = connections(server)
-    async with pool.one() as connection:
+    async with pool.one() as session:
         await pool.close()
-        assert not connection.is_closed()
-    assert connection.is_closed()
+        assert not session.connection.is_closed()
+    assert session.connection.is_closed()

@@ -1,69 +1,52 @@
 """Writer: one task that commits what has queued, several changes in one transaction.
 
-    what is known of a commit            what is done
+    what is known of a transaction       what is done
     the server never got it              it is made again on another connection, within the patience
-    its answer was lost                  it is asked for: committed, or made again
+    its answer was lost                  it is asked for: committed, and with what result, or made again
     nobody can say                       ``Uncertain``
 
-Each transaction leaves its number in the row of this writer, with its first change: that is what is asked for. Whoever
-asks waits until the lost transaction is over, for it holds the row; and where the number is not there, leaves the next
-one, so that a transaction that the server begins late is refused: it may have been made again.
+Where one call of ``change()`` does it all, that statement is the transaction: one round trip. Otherwise it begins and
+commits in round trips of its own.
+
+Each transaction leaves its number in the row of this writer, with what its first call returned: that is what is asked
+for. Where the number is not there, whoever asks leaves the next one, so that a transaction that the server begins
+late, or has not finished, is refused: it may have been made again.
 
 Rule 1: a change that was handed over is not withdrawn once its transaction has begun: whoever is cancelled waits for
-        the outcome, and is cancelled then. Before that it is taken out of the queue.
-Rule 2: one change that fails for a reason of its own fails alone: the others are made again without it.
+        the outcome, and is cancelled then. Before that it is not made.
+Rule 2: a change waits for a turn of the loop before its transaction begins: by then the task that hands it over sleeps,
+        and if it is being cancelled, both libraries have cancelled what it sleeps on.
+Rule 3: one change that fails for a reason of its own fails alone: the others are made again without it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio import CancelScope
 
 from evenflow._errors import Conflict, LogError, Uncertain
-from evenflow.log._engine import ABSENT, Change, Done, IdTaken, Outdated
 
+from ._calls import ARGUMENTS, Job, arguments, merged, tell, topics_of
 from ._connections import described
 from ._driver import AGAIN, LOST, UNPREPARED, PostgresError
-from ._prepared import Prepared
 from ._schema import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from evenflow.log._engine import Change, Done
+
     from ._connections import Connections
+    from ._prepared import Session
 
 MOST_CHANGES: Final = 500
 MOST_EVENTS: Final = 2_000
 """In one transaction."""
 TRIES: Final = 20
-ARGUMENTS: Final = 24
-"""Of ``change()``."""
-
-
-class Job:
-    """A change that is to be made, and what became of it."""
-
-    __slots__ = ("begun", "change", "future", "made")
-
-    def __init__(self, change: Change, made: Callable[[Done], object] | None, future: asyncio.Future[Done]) -> None:
-        self.change = change
-        self.made = made
-        self.future = future
-        self.begun: bool = False
-
-    def succeed(self, done: Done) -> None:
-        if self.made is not None:
-            self.made(done)
-        if not self.future.done():
-            self.future.set_result(done)
-
-    def fail(self, error: BaseException) -> None:
-        if not self.future.done():
-            self.future.set_exception(error)
 
 
 class Writer:
@@ -78,36 +61,39 @@ class Writer:
         self._number = 0
         """Of the newest transaction that was begun here."""
         self._schema = quoted(schema)
-        self._keep_ids = keep_ids
-        self._to_disk = to_disk
+        self._settings = (keep_ids, to_disk)
         self._changed = changed
         self._queue: deque[Job] = deque()
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
-        self._connection: Any = None
+        self._session: Session | None = None
         places = ", ".join(f"${place}" for place in range(1, ARGUMENTS + 1))
-        self._change = Prepared(f"SELECT * FROM {self._schema}.change({places})")
+        self._change = f"SELECT * FROM {self._schema}.change({places})"
 
-    def start(self) -> None:
-        """Begin to commit what is handed over."""
+    async def start(self, session: Session) -> None:
+        """Begin to commit what is handed over, on this session, which is the writer's own from now on."""
+        async with asyncio.timeout(self._connections.patience):
+            await session.prepare(self._change)
+        self._session = session
         self._task = asyncio.get_running_loop().create_task(self._run(), name="evenflow log writer")
 
     async def commit(self, change: Change, made: Callable[[Done], object] | None) -> Done:
         """Make a change; see ``Engine.commit``."""
         if self._stopping or self._task is None:
             raise LogError(f"the log at {self._connections.shown} is closed; open it first", stored=False)
-        job = Job(change, made, asyncio.get_running_loop().create_future())
+        job = Job(change, made, self._task.get_loop().create_future())
         self._queue.append(job)
-        self._arrived.set()
+        if not self._arrived.is_set():
+            self._arrived.set()
         try:
-            return await asyncio.shield(job.future)
+            return await job.future
         except asyncio.CancelledError:
-            if not job.begun and job in self._queue:
-                self._queue.remove(job)
+            if not job.is_begun:
                 job.future.cancel()
-                raise
-            await outlast(job.future)
+            elif not job.is_over:
+                job.future = self._task.get_loop().create_future()  # the other was cancelled with this task
+                await outlast(job.future)
             raise
 
     async def close(self) -> None:
@@ -116,9 +102,7 @@ class Writer:
         self._arrived.set()
         if self._task is not None:
             await outlast(self._task)
-            self._task = None
-        if self._connection is not None:
-            self._connection.terminate()
+        self._let_go()
 
     async def _run(self) -> None:
         while self._queue or not self._stopping:
@@ -126,19 +110,25 @@ class Writer:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            jobs = self._take()
+            ripe = len(self._queue)
+            await asyncio.sleep(0)  # rule 2
+            jobs = self._take(ripe)
             try:
-                await self._make(jobs)
+                if jobs:
+                    await self._make(jobs)
             except Exception as error:  # noqa: BLE001 -- whoever waits for it gets it
                 for job in jobs:
                     job.fail(error)
 
-    def _take(self) -> list[Job]:
+    def _take(self, ripe: int) -> list[Job]:
         jobs: list[Job] = []
         events = 0
-        while self._queue and len(jobs) < MOST_CHANGES and events < MOST_EVENTS:
+        while ripe and len(jobs) < MOST_CHANGES and events < MOST_EVENTS:
+            ripe -= 1
             job = self._queue.popleft()
-            job.begun = True
+            if job.future.done():  # its task was cancelled
+                continue
+            job.is_begun = True
             events += len(job.change.appends)
             jobs.append(job)
         return jobs
@@ -147,9 +137,8 @@ class Writer:
 
     async def _make(self, jobs: list[Job]) -> None:
         """Make these changes; those that are refused hear of it, and the others are made."""
-        merged = _merged(jobs)
         try:
-            await self._transact(merged)
+            await self._transact(merged(jobs))
         except _Alone as alone:
             if len(jobs) == 1:
                 jobs[0].fail(alone.error)
@@ -160,31 +149,64 @@ class Writer:
     async def _transact(self, groups: list[list[Job]]) -> None:
         for _ in range(TRIES):
             try:
-                outcomes = await self._connections.insist(lambda: self._once(groups))
+                outcomes = await self._connections.insist(partial(self._once, groups))
             except _Again:
+                continue
+            except _OneByOne:
+                groups = [[job] for group in groups for job in group]
                 continue
             made = [job for group, outcome in outcomes if outcome["outcome"] == "ok" for job in group]
             if made:
-                self._changed({topic for job in made for topic in job.change.topics()})
+                self._changed(topics_of(made))
             for group, outcome in outcomes:
-                _tell(group, outcome)
+                tell(group, outcome)
             return
         raise LogError(f"{self._connections.shown}: others have changed the same records again and again", stored=False)
 
     async def _once(self, groups: list[list[Job]]) -> list[tuple[list[Job], Any]]:
-        """One transaction: raises what says that it may be made again, or ``_Alone``, or returns what was committed."""
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await self._connections.connect()
-        connection = self._connection
-        outcomes: list[tuple[list[Job], Any]] = []
+        """One transaction; returns what was committed.
+
+        Raises:
+            _Again: it was not made, and may be begun anew.
+            _OneByOne: an id of one of several is taken, and nothing was made.
+            _Alone: it was not made, because of one of them.
+        """
+        if self._session is None or self._session.connection.is_closed():
+            self._session = await self._connections.connect()
+        session = self._session
         self._number += 1
+        if len(groups) == 1 and session.keeps and not any(job.change.statements for job in groups[0]):
+            found = await self._at_once(session, groups[0])
+            if found["outcome"] == "taken" and len(groups[0]) > 1:
+                raise _OneByOne
+            return [(groups[0], found)]
+        return await self._step_by_step(session, groups)
+
+    async def _at_once(self, session: Session, group: list[Job]) -> Any:
+        """The transaction is one statement."""
+        call = self._arguments(group, self._number)
+        try:
+            async with asyncio.timeout(self._connections.patience):
+                return (await session.within(self._change, *call))[0]
+        except (*AGAIN, *UNPREPARED) as error:
+            raise _Again from error
+        except LOST as error:
+            self._let_go()
+            return await self._find_out(error)
+        except (PostgresError, ValueError, TypeError, OverflowError) as error:
+            raise _Alone(_as_log_error(error, self._connections.shown)) from error
+
+    async def _step_by_step(self, session: Session, groups: list[list[Job]]) -> list[tuple[list[Job], Any]]:
+        """The transaction is a statement for each group, and those of the application."""
+        connection = session.connection
+        outcomes: list[tuple[list[Job], Any]] = []
         try:
             async with asyncio.timeout(self._connections.patience):
                 await connection.execute("BEGIN")
                 waiting = deque(groups)
                 while waiting:
                     group = waiting.popleft()
-                    found = await self._call(connection, group, None if outcomes else self._number)
+                    found = await self._call(session, group, None if outcomes else self._number)
                     if found["outcome"] == "taken" and len(group) > 1:  # one id of theirs: each by itself
                         waiting.extendleft([job] for job in reversed(group))
                     outcomes.append((group, found))
@@ -214,35 +236,36 @@ class Writer:
             await self._roll_back(connection)  # noqa: ASYNC120 -- cancelled, that goes out
             raise _Alone(_as_log_error(error, self._connections.shown)) from error
 
-    async def _find_out(self, lost: BaseException) -> None:
-        """The answer to a commit was lost: ask what became of it; returns where it was committed.
+    async def _find_out(self, lost: BaseException) -> Any:
+        """The answer to a transaction was lost: ask what became of it; returns what its first call has returned.
 
         Raises:
-            _Again: it was not.
+            _Again: it was not committed, and never will be.
             Uncertain: nobody can be asked.
         """
         query = (
             f"INSERT INTO {self._schema}.writer AS w (member, made) VALUES ($1, $2 + 1) ON CONFLICT (member) DO UPDATE"
-            " SET made = CASE WHEN w.made = $2 THEN w.made ELSE excluded.made END RETURNING made"
+            " SET made = CASE WHEN w.made = $2 THEN w.made ELSE excluded.made END"
+            " RETURNING made, outcome, detail, base, seqs, put_version"
         )
         lost_number, self._number = self._number, self._number + 1
 
-        async def ask(connection: Any) -> int:
+        async def ask(session: Session) -> Any:
             try:
-                found: int = await connection.fetchval(query, self._member, lost_number)
+                return await session.fetchrow(query, self._member, lost_number)
             except AGAIN as error:
                 raise OSError("the lost transaction ended meanwhile") from error
-            return found
 
         try:
-            made = await self._connections.read(ask)
+            found = await self._connections.read(ask)
         except LogError as error:
             raise Uncertain(
                 f"{self._connections.shown} was lost while it committed ({described(lost)}), and cannot be asked what"
                 " became of it; publish again with the same id, and it is there once"
             ) from error
-        if made != lost_number:
+        if found["made"] != lost_number:
             raise _Again
+        return found
 
     async def _roll_back(self, connection: Any) -> None:
         try:
@@ -252,17 +275,18 @@ class Writer:
             self._let_go()
 
     def _let_go(self) -> None:
-        if self._connection is not None:
-            self._connection.terminate()
-            self._connection = None
+        session, self._session = self._session, None
+        if session is not None:
+            session.connection.terminate()
 
-    async def _call(self, connection: Any, group: list[Job], number: int | None) -> Any:
-        changes = [job.change for job in group]
-        arguments = self._member, number, *_arguments(changes), self._keep_ids, self._to_disk
-        found = await self._change.fetchrow(connection, *arguments)
+    def _arguments(self, group: Sequence[Job], number: int | None) -> tuple[Any, ...]:
+        return (self._member, number, *arguments([job.change for job in group]), *self._settings)
+
+    async def _call(self, session: Session, group: Sequence[Job], number: int | None) -> Any:
+        found = (await session.within(self._change, *self._arguments(group, number)))[0]
         if found["outcome"] == "ok":
-            for statement in (statement for change in changes for statement in change.statements):
-                status: str = await connection.execute(statement.sql, *_positional(statement.parameters))
+            for statement in (statement for job in group for statement in job.change.statements):
+                status: str = await session.connection.execute(statement.sql, *_positional(statement.parameters))
                 count = int(status.rsplit(" ", 1)[-1])
                 if statement.rows is not None and count != statement.rows:
                     raise Conflict(
@@ -275,87 +299,16 @@ class _Again(Exception):
     """The transaction was not made, and may be begun anew."""
 
 
+class _OneByOne(Exception):
+    """An id of one of several changes is taken: none of them was made, and each is a call of its own from now on."""
+
+
 class _Alone(Exception):
     """A change has failed, and all others of its transaction with it."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__()
         self.error = error
-
-
-def _merged(jobs: list[Job]) -> list[list[Job]]:
-    """Neighbours that only append events are one call; each other change is a call of its own."""
-    groups: list[list[Job]] = []
-    was_plain = False
-    for job in jobs:
-        change = job.change
-        others = (change.expect, change.puts, change.deletes, change.reserves, change.frees, change.statements)
-        plain = not any(others) and not any(append.scheduled for append in change.appends)
-        if plain and was_plain:
-            groups[-1].append(job)
-        else:
-            groups.append([job])
-        was_plain = plain
-    return groups
-
-
-def _tell(group: list[Job], outcome: Any) -> None:
-    if outcome["outcome"] == "outdated":
-        group[0].fail(Outdated(outcome["detail"]))
-        return
-    if outcome["outcome"] == "taken":
-        subject, name, scheduled = outcome["detail"]
-        group[0].fail(IdTaken(subject, name, scheduled=scheduled == "true"))
-        return
-    seqs: list[int] | None = outcome["seqs"]
-    base, version = outcome["base"] or 0, outcome["put_version"] or 0
-    begin = 0
-    for job in group:
-        end = begin + len(job.change.appends)
-        numbers = list(range(base + begin + 1, base + end + 1)) if seqs is None else seqs[begin:end]
-        job.succeed(Done(numbers, dict.fromkeys(job.change.puts, version)))
-        begin = end
-
-
-def _arguments(changes: list[Change]) -> list[Any]:
-    """What ``change()`` gets: arrays of one where all events have the same, and nothing where they have nothing."""
-    first = changes[0]
-    appends = first.appends if len(changes) == 1 else [append for change in changes for append in change.appends]
-    subjects, types, versions, datas, headers, ids, digests, keys, scheduled = (
-        zip(*appends, strict=True) if appends else [()] * 9
-    )
-    puts, expect, reserves = first.puts, first.expect, first.reserves
-    has_ids = _is_any(ids)
-    return [
-        list(expect) or None,
-        [0 if version == ABSENT else version for version in expect.values()] or None,
-        list(puts) or None,
-        [put.value for put in puts.values()] or None,
-        [put.due for put in puts.values()] or None,
-        list(first.deletes) or None,
-        _same(subjects),
-        _same(types),
-        _same(versions),
-        [data.decode() for data in datas] or None,
-        [json.dumps(dict(one)) if one else None for one in headers] if any(headers) else None,
-        ids if has_ids else None,
-        digests if has_ids else None,
-        keys if _is_any(keys) else None,
-        scheduled if any(scheduled) else None,
-        [reserve.subject for reserve in reserves] or None,
-        [reserve.id for reserve in reserves] or None,
-        [reserve.digest for reserve in reserves] or None,
-        [subject for subject, _ in first.frees] or None,
-        [name for _, name in first.frees] or None,
-    ]
-
-
-def _is_any(values: Sequence[object]) -> bool:
-    return values.count(None) < len(values)
-
-
-def _same(values: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    return (values[:1] if values.count(values[0]) == len(values) else values) if values else None
 
 
 def _positional(parameters: Any) -> tuple[Any, ...]:

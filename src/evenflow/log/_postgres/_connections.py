@@ -1,6 +1,6 @@
 """The connections of one opening: made when they are needed, made again when they are lost; and the bounds of waiting.
 
-Rule 1: every use is one transaction of its own, and leaves nothing in the session (see ``_schema``, rule 3).
+Rule 1: every use is one statement, or one transaction, and relies on nothing in the session (see ``_schema``, rule 3).
 Rule 2: what only reads is tried again on a new connection, up to ``patience`` seconds; then it is a ``LogError``.
 Rule 3: a connection whose use was cancelled, or failed, is closed, and never used again.
 """
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 from evenflow._errors import LogError
 
 from ._driver import LOST, PostgresError, connect
+from ._prepared import Habits, Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -53,48 +54,48 @@ class Connections:
         self.shown: str = masked(dsn)
         self.patience: float = patience
         self._tell = connected
-        self._free: list[Any] = []
+        self._habits = Habits()
+        self._free: list[Session] = []
         self._room = asyncio.Semaphore(MOST)
         self._closed = False
 
-    async def connect(self) -> Any:
+    async def connect(self) -> Session:
         """A new connection; raises what asyncpg does."""
-        return await connect(self._dsn, statement_cache_size=0, timeout=self.patience, **self._options)
+        connection = await connect(self._dsn, statement_cache_size=0, timeout=self.patience, **self._options)
+        return Session(connection, self._habits)
 
     @asynccontextmanager
-    async def one(self) -> AsyncGenerator[Any]:
-        """A connection for one transaction."""
+    async def one(self) -> AsyncGenerator[Session]:
+        """A connection for one use."""
         async with self._room:
-            connection = self._free.pop() if self._free else await self.connect()
+            session = self._free.pop() if self._free else await self.connect()
             try:
-                yield connection
+                yield session
             except BaseException as error:
                 if isinstance(error, PostgresError) and not isinstance(error, LOST):
-                    self._put_back(connection)  # the server refused it, and the transaction is over
+                    self._put_back(session)  # the server refused it, and the transaction is over
                 else:
-                    connection.terminate()
+                    session.connection.terminate()
                 raise
-            self._put_back(connection)
+            self._put_back(session)
 
-    def _put_back(self, connection: Any) -> None:
-        if self._closed or connection.is_closed():
-            connection.terminate()
+    def _put_back(self, session: Session) -> None:
+        if self._closed or session.connection.is_closed():
+            session.connection.terminate()
         else:
-            self._free.append(connection)
+            self._free.append(session)
 
-    async def read(self, work: Callable[[Any], Awaitable[T]]) -> T:
-        """Do something that changes nothing, on any connection, until it succeeds.
+    async def read(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        """Ask one statement that may be asked twice, on any connection, until it succeeds.
 
         Raises:
             LogError: the server could not be reached in time, or refused it.
         """
         return await self.insist(lambda: self._read_once(work))
 
-    async def _read_once(self, work: Callable[[Any], Awaitable[T]]) -> T:
-        async with self.one() as connection:
-            async with asyncio.timeout(self.patience):
-                async with connection.transaction():
-                    return await work(connection)
+    async def _read_once(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        async with self.one() as session, asyncio.timeout(self.patience):
+            return await work(session)
 
     async def insist(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do something that may be done again, until the server answers.
@@ -125,18 +126,18 @@ class Connections:
 
     def _free_all(self) -> None:
         free, self._free = self._free, []
-        for connection in free:
-            connection.terminate()
+        for session in free:
+            session.connection.terminate()
 
     async def close(self) -> None:
         """Let go of all connections."""
         self._closed = True
         free, self._free = self._free, []
-        for connection in free:
+        for session in free:
             try:
-                await connection.close(timeout=1.0)
+                await session.connection.close(timeout=1.0)
             except (TimeoutError, *LOST):
-                connection.terminate()
+                session.connection.terminate()
 
 
 def described(error: BaseException) -> str:

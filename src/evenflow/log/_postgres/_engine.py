@@ -14,8 +14,6 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from anyio.lowlevel import checkpoint_if_cancelled
-
 from evenflow._errors import LogError, Unsupported
 from evenflow._fork import forget_in_child
 from evenflow.log._engine import Change, Done, Engine, Lineage, Page, Pulse, Record, Size
@@ -30,6 +28,8 @@ from ._schema import prepare, quoted
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import timedelta
+
+    from ._prepared import Session
 
 REMEMBERED: Final = 64
 """Changes whose topics are known: whoever has missed more looks."""
@@ -178,31 +178,27 @@ class PostgresEngine(Engine):
         except RuntimeError:
             raise Unsupported("a log in PostgreSQL needs asyncio: its client, asyncpg, does not run on trio") from None
         opening = Opening(self)
+        session: Session | None = None
         try:
-            self.lineages = await self._prepare(opening)
-        except BaseException:
-            await opening.connections.close()
+            session = await opening.connections.connect()
+            async with asyncio.timeout(self.patience), session.connection.transaction():
+                self.lineages = await self._prepare(opening, session.connection)
+            await opening.writer.start(session)
+        except BaseException as error:
+            if session is not None:
+                session.connection.terminate()
+            if isinstance(error, (PostgresError, *LOST)):
+                shown = opening.connections.shown
+                raise LogError(f"{shown} cannot be opened: {described(error)}", stored=False) from error
             raise
         self.member = opening.member
-        opening.writer.start()
         opening.pulse.start()
         self._opening = opening
 
-    async def _prepare(self, opening: Opening) -> Sequence[Lineage]:
-        async def work(connection: Any) -> Sequence[Lineage]:
-            lineages = await prepare(connection, self.schema, opening.connections.shown, creates=self.creates)
-            opening.pulse.set_clock(await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8"))
-            return lineages
-
-        try:
-            async with (
-                opening.connections.one() as connection,
-                asyncio.timeout(self.patience),
-                connection.transaction(),
-            ):
-                return await work(connection)
-        except (PostgresError, *LOST) as error:
-            raise LogError(f"{opening.connections.shown} cannot be opened: {described(error)}", stored=False) from error
+    async def _prepare(self, opening: Opening, connection: Any) -> Sequence[Lineage]:
+        lineages = await prepare(connection, self.schema, opening.connections.shown, creates=self.creates)
+        opening.pulse.set_clock(await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8"))
+        return lineages
 
     async def close(self) -> None:
         """Finish what was handed over, and let go of the server; in a forked child, and the second time, do nothing."""
@@ -216,15 +212,13 @@ class PostgresEngine(Engine):
 
     async def _ask(self, query: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         schema = quoted(self.schema)
-        return await self.opened().connections.read(lambda connection: query(connection, schema, *arguments))
+        return await self.opened().connections.read(lambda session: query(session, schema, *arguments))
 
     # ------------------------------------------------------------------ changes
 
     async def commit(self, change: Change, /, *, made: Callable[[Done], object] | None = None) -> Done:
         """Make a change; see ``Engine.commit``."""
-        opening = self.opened()
-        await checkpoint_if_cancelled()
-        return await opening.writer.commit(change, made)
+        return await self.opened().writer.commit(change, made)
 
     async def trim(self, subject: str, through: int, limit: int, *, keep_newest_of_keys: bool = False) -> int:
         """Remove the oldest events up to a number."""

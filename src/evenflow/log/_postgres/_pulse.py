@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any, Final
 from evenflow.log._engine import Pulse as MemberPulse
 
 from ._connections import described
-from ._driver import LOST, UNPREPARED, PostgresError
-from ._prepared import Prepared
+from ._driver import LOST, PostgresError
 from ._schema import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ._connections import Connections
+    from ._prepared import Session
 
 LOOK: Final = 0.04
 SETTLING: Final = 0.2
@@ -70,7 +70,7 @@ class PulseThread:
         self._connections = connections
         self._schema = quoted(schema)
         self._member = member
-        self._question = Prepared(_QUESTION.format(s=self._schema))
+        self._question = _QUESTION.format(s=self._schema)
         self._relay = (OUTBOX, keep_ids, to_disk)
         self._changed = changed
         self._ahead = 0.0
@@ -137,24 +137,22 @@ class PulseThread:
 
     async def _run(self) -> None:
         pause = LOOK
-        connection: Any = None
+        session: Session | None = None
         while not self._is_over():
             try:
-                if connection is None:
-                    connection = await self._connections.connect()
-                await self._look(connection)
+                if session is None:
+                    session = await self._connections.connect()
+                await self._look(session)
                 self._note(None)
                 pause = LOOK
-            except UNPREPARED:
-                continue
             except (PostgresError, *LOST) as error:
                 self._note(error)
-                if connection is not None:
-                    connection.terminate()
-                connection, pause = None, min(LONGEST_PAUSE, 2 * pause)
+                if session is not None:
+                    session.connection.terminate()
+                session, pause = None, min(LONGEST_PAUSE, 2 * pause)
             await asyncio.sleep(pause)
-        if connection is not None:
-            await self._leave(connection)
+        if session is not None:
+            await self._leave(session)
 
     def _is_over(self) -> bool:
         return self._stop.is_set() or self._home is None or self._home.is_closed()
@@ -169,17 +167,17 @@ class PulseThread:
                 _log.info("the log at %s is reached again", self._connections.shown)
                 self._changed()
 
-    async def _look(self, connection: Any) -> None:
-        async with asyncio.timeout(self._connections.patience), connection.transaction():
+    async def _look(self, session: Session) -> None:
+        async with asyncio.timeout(self._connections.patience):
             before = monotonic()
-            row = await self._question.fetchrow(connection)
+            row = await session.fetchrow(self._question)
             self._ahead = row["now"] - (before + monotonic()) / 2
-            await self._say(connection, row["now"])
+            await self._say(session, row["now"])
         self._hear(row)
         if row["waits"]:
-            await self._move(connection)
+            await self._move(session)
         if monotonic() >= self._prune_at:
-            await self._prune(connection)
+            await self._prune(session.connection)
 
     async def _prune(self, connection: Any) -> None:
         """Remove ids whose time is over: one slice."""
@@ -198,12 +196,12 @@ class PulseThread:
             self._settled_at = None
         self._changed()
 
-    async def _say(self, connection: Any, now: float) -> None:
+    async def _say(self, session: Session, now: float) -> None:
         with self._lock:
             begun = json.dumps(sorted(set(self._begun.values())))
         if (said := (self._beats, begun)) == self._said:
             return
-        await connection.execute(
+        await session.fetch(
             f"INSERT INTO {self._schema}.member (member, at, begun) VALUES ($1, $2, $3)"
             " ON CONFLICT (member) DO UPDATE SET at = excluded.at, begun = excluded.begun",
             self._member,
@@ -212,10 +210,10 @@ class PulseThread:
         )
         self._said = said
 
-    async def _move(self, connection: Any) -> None:
+    async def _move(self, session: Session) -> None:
         while not self._stop.is_set():
-            async with asyncio.timeout(self._connections.patience), connection.transaction():
-                done = await connection.fetchrow(f"SELECT * FROM {self._schema}.relay($1, $2, $3)", *self._relay)
+            async with asyncio.timeout(self._connections.patience):
+                done = await session.fetchrow(f"SELECT * FROM {self._schema}.relay($1, $2, $3)", *self._relay)
             if done["refused"] is not None:
                 _log.error(
                     "an event in the outbox of %s has the id %r, which belongs to other data: it stays there, marked",
@@ -226,19 +224,20 @@ class PulseThread:
                 return
             self._changed()
 
-    async def _leave(self, connection: Any) -> None:
+    async def _leave(self, session: Session) -> None:
         """Say what was begun, and that this member is closed; those that were closed long ago are forgotten."""
+        connection = session.connection
         try:
-            async with asyncio.timeout(self._connections.patience), connection.transaction():
-                await self._say(connection, self.clock())
-                await connection.execute(
-                    f"UPDATE {self._schema}.member SET closed = true WHERE member = $1",
-                    self._member,
-                )
-                await connection.execute(f"DELETE FROM {self._schema}.member WHERE at < $1", self.clock() - FORGOTTEN)
-                await connection.execute(
-                    f"DELETE FROM {self._schema}.writer WHERE at < to_timestamp($1)", self.clock() - FORGOTTEN
-                )
+            async with asyncio.timeout(self._connections.patience):
+                await self._say(session, self.clock())
+                async with connection.transaction():
+                    await connection.execute(
+                        f"UPDATE {self._schema}.member SET closed = true WHERE member = $1", self._member
+                    )
+                    for table, old in (("member", "$1"), ("writer", "to_timestamp($1)")):
+                        await connection.execute(
+                            f"DELETE FROM {self._schema}.{table} WHERE at < {old}", self.clock() - FORGOTTEN
+                        )
             await connection.close(timeout=1.0)
         except (PostgresError, *LOST):
             connection.terminate()
@@ -249,7 +248,7 @@ class PulseThread:
             return frozenset(self._begun.values())
 
 
-async def pulses(connection: Any, schema: str, members: Iterable[str]) -> Mapping[str, MemberPulse]:
+async def pulses(session: Session, schema: str, members: Iterable[str]) -> Mapping[str, MemberPulse]:
     """What is known of these members; that one lives is known by its beats alone."""
     wanted = list(members)
     query = f"SELECT member, at, begun, closed FROM {schema}.member WHERE member = ANY($1)"
@@ -259,7 +258,7 @@ async def pulses(connection: Any, schema: str, members: Iterable[str]) -> Mappin
             row["at"],
             frozenset((group, seq) for group, seq in json.loads(row["begun"])),
         )
-        for row in await connection.fetch(query, wanted)
+        for row in await session.fetch(query, wanted)
     }
     unknown = MemberPulse(alive=False, at=float("-inf"), begun=frozenset())
     return {member: found.get(member, unknown) for member in wanted}

@@ -22,8 +22,8 @@ from evenflow.log._engine import Absent, Lineage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERSION: Final = 2
-"""Of the tables and functions; a schema of a newer one is refused, the functions of an older one are replaced."""
+VERSION: Final = 3
+"""Of the tables and functions; a schema of a newer one is refused, an older one is brought up to this."""
 
 PARTITION: Final = 2**20
 """How many numbers lie in one partition of the events: it is dropped as a whole once nobody can read any of them."""
@@ -54,8 +54,8 @@ CREATE TABLE {s}.record (key text COLLATE "C" PRIMARY KEY, version bigint NOT NU
 CREATE INDEX ON {s}.record (due) WHERE due IS NOT NULL;
 CREATE TABLE {s}.member (member text PRIMARY KEY, at double precision NOT NULL, begun text NOT NULL DEFAULT '[]',
     closed boolean NOT NULL DEFAULT false) WITH (fillfactor = 50);
-CREATE TABLE {s}.writer (member text PRIMARY KEY, made bigint NOT NULL, at timestamptz NOT NULL DEFAULT now())
-    WITH (fillfactor = 50);
+CREATE TABLE {s}.writer (member text PRIMARY KEY, made bigint NOT NULL, at timestamptz NOT NULL DEFAULT now(),
+    outcome text, detail text[], base bigint, seqs bigint[], put_version bigint) WITH (fillfactor = 50);
 COMMENT ON TABLE {s}.writer IS 'the newest transaction of each opening: what is asked for when its answer was lost';
 CREATE TABLE {s}.outbox (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, subject text NOT NULL,
     type text NOT NULL, version integer NOT NULL, data text NOT NULL, headers text, id text, digest bytea NOT NULL,
@@ -64,11 +64,19 @@ CREATE TABLE {s}.lineage (number integer GENERATED ALWAYS AS IDENTITY PRIMARY KE
     after bigint NOT NULL, at timestamptz NOT NULL DEFAULT now());
 """
 
+_NEW_COLUMNS: Final = """
+ALTER TABLE {s}.writer ADD COLUMN IF NOT EXISTS outcome text, ADD COLUMN IF NOT EXISTS detail text[],
+    ADD COLUMN IF NOT EXISTS base bigint, ADD COLUMN IF NOT EXISTS seqs bigint[],
+    ADD COLUMN IF NOT EXISTS put_version bigint
+"""
+"""What tables of version 1 and 2 lack."""
+
 # The events are parallel arrays, as long as `datas`. An array of one subject, type or version is of all events; where
 # no event has an id, a digest, headers or a key, the array is NULL.
 # What is returned: 'ok', or 'outdated' with the keys, or 'taken' with subject and id. The numbers of the events are
-# `seqs`; or, where no event has an id, those that follow `base`.
-# A number of the writer (see _changes) is given with the first change of each transaction.
+# `seqs`; or, where all of them are new, those that follow `base`.
+# A number of the writer (see _changes) is given with the first change of each transaction: it is left in the writer's
+# row, last of all, with what is returned.
 _CHANGE: Final = """
 CREATE OR REPLACE FUNCTION {s}.change(
     of_member text, number bigint, expect_keys text[], expect_versions bigint[], put_keys text[], put_values bytea[],
@@ -80,120 +88,142 @@ CREATE OR REPLACE FUNCTION {s}.change(
 ) LANGUAGE plpgsql SET search_path FROM CURRENT AS $change$
 DECLARE
     at bigint; made integer := 0; n integer := coalesce(cardinality(datas), 0); parts bigint;
-    taken record; place integer; knowns bigint[]; firsts bigint[];
+    taken record; place integer; knowns bigint[]; firsts bigint[]; are_new boolean;
 BEGIN
     outcome := 'ok';
+    PERFORM set_config('synchronous_commit', CASE WHEN wait_for_disk THEN 'on' ELSE 'off' END, true);
+    <<work>>
+    BEGIN
+        IF cardinality(expect_keys) > 0 THEN
+            PERFORM pg_advisory_xact_lock(hashtextextended('{s}/' || k, 0))
+                FROM (SELECT k FROM unnest(expect_keys, expect_versions) AS e(k, v) WHERE v = 0 ORDER BY k) AS absent;
+            PERFORM 1 FROM {s}.record WHERE key = ANY(expect_keys) ORDER BY key FOR UPDATE;
+            SELECT array_agg(k) INTO detail FROM unnest(expect_keys, expect_versions) AS e(k, v)
+                LEFT JOIN {s}.record r ON r.key = k WHERE coalesce(r.version, 0) <> v;
+            IF detail IS NOT NULL THEN outcome := 'outdated'; EXIT work; END IF;
+        END IF;
+        IF n > 0 OR cardinality(reserve_ids) > 0 OR cardinality(free_ids) > 0 THEN
+            IF ids IS NULL AND reserve_ids IS NULL THEN
+                UPDATE {s}.counter c SET seq = c.seq + n,
+                    time = greatest(c.time, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint)
+                    RETURNING c.seq - n, c.time, c.partitions INTO base, at, parts;
+                made := n;
+            ELSE
+                IF cardinality(subjects) = 1 THEN subjects := array_fill(subjects[1], ARRAY[n]); END IF;
+                SELECT c.seq, greatest(c.time, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint), c.partitions
+                    INTO base, at, parts FROM {s}.counter c FOR UPDATE;
+                SELECT array_agg(known ORDER BY o), array_agg(first ORDER BY o), min(o) FILTER (WHERE wrong),
+                        bool_and(known IS NULL AND first = o)
+                    INTO knowns, firsts, place, are_new
+                FROM (
+                    SELECT o, first, CASE WHEN is_own THEN NULL ELSE d_seq END AS known,
+                        coalesce(d_seq IS NOT NULL AND NOT is_own AND (d_seq = 0 OR d_digest <> di), false)
+                            OR (first <> o AND first_di <> di) AS wrong
+                    FROM (
+                        SELECT o, di, d.seq AS d_seq, d.digest AS d_digest, coalesce(sc AND d.seq = 0, false) AS is_own,
+                            CASE WHEN nm IS NULL THEN o ELSE min(o) OVER w END AS first,
+                            CASE WHEN nm IS NULL THEN di ELSE first_value(di) OVER w END AS first_di
+                        FROM unnest(subjects, ids, digests, scheduleds) WITH ORDINALITY AS e(su, nm, di, sc, o)
+                        LEFT JOIN {s}.dedup d ON d.subject = su AND d.id = nm AND (d.until IS NULL OR d.until > at)
+                        WINDOW w AS (PARTITION BY su, nm ORDER BY o)
+                    ) AS looked
+                ) AS decided;
+                IF place IS NOT NULL THEN
+                    outcome := 'taken';
+                    detail := ARRAY[subjects[place], ids[place], coalesce((SELECT d.seq = 0 FROM {s}.dedup d
+                        WHERE d.subject = subjects[place] AND d.id = ids[place]), false)::text];
+                    EXIT work;
+                END IF;
+                IF are_new THEN
+                    made := n;
+                ELSE
+                    seqs := '{{}}';
+                    FOR i IN 1..n LOOP
+                        IF knowns[i] IS NOT NULL THEN
+                            seqs := seqs || knowns[i];
+                        ELSIF firsts[i] < i THEN
+                            seqs := seqs || seqs[firsts[i]];
+                        ELSE
+                            made := made + 1; seqs := seqs || (base + made);
+                        END IF;
+                    END LOOP;
+                END IF;
+            END IF;
+            FOR i IN 1..coalesce(cardinality(reserve_ids), 0) LOOP
+                SELECT d.seq INTO taken FROM {s}.dedup d WHERE d.subject = reserve_subjects[i] AND d.id = reserve_ids[i]
+                    AND (d.until IS NULL OR d.until > at);
+                IF taken.seq IS NOT NULL THEN
+                    outcome := 'taken';
+                    detail := ARRAY[reserve_subjects[i], reserve_ids[i], (taken.seq = 0)::text];
+                    EXIT work;
+                END IF;
+            END LOOP;
+            -- nothing is refused from here on
+            IF made > 0 THEN
+                IF base + made >= parts * {size} THEN PERFORM {s}.make_partitions(base + made); END IF;
+                IF seqs IS NULL THEN
+                    INSERT INTO {s}.event (seq, subject, type, version, id, time, headers, data, key)
+                        SELECT base + o, coalesce(su, subjects[1]), coalesce(ty, types[1]), coalesce(ve, versions[1]),
+                            nm, at, he, da, ke
+                        FROM unnest(datas, subjects, types, versions, ids, headerses, keys)
+                            WITH ORDINALITY AS e(da, su, ty, ve, nm, he, ke, o);
+                ELSE
+                    INSERT INTO {s}.event (seq, subject, type, version, id, time, headers, data, key)
+                        SELECT DISTINCT ON (q) q, coalesce(su, subjects[1]), coalesce(ty, types[1]),
+                            coalesce(ve, versions[1]), nm, at, he, da, ke
+                        FROM unnest(seqs, datas, subjects, types, versions, ids, headerses, keys)
+                            WITH ORDINALITY AS e(q, da, su, ty, ve, nm, he, ke, o) WHERE q > base ORDER BY q, o;
+                END IF;
+                IF ids IS NOT NULL OR reserve_ids IS NOT NULL THEN
+                    UPDATE {s}.counter SET seq = base + made, time = at;
+                END IF;
+                INSERT INTO {s}.subject AS s (name, last)
+                    SELECT subjects[1], base + made WHERE cardinality(subjects) = 1
+                    UNION ALL (SELECT su, max(coalesce(q, base + o))
+                        FROM unnest(subjects, seqs) WITH ORDINALITY AS e(su, q, o)
+                        WHERE cardinality(subjects) > 1 AND coalesce(q, base + o) > base GROUP BY su ORDER BY su)
+                    ON CONFLICT (name) DO UPDATE SET last = excluded.last;
+            END IF;
+            IF ids IS NOT NULL THEN
+                INSERT INTO {s}.dedup (subject, id, seq, digest, until)
+                    SELECT DISTINCT ON (su, nm) su, nm, coalesce(q, base + o), di, at + keep_ids
+                    FROM unnest(seqs, ids, digests, subjects) WITH ORDINALITY AS e(q, nm, di, su, o)
+                    WHERE coalesce(q, base + o) > base AND nm IS NOT NULL
+                    ON CONFLICT (subject, id) DO UPDATE
+                        SET seq = excluded.seq, digest = excluded.digest, until = excluded.until;
+            END IF;
+            IF reserve_ids IS NOT NULL THEN
+                INSERT INTO {s}.dedup (subject, id, seq, digest, until)
+                    SELECT su, nm, 0, di, NULL
+                    FROM unnest(reserve_subjects, reserve_ids, reserve_digests) AS e(su, nm, di)
+                    ON CONFLICT (subject, id) DO UPDATE SET seq = 0, digest = excluded.digest, until = NULL;
+            END IF;
+            IF free_ids IS NOT NULL THEN
+                DELETE FROM {s}.dedup d USING unnest(free_subjects, free_ids) AS f(su, nm)
+                    WHERE d.subject = su AND d.id = nm AND d.seq = 0;
+            END IF;
+        END IF;
+        IF put_keys IS NOT NULL OR delete_keys IS NOT NULL OR reserve_ids IS NOT NULL OR free_ids IS NOT NULL THEN
+            put_version := nextval('{s}.version');  -- whoever waits is told by it; of events the counter tells
+        END IF;
+        IF cardinality(delete_keys) > 0 THEN DELETE FROM {s}.record WHERE key = ANY(delete_keys); END IF;
+        IF cardinality(put_keys) > 0 THEN
+            INSERT INTO {s}.record (key, version, due, value)
+                SELECT k, put_version, d, v FROM unnest(put_keys, put_dues, put_values) AS p(k, d, v) ORDER BY k
+                ON CONFLICT (key) DO UPDATE SET version = put_version, due = excluded.due, value = excluded.value;
+        END IF;
+    END work;
+    IF made = n THEN seqs := NULL; END IF;
     IF number IS NOT NULL THEN
-        INSERT INTO {s}.writer AS w (member, made) VALUES (of_member, number)
-            ON CONFLICT (member) DO UPDATE SET made = excluded.made, at = now() WHERE w.made < excluded.made;
+        INSERT INTO {s}.writer AS w (member, made, outcome, detail, base, seqs, put_version)
+            VALUES (of_member, number, outcome, detail, base, seqs, put_version)
+            ON CONFLICT (member) DO UPDATE SET made = excluded.made, at = now(), outcome = excluded.outcome,
+                detail = excluded.detail, base = excluded.base, seqs = excluded.seqs,
+                put_version = excluded.put_version
+            WHERE w.made < excluded.made;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'this transaction was given up, and may have been made again';
         END IF;
-    END IF;
-    PERFORM set_config('synchronous_commit', CASE WHEN wait_for_disk THEN 'on' ELSE 'off' END, true);
-    IF cardinality(expect_keys) > 0 THEN
-        PERFORM pg_advisory_xact_lock(hashtextextended('{s}/' || k, 0))
-            FROM (SELECT k FROM unnest(expect_keys, expect_versions) AS e(k, v) WHERE v = 0 ORDER BY k) AS absent;
-        PERFORM 1 FROM {s}.record WHERE key = ANY(expect_keys) ORDER BY key FOR UPDATE;
-        SELECT array_agg(k) INTO detail FROM unnest(expect_keys, expect_versions) AS e(k, v)
-            LEFT JOIN {s}.record r ON r.key = k WHERE coalesce(r.version, 0) <> v;
-        IF detail IS NOT NULL THEN outcome := 'outdated'; RETURN; END IF;
-    END IF;
-    IF n > 0 OR cardinality(reserve_ids) > 0 OR cardinality(free_ids) > 0 THEN
-        IF ids IS NULL AND reserve_ids IS NULL THEN
-            UPDATE {s}.counter c SET seq = c.seq + n,
-                time = greatest(c.time, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint)
-                RETURNING c.seq - n, c.time, c.partitions INTO base, at, parts;
-            made := n;
-        ELSE
-            IF cardinality(subjects) = 1 THEN subjects := array_fill(subjects[1], ARRAY[n]); END IF;
-            SELECT c.seq, greatest(c.time, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint), c.partitions
-                INTO base, at, parts FROM {s}.counter c FOR UPDATE;
-            SELECT array_agg(known ORDER BY o), array_agg(first ORDER BY o), min(o) FILTER (WHERE wrong)
-                INTO knowns, firsts, place
-            FROM (
-                SELECT o, first, CASE WHEN is_own THEN NULL ELSE d_seq END AS known,
-                    coalesce(d_seq IS NOT NULL AND NOT is_own AND (d_seq = 0 OR d_digest <> di), false)
-                        OR (first <> o AND first_di <> di) AS wrong
-                FROM (
-                    SELECT o, di, d.seq AS d_seq, d.digest AS d_digest, coalesce(sc AND d.seq = 0, false) AS is_own,
-                        CASE WHEN nm IS NULL THEN o ELSE min(o) OVER w END AS first,
-                        CASE WHEN nm IS NULL THEN di ELSE first_value(di) OVER w END AS first_di
-                    FROM unnest(subjects, ids, digests, scheduleds) WITH ORDINALITY AS e(su, nm, di, sc, o)
-                    LEFT JOIN {s}.dedup d ON d.subject = su AND d.id = nm AND (d.until IS NULL OR d.until > at)
-                    WINDOW w AS (PARTITION BY su, nm ORDER BY o)
-                ) AS looked
-            ) AS decided;
-            IF place IS NOT NULL THEN
-                outcome := 'taken';
-                detail := ARRAY[subjects[place], ids[place], coalesce((SELECT d.seq = 0 FROM {s}.dedup d
-                    WHERE d.subject = subjects[place] AND d.id = ids[place]), false)::text];
-                seqs := '{{}}';
-                RETURN;
-            END IF;
-            seqs := '{{}}';
-            FOR i IN 1..n LOOP
-                IF knowns[i] IS NOT NULL THEN
-                    seqs := seqs || knowns[i];
-                ELSIF firsts[i] < i THEN
-                    seqs := seqs || seqs[firsts[i]];
-                ELSE
-                    made := made + 1; seqs := seqs || (base + made);
-                END IF;
-            END LOOP;
-        END IF;
-        FOR i IN 1..coalesce(cardinality(reserve_ids), 0) LOOP
-            SELECT d.seq INTO taken FROM {s}.dedup d WHERE d.subject = reserve_subjects[i] AND d.id = reserve_ids[i]
-                AND (d.until IS NULL OR d.until > at);
-            IF taken.seq IS NOT NULL THEN
-                outcome := 'taken'; detail := ARRAY[reserve_subjects[i], reserve_ids[i], (taken.seq = 0)::text]; RETURN;
-            END IF;
-        END LOOP;
-        -- nothing is refused from here on
-        IF made > 0 THEN
-            IF base + made >= parts * {size} THEN PERFORM {s}.make_partitions(base + made); END IF;
-            IF seqs IS NULL THEN
-                INSERT INTO {s}.event (seq, subject, type, version, time, headers, data, key)
-                    SELECT base + o, coalesce(su, subjects[1]), coalesce(ty, types[1]), coalesce(ve, versions[1]),
-                        at, he, da, ke
-                    FROM unnest(datas, subjects, types, versions, headerses, keys)
-                        WITH ORDINALITY AS e(da, su, ty, ve, he, ke, o);
-            ELSE
-                INSERT INTO {s}.event (seq, subject, type, version, id, time, headers, data, key)
-                    SELECT DISTINCT ON (q) q, coalesce(su, subjects[1]), coalesce(ty, types[1]),
-                        coalesce(ve, versions[1]), nm, at, he, da, ke
-                    FROM unnest(seqs, datas, subjects, types, versions, ids, headerses, keys)
-                        WITH ORDINALITY AS e(q, da, su, ty, ve, nm, he, ke, o) WHERE q > base ORDER BY q, o;
-                UPDATE {s}.counter SET seq = base + made, time = at;
-            END IF;
-            INSERT INTO {s}.subject AS s (name, last)
-                SELECT subjects[1], base + made WHERE cardinality(subjects) = 1
-                UNION ALL (SELECT su, max(coalesce(q, base + o))
-                    FROM unnest(subjects, seqs) WITH ORDINALITY AS e(su, q, o)
-                    WHERE cardinality(subjects) > 1 AND coalesce(q, base + o) > base GROUP BY su ORDER BY su)
-                ON CONFLICT (name) DO UPDATE SET last = excluded.last;
-        END IF;
-        IF ids IS NOT NULL THEN
-            INSERT INTO {s}.dedup (subject, id, seq, digest, until)
-                SELECT DISTINCT ON (su, nm) su, nm, q, di, at + keep_ids
-                FROM unnest(seqs, ids, digests, subjects) AS e(q, nm, di, su) WHERE q > base AND nm IS NOT NULL
-                ON CONFLICT (subject, id) DO UPDATE
-                    SET seq = excluded.seq, digest = excluded.digest, until = excluded.until;
-        END IF;
-        INSERT INTO {s}.dedup (subject, id, seq, digest, until)
-            SELECT su, nm, 0, di, NULL FROM unnest(reserve_subjects, reserve_ids, reserve_digests) AS e(su, nm, di)
-            ON CONFLICT (subject, id) DO UPDATE SET seq = 0, digest = excluded.digest, until = NULL;
-        DELETE FROM {s}.dedup d USING unnest(free_subjects, free_ids) AS f(su, nm)
-            WHERE d.subject = su AND d.id = nm AND d.seq = 0;
-    END IF;
-    IF put_keys IS NOT NULL OR delete_keys IS NOT NULL OR reserve_ids IS NOT NULL OR free_ids IS NOT NULL THEN
-        put_version := nextval('{s}.version');  -- whoever waits is told by it; of events the counter tells
-    END IF;
-    IF cardinality(delete_keys) > 0 THEN DELETE FROM {s}.record WHERE key = ANY(delete_keys); END IF;
-    IF cardinality(put_keys) > 0 THEN
-        INSERT INTO {s}.record (key, version, due, value)
-            SELECT k, put_version, d, v FROM unnest(put_keys, put_dues, put_values) AS p(k, d, v) ORDER BY k
-            ON CONFLICT (key) DO UPDATE SET version = put_version, due = excluded.due, value = excluded.value;
     END IF;
 END $change$;
 """
@@ -267,6 +297,23 @@ BEGIN
 END $drop$;
 """
 
+# The first row that is returned is the newest number of the log and, as its time, the floor; the events follow. All are
+# of one snapshot: an event that commits meanwhile is in neither. The events are found by a plan that is made for these
+# numbers: one that was made when there were few would read all of them.
+_READ: Final = """
+CREATE OR REPLACE FUNCTION {s}.read(of text, after bigint, most bigint, many integer, OUT seq bigint, OUT type text,
+    OUT version integer, OUT data text, OUT headers text, OUT id text, OUT "time" bigint) RETURNS SETOF record
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $read$
+DECLARE low bigint;
+BEGIN
+    SELECT c.seq, coalesce(s.floor, 0), greatest(after, coalesce(s.hidden, 0)) INTO seq, time, low
+        FROM {s}.counter c LEFT JOIN {s}.subject s ON s.name = of;
+    RETURN NEXT;
+    RETURN QUERY EXECUTE 'SELECT seq, type, version, data, headers, id, time FROM {s}.event'
+        ' WHERE subject = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4' USING of, low, least(most, seq), many;
+END $read$;
+"""
+
 _PLACE: Final = """
 CREATE OR REPLACE FUNCTION {s}.place(of text, moment bigint) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $place$
@@ -328,7 +375,7 @@ def quoted(schema: str) -> str:
 
 
 async def _make_functions(connection: Any, s: str) -> None:
-    for text in (_PARTITIONS, _CHANGE, _TRIM, _PLACE, _RELAY):
+    for text in (_PARTITIONS, _CHANGE, _TRIM, _READ, _PLACE, _RELAY):
         await connection.execute(text.format(s=s, size=PARTITION))
 
 
@@ -354,6 +401,7 @@ async def prepare(connection: Any, schema: str, log: str, *, creates: bool = Tru
         await connection.execute(f"INSERT INTO {s}.meta VALUES ('version', '{VERSION}')")
         await connection.execute(f"INSERT INTO {s}.lineage (id, after) VALUES ($1, 0)", uuid4().hex)
         await _make_functions(connection, s)
+        await connection.execute(f"SELECT {s}.make_partitions(0)")
     found = int(await connection.fetchval(f"SELECT value FROM {s}.meta WHERE name = 'version'") or 0)
     if found > VERSION:
         raise LogError(
@@ -361,6 +409,7 @@ async def prepare(connection: Any, schema: str, log: str, *, creates: bool = Tru
             " evenflow, or open it with the one that wrote it"
         )
     if found < VERSION:  # functions of other arguments stay, for whoever has opened it with an older evenflow
+        await connection.execute(_NEW_COLUMNS.format(s=s))
         await _make_functions(connection, s)
         await connection.execute(f"UPDATE {s}.meta SET value = '{VERSION}' WHERE name = 'version'")
     rows = await connection.fetch(f"SELECT id, after FROM {s}.lineage ORDER BY number")
