@@ -30,7 +30,7 @@ class Made(Event):
 
 
 async def until(condition):
-    with anyio.fail_after(60):
+    with anyio.fail_after(90):
         while not condition():
             await anyio.sleep(0.01)
 
@@ -45,7 +45,7 @@ async def main():
         handled.append(made.n)
 
     async def publish(n):
-        with anyio.fail_after(60):
+        with anyio.fail_after(90):
             try:
                 await subject.publish(Made(n=n, text="x" * 3_000), id=str(n))
             except LogError:
@@ -66,13 +66,13 @@ async def main():
                     for n in range(next_n, next_n + 4):
                         tasks.start_soon(publish, n)
                 next_n += 4
-            with anyio.fail_after(60):
+            with anyio.fail_after(90):
                 try:
                     await subject.read().to_list()
                 except LogError:
                     pass
             call.value = b""
-            with anyio.fail_after(60):
+            with anyio.fail_after(90):
                 while unsure:
                     again, unsure[:] = list(unsure), []
                     for n in again:
@@ -82,12 +82,12 @@ async def main():
             await until(lambda: set(handled) >= set(range(next_n)))
         stored = [record.event.n for record in await subject.read().to_list()]
         assert sorted(stored) == sorted(confirmed) == list(range(next_n)), (stored, confirmed)
-        with anyio.fail_after(60):
+        with anyio.fail_after(90):
             while any(group.due or group.in_hand for group in await subject.groups()):
                 await anyio.sleep(0.01)
     # the file can be opened while calls fail, or cannot be, and says so; afterwards it can
     call.value, skip.value = sys.argv[2].encode(), 0
-    with anyio.fail_after(60):
+    with anyio.fail_after(90):
         try:
             async with log.opened(consumers=False):
                 pass
