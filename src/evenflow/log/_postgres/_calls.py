@@ -114,8 +114,8 @@ def arguments(changes: Sequence[Change]) -> list[Any]:
     """The arrays of one call."""
     first = changes[0]
     appends = first.appends if len(changes) == 1 else [append for change in changes for append in change.appends]
-    subjects, types, versions, datas, headers, ids, digests, keys, scheduled = (
-        zip(*appends, strict=True) if appends else [()] * 9
+    subjects, types, versions, datas, headers, ids, digests, keys, scheduled, _ = (
+        zip(*appends, strict=True) if appends else [()] * 10
     )
     puts, expect, reserves = first.puts, first.expect, first.reserves
     has_ids = _is_any(ids)
