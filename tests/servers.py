@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import itertools
 import json
@@ -91,8 +92,13 @@ class Postgres:
     def kill(self) -> None:
         """Kill it, as a power cut would its processes: nothing is written any more."""
         assert self._process is not None
+        of_connections = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        children = of_connections.read_text().split() if of_connections.exists() else []
         self._process.kill()
         self._process.wait()
+        for child in children:  # they would end by themselves, but go on answering until they have noticed
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
 
     def stop(self) -> None:
         """Stop it, and remove its folder."""
