@@ -18,7 +18,7 @@ ASYNC_IGNORED += ASYNC124 # a handler may be async without awaiting
 # quicker with WORKERS=0.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1) + 1)' 2>/dev/null || echo auto)
 PARALLEL := -n $(WORKERS) --dist worksteal
-CHECKED := src $(wildcard examples) # tests/typing has a test of its own
+CHECKED := src $(wildcard examples)
 ASYNC_CHECKED ?= src $(wildcard examples)
 comma := ,
 space := $(subst ,, )
@@ -51,7 +51,7 @@ check-style: $(VENV)/.dev
 check-bands: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
 check-mypy: $(VENV)/.dev
-	$(BIN)/mypy $(CHECKED)
+	$(BIN)/mypy $(CHECKED) tests/typing # tests/test_typing.py asks the others about it
 check-basedpyright: $(VENV)/.dev
 	$(BIN)/basedpyright --pythonpath $(BIN)/python $(CHECKED)
 check-complete: $(VENV)/.dev # every public name has a type that both checkers know: 100 %

@@ -13,7 +13,7 @@ from evenflow.asyncapi._accepts import accepts, is_list, resolved, same, type_of
 from .schemas import SCHEMAS, VALUES
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(SCHEMAS, VALUES)
 def test_it_says_what_jsonschema_says(schema: dict[str, Any], value: Any) -> None:
     """For schemas and values made at random, from few words so that they meet."""

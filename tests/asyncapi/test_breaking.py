@@ -222,7 +222,7 @@ def as_fields(kinds: dict[str, Any]) -> dict[str, Any]:
     return {name: (kind, ...) for name, kind in kinds.items()}
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(PLAIN, st.data())
 def test_random_compatible_changes_break_nobody(kinds: dict[str, Any], data: st.DataObject) -> None:
     """New events, new fields with a default, other words, another order: any of them together."""
@@ -236,7 +236,7 @@ def test_random_compatible_changes_break_nobody(kinds: dict[str, Any], data: st.
     assert breaking_changes(made(cls(fields), inward=True), made(cls(new), *more, inward=True)) == []
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(PLAIN, st.data())
 def test_random_breaking_changes_are_found(kinds: dict[str, Any], data: st.DataObject) -> None:
     """A field that is removed, gets another type, or may be missing; one that publishers must give: each is named."""

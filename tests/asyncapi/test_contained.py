@@ -38,7 +38,7 @@ def _each(key: str, value: Any) -> Any:
     return as_sent(value) if key in ("items", "additionalItems", "additionalProperties") else value
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(SCHEMAS, SCHEMAS, st.lists(VALUES, min_size=4, max_size=8))
 def test_what_fits_is_understood(sent: Any, read: Any, values: list[Any]) -> None:
     """No difference means: whatever is valid for the sender is valid for the reader."""
@@ -54,7 +54,7 @@ def _has_one_of(schema: Any) -> bool:
     return "oneOf" in str(schema)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(SCHEMAS)
 def test_every_schema_fits_itself(schema: Any) -> None:
     """In both directions: a document that did not change is compatible."""
@@ -62,7 +62,7 @@ def test_every_schema_fits_itself(schema: Any) -> None:
     assert differences(schema, schema) == []
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(SCHEMAS, st.lists(SCHEMAS, max_size=2), st.integers(0, 2))
 def test_a_reader_that_takes_more_takes_what_it_took(schema: Any, others: list[Any], at: int) -> None:
     """One more alternative, a field fewer that is needed, anything at all: never a difference."""

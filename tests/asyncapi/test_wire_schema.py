@@ -61,7 +61,7 @@ EVENTS = (
 WHOLE = document(Subject(Everything, Settings, Tree, Changed[Cat], Closed, Open, name="all"), title="Kit", version="1")
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(EVENTS)
 def test_whatever_is_written_is_valid(event: Event) -> None:
     """Events of every kind of field, with its extremes: not a number, nothing, hex, ISO 8601, other names."""

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from evenflow import Allowed, Condition, Event, fields, one_of, present, when
 from evenflow._allowed import MOST_VALUES
 
-EXAMPLES = int(os.environ.get("EVENFLOW_FUZZ_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("EVENFLOW_FUZZ_EXAMPLES", "150"))
 BOUNDS = settings(
     max_examples=EXAMPLES, deadline=2_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )

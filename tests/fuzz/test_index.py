@@ -20,7 +20,7 @@ from evenflow import Condition, Event, one_of, present, when
 from evenflow._routing import Interest, Router
 from tests.fuzz import values
 
-EXAMPLES = int(os.environ.get("EVENFLOW_FUZZ_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("EVENFLOW_FUZZ_EXAMPLES", "150"))
 
 
 class Inner(BaseModel):

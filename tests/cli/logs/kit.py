@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.forked import run
+
+__all__ = ["evenflow", "run", "running", "shop"]
+
 SHOP = """
 from evenflow import Event
 from evenflow.log import SQLiteLog
@@ -44,24 +48,16 @@ def shop(folder: Path, orders: str = '{"order_id": 1}\n{"order_id": 2}\n') -> Pa
     made = (
         "import anyio, shop\nasync def main():\n    async with shop.log.opened(consumers=False): pass\nanyio.run(main)"
     )
-    assert run(folder, "-c", made, module=None).returncode == 0
+    assert run(folder, None, "-c", made).returncode == 0
     if orders:
         done = evenflow(folder, "publish", "shop.db", "orders", "--type", "shop:OrderPlaced", given=orders)
         assert done.returncode == 0, done.stderr
     return folder
 
 
-def run(
-    folder: Path, *arguments: str, given: str = "", module: str | None = "evenflow.cli"
-) -> subprocess.CompletedProcess[str]:
-    """Run Python in a folder."""
-    command = [sys.executable, *(() if module is None else ("-m", module)), *arguments]
-    return subprocess.run(command, cwd=folder, input=given, capture_output=True, text=True, timeout=100, check=False)
-
-
 def evenflow(folder: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
     """Run a command of evenflow in a folder."""
-    return run(folder, *arguments, given=given)
+    return run(folder, "evenflow.cli", *arguments, given=given)
 
 
 def running(folder: Path, *arguments: str) -> subprocess.Popen[str]:

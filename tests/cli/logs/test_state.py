@@ -23,7 +23,7 @@ anyio.run(main)
 def folder(tmp_path: Path) -> Path:
     """A log with one dead letter."""
     made = shop(tmp_path)
-    done = run(made, "-c", WORK, module=None)
+    done = run(made, None, "-c", WORK)
     assert done.returncode == 0, done.stderr
     return made
 
@@ -40,7 +40,7 @@ def test_dead_letters_are_shown_sent_again_and_deleted(folder: Path) -> None:
     shown = evenflow(folder, "log", "shop.db").stdout
     assert "1 due" in shown
     assert "0 dead" in shown
-    assert run(folder, "-c", WORK, module=None).returncode == 0
+    assert run(folder, None, "-c", WORK).returncode == 0
     assert evenflow(folder, "log", "shop.db", "discard", "orders", "billing", "all").stdout.startswith("1 dead letters")
     assert "0 dead" in evenflow(folder, "log", "shop.db").stdout
 

@@ -1,6 +1,6 @@
 """Random steps against the model: a state machine on asyncio, and scripts of steps on asyncio and on trio.
 
-`EVENFLOW_MODEL_EXAMPLES` is the number of runs of fifty steps (100 in CI, 2,000 in `make fuzz`).
+`EVENFLOW_MODEL_EXAMPLES` is the number of runs of fifty steps (50 in CI, 2,000 in `make fuzz`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from ..kit import BACKENDS, Backend, run
 from .world import KEYS, KINDS, WANTS, World
 
-EXAMPLES = int(os.environ.get("EVENFLOW_MODEL_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("EVENFLOW_MODEL_EXAMPLES", "50"))
 STEPS = 50
 SETTINGS = settings(
     max_examples=EXAMPLES,

@@ -21,7 +21,7 @@ from evenflow.log import SQLiteLog
 
 from .program import GROUPS, made
 
-ROUNDS = int(os.environ.get("EVENFLOW_CRASH_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("EVENFLOW_CRASH_ROUNDS", "2"))
 ROOT = Path(__file__).parents[3]
 
 

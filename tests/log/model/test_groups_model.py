@@ -1,6 +1,6 @@
 """Random steps of the readers of one group, in several processes, against the model.
 
-`EVENFLOW_MODEL_EXAMPLES` is the number of runs of fifty steps (100 in CI, 2,000 in `make fuzz`).
+`EVENFLOW_MODEL_EXAMPLES` is the number of runs of fifty steps (40 in CI, 2,000 in `make fuzz`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from evenflow.testing import VirtualLoop
 
 from .world import KEYS, World
 
-EXAMPLES = int(os.environ.get("EVENFLOW_MODEL_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("EVENFLOW_MODEL_EXAMPLES", "40"))
 # Making a failure small takes minutes: without that, its steps are shown as they were.
-PHASES = [phase for phase in Phase if phase is not Phase.explain and (phase is not Phase.shrink or EXAMPLES > 50)]
+PHASES = [phase for phase in Phase if phase is not Phase.explain and (phase is not Phase.shrink or EXAMPLES > 40)]
 SETTINGS = settings(
     max_examples=EXAMPLES,
     stateful_step_count=50,

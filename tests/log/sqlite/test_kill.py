@@ -11,7 +11,7 @@ import pytest
 
 from .kit import both_real, opened, process, select
 
-ROUNDS = int(os.environ.get("EVENFLOW_KILL_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("EVENFLOW_KILL_ROUNDS", "8"))
 
 PUBLISH = """
 async def main():

@@ -55,7 +55,7 @@ def ident(operator: Operator) -> str:
 def test_an_operator_means_what_it_means_in_reactivex(operator: Operator) -> None:
     """One operator, on random timelines and with random arguments, yields the same events at the same times, with the same end."""
 
-    @examples(25, 0.02)
+    @examples(12, 0.02)
     @given(programs(operator, longest=0))
     def check(program: Program) -> None:
         same(program)
@@ -73,7 +73,7 @@ UNDECIDED = {"timeout", "concat", "exhaust_map", "retry", "repeat"}
 def test_what_happens_at_one_moment_happens_as_in_reactivex(operator: Operator) -> None:
     """If several sources and the clock have something at the same time, the first source comes first, and the clock last."""
 
-    @examples(10, 0.01)
+    @examples(6, 0.01)
     @given(crossings(operator))
     def check(program: Program) -> None:
         same(program, ties=True)
@@ -115,7 +115,7 @@ def in_order(program: Program, played: Program, backend: Backend) -> None:
 def test_drawings_on_common_ticks_mean_what_they_mean_in_reactivex(operator: Operator, backend: Backend) -> None:
     """Drawings with events, ends and errors in the same ticks give the same events in the same order as in reactivex."""
 
-    @examples(20, 0.02)
+    @examples(10, 0.02)
     @given(moments(all_at_once(operator)))
     def check(program: Program) -> None:
         in_order(program, as_drawn(program), backend)
@@ -128,7 +128,7 @@ def test_drawings_on_common_ticks_mean_what_they_mean_in_reactivex(operator: Ope
 def test_inner_streams_that_run_all_the_time_take_their_turns(operator: Operator, backend: Backend) -> None:
     """A stream that runs whether it is read or not, and has something with the source, comes after the source."""
 
-    @examples(20, 0.02)
+    @examples(10, 0.02)
     @given(moments(all_at_once(operator), hot=True))
     def check(program: Program) -> None:
         in_order(program, program, backend)
@@ -136,14 +136,14 @@ def test_inner_streams_that_run_all_the_time_take_their_turns(operator: Operator
     check()
 
 
-@examples(150, 1)
+@examples(80, 1)
 @given(programs(longest=4))
 def test_chains_mean_what_they_mean_in_reactivex(program: Program) -> None:
     """A random chain of operators, whose other sources and inner streams are chains too, has the outcome that it has in reactivex."""
     same(program)
 
 
-@examples(60, 0.2)
+@examples(30, 0.2)
 @given(programs(longest=3))
 def test_a_reader_that_cancels_its_reads_sees_the_same(program: Program) -> None:
     """A reader that keeps cancelling its reads, and reads again, sees what a calm reader would see."""
