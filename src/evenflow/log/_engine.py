@@ -27,26 +27,12 @@ from evenflow._errors import LogError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from ._routes import Wanted
+    from ._routes import Route, Wanted
 
 ABSENT: Final = 0
 """The version of a record that does not exist."""
 
 NONE: Final[Mapping[str, Any]] = MappingProxyType({})
-
-
-class Route(NamedTuple):
-    """What an event is routed by: a server that keeps events by name may leave out others.
-
-    Attributes:
-        fields: the names of fields, such as ``region`` or ``customer.country``.
-        version: of the event's class.
-        texts: the value of each field, as text.
-    """
-
-    fields: tuple[str, ...]
-    version: int
-    texts: tuple[str, ...]
 
 
 class Append(NamedTuple):

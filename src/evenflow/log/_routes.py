@@ -23,14 +23,12 @@ from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast, get_args, get_origin
 from uuid import UUID
 
 from evenflow._comparable import FieldRef
 from evenflow._conditions import All, Comparison, Condition, Either, OneOf, Truth
 from evenflow._fields import MISSING, Path, spoken
-
-from ._engine import Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -128,6 +126,20 @@ def _either(parts: Iterable[Mapping[str, frozenset[str]]]) -> dict[str, frozense
     for part in others:
         found = {name: texts | part[name] for name, texts in found.items() if name in part}
     return found
+
+
+class Route(NamedTuple):
+    """What an event is routed by: a server that keeps events by name may leave out others.
+
+    Attributes:
+        fields: the names of fields, such as ``region`` or ``customer.country``.
+        version: of the event's class.
+        texts: the value of each field, as text.
+    """
+
+    fields: tuple[str, ...]
+    version: int
+    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

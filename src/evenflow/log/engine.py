@@ -22,12 +22,11 @@ from ._engine import (
     Put,
     Record,
     Reserve,
-    Route,
     Row,
     Size,
     Statement,
 )
-from ._routes import Wanted
+from ._routes import Route, Wanted
 
 __all__ = [
     "ABSENT",

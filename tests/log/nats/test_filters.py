@@ -6,11 +6,10 @@ from typing import Any
 
 from hypothesis import given, strategies as st
 
-from evenflow.log._engine import Route
 from evenflow.log._nats._filters import MOST, patterns
 from evenflow.log._nats._layouts import Layout
 from evenflow.log._nats._names import Names
-from evenflow.log._routes import Wanted
+from evenflow.log._routes import Route, Wanted
 
 NAMES = Names("evenflow-shop", "evenflow.shop")
 START = "evenflow.shop.events.orders."

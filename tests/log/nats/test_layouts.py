@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from evenflow.log._engine import Append, Change, Route
-from evenflow.log._nats import NATSEngine
+from evenflow.log._engine import Append, Change
+from evenflow.log._nats import NATSEngine, _queries
 from evenflow.log._nats._layouts import Layout
-from evenflow.log._routes import Wanted
+from evenflow.log._routes import Route, Wanted
 from tests.servers import fresh_nats_name
 
 from .kit import needs_nats, on_asyncio, opened
@@ -29,8 +29,7 @@ def wanted(text: str, field: str = "region") -> Wanted:
 
 async def add(engine: NATSEngine, field: str) -> None:
     """Have a layout stored."""
-    reads = engine._opened().reads
-    await reads.patiently(lambda: reads.layouts.add(reads, "orders", {Layout("Placed", (field,), 1)}))
+    await engine._ask(_queries.add_layouts, "orders", {Layout("Placed", (field,), 1)})
 
 
 @on_asyncio

@@ -9,6 +9,7 @@ Who owns what:
     _commits   Commits: the changes of this process;  _batches: an atomic batch;  _requests: what a task waits for
     _plan      a change as messages
     _reads     Reads: what can be asked again;  _queries: what is asked;  _dues: what is due when
+    _layouts   by which fields events were ever routed;  _filters: where what is wanted is;  _merge: several patterns
     _values    messages as events and records
     _marks     Marks: the mark, who waits for it, and how another process's change is heard
     _members   Members: the thread that says that this process lives, and what it has begun

@@ -149,7 +149,7 @@ class NATSEngine(Engine):
         commits, layouts = opening.commits, opening.reads.layouts
         if change.appends and (missing := layouts.missing(change.appends)):
             for subject, new in missing.items():
-                await opening.reads.patiently(partial(layouts.add, opening.reads, subject, new))
+                await self._ask(_queries.add_layouts, subject, new)
         parts = parts_of(change)
         if len(parts) == 1:
             return await commits.do(change, made)

@@ -14,19 +14,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from evenflow._errors import LogError
-
-from ._faults import BUSY, CHANGED, Busy, reply_of
 from ._values import EXPECTED, ROLLUP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from evenflow.log._engine import Append
 
-    from ._line import Line
-    from ._names import Names
-    from ._reads import Reads
     from ._values import Message
 
 
@@ -41,10 +35,7 @@ class Layout(NamedTuple):
 class Layouts:
     """The layouts of a log's subjects, as far as this process has seen them."""
 
-    def __init__(self, name: str, line: Line, names: Names) -> None:
-        self._name = name
-        self._line = line
-        self._names = names
+    def __init__(self) -> None:
         self._known: dict[str, tuple[int, frozenset[Layout]]] = {}
         """Of each subject the sequence of the message, and what it says."""
 
@@ -75,25 +66,9 @@ class Layouts:
                 found.setdefault(append.subject, set()).add(layout)
         return found
 
-    async def add(self, reads: Reads, subject: str, layouts: set[Layout]) -> None:
-        """Have these stored. Done again it does nothing.
-
-        Raises:
-            LogError: that is refused.
-            Busy, Lost: it cannot be done now, or is not known to be.
-        """
-        at = self._names.routes(subject)
-        while True:
-            known = self.learn(subject, (await reads.last([at])).get(at))
-            if layouts <= known:
-                return
-            together = sorted(known | layouts)
-            headers = {ROLLUP: "sub", EXPECTED: str(self._known[subject][0])}
-            (answer,) = await self._line.ask(at, json.dumps(together).encode(), headers=headers)
-            reply = reply_of(answer.data, answer.headers)
-            if reply.kind == BUSY:
-                raise Busy(reply.words)
-            if reply.kind and reply.kind != CHANGED:
-                raise LogError(f"{self._name} refuses to store how events are routed: {reply.words}", stored=False)
-            if not reply.kind:
-                reads.history.note(reply.seq)
+    def with_added(self, subject: str, layouts: Collection[Layout]) -> tuple[bytes, dict[str, str]] | None:
+        """The message that has these beside those that are known; None if they are known."""
+        seq, known = self._known[subject]
+        if known.issuperset(layouts):
+            return None
+        return json.dumps(sorted(known.union(layouts))).encode(), {ROLLUP: "sub", EXPECTED: str(seq)}

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evenflow.log._engine import Route
+    from evenflow.log._routes import Route
 
 QUIET: Final = "page"
 """The first part of the keys of records whose changes wake nobody."""

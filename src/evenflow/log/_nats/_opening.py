@@ -168,6 +168,8 @@ class Opening:
                     raise LogError(f"{name} cannot be opened: {busy}; is JetStream enabled there?") from busy
                 await sleep(TICK)
             except (Lost, TimeoutError):  # servers that have just begun to elect a leader give no answer
+                if said := self.settings.servers.forbidden:
+                    raise LogError(f"{name} cannot be opened: its user may not do it: {said}") from None
                 await sleep(TICK)
             else:
                 return

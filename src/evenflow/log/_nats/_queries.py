@@ -73,6 +73,16 @@ async def read_wanted(reads: Reads, subject: str, after: int, limit: int, wanted
             return Page(rows, max(after, part.through), floor)
 
 
+async def add_layouts(reads: Reads, subject: str, layouts: Collection[Layout]) -> None:
+    """Have these stored, unless they are; done again it does nothing."""
+    while True:
+        await _floor_and_layouts(reads, subject)
+        message = reads.layouts.with_added(subject, layouts)
+        if message is None:
+            return
+        await reads.publish(reads.names.routes(subject), *message)  # where another process was first, it looks again
+
+
 async def _floor_and_layouts(reads: Reads, subject: str) -> tuple[int, frozenset[Layout]]:
     """Up to where events were removed, and how those of the subject are routed."""
     floor, routes = reads.names.floor(subject), reads.names.routes(subject)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from evenflow._errors import LogError
 from evenflow.log._engine import Away
 
-from ._faults import BUSY, END, MISSING, NO_RESPONDERS, Busy, Lost, reply_of
+from ._faults import BUSY, CHANGED, END, MISSING, NO_RESPONDERS, Busy, Lost, reply_of
 from ._layouts import Layouts
 from ._values import Message, message_from, message_of
 
@@ -65,7 +65,7 @@ class Reads:
         self.names = names
         self.history = history
         self.api = api
-        self.layouts: Layouts = Layouts(name, line, names)
+        self.layouts: Layouts = Layouts()
         self.has_followers: bool = False
         self._name = name
         self._line = line
@@ -100,8 +100,8 @@ class Reads:
                 raise LogError(f"{self._name} holds something else than evenflow has stored: {error!r}") from error
         raise Away(f"{self._name} could not be reached for {self._timeout:g} s: nothing was done")
 
-    async def publish(self, subject: str, data: bytes, headers: Mapping[str, str]) -> None:
-        """Store a message that may be stored twice.
+    async def publish(self, subject: str, data: bytes, headers: Mapping[str, str]) -> bool:
+        """Store a message that may be stored twice; False if another one is there than its headers expect.
 
         Raises:
             LogError: it is refused.
@@ -111,9 +111,12 @@ class Reads:
         reply = reply_of(answer.data, answer.headers)
         if reply.kind == BUSY:
             raise Busy(reply.words)
+        if reply.kind == CHANGED:
+            return False
         if reply.kind:
-            raise LogError(f"{self._name} refuses to store it: {reply.words}")
+            raise LogError(f"{self._name} refuses to store it: {reply.words}", stored=False)
         self.history.note(reply.seq)
+        return True
 
     # ------------------------------------------------------------------ one question
 

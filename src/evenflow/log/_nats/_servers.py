@@ -8,6 +8,7 @@ Rule 3: servers are shown only without their secrets.
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -18,6 +19,8 @@ from ._faults import FAULTS, Lost, words
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+_log = logging.getLogger("evenflow.log")
 
 SCHEMES: Final = ("nats", "tls", "ws", "wss")
 """The schemes of URLs that nats-py understands."""
@@ -96,6 +99,7 @@ class Servers:
 
     Attributes:
         shown: their URLs, without secrets.
+        forbidden: what a server has said last that this user may not do; empty if nothing.
 
     Raises:
         TypeError: an option is one that evenflow sets itself.
@@ -107,6 +111,7 @@ class Servers:
         self._urls = list(urls)
         self._options = dict(options)
         self.shown: str = ", ".join(map(masked, urls))
+        self.forbidden: str = ""
 
     @property
     def inbox(self) -> str:
@@ -130,11 +135,18 @@ class Servers:
             self._urls.append(self._urls.pop(0))
         raise lost
 
+    def _note_forbidden(self, url: str, said: str) -> None:
+        """Whatever a user may not publish has no answer: only here is the reason known. Each is said once."""
+        if _is_forbidden(said) and said != self.forbidden:
+            self.forbidden = said
+            _log.warning("%s refuses what a log does: %s", masked(url), said)
+
     async def _connect(self, url: str, closed: Callable[[], Awaitable[None]] | None) -> Any:
         client, errors = QuickClient(), list[Exception]()
 
         async def hear(error: Exception) -> None:
             errors[:] = [error]
+            self._note_forbidden(url, words(error))
 
         try:
             async with asyncio.timeout(CONNECT):
@@ -159,6 +171,10 @@ class Servers:
             await hang_up(client)
             raise
         return client
+
+
+def _is_forbidden(said: str) -> bool:
+    return "permissions violation" in said.lower()
 
 
 async def hang_up(client: Any) -> None:
