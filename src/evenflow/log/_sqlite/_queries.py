@@ -233,6 +233,13 @@ def due(connection: sqlite3.Connection, prefix: str, until: float, limit: int) -
     return _records(connection, rest, (until, prefix, prefix + _BEHIND, limit))
 
 
+def read_with_due(
+    connection: sqlite3.Connection, events: tuple[Any, ...], records: tuple[str, float, int]
+) -> tuple[Page, Mapping[str, Record]]:
+    """A page of events, and the records that are due: ``read`` and ``due`` with these arguments."""
+    return read(connection, *events), due(connection, *records)
+
+
 def next_due(connection: sqlite3.Connection, prefix: str) -> float | None:
     """When the next record is due."""
     found = connection.execute(
