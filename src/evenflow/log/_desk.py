@@ -316,8 +316,6 @@ class Desk:
         if len(known) >= room:
             return list(known), through
         page = ahead or await self.host.engine.read(self.host.subject, through, limit - len(known), types=types)
-        if len(page.rows) > limit:  # so many were read before it was known how many go out again
-            page = page._replace(rows=page.rows[:limit], through=page.rows[limit - 1].seq)
         if page.floor > through:
             self._tell_removed(through, page.floor)
         news = read_all(self.host, self.spec, page.rows)
