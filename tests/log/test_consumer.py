@@ -7,12 +7,15 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from evenflow import LogError
+from evenflow.log import _consumer
+from evenflow.log._engine import Change
 from evenflow.testing._memory_store import MemoryStore
 from tests.testing.kit import both
 
-from .kit import Placed, process
+from .kit import Placed, Process, process
 
 
 @both
@@ -222,7 +225,10 @@ async def test_a_handler_that_kills_its_process_becomes_a_dead_letter_and_its_ne
 
 
 @both
-async def test_a_log_that_fails_while_an_event_is_settled_is_asked_again(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_a_log_that_fails_while_an_event_is_settled_is_asked_again(
+    concurrency: int, caplog: pytest.LogCaptureFixture
+) -> None:
     """The handler is not called again, and the failure is logged once, however often the log must be asked."""
     handled: list[int] = []
     async with process() as one:
@@ -235,12 +241,12 @@ async def test_a_log_that_fails_while_an_event_is_settled_is_asked_again(caplog:
             return await commit(change, **options)
 
         one.engine.commit = broken  # type: ignore[method-assign]
-        await one.consume(lambda event: handled.append(event.n), ack_wait=2)
-        await one.publish(Placed(n=1))
+        await one.consume(lambda event: handled.append(event.n), ack_wait=2, concurrency=concurrency)
+        await one.publish(*(Placed(n=n) for n in range(concurrency)))
         await anyio.sleep(20)
         failing = False
         await anyio.sleep(40)
-        assert handled == [1]
+        assert handled == list(range(concurrency))
         assert (await one.statistics()).in_hand == 0
     assert caplog.text.count("disk is full") < 5
 
@@ -273,3 +279,114 @@ async def test_a_consumer_of_a_deleted_group_ends() -> None:
         await one.groups.delete("g")
         await anyio.sleep(3)
         assert not consumer.statistics().running
+
+
+def stalled(one: Process) -> anyio.Event:
+    """Commits of pages that are in hand wait for the event."""
+    may, commit = anyio.Event(), one.engine.commit
+
+    async def waiting(change: Any, **options: Any) -> Any:
+        if any(version for key, version in change.expect.items() if key.startswith("page/")):
+            await may.wait()
+        return await commit(change, **options)
+
+    one.engine.commit = waiting  # type: ignore[method-assign]
+    return may
+
+
+@both
+async def test_no_more_events_are_begun_and_not_settled_than_handlers_may_run() -> None:
+    """Handlers go on while their events are acknowledged, but a process that dies has never handled more in vain."""
+    handled: list[int] = []
+    async with process() as one:
+        may = stalled(one)
+        await one.consume(lambda event: handled.append(event.n), concurrency=3)
+        await one.publish(*(Placed(n=n) for n in range(8)))
+        await anyio.sleep(5)
+        assert handled == [0, 1, 2]
+        may.set()
+        await anyio.sleep(1)
+        assert handled == list(range(8))
+        assert (await one.statistics()).due == 0
+
+
+@both
+async def test_shutting_down_waits_for_acknowledgements_that_are_on_their_way() -> None:
+    """The handlers have returned: their events never go out again."""
+    store = MemoryStore()
+    async with process(store, grace=100) as one:
+        may = stalled(one)
+        await one.publish(Placed(n=1), Placed(n=2))
+        await one.consume(lambda _: None, concurrency=2)
+        await anyio.sleep(1)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(one.groups.close, 100)
+            await anyio.sleep(5)
+            may.set()
+    assert anyio.current_time() < 50
+    async with process(store) as two:
+        assert (await two.statistics()).due == 0
+
+
+@both
+async def test_a_log_that_fails_for_longer_than_the_grace_holds_up_no_shutdown() -> None:
+    """What could not be acknowledged goes out again; nobody waits for the log any longer."""
+    async with process(grace=3) as one:
+        commit = one.engine.commit
+        handled: list[int] = []
+
+        async def broken(change: Any, **options: Any) -> Any:
+            if handled:
+                await anyio.sleep(2)
+                raise LogError("the disk is full")
+            return await commit(change, **options)
+
+        one.engine.commit = broken  # type: ignore[method-assign]
+        await one.consume(lambda event: handled.append(event.n), concurrency=2)
+        await one.publish(Placed(n=1), Placed(n=2))
+        await anyio.sleep(1)
+    assert handled == [1, 2]
+    assert anyio.current_time() < 60
+
+
+@both
+async def test_a_handler_whose_event_was_taken_meanwhile_is_told_so_and_others_go_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its place is free again, however many of them are lost."""
+    handled: list[int] = []
+    async with process() as one:
+        commit, taken = one.engine.commit, list[str]()
+
+        async def stolen(change: Any, **options: Any) -> Any:
+            pages = [key for key, version in change.expect.items() if key.startswith("page/") and version]
+            if pages and not taken:
+                taken.extend(pages)
+                await commit(Change(deletes=pages))
+            return await commit(change, **options)
+
+        one.engine.commit = stolen  # type: ignore[method-assign]
+        await one.consume(lambda event: handled.append(event.n), concurrency=2, buffer=2)
+        await one.publish(*(Placed(n=n) for n in range(6)))
+        await anyio.sleep(10)
+        assert handled == list(range(6))
+        assert caplog.text.count("was too late") == 2
+
+
+@both
+async def test_handlers_that_never_wait_let_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some milliseconds the loop turns, also where nothing has to be waited for."""
+    seen: list[int] = []
+
+    async def look() -> None:
+        while len(handled) < 8:
+            seen.append(len(handled))
+            await checkpoint()
+
+    handled: list[int] = []
+    monkeypatch.setattr(_consumer, "SECONDS_A_TURN", -1.0)
+    async with process() as one, anyio.create_task_group() as tasks:
+        await one.publish(*(Placed(n=n) for n in range(8)))
+        await one.consume(lambda event: handled.append(event.n), concurrency=8)
+        tasks.start_soon(look)
+    assert any(seen)

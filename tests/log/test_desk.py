@@ -25,6 +25,26 @@ async def test_a_reader_claims_as_much_as_it_has_room_for() -> None:
 
 
 @both
+async def test_what_goes_out_again_takes_the_place_of_new_events() -> None:
+    """New events are read together with the retries: those for which there is no room then stay where they are."""
+    async with opened() as (orders, _):
+        await orders.publish_many(Ordered(n=n) for n in range(7))
+        async with orders.deliveries("g", buffer=3) as deliveries:
+            for _ in range(3):
+                await (await deliveries.receive()).release()
+        async with orders.deliveries("g", buffer=4) as deliveries:
+            await settle()
+            assert deliveries._member is not None
+            assert sorted(each.event.n for each in deliveries._member.hand.fetched) == [0, 1, 2, 3]
+        found = list[int]()
+        async with orders.deliveries("g", buffer=4) as deliveries:
+            for _ in range(7):
+                async with await deliveries.receive() as delivery:
+                    found.append(delivery.event.n)
+        assert sorted(found) == list(range(7))
+
+
+@both
 async def test_readers_of_two_processes_never_claim_the_same_event() -> None:
     """Whoever finds the group changed looks again."""
     first = MemoryLog()

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
+from sniffio import current_async_library
 
 from evenflow._loop import running_loop
 from evenflow.log._delivery import Delivery, State
@@ -78,6 +79,55 @@ async def test_those_who_wait_longest_get_what_comes() -> None:
         assert (sorted(name for name, _ in got), sorted(event for _, event in got)) == (["a", "b"], [1, 2])
         world.add(3)
     assert world.begun == [1, 2, 3]
+
+
+@both
+async def test_nobody_is_woken_for_what_another_has_taken_already() -> None:
+    """Whoever is woken first takes all that is ready, without waiting: the other sleeps on.
+
+    On trio, which runs what is ready in any order, it may be woken nevertheless.
+    """
+    world = World()
+    sleeps: list[int] = []
+    world.hand.when_waited_for = lambda: sleeps.append(1)
+
+    async def take_all() -> None:
+        for _ in range(3):
+            await world.hand.take()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(take_all)
+        await anyio.sleep(1)
+        tasks.start_soon(take_all)
+        await anyio.sleep(1)
+        world.add(1, 2, 3)
+        await anyio.sleep(1)
+        assert world.begun == [1, 2, 3]
+        assert len(sleeps) == 2 or current_async_library() == "trio"
+        world.add(4, 5, 6)
+
+
+@both
+async def test_nothing_is_handed_over_without_a_place() -> None:
+    """Each event takes one; whoever waits is woken when one is given back, and only then is more wanted."""
+    world = World()
+    world.hand.places = 1
+    got: list[int] = []
+
+    async def take() -> None:
+        got.append((await world.hand.take()).event)
+
+    world.add(1, 2)
+    assert world.hand.take_nowait().event == 1
+    with pytest.raises(anyio.WouldBlock):
+        world.hand.take_nowait()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(take)
+        await anyio.sleep(1)
+        assert not (got or world.hand.is_waited_for)
+        world.hand.give_places(1)
+        await anyio.sleep(1)
+        assert got == [2]
 
 
 @both

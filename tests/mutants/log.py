@@ -142,6 +142,35 @@ def a_late_settlement_is_done(change: Any) -> Any:
     return lambda self: replace(change(self), expect={})
 
 
+@mutant(
+    "evenflow.log._settlements:Settlements.acknowledge",
+    breaks="log promise 5",
+    kills=[f"{CONSUMER}::test_no_more_events_are_begun_and_not_settled_than_handlers_may_run"],
+)
+def a_place_is_given_back_before_its_event_is_acknowledged(acknowledge: Any) -> Any:
+    """A consumer goes on without end while nothing is stored, and all of it comes again when its process dies."""
+
+    def acknowledge_and_forget(self: Any, delivery: Any, over: Any) -> None:
+        acknowledge(self, delivery, lambda deliveries, settlement: over((), settlement))
+        self.hand.give_places(1)
+
+    return acknowledge_and_forget
+
+
+@mutant(
+    "evenflow.log._consumer:Consumer._settle_again",
+    breaks="log promise 10",
+    kills=[f"{CONSUMER}::test_a_log_that_fails_while_an_event_is_settled_is_asked_again"],
+)
+def what_could_not_be_acknowledged_is_forgotten(_: Any) -> Any:
+    """A consumer with several handlers goes on as if a failed acknowledgement had been stored."""
+
+    async def give_places(self: Any, member: Any, deliveries: Any, settlement: Any) -> None:
+        member.hand.give_places(len(deliveries))
+
+    return give_places
+
+
 # ---------------------------------------------------------------------- promise 6: ordered where it was asked for
 
 

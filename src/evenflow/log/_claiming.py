@@ -226,8 +226,7 @@ class Claiming:
         """Put the change together; returns the page, if anything was claimed."""
         self._lanes.write(self.draft, self._now)
         self.draft.expect[self._keys.group] = self._version
-        group = replace(self._group, position=self.position, waiting=self._waiting)
-        if group != self._group:
+        if (group := self.group) is not self._group:
             self.draft.put(self._keys.group, group.dump())
         if not self.taken and self.plain is None:
             return None
@@ -251,7 +250,10 @@ class Claiming:
     @property
     def group(self) -> GroupRecord:
         """The group's record after this."""
-        return replace(self._group, position=self.position, waiting=self._waiting)
+        before = self._group
+        if (self.position, self._waiting) == (before.position, before.waiting):
+            return before
+        return replace(before, position=self.position, waiting=self._waiting)
 
     def _set(self, name: str, lane: LaneRecord) -> None:
         """Change a lane, and count what waits in it."""

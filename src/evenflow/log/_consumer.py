@@ -16,7 +16,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
-from anyio import CancelScope, EndOfStream, Event, move_on_after, sleep
+from anyio import CancelScope, EndOfStream, Event, WouldBlock, move_on_after, sleep
 
 from evenflow._errors import LeaseLost, LogError, refuses_copying
 from evenflow._handling import Worker
@@ -112,6 +112,8 @@ class Consumer:
         self._handled = self._failed = self._handling = 0
         self._unsettled = 0
         """Of how many events that were handled it is not known yet whether they are acknowledged."""
+        self._is_cut_off = False
+        """Whether its time is over: what is not acknowledged by now is given back."""
 
     @property
     def name(self) -> str:
@@ -172,6 +174,7 @@ class Consumer:
             self._member = None
             raise
         self._ended = Event()
+        self._is_cut_off = False
         self._running = self._concurrency
         name = f"consumer {self.name}"
         self._tasks = [
@@ -201,6 +204,7 @@ class Consumer:
                 await self._ended.wait()
         finally:
             with CancelScope(shield=True):
+                self._is_cut_off = True
                 for task in self._tasks:
                     task.cancel()
                 await self._ended.wait()
@@ -218,7 +222,11 @@ class Consumer:
                 await loop.turn()
                 turned = loop.now()
             try:
-                delivery = await member.hand.take()
+                try:
+                    delivery = member.hand.take_nowait()
+                except WouldBlock:
+                    delivery = await member.hand.take()
+                    turned = loop.now()
             except EndOfStream:
                 return
             except GroupChanged as error:
@@ -271,7 +279,7 @@ class Consumer:
         if member is not None:
             if settlement.error is None and not settlement.lost:
                 member.hand.give_places(len(deliveries))
-            else:
+            elif not self._is_cut_off:
                 self._running += 1
                 settle = partial(self._settle_again, member, deliveries, settlement)
                 name = f"settling for consumer {self.name}"

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from ._claiming import Reading
     from ._definition import Order
-    from ._engine import Record
+    from ._due import Again
+    from ._engine import Page, Record
     from ._group_records import DeadRecord, Item, PageRecord
     from ._group_rules import Lanes
     from ._group_spec import GroupSpec, Host
@@ -238,11 +239,11 @@ class Desk:
     async def _claim(self, group: GroupRecord, version: int, page: str, room: int, hungry: bool) -> Claimed:
         now = self.host.engine.wall()
         silences = self.host.heartbeat.silences()
-        due = await self._due.load(now, room, lanes=group.lanes)
+        ahead, due = await self._look_at_both(group, now, room)
         items, most = due.items(room)
         again = await self._read_again(items)
         held_back = group.waiting >= WAITING * self.spec.buffer and (bool(items) or not hungry)
-        found, through = ([], 0) if held_back else await self._look_ahead(group, room - len(items))
+        found, through = ([], 0) if held_back else await self._look_ahead(group, room - len(items), ahead)
         plain = found if isinstance(found, Plain) and not items else None
         news = [] if plain is not None else found.readings() if isinstance(found, Plain) else found
         claiming = Claiming(
@@ -267,6 +268,21 @@ class Desk:
             self._keep_read([*again.values(), *news], claiming, through)
         return claimed._replace(held_back=held_back)
 
+    async def _look_at_both(self, group: GroupRecord, now: float, room: int) -> tuple[Page | None, Again]:
+        """What is due, and the new events, where it is known beforehand that they are wanted."""
+        limit, types = self._looks_at(room), self.host.types_of(self.spec.wants)
+        filters = self.host.wanted(types, self.spec.condition) is not None
+        if self.spec.order is not None or group.lanes or filters:
+            return None, await self._due.load(now, room, lanes=group.lanes)
+        ahead, retries = await self.host.engine.read_with_due(
+            self.host.subject, self._after(group), limit, self.keys.retry, now, self._due.most(room), types=types
+        )
+        return ahead, await self._due.load(now, room, lanes=False, retries=retries)
+
+    def _looks_at(self, room: int) -> int:
+        """How many new events a claim looks at."""
+        return room if self.spec.condition is None and self.spec.order is None else max(room, LOOKED_AT)
+
     async def _read_again(self, items: Sequence[Item]) -> dict[int, Reading]:
         """The events of what goes out again, by number."""
         again = {item.seq: reading for item in items if (reading := self._ahead.get(item.seq)) is not None}
@@ -284,8 +300,10 @@ class Desk:
         taken = [taken.item.seq for taken in claiming.taken]
         self._ahead.keep(place, [each for each in readings if each.row is not None], taken, through)
 
-    async def _look_ahead(self, group: GroupRecord, room: int) -> tuple[list[Reading] | Plain, int]:
-        """New events after the group's position, and up to where everything was looked at."""
+    async def _look_ahead(
+        self, group: GroupRecord, room: int, ahead: Page | None = None
+    ) -> tuple[list[Reading] | Plain, int]:
+        """New events after the group's position, and up to where everything was looked at; ``ahead`` are those read."""
         order = self.spec.order
         if group.waiting >= MOST_WAITING:
             self._tell_choked()
@@ -294,11 +312,11 @@ class Desk:
             return [], 0
         after = self._after(group)
         types = self.host.types_of(self.spec.wants)
-        limit = room if self.spec.condition is None and order is None else max(room, LOOKED_AT)
+        limit = self._looks_at(room)
         known, through = self._ahead.next_at(Place(group.epoch, after, types))
         if len(known) >= room:
             return list(known), through
-        page = await news_of(self.host, self.spec.condition, types, through, limit - len(known))
+        page = ahead or await news_of(self.host, self.spec.condition, types, through, limit - len(known))
         if page.floor > through:
             self._tell_removed(through, page.floor)
         news = read_all(self.host, self.spec, page.rows)

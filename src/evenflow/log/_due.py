@@ -74,12 +74,19 @@ class Due:
         while len(self._unread) > MOST_REMEMBERED:
             del self._unread[next(iter(self._unread))]
 
-    async def load(self, now: float, room: int, *, lanes: bool) -> Again:
-        """What is due now, at most ``room`` retries and ``room`` lanes."""
-        retries = await self._load(self._keys.retry, now, room)
+    def most(self, room: int) -> int:
+        """How many records ``load`` must see to find ``room`` that this reader may claim."""
+        return room + len(self._unread)
+
+    async def load(self, now: float, room: int, *, lanes: bool, retries: Mapping[str, Record] | None = None) -> Again:
+        """What is due now, at most ``room`` retries and ``room`` lanes; ``retries`` where they were loaded."""
+        if retries is None:
+            retries = await self._engine.due(self._keys.retry, now, self.most(room))
+        retries = self._claimable(self._keys.retry, retries, now, room)
         heads: Mapping[str, Record] = {}
         if lanes:
-            heads = await self._load(self._keys.lane, now, room)
+            heads = await self._engine.due(self._keys.lane, now, self.most(room))
+            heads = self._claimable(self._keys.lane, heads, now, room)
         return Again(
             retries,
             heads,
@@ -87,8 +94,7 @@ class Due:
             self._known.parsed(heads),
         )
 
-    async def _load(self, prefix: str, now: float, room: int) -> Mapping[str, Record]:
-        found = await self._engine.due(prefix, now, room + len(self._unread))
+    def _claimable(self, prefix: str, found: Mapping[str, Record], now: float, room: int) -> Mapping[str, Record]:
         if not self._unread:
             return found
         kept = [key for key, record in found.items() if self._from(prefix, record) <= now]

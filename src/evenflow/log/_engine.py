@@ -298,6 +298,24 @@ class Engine(ABC):
         ``until``, or the newest number of the log. A long run of other types may be looked at in several pages.
         """
 
+    async def read_with_due(
+        self,
+        subject: str,
+        after: int,
+        limit: int,
+        prefix: str,
+        until: float,
+        most: int,
+        *,
+        types: Collection[str] | None = None,
+    ) -> tuple[Page, Mapping[str, Record]]:
+        """What ``read`` and ``due`` return: each claim of a group asks for both.
+
+        An engine where each of them is a way to a thread, or to a server, may override it to ask for both at once.
+        """
+        page = await self.read(subject, after, limit, types=types)
+        return page, await self.due(prefix, until, most)
+
     async def read_when_back(
         self, subject: str, after: int, limit: int, *, types: Collection[str] | None = None
     ) -> Page:

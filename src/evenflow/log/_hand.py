@@ -16,7 +16,7 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from anyio import EndOfStream, Event, WouldBlock, get_cancelled_exc_class
+from anyio import EndOfStream, Event, WouldBlock
 
 from ._delivery import FETCHED, Batch, Delivery
 
@@ -55,6 +55,8 @@ class Hand:
         self._tell_unsure = unsure
         self._ready: deque[Delivery[Any]] = deque()
         self._sleepers: deque[WakeUp] = deque()
+        self._woken = 0
+        """How many sleepers were woken, and have not run yet."""
         self._wakes_more = False
         """Whether more of the sleepers are woken in the next turn."""
         self._arrived: Event | None = None
@@ -105,21 +107,26 @@ class Hand:
 
     def _wake(self) -> None:
         """Something is ready: see rule 5."""
-        if self._wakes_more or self.places <= 0:
+        if self._wakes_more or self._wanted_awake() <= 0:
             return
         self._wake_one()
-        if self._sleepers and len(self._ready) > 1:
+        if self._sleepers and self._wanted_awake() > 0:
             self._wakes_more = True
             self._loop.backend.in_next_turn(self._wake_more)
 
     def _wake_more(self) -> None:
         self._wakes_more = False
-        for _ in range(int(min(len(self._ready), self.places, len(self._sleepers)))):
+        for _ in range(int(min(self._wanted_awake(), len(self._sleepers)))):
             self._wake_one()
+
+    def _wanted_awake(self) -> float:
+        """For how many sleepers there is something, beside those that were woken."""
+        return min(len(self._ready), self.places) - self._woken
 
     def _wake_one(self) -> None:
         while self._sleepers:
             sleeper = self._sleepers.popleft()
+            self._woken += 1  # one that was cancelled meanwhile says so itself
             if not sleeper.done():
                 sleeper.set_result(None)
                 return
@@ -156,10 +163,8 @@ class Hand:
         left = [delivery for delivery in self.fetched if not delivery._is_lost]
         self.fetched.clear()
         self._ready.clear()
-        for sleeper in self._sleepers:
-            if not sleeper.done():
-                sleeper.set_result(None)
-        self._sleepers.clear()
+        while self._sleepers:
+            self._wake_one()
         self._tell_arrived()
         return left
 
@@ -219,12 +224,14 @@ class Hand:
                 self._tell_waited_for()
             try:
                 await sleeper
-            except get_cancelled_exc_class():
+            except BaseException:
                 if sleeper in self._sleepers:
                     self._sleepers.remove(sleeper)
-                elif self._ready:  # it was woken for something that another must take now
+                else:  # it was woken for something that another must take now
+                    self._woken -= 1
                     self._wake()
                 raise
+            self._woken -= 1
 
     def _takeable(self, most: int) -> tuple[list[Delivery[Any]], int]:
         """What a batch of this size would be, and of how many of what is ready that and what follows it is."""

@@ -1,4 +1,4 @@
-"""Settlement: what one caller settles, and several of them put together.
+"""Settlement: what one caller settles; several of them put together, and those that wait to be stored.
 
 Rule 1: what is acknowledged is a bit of its page. Of a plain page that is all there is to do: an object for each event,
         and a decision, took a fifth of what 64 handlers cost.
@@ -7,15 +7,22 @@ Rule 2: of any other page each event is an outcome of its own: it may be lost, o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ._group_rules import acknowledged
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from evenflow._backends import WakeUp
+
+    from ._delivery import Delivery, State
     from ._desk import HeldPage
     from ._group_rules import Outcome
+
+
+Over: TypeAlias = "Callable[[Sequence[Delivery[Any]], Settlement], object]"
+"""Hears what came of deliveries that were acknowledged together."""
 
 
 class Settlement:
@@ -46,6 +53,29 @@ class Settlement:
         """Each event of this page needs a decision: what is acknowledged becomes an outcome, too."""
         if bits := self.acked.pop(page, 0):
             self.outcomes.setdefault(page, []).extend(acknowledged(bits))
+
+
+class Waiting:
+    """A settlement that waits to be stored.
+
+    Attributes:
+        settlement: what is settled.
+        deliveries: whose outcomes these are.
+        states: where they were before.
+        wake_up: what somebody sleeps on until it is stored, if anybody does.
+        over: is called once it is stored, or could not be.
+        is_done: whether it is.
+    """
+
+    __slots__ = ("deliveries", "is_done", "over", "settlement", "states", "wake_up")
+
+    def __init__(self, settlement: Settlement, deliveries: Sequence[Delivery[Any]], states: list[State]) -> None:
+        self.settlement: Settlement = settlement
+        self.deliveries: Sequence[Delivery[Any]] = deliveries
+        self.states: list[State] = states
+        self.wake_up: WakeUp | None = None
+        self.over: Over | None = None
+        self.is_done: bool = False
 
 
 def together(settlements: Sequence[Settlement]) -> tuple[dict[HeldPage, int], dict[HeldPage, list[Outcome]]]:

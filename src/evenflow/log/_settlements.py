@@ -7,7 +7,7 @@ Rule 2: the time of what was handed over runs outside of its block only; what is
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from anyio import CancelScope, Event, get_cancelled_exc_class
 
@@ -18,35 +18,16 @@ from ._engine import ABSENT
 from ._group_rules import BITS, Fate
 from ._hand import Hand
 from ._outcomes import settlement_of
-from ._settlement import Settlement
+from ._settlement import Settlement, Waiting
 from ._settling import Settler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from evenflow._backends import WakeUp
-
     from ._delivery import Inside
     from ._desk import Desk, HeldPage
     from ._group_spec import GroupSpec, Host
-
-
-class _Waiting:
-    """A settlement that somebody waits for, and where its deliveries were before."""
-
-    __slots__ = ("deliveries", "is_done", "over", "settlement", "states", "wake_up")
-
-    def __init__(self, settlement: Settlement, deliveries: Sequence[Delivery[Any]], states: list[State]) -> None:
-        self.settlement = settlement
-        self.deliveries = deliveries
-        self.states = states
-        self.wake_up: WakeUp | None = None
-        self.over: Over | None = None
-        self.is_done = False
-
-
-Over: TypeAlias = "Callable[[Sequence[Delivery[Any]], Settlement], object]"
-"""Hears what came of deliveries that were acknowledged together."""
+    from ._settlement import Over
 
 
 class Settlements:
@@ -75,14 +56,14 @@ class Settlements:
         self._spec: GroupSpec = spec
         self._handed: dict[Delivery[Any], None] = {}
         """What was handed over and is not settled."""
-        self._queue: list[_Waiting] = []
+        self._queue: list[Waiting] = []
         self._gathered: tuple[list[Delivery[Any]], list[State], dict[HeldPage, int]] | None = None
         """What is acknowledged with the next commit, and nobody waits for."""
         self._queued: Event = Event()
         """Fires when the first of the queue comes: an event takes longer than all else that is done with each."""
         self._settles = False
         """Whether ``run`` is storing what became of events."""
-        self._unknown: set[int] = set()
+        self._unknown: set[Delivery[Any]] = set()
         """What was handed over, and could not be settled."""
 
     @property
@@ -167,7 +148,7 @@ class Settlements:
             await self._settle_late(settlement)
             self.finish(settlement, deliveries, states)
             return settlement
-        waiting = _Waiting(settlement, deliveries, states)
+        waiting = Waiting(settlement, deliveries, states)
         if deliveries and len(deliveries) == len(self._handed) and not self._queue and not self._settles:
             await self._settle_alone(waiting)
             return settlement
@@ -191,7 +172,7 @@ class Settlements:
         To wait for it in a task of its own takes longer than all else that is done with an event.
         """
         if self._gathered is None:
-            waiting = _Waiting(Settlement(), made := list[Delivery[Any]](), states := list[State]())
+            waiting = Waiting(Settlement(), made := list[Delivery[Any]](), states := list[State]())
             waiting.over = over
             self._gathered = made, states, waiting.settlement.acked
             self._enqueue(waiting)
@@ -201,12 +182,12 @@ class Settlements:
         acked[delivery._page] = acked.get(delivery._page, 0) | BITS[delivery._index]
         delivery._state = SETTLING
 
-    def _enqueue(self, waiting: _Waiting) -> None:
+    def _enqueue(self, waiting: Waiting) -> None:
         if not self._queue:
             self._queued.set()
         self._queue.append(waiting)
 
-    async def _settle_alone(self, waiting: _Waiting) -> None:
+    async def _settle_alone(self, waiting: Waiting) -> None:
         """Nothing else is in hand that could share the commit: to ask the task would take as long as the commit."""
         settlement = waiting.settlement
         try:
@@ -222,7 +203,7 @@ class Settlements:
         self._finish([waiting])
         self.forget_pages()
 
-    async def _outlast(self, waiting: _Waiting) -> None:
+    async def _outlast(self, waiting: Waiting) -> None:
         """Its task was cancelled: wait until it is settled. A scope for each that waits would cost as much again."""
         with CancelScope(shield=True):
             while not waiting.is_done:
@@ -267,7 +248,7 @@ class Settlements:
             self._settles = False
         self._finish(queue)
 
-    def _finish(self, queue: Iterable[_Waiting]) -> None:
+    def _finish(self, queue: Iterable[Waiting]) -> None:
         """All of these are settled, or could not be."""
         marks: list[int] = []
         for waiting in queue:
@@ -290,27 +271,35 @@ class Settlements:
     ) -> Sequence[int]:
         """What a settlement came to; returns the engine's marks of what is settled."""
         # where it was stored, an error is that of a page of an earlier commit, whose outcome nobody knows
-        failed = settlement.error is not None and not settlement.is_stored
+        if settlement.error is not None and not settlement.is_stored:
+            deliveries = self._take_back(deliveries, states)
+        if self._unknown:
+            self._unknown.difference_update(deliveries)
         handed, marks = self._handed, list[int]()
-        for delivery, before in zip(deliveries, states, strict=True):
-            if failed and not delivery._page.is_lost:
-                delivery._state = before
-                if before is not FETCHED:
-                    self._unknown.add(id(delivery))
-                if before is HANDED:
-                    self.left(delivery)
-                continue
+        for delivery in deliveries:
             if delivery._state is SETTLING:
                 delivery._state = SETTLED
             handed.pop(delivery, None)
-            if self._unknown:
-                self._unknown.discard(id(delivery))
-            if delivery._mark is not None:
-                marks.append(delivery._mark)
+            if (mark := delivery._mark) is not None:
+                marks.append(mark)
                 delivery._mark = None
             if delivery._following is not None:
                 self.hand.settled(delivery)
         return marks
+
+    def _take_back(self, deliveries: Sequence[Delivery[Any]], states: Sequence[State]) -> Sequence[Delivery[Any]]:
+        """They could not be settled, and are as they were before; returns those that another has by now."""
+        lost: list[Delivery[Any]] = []
+        for delivery, before in zip(deliveries, states, strict=True):
+            if delivery._page.is_lost:
+                lost.append(delivery)
+                continue
+            delivery._state = before
+            if before is not FETCHED:
+                self._unknown.add(delivery)
+            if before is HANDED:
+                self.left(delivery)
+        return lost
 
     def forget_pages(self) -> None:
         """Forget the pages that are settled whole, or another's by now."""

@@ -12,6 +12,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from anyio import WouldBlock
+
 from evenflow._errors import LogError
 
 from ._desk import tell_dead
@@ -50,26 +52,36 @@ class Settler:
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Settle all of this in one commit. What went wrong is noted in each settlement."""
-        async with self._desk.settling:
-            settled: dict[HeldPage, Settled] = {}
-            try:
-                draft, settled = await self.draft(settlements)
-                while not draft.is_empty:
-                    try:
-                        stored = partial(self._stored, settlements, draft, settled)
-                        await self._engine.commit(draft.change(), made=stored)
-                    except Outdated as outdated:
-                        self.note_lost(settled, outdated)
-                        draft, settled = await self.draft(settlements)
-                    else:
-                        return
-            except LogError as error:
-                for settlement in settlements:
-                    settlement.error = settlement.error or error
-                    for page in settlement.pages():
-                        settlement.decide(page)
-                        page.doubted.update({each.place: each.fate for each in settlement.outcomes[page]})
-                self.doubt(settled, error)
+        lock = self._desk.settling
+        try:
+            lock.acquire_nowait()  # nearly always, at a third of what `async with` takes
+        except WouldBlock:
+            await lock.acquire()
+        try:
+            await self._settle(settlements)
+        finally:
+            lock.release()
+
+    async def _settle(self, settlements: Sequence[Settlement]) -> None:
+        settled: dict[HeldPage, Settled] = {}
+        try:
+            draft, settled = await self.draft(settlements)
+            while not draft.is_empty:
+                try:
+                    stored = partial(self._stored, settlements, draft, settled)
+                    await self._engine.commit(draft.change(), made=stored)
+                except Outdated as outdated:
+                    self.note_lost(settled, outdated)
+                    draft, settled = await self.draft(settlements)
+                else:
+                    return
+        except LogError as error:
+            for settlement in settlements:
+                settlement.error = settlement.error or error
+                for page in settlement.pages():
+                    settlement.decide(page)
+                    page.doubted.update({each.place: each.fate for each in settlement.outcomes[page]})
+            self.doubt(settled, error)
 
     async def draft(self, settlements: Sequence[Settlement]) -> tuple[Draft, dict[HeldPage, Settled]]:
         """The change that settles all of this, as things stand."""

@@ -258,6 +258,23 @@ class SQLiteEngine(Engine):
         page: Page = await self._read(_queries.read, subject, after, limit, types, until)
         return page
 
+    async def read_with_due(
+        self,
+        subject: str,
+        after: int,
+        limit: int,
+        prefix: str,
+        until: float,
+        most: int,
+        *,
+        types: Collection[str] | None = None,
+    ) -> tuple[Page, Mapping[str, Record]]:
+        """A page of a subject's events, and the records that are due, with one way to a thread."""
+        found: tuple[Page, Mapping[str, Record]] = await self._read(
+            _queries.read_with_due, (subject, after, limit, types, None), (prefix, until, most)
+        )
+        return found
+
     async def end(self, subject: str) -> int:
         """The number of the newest event."""
         number: int = await self._read(_queries.end, subject)

@@ -125,3 +125,18 @@ async def test_due_records_come_in_the_order_of_their_times(make: EngineMaker) -
         assert [await engine.next_due(prefix) for prefix in ("g/", "h/", "none/")] == [1.0, 0.5, None]
         await engine.commit(Change(deletes=["g/b"], puts={"g/c": Put(b"")}))
         assert await engine.next_due("g/") == 3.0
+
+
+@on_every_engine
+async def test_events_and_due_records_are_read_together(make: EngineMaker) -> None:
+    """It is what the two questions return, each with its own limit."""
+    async with opened(make) as engine:
+        events = [event(text, type=kind) for text, kind in (("a", "Placed"), ("b", "Sent"), ("c", "Placed"))]
+        puts = {f"g/{n}": Put(b"x", float(n)) for n in range(4)}
+        await engine.commit(Change(appends=events, puts=puts))
+        page, due = await engine.read_with_due("orders", 0, 2, "g/", 2.0, 2, types=("Placed",))
+        assert page == await engine.read("orders", 0, 2, types=("Placed",))
+        assert due == await engine.due("g/", 2.0, 2)
+        assert (len(page.rows), list(due)) == (2, ["g/0", "g/1"])
+        page, due = await engine.read_with_due("orders", page.through, 2, "none/", 2.0, 2)
+        assert (list(page.rows), dict(due)) == ([], {})
