@@ -10,7 +10,7 @@ import json
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from evenflow.log._engine import ABSENT, Change, Done, IdTaken, Outdated
+from evenflow.log._engine import ABSENT, NONE, Change, Done, IdTaken, Outdated
 
 if TYPE_CHECKING:
     import asyncio
@@ -62,7 +62,7 @@ def _is_plain(change: Change) -> bool:
     expect, puts, deletes, appends, reserves, frees, statements = change
     if expect or puts or deletes or reserves or frees or statements:
         return False
-    return not any(map(_IS_SCHEDULED, appends))
+    return not (appends[0].scheduled if len(appends) == 1 else any(map(_IS_SCHEDULED, appends)))
 
 
 def merged(jobs: Iterable[Job]) -> list[list[Job]]:
@@ -103,11 +103,13 @@ def tell(group: Sequence[Job], outcome: Any) -> None:
     base, version = outcome["base"] or 0, outcome["put_version"] or 0
     begin = 0
     for job in group:
-        puts = job.change.puts
-        end = begin + len(job.change.appends)
-        numbers = range(base + begin + 1, base + end + 1) if seqs is None else seqs[begin:end]
-        job.succeed(Done(list(numbers), dict.fromkeys(puts, version) if puts else {}))
-        begin = end
+        puts, many = job.change.puts, len(job.change.appends)
+        if seqs is not None:
+            numbers = list(seqs[begin : begin + many])
+        else:
+            numbers = [base + 1] if many == 1 else list(range(base + 1, base + many + 1))
+        job.succeed(Done(numbers, dict.fromkeys(puts, version) if puts else NONE))
+        begin, base = begin + many, base + many
 
 
 def arguments(changes: Sequence[Change]) -> list[Any]:

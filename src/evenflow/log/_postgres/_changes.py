@@ -63,6 +63,7 @@ class Writer:
         self._schema = quoted(schema)
         self._settings = (keep_ids, to_disk)
         self._changed = changed
+        self._loop = asyncio.get_running_loop()
         self._queue: deque[Job] = deque()
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -76,23 +77,23 @@ class Writer:
         async with asyncio.timeout(self._connections.patience):
             await session.prepare(self._change)
         self._session = session
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="evenflow log writer")
+        self._task = self._loop.create_task(self._run(), name="evenflow log writer")
 
     async def commit(self, change: Change, made: Callable[[Done], object] | None) -> Done:
         """Make a change; see ``Engine.commit``."""
         if self._stopping or self._task is None:
             raise LogError(f"the log at {self._connections.shown} is closed; open it first", stored=False)
-        job = Job(change, made, self._task.get_loop().create_future())
-        self._queue.append(job)
-        if not self._arrived.is_set():
+        job = Job(change, made, self._loop.create_future())
+        if not self._queue:
             self._arrived.set()
+        self._queue.append(job)
         try:
             return await job.future
         except asyncio.CancelledError:
             if not job.is_begun:
                 job.future.cancel()
             elif not job.is_over:
-                job.future = self._task.get_loop().create_future()  # the other was cancelled with this task
+                job.future = self._loop.create_future()  # the other was cancelled with this task
                 await outlast(job.future)
             raise
 
