@@ -27,6 +27,7 @@ from ._delivery import State, described, leave
 from ._desk import GroupChanged
 from ._group_rules import Fate
 from ._member import GroupMember
+from ._outlast import outlast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +103,8 @@ class Consumer:
         self._around: Around | None = None
         self._member: GroupMember | None = None
         self._tasks: list[Member] = []
+        self._joining: tuple[CancelScope, Event] | None = None
+        """While it joins the group: what ends that, and what fires when it is over."""
         self._ended = Event()
         self._running = 0
         self._detached = False
@@ -152,6 +155,8 @@ class Consumer:
     async def _start(self, host: Host) -> None:
         """Join the group, and begin to handle; a consumer that was detached, or runs, is left alone.
 
+        Ended by ``_stop`` while it joins, it leaves the group again, and handles nothing.
+
         Raises:
             ValueError: the group is another.
             LogError: the log failed.
@@ -159,11 +164,22 @@ class Consumer:
         if self._detached or self._member is not None:
             return
         self._member = member = GroupMember(host, self._spec)
+        joined = False
+        self._joining = joining, over = CancelScope(), Event()
         try:
-            await member.open()
-        except BaseException:
-            self._member = None
-            raise
+            with joining:
+                await member.open()
+                joined = True
+            if joined and joining.cancel_called:  # joining goes on to its end, whoever is cancelled
+                joined = False
+                await outlast(host.crew, member.close, f"leaving of group {self._spec.group}")
+        finally:
+            if not joined:
+                self._member = None
+            self._joining = None
+            over.set()
+        if not joined:
+            return
         self._ended = Event()
         self._running = self._concurrency
         name = f"consumer {self.name}"
@@ -182,6 +198,11 @@ class Consumer:
 
         What was not begun, or was cut off, is given back, uncounted. Cancelled, it cancels the handlers at once.
         """
+        if self._joining is not None:
+            joining, over = self._joining
+            joining.cancel()
+            with CancelScope(shield=True):
+                await over.wait()
         member = self._member
         if member is None:
             return
