@@ -11,11 +11,12 @@ from anyio.lowlevel import checkpoint
 
 from evenflow import LogError
 from evenflow.log import _consumer
+from evenflow.log._consumer import Consumer
 from evenflow.log._engine import Change
 from evenflow.testing._memory_store import MemoryStore
 from tests.testing.kit import both
 
-from .kit import Placed, Process, process
+from .kit import Placed, Process, process, spec
 
 
 @both
@@ -390,3 +391,31 @@ async def test_handlers_that_never_wait_let_others_run(monkeypatch: pytest.Monke
         await one.consume(lambda event: handled.append(event.n), concurrency=8)
         tasks.start_soon(look)
     assert any(seen)
+
+
+@both
+@pytest.mark.parametrize("how", ["detached", "closed", "closed at once"])
+async def test_a_consumer_that_is_ended_while_it_joins_its_group_leaves_it_again(how: str) -> None:
+    """Whether it is detached or its log is closed: nothing hangs, nothing is handled, and no member is left behind."""
+    store, handled = MemoryStore(), list[int]()
+    consumer = Consumer(spec(), lambda event: handled.append(event.n))
+    async with process(store) as one:
+        await one.publish(Placed(n=1))
+        commit = one.engine.commit
+
+        async def slow(change: Any, **options: Any) -> Any:
+            await anyio.sleep(1)
+            return await commit(change, **options)
+
+        one.engine.commit = slow  # type: ignore[method-assign]
+        one.crew.start(one.groups.start_later, consumer, name="start")
+        if how != "closed at once":
+            await anyio.sleep(0.5)
+        if how == "detached":
+            consumer.detach()
+            await anyio.sleep(10)
+            assert consumer.ended
+    assert handled == []
+    assert not consumer.statistics().running
+    async with process(store) as two:
+        assert [group.members for group in await two.groups.statistics()] in ([], [0])

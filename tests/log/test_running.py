@@ -33,9 +33,10 @@ async def test_each_way_to_say_where_becomes_a_number() -> None:
 @both
 async def test_what_is_no_place_here_is_refused() -> None:
     """Another subject's offset, another line's, and a word."""
-    async with opened() as (_, opening):
+    async with opened() as (orders, opening):
         running = opening.running
-        for wrong in (Offset("others", "memory-1", 1), Offset("orders", "elsewhere", 1)):
+        first = await orders.publish(Ordered(n=1))
+        for wrong in (Offset("others", first.lineage, 1), Offset("orders", "elsewhere", 1)):
             with pytest.raises(ValueError, match=r"others|elsewhere"):
                 await running.position("orders", wrong)
             with pytest.raises(ValueError, match=r"others|elsewhere"):

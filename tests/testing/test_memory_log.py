@@ -43,6 +43,21 @@ def test_its_clock_begins_where_it_is_told() -> None:
         MemoryLog(start=datetime(2030, 1, 1))  # noqa: DTZ001 -- on purpose
 
 
+def test_an_offset_of_another_log_in_memory_is_refused() -> None:
+    """Two logs have two lines of history: an offset of one is never another place in the other."""
+
+    async def main() -> None:
+        one, other = MemoryLog(), MemoryLog()
+        orders, others = one.subject("orders", Ordered), other.subject("orders", Ordered)
+        async with one, other:
+            offset = await orders.publish(Ordered(n=1))
+            await others.publish(Ordered(n=2))
+            with pytest.raises(ValueError, match="another log"):
+                await others.read(since=offset).to_list()
+
+    run_virtual(main)
+
+
 def test_it_starts_no_thread() -> None:
     """Consumers, schedules and heartbeats are tasks."""
 

@@ -27,6 +27,7 @@ from ._delivery import State, described, lease_lost, leave
 from ._desk import GroupChanged
 from ._group_rules import Fate
 from ._member import GroupMember
+from ._outlast import outlast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -106,6 +107,8 @@ class Consumer:
         self._around: Around | None = None
         self._member: GroupMember | None = None
         self._tasks: list[Member] = []
+        self._joining: tuple[CancelScope, Event] | None = None
+        """While it joins the group: what ends that, and what fires when it is over."""
         self._ended = Event()
         self._running = 0
         self._detached = False
@@ -160,6 +163,8 @@ class Consumer:
     async def _start(self, host: Host) -> None:
         """Join the group, and begin to handle; a consumer that was detached, or runs, is left alone.
 
+        Ended by ``_stop`` while it joins, it leaves the group again, and handles nothing.
+
         Raises:
             ValueError: the group is another.
             LogError: the log failed.
@@ -168,11 +173,22 @@ class Consumer:
             return
         self._member = member = GroupMember(host, self._spec)
         member.hand.places = self._concurrency
+        joined = False
+        self._joining = joining, over = CancelScope(), Event()
         try:
-            await member.open()
-        except BaseException:
-            self._member = None
-            raise
+            with joining:
+                await member.open()
+                joined = True
+            if joined and joining.cancel_called:  # joining goes on to its end, whoever is cancelled
+                joined = False
+                await outlast(host.crew, member.close, f"leaving of group {self._spec.group}")
+        finally:
+            if not joined:
+                self._member = None
+            self._joining = None
+            over.set()
+        if not joined:
+            return
         self._ended = Event()
         self._is_cut_off = False
         self._running = self._concurrency
@@ -195,6 +211,11 @@ class Consumer:
 
         What was not begun, or was cut off, is given back, uncounted. Cancelled, it cancels the handlers at once.
         """
+        if self._joining is not None:
+            joining, over = self._joining
+            joining.cancel()
+            with CancelScope(shield=True):
+                await over.wait()
         member = self._member
         if member is None:
             return

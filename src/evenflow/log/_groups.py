@@ -78,6 +78,7 @@ class SubjectGroups:
         self._offset = offset
         self._consumers: dict[Consumer, None] = {}
         self._open: dict[Deliveries[Any], None] = {}
+        self._is_closing = False
 
     def _keys(self, group: str) -> Keys:
         checked_name(group, "a group")
@@ -93,12 +94,14 @@ class SubjectGroups:
         return made
 
     async def start(self, consumer: Consumer) -> None:
-        """Run a consumer.
+        """Run a consumer; while the log is being closed, do nothing.
 
         Raises:
             ValueError: its group is another: its classes, condition or order.
             LogError: the log failed.
         """
+        if self._is_closing:
+            return
         self._consumers[consumer] = None
         await consumer._start(self._host)
 
@@ -139,6 +142,7 @@ class SubjectGroups:
         Handlers that run have ``grace`` seconds, or as long as they take; then they are cancelled, and their events are
         given back, uncounted. Cancelled, this cancels them at once.
         """
+        self._is_closing = True
         try:
             async with create_task_group() as tasks:
                 for consumer in self._consumers:

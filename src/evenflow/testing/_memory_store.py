@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
@@ -27,6 +27,7 @@ NEW_YEAR: Final = datetime(2026, 1, 1, tzinfo=UTC)
 KEEP_IDS: Final = timedelta(days=7)
 LOOKED_AT: Final = 10_000
 """How many events one read looks at, where it wants only some types."""
+_numbers: Final = count(1)
 
 
 @dataclass(slots=True)
@@ -88,7 +89,7 @@ class MemoryStore:
             raise TypeError(f"start must be an aware datetime, not {start!r}")
         if start.utcoffset() is None:
             raise ValueError(f"start must have a time zone, and {start} has none: datetime(..., tzinfo=UTC)")
-        self.lineages: list[Lineage] = [Lineage("memory-1", 0)]
+        self.lineages: list[Lineage] = [Lineage(f"memory-{next(_numbers)}", 0)]
         self.members: dict[str, Heart] = {}
         self.mark: int = 0
         self.newest: int = 0
