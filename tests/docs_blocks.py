@@ -32,11 +32,11 @@ from evenflow.testing import VirtualLoop
 if TYPE_CHECKING:
     from pathlib import Path
 
-IN_REAL_TIME = (
-    "aiohttp asyncapi change-a-schema embed-in-an-asyncio-app fastapi from-threads-and-sync-code observe "
-    "outgrow-one-machine publish-with-your-own-rows redis resume retry-and-dead-letters run-in-production "
-    "several-workers log 4-keep-it engines"
-).split()
+IN_REAL_TIME = {
+    "4-keep-it", "aiohttp", "asyncapi", "change-a-schema", "embed-in-an-asyncio-app", "engines", "fastapi",
+    "from-threads-and-sync-code", "log", "observe", "outgrow-one-machine", "publish-with-your-own-rows", "redis",
+    "resume", "retry-and-dead-letters", "run-in-production", "several-workers",
+}  # fmt: skip
 """The pages that have files, threads, servers or processes. What any other page says of time holds exactly."""
 
 PYTEST_INI = "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n"
