@@ -35,7 +35,7 @@ IN_A_BROWSER = [
 
 PHONE = (390, 844)
 DESK = (1440, 900)
-PATIENCE = 15_000
+PATIENCE = 60_000
 """Milliseconds that the browser waits for what must come: on a busy machine nothing comes at once."""
 
 
