@@ -15,11 +15,11 @@ from benchmarks._harness import Bench, Results, Spread, Stopwatch, measure
 
 
 @pytest.fixture(scope="module", autouse=True)
-def frozen_again() -> Iterator[None]:
-    """A measurement thaws what `tests/conftest.py` froze, and later tests would collect all of it each time."""
-    yield
-    gc.collect()
-    gc.freeze()
+def frozen() -> Iterator[None]:
+    """A measurement thaws what `tests/conftest.py` froze, and would collect all of it each time: here it stays."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(gc, "unfreeze", lambda: None)
+        yield
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ class Scene:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Let other tasks and threads go on until this holds."""
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while not condition():
                 await checkpoint()
 

@@ -191,7 +191,7 @@ async def test_threads_that_publish_as_the_subject_is_left_get_subject_closed() 
                 thread.start()
             time.sleep(0.1)  # noqa: ASYNC251 -- the loop stands still until all threads have asked
             await turn()
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             while any(thread.is_alive() for thread in threads):
                 await anyio.sleep(0.01)
     assert answers == [evenflow.SubjectClosed] * 4
@@ -293,9 +293,9 @@ async def test_a_drain_ends_when_the_subscription_it_waits_for_is_collected_in_a
         with pytest.warns(ResourceWarning):
             thread = threading.Thread(target=box.clear)
             thread.start()
-            thread.join(5)
+            thread.join(60)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         async with group() as tasks:
             tasks.start_soon(collect_elsewhere)
             await subject.drain()
@@ -327,7 +327,7 @@ async def test_a_thread_that_is_interrupted_while_it_waits_publishes_nothing() -
         time.sleep(0.1)  # noqa: ASYNC251 -- the loop stands still, so that the thread has to wait for it
         assert thread.ident is not None
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(Interrupt))
-        thread.join(5)
+        thread.join(60)
         assert interrupted == [True]
         await turn(5)
         assert subscription.statistics().wanted == 0
@@ -384,7 +384,7 @@ def test_a_reader_does_not_wait_behind_one_of_a_loop_that_has_ended(closed: bool
     loop.close()
 
     async def afterwards() -> None:
-        with anyio.fail_after(1):
+        with anyio.fail_after(60):
             assert (await subscription.receive()).n == 0
         with pytest.raises(evenflow.SlowSubscriber):
             await subscription.receive()

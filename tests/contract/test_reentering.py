@@ -153,7 +153,7 @@ def test_a_live_loop_in_another_thread_is_refused() -> None:
             anyio.run(one_entering, subject)
     finally:
         tried.set()
-        thread.join(10)
+        thread.join(60)
     assert outcome == [[0]]
 
 
@@ -255,7 +255,7 @@ def test_a_full_subscription_of_a_loop_that_ended_holds_no_publisher(backend: Ba
 
     async def second() -> None:
         held[0].close() if hasattr(held[0], "close") else await held[0].aclose()
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             assert await subject.publish(Order(n=2)) == 0
 
     run(first, backend)

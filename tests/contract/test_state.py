@@ -223,7 +223,7 @@ async def test_set_from_another_thread_is_refused_and_changes_nothing() -> None:
 
         thread = threading.Thread(target=intrude)
         thread.start()
-        thread.join(10)
+        thread.join(60)
         assert len(caught) == 1
         assert state.value == 0
         with pytest.raises(anyio.WouldBlock):

@@ -55,7 +55,7 @@ def client_of(**headers: str) -> Client:
 
 
 async def until(happened: Any) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not happened():
             await asyncio.sleep(0)
 

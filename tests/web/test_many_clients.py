@@ -165,7 +165,7 @@ def test_many_connects_and_disconnects_leave_nothing() -> None:
             try:
                 writer.write(request)
                 if until is not None:
-                    async with asyncio.timeout(20):
+                    async with asyncio.timeout(60):
                         await reader.readuntil(until)
                 if number % 2:
                     writer.transport.abort()  # a reset

@@ -200,7 +200,7 @@ def test_a_worker_of_hypercorn_looks_at_the_event_of_its_parent(monkeypatch: pyt
     anyio.run(main)
     for thread in threading.enumerate():
         if thread.name == "evenflow.web":
-            thread.join(5)
+            thread.join(60)
             assert not thread.is_alive()
 
 

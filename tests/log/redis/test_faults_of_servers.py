@@ -9,6 +9,7 @@ from evenflow import Gap
 from evenflow.log import LogError, Retain
 from evenflow.log.redis import RedisLog
 from tests.conformance.kit import PATIENCE
+from tests.limits import limit
 
 from .kit import Load, Placed, on_asyncio, own_server, soon
 from .server import free_port
@@ -37,6 +38,7 @@ async def test_a_server_that_is_killed_and_restarted_loses_nothing_that_was_conf
 
 
 @pytest.mark.slow
+@pytest.mark.timed
 @on_asyncio
 async def test_a_server_that_is_stopped_for_ten_seconds_goes_on_where_it_was() -> None:
     """Nothing is lost or known not to be stored: whatever was in doubt is asked for."""
@@ -53,7 +55,7 @@ async def test_a_server_that_is_stopped_for_ten_seconds_goes_on_where_it_was() -
             await load.check()
             assert not load.unknown
             assert not load.failed
-            assert load.longest < 20.0
+            assert load.longest < limit(20.0)
 
 
 @on_asyncio

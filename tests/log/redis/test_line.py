@@ -45,12 +45,12 @@ async def test_a_connection_that_took_too_long_is_never_read_again() -> None:
         line = line_to(server.url)
         await line.connect()
         with pytest.raises(Lost, match=r"no answer within 0\.05 s"):
-            await line.exchange([("BLPOP", "nothing", 1)], 0.05)
+            await line.exchange([("BLPOP", "nothing", 0)], 0.05)
         assert not line.is_up
         await line.bring_up()
         assert await line.exchange([("ECHO", "mine")]) == [b"mine"]
         with anyio.move_on_after(0.05):
-            await line.exchange([("BLPOP", "nothing", 1)])
+            await line.exchange([("BLPOP", "nothing", 0)])
         assert not line.is_up
         await line.bring_up()
         assert line.made == 3

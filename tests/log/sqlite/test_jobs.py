@@ -61,7 +61,7 @@ def test_a_thread_that_waits_is_woken() -> None:
     thread.start()
     queue.put(one)
     queue.close("closed")
-    thread.join(10)
+    thread.join(60)
     assert got == [[one], None]
 
 
