@@ -321,7 +321,7 @@ def _arguments(changes: list[Change]) -> list[Any]:
     """What ``change()`` gets: arrays of one where all events have the same, and nothing where they have nothing."""
     first = changes[0]
     appends = first.appends if len(changes) == 1 else [append for change in changes for append in change.appends]
-    subjects, types, versions, datas, headers, ids, digests, keys, scheduled = (
+    subjects, types, versions, datas, headers, ids, digests, keys, scheduled, *_ = (
         zip(*appends, strict=True) if appends else [()] * 9
     )
     puts, expect, reserves = first.puts, first.expect, first.reserves
