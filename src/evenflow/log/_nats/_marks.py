@@ -46,7 +46,7 @@ MOST_SUBJECTS: Final = 32
 LONGEST: Final = 30.0
 """Seconds after which whoever waits looks again, whatever was said: what a server says of messages it may drop."""
 SECOND_LOOK: Final = 1.0
-"""Seconds until a subscription is known to all servers of a cluster: measured are some milliseconds."""
+"""Seconds after which the other servers of a cluster should know of a subscription."""
 RECENT: Final = 5.0
 """Seconds for which what was waited for is still listened to."""
 EVERYTHING: Final[frozenset[str] | None] = None
