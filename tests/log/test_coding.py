@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from evenflow.log import DecodeError, Retain
-from evenflow.log._coding import Encoder, Kind, Unreadable
+from evenflow.log._coding import Decoder, Encoder, Kind, Unreadable
 from evenflow.log._engine import Row
+from evenflow.log._routes import checked_routed_by
 from evenflow.log._schemas import Schemas
 from tests.contract.kit import both
 
@@ -28,6 +29,16 @@ def test_many_are_made_ready_as_each_alone() -> None:
     assert encoder.appends(events, lambda event: f"id-{event.n}", {"a": "b"}) == alone
     assert [append.key for append in alone] == ['"eu"', '"us"', '"eu"']
     assert encoder.appends([], None, None) == []
+
+
+def test_each_event_has_the_route_that_its_subject_declares() -> None:
+    """One by one and together; of a class without the field it has none."""
+    routing = checked_routed_by(Ordered.region, (Ordered, Shipped))
+    encoder = Encoder(kind()._replace(routing=routing), 1_000)
+    events = [Ordered(n=1, region="us"), Shipped(n=2)]
+    assert [encoder.append(event, None, None).route for event in events] == [(("region",), 1, ("us",)), None]
+    assert encoder.appends(events, None, None) == [encoder.append(event, None, None) for event in events]
+    assert Encoder(kind(), 1_000).append(events[0], None, None).route is None
 
 
 def test_many_are_refused_as_one_is() -> None:
@@ -99,3 +110,22 @@ async def test_a_page_is_decoded_as_each_event_alone() -> None:
             assert isinstance(found, Unreadable)
             assert (str(found.error), found.error.offset) == (str(alone.value), alone.value.offset)
         assert decoder.events([]) == []
+
+
+@both
+async def test_the_server_is_told_of_wants_only_where_it_can_leave_something_out() -> None:
+    """Elsewhere the types alone are asked for, as without ``routed_by``."""
+    condition: Any = Ordered.region == "eu"
+    types = frozenset({"Ordered"})
+    async with opened() as (orders, opening):
+        routed = orders._kind._replace(routing=checked_routed_by(Ordered.region, (Ordered, Shipped)))
+        decoder = Decoder(opening.running, routed)
+        assert not decoder.filters
+        assert decoder.wanted(types, condition) is None
+        opening.engine.filters = True  # type: ignore[misc]  # this one, from now on
+        assert not Decoder(opening.running, orders._kind).filters
+        decoder = Decoder(opening.running, routed)
+        wanted = decoder.wanted(types, condition)
+        assert wanted is not None
+        assert (wanted.types, wanted.fields) == (types, {"region": frozenset({"eu"})})
+        assert (wanted.version_of("Ordered"), wanted.version_of("Nobody")) == (1, None)

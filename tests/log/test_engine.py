@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 
 from evenflow.log._engine import Append, Change, Engine, IdTaken, Outdated, Put
+from evenflow.log._routes import Route, Wanted
 from evenflow.log._sqlite import SQLiteEngine
 from evenflow.testing._memory_engine import MemoryEngine
+from tests.contract.kit import both
 
 
 def test_an_empty_change_changes_nothing_and_shares_nothing_that_can_be_changed() -> None:
@@ -33,6 +35,25 @@ def test_each_engine_has_the_very_signatures_of_the_interface() -> None:
         for engine in (MemoryEngine, SQLiteEngine):
             found = [(p.name, p.default) for p in inspect.signature(getattr(engine, name)).parameters.values()]
             assert found == wanted, (engine, name)
+
+
+@both
+async def test_an_engine_that_cannot_filter_reads_and_waits_as_it_does() -> None:
+    """What ``read_wanted`` and ``wait_for_wanted`` do by default: by types, and up to the same number."""
+    engine = MemoryEngine()
+    await engine.open()
+    appends = [Append("orders", kind, 1, b"{}", route=Route(("region",), 1, ("eu",))) for kind in ("A", "B", "A")]
+    await engine.commit(Change(appends=appends))
+    nobody = Wanted(frozenset({"A"}), {"region": frozenset({"us"})}, lambda _: 1)
+    assert [row.seq for row in (await engine.read_wanted("orders", 0, 10, nobody)).rows] == [1, 3]
+    assert await engine.read_wanted_when_back("orders", 0, 10, nobody) == await engine.read(
+        "orders", 0, 10, types={"A"}
+    )
+    assert [row.seq for row in (await engine.read_wanted("orders", 0, 10, nobody, until=2)).rows] == [1]
+    mark = engine.mark()
+    await engine.commit(Change(appends=appends[1:2]))
+    assert await engine.wait_for_wanted(mark, "orders", nobody) > mark
+    await engine.close()
 
 
 def test_a_change_says_what_it_is_about() -> None:

@@ -25,6 +25,10 @@ def test_a_subject_is_one_object_for_one_definition() -> None:
     for types, options in (((Ordered,), {}), ((Ordered, Shipped), {"retain": Retain(events=5)})):
         with pytest.raises(ValueError, match="orders"):
             log.subject("orders", *types, **options)  # type: ignore[call-overload]  # told apart below
+    routed = log.subject("routed", Ordered, routed_by=(Ordered.region, Ordered.n))
+    assert log.subject("routed", Ordered, routed_by=(Ordered.region, Ordered.n)) is routed
+    with pytest.raises(ValueError, match="routed"):
+        log.subject("routed", Ordered, routed_by=Ordered.region)
     assert repr(orders) == "<DurableSubject orders of Ordered | Shipped, log memory>"
 
 
@@ -39,6 +43,8 @@ def test_nonsense_is_refused_where_it_is_written() -> None:
         log.subject("orders", Ordered, on_undecodable="ignore")
     with pytest.raises(TypeError, match=r"Retain\(age"):
         log.subject("orders", Ordered, retain=30)
+    with pytest.raises(TypeError, match="must be a field"):
+        log.subject("orders", Ordered, routed_by="region")
     with pytest.raises(TypeError, match="speed"):
         log.subject("orders", Ordered, speed=3)
     with pytest.raises(ValueError, match="a log"):

@@ -213,13 +213,29 @@ async def test_whoever_waits_for_some_subjects_is_told_of_these_alone() -> None:
                     break
 
 
-def test_more_subjects_than_a_server_should_be_asked_for_are_all_there_is() -> None:
-    """None for everything; and nobody who waits, too."""
+@on_asyncio
+async def test_more_subjects_than_a_server_should_be_asked_for_are_all_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And so it is where somebody waits for all; what was waited for a moment ago counts."""
     marks = Marks()
     assert marks.awaited(2) is None
-    for subjects in ({"a"}, {"a", "b"}, {"c"}):
-        marks._waiting[object()] = frozenset(subjects)  # type: ignore[index]  # a future, but for that it is not asked
-    assert marks.awaited(3) == frozenset({"a", "b", "c"})
-    assert marks.awaited(2) is None
-    marks._waiting[object()] = None  # type: ignore[index]  # the same
-    assert marks.awaited(3) is None
+    async with anyio.create_task_group() as tasks:
+        for subjects in ("a", "ab", "c"):
+            tasks.start_soon(marks.wait, 0, frozenset(subjects))
+        await anyio.wait_all_tasks_blocked()
+        assert marks.awaited(3) == frozenset("abc")
+        assert marks.awaited(2) is None
+        marks.changed()
+    assert marks.awaited(3) == frozenset("abc"), "they wait again soon"
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(marks.wait, 1)
+        await anyio.wait_all_tasks_blocked()
+        assert marks.awaited(3) is None
+        marks.changed()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(marks.wait, 2, frozenset("d"))
+        await anyio.wait_all_tasks_blocked()
+        monkeypatch.setattr(_marks, "RECENT", -1.0)
+        assert marks.awaited(3) == frozenset("d"), "nobody else has waited lately"
+        marks.changed()

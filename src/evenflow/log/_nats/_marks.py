@@ -9,7 +9,8 @@ Rule 2: what is stored between one subscription and the next is said to nobody: 
 Rule 3: between two of them there is a short pause: a busy log does not wake everybody for each change.
 Rule 4: after a lost connection something may have changed.
 Rule 5: the task that hears goes on whatever happens: an error is logged, and each step of it has a limit.
-Rule 6: whoever waits for some events only is told of these only, unless somebody else waits for all there is.
+Rule 6: whoever waits for some events only is told of these only, unless somebody else waits for all there is. What was
+        waited for a moment ago is listened to, too: whoever reads now waits for it again soon.
 Rule 7: in a cluster the other servers hear of a subscription a little later than the server that has it: whoever waits
         looks a second time, a second after that.
 """
@@ -45,7 +46,9 @@ MOST_SUBJECTS: Final = 32
 LONGEST: Final = 30.0
 """Seconds after which whoever waits looks again, whatever was said: what a server says of messages it may drop."""
 SECOND_LOOK: Final = 1.0
-"""Seconds until a subscription is known to all servers of a cluster: measured are some milliseconds."""
+"""Seconds after which the other servers of a cluster should know of a subscription."""
+RECENT: Final = 5.0
+"""Seconds for which what was waited for is still listened to."""
 EVERYTHING: Final[frozenset[str] | None] = None
 
 
@@ -60,6 +63,8 @@ class Marks:
         """Is called when somebody waits for what nobody listens to."""
         self._waiting: dict[asyncio.Future[None], frozenset[str] | None] = {}
         self._heard: frozenset[str] | None = EVERYTHING
+        self._recent: dict[frozenset[str] | None, float] = {}
+        """What was waited for lately, and when last, on the loop's clock."""
         self._awaited = asyncio.Event()
         self._error: LogError | None = None
 
@@ -74,6 +79,7 @@ class Marks:
             self._check()
             sleeper = asyncio.get_running_loop().create_future()
             self._waiting[sleeper] = heard
+            self._recent[heard] = asyncio.get_running_loop().time()
             self._awaited.set()
             if self._heard is not None and (heard is None or not heard <= self._heard):
                 self.when_others_wait()
@@ -102,14 +108,12 @@ class Marks:
             raise LogError(str(self._error))
 
     def awaited(self, most: int) -> frozenset[str] | None:
-        """Where the server says what is waited for now, at most so many subjects; None for all of it."""
-        found: set[str] = set()
-        for heard in self._waiting.values():
-            if heard is None or len(found | heard) > most:
-                self._heard = EVERYTHING
-                return EVERYTHING
-            found |= heard
-        self._heard = frozenset(found) or EVERYTHING
+        """Where the server says what is waited for, at most so many subjects; None for all of it."""
+        since = asyncio.get_running_loop().time() - RECENT
+        self._recent = {heard: at for heard, at in self._recent.items() if at > since}
+        wanted = {*self._waiting.values(), *self._recent}
+        found = frozenset[str]().union(*(heard for heard in wanted if heard is not None))
+        self._heard = EVERYTHING if None in wanted or not 0 < len(found) <= most else found
         return self._heard
 
     async def until_awaited(self) -> None:

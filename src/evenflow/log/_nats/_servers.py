@@ -187,16 +187,20 @@ async def hang_up(client: Any) -> None:
         return
     names = ("_reading_task", "_flusher_task", "_ping_interval_task")
     subscriptions: list[Any] = list(getattr(client, "_subs", {}).values())
+    before = [getattr(client, name, None) for name in names]
     with suppress(*FAULTS, AttributeError):
         async with asyncio.timeout(0.5):
             await client.close()
     writer = getattr(getattr(client, "_transport", None), "_io_writer", None)
     if writer is not None:
         writer.transport.abort()
-    tasks = [getattr(client, name, None) for name in names]
+    tasks = [*before, *(getattr(client, name, None) for name in names)]
     tasks += [getattr(one, "_wait_for_msgs_task", None) for one in subscriptions]
     left: list[asyncio.Task[Any]] = [task for task in tasks if task is not None and not task.done()]
     for task in left:
         task.cancel()
     if left:
         await asyncio.wait(left, timeout=0.5)
+    for ended in tasks:
+        if ended is not None and ended.done() and not ended.cancelled():
+            ended.exception()  # that of a lost connection, which the loop would log as one that nobody has looked at
