@@ -239,6 +239,8 @@ class Desk:
     async def _claim(self, group: GroupRecord, version: int, page: str, room: int, hungry: bool) -> Claimed:
         now = self.host.engine.wall()
         silences = self.host.heartbeat.silences()
+        if not self._ahead.is_empty:
+            self._ahead.forget_through(await self.host.engine.floor(self.host.subject))
         ahead, due = await self._look_at_both(group, now, room)
         items, most = due.items(room)
         again = await self._read_again(items)
