@@ -56,6 +56,19 @@ def test_a_claim_that_looks_for_nothing_new_leaves_the_next() -> None:
     assert next_at(ahead, place(2)) == ([3, 4], 4)
 
 
+def test_what_may_have_been_removed_is_read_again() -> None:
+    """Up to the floor nothing is kept; where the next events begin before it, they are all read anew."""
+    ahead = ReadAhead(10)
+    assert ahead.is_empty
+    ahead.keep(place(4), map(reading, range(1, 8)), [], 7)
+    ahead.forget_through(2)
+    assert [seq for seq in range(1, 8) if ahead.get(seq) is not None] == [3, 4]
+    assert next_at(ahead, place(4)) == ([5, 6, 7], 7)
+    ahead.forget_through(5)
+    assert (ahead.get(3), next_at(ahead, place(4))) == (None, ([], 4))
+    assert ahead.is_empty
+
+
 def test_only_so_many_wait() -> None:
     """Memory does not follow what waits: the first are read again."""
     ahead = ReadAhead(3)

@@ -33,6 +33,25 @@ async def test_what_a_group_has_to_acknowledge_stays() -> None:
 
 
 @both
+async def test_what_waits_behind_its_key_and_was_removed_is_not_handled(caplog: pytest.LogCaptureFixture) -> None:
+    """With unacked="drop" it is told as removed, although the reader had read it before, and the rest goes on."""
+    log = MemoryLog()
+    orders = log.subject("orders", Ordered, retain=Retain(events=2, unacked="drop"))
+    async with log, orders.deliveries("g", ordered_by=(), buffer=2) as deliveries:
+        await orders.publish_many(Ordered(n=n) for n in range(10))
+        first = await deliveries.receive()
+        await anyio.sleep(2)
+        await first.ack()
+        found: list[int] = []
+        for _ in range(3):
+            with anyio.move_on_after(5):
+                async with await deliveries.receive() as delivery:
+                    found.append(delivery.event.n)
+    assert found == [1, 8, 9]
+    assert "retention has removed" in caplog.text
+
+
+@both
 async def test_what_a_group_lets_go_of_goes_without_a_further_event() -> None:
     """Events that are too many go as soon as the group has acknowledged them, although nothing is published any more."""
     log = MemoryLog()

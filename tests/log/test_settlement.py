@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from evenflow.log._desk import HeldPage
 from evenflow.log._engine import Row
 from evenflow.log._group_records import FirstTime, Item, PageRecord
 from evenflow.log._group_rules import DONE, Fate, Outcome
+from evenflow.log._held_page import HeldPage
 from evenflow.log._settlement import Settlement, together
 
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from ._desk import HeldPage
     from ._engine import Row
+    from ._held_page import HeldPage
     from ._offsets import Offset
 
 W_co = TypeVar("W_co", covariant=True)

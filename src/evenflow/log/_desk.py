@@ -8,9 +8,8 @@ Rule 3: nothing here is cancelled half-way: whoever calls shields it. The engine
 
 from __future__ import annotations
 
-import logging
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -21,9 +20,11 @@ from evenflow._errors import LogError
 from ._claiming import MOST_WAITING, Claiming, Plain, Taken
 from ._due import Due
 from ._engine import Outdated
+from ._group_logs import GroupLogs, tell_dead
 from ._group_reading import news_of, read, read_all, rows_of
 from ._group_records import GroupRecord, Keys
-from ._group_rules import Draft, Fate
+from ._group_rules import Draft
+from ._held_page import HeldPage
 from ._known_lanes import KnownLanes
 from ._read_ahead import Place, ReadAhead
 
@@ -34,11 +35,9 @@ if TYPE_CHECKING:
     from ._definition import Order
     from ._due import Again
     from ._engine import Page, Record
-    from ._group_records import DeadRecord, Item, PageRecord
+    from ._group_records import Item
     from ._group_rules import Lanes
     from ._group_spec import GroupSpec, Host
-
-_log = logging.getLogger("evenflow.groups")
 
 FAR: Final = 1_000
 """By how many events a position that has only passed unwanted ones may lag behind, before it is stored."""
@@ -53,47 +52,6 @@ LOOKED_AT: Final = 100
 
 class GroupChanged(LogError):
     """The group that was read is no more, or is another by now."""
-
-
-@dataclass(eq=False, slots=True)
-class HeldPage:
-    """A page that this reader has in hand.
-
-    Attributes:
-        id: its name.
-        record: what is stored, as far as is known.
-        version: its version.
-        is_lost: whether another has taken it.
-        gone: the places of events that left it, because one of their key before them did.
-        leaving: the places of those that would leave it with a commit whose outcome is not known.
-        doubt: the error of that commit: the page must be loaded before the next.
-        doubted: what that commit would have made of its events, by place.
-        seen: how often this process had been silent when the page was known to be this reader's.
-    """
-
-    id: str
-    record: PageRecord
-    version: int
-    seen: int = 0
-    is_lost: bool = False
-    gone: set[int] = field(default_factory=set[int])
-    leaving: set[int] = field(default_factory=set[int])
-    doubt: LogError | None = None
-    doubted: dict[int, Fate] = field(default_factory=dict[int, Fate])
-
-    def went_out(self, index: int, fate: Fate) -> bool:
-        """Whether a commit whose answer was lost has sent this event out again, or buried it, other than ``fate``."""
-        before = self.doubted.get(index, Fate.DONE)
-        return before is not Fate.DONE and before is not fate and self.record.is_done(index)
-
-    def has(self, index: int) -> bool:
-        """Whether an event of it is still this reader's, unless it was settled."""
-        return not self.is_lost and index not in self.gone
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether there is nothing to decide where an event of it is acknowledged."""
-        return not (self.is_lost or self.gone or self.doubted) and self.record.is_plain
 
 
 class Claimed(NamedTuple):
@@ -141,7 +99,7 @@ class Desk:
         self._looked = (0, 0)
         """The epoch, and up to where was looked in it, where that is not stored yet."""
         self._saved_at = 0.0
-        self._told: set[str] = set()
+        self._logs = GroupLogs(spec, host.subject)
         self.known: KnownLanes = KnownLanes(host.engine, self.keys)
         self._ahead = ReadAhead(2 * WAITING * spec.buffer)
         self._due = Due(host.engine, self.keys, spec.undecodable_after, self.known)
@@ -239,6 +197,8 @@ class Desk:
     async def _claim(self, group: GroupRecord, version: int, page: str, room: int, hungry: bool) -> Claimed:
         now = self.host.engine.wall()
         silences = self.host.heartbeat.silences()
+        if not self._ahead.is_empty:
+            self._ahead.forget_through(await self.host.engine.floor(self.host.subject))
         ahead, due = await self._look_at_both(group, now, room)
         items, most = due.items(room)
         again = await self._read_again(items)
@@ -306,7 +266,7 @@ class Desk:
         """New events after the group's position, and up to where everything was looked at; ``ahead`` are those read."""
         order = self.spec.order
         if group.waiting >= MOST_WAITING:
-            self._tell_choked()
+            self._logs.choked()
             return [], 0
         if room <= 0 or (order is not None and order.is_whole and await self._lane_is_known(order)):
             return [], 0
@@ -318,7 +278,7 @@ class Desk:
             return list(known), through
         page = ahead or await news_of(self.host, self.spec.condition, types, through, limit - len(known))
         if page.floor > through:
-            self._tell_removed(through, page.floor)
+            self._logs.removed(through, page.floor)
         news = read_all(self.host, self.spec, page.rows)
         return news if isinstance(news, Plain) else [*known, *news], page.through
 
@@ -347,7 +307,7 @@ class Desk:
         self.known.keep(claiming.draft, done)
         self._due.note_unreadable(claiming.put_off)
         self.keep(claiming.group, done.versions.get(self.keys.group, version))
-        self._tell_gone(claiming.gone)
+        self._logs.gone(claiming.gone)
         tell_dead(self.host.subject, self.spec.group, claiming.dead)
         if record is None:
             return Claimed(went_on=True)
@@ -379,54 +339,3 @@ class Desk:
             return False
         self.keep(group, done.versions[self.keys.group])
         return True
-
-    # ------------------------------------------------------------------ logs
-
-    def _tell_choked(self) -> None:
-        if "choked" not in self._told:
-            self._told.add("choked")
-            _log.warning(
-                "group %s of %s fetches no more: %s events wait behind others of their key; redrive or discard its dead"
-                " letters, or look for the handler that does not end",
-                self.spec.group,
-                self.host.subject,
-                MOST_WAITING,
-                extra=self.spec.log_fields(self.host.subject),
-            )
-
-    def _tell_removed(self, after: int, floor: int) -> None:
-        if f"floor {floor}" not in self._told:
-            self._told.add(f"floor {floor}")
-            _log.warning(
-                "retention has removed events of %s before group %s had them: those between %s and %s are lost to it",
-                self.host.subject,
-                self.spec.group,
-                after,
-                floor,
-                extra=self.spec.log_fields(self.host.subject),
-            )
-
-    def _tell_gone(self, gone: list[int]) -> None:
-        if gone:
-            _log.warning(
-                "retention has removed %s that group %s of %s had still to handle: %s",
-                "1 event" if len(gone) == 1 else f"{len(gone)} events",
-                self.spec.group,
-                self.host.subject,
-                gone,
-                extra=self.spec.log_fields(self.host.subject),
-            )
-
-
-def tell_dead(subject: str, group: str, dead: Iterable[DeadRecord]) -> None:
-    """Log dead letters."""
-    for letter in dead:
-        _log.error(
-            "event %s of %s is a dead letter of group %s, after %s attempts: %s",
-            letter.row.seq,
-            subject,
-            group,
-            letter.attempts,
-            letter.error,
-            extra={"subject": subject, "group": group},
-        )

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ._delivery import Delivery
-    from ._desk import HeldPage
     from ._engine import Done, Engine
     from ._group_rules import Draft, Settled
+    from ._held_page import HeldPage
     from ._settlement import Settlement
     from ._settlements import Settlements
 

@@ -3,7 +3,8 @@
 An event whose key is in hand waits in its lane, and is claimed later; and what was looked at behind the last one that
 could be claimed is looked at again. To read and decode both anew took a third of the time of such a group.
 
-Rule 1: what is kept is as the log has it: events never change. What of them is claimed, the records alone decide.
+Rule 1: what is kept is as the log has it: events never change. What of them is claimed, the records alone decide; and
+        what retention may have removed is read again, where ``unacked="drop"`` removes what waits.
 Rule 2: at most ``most`` are kept. Whatever is not kept is read.
 """
 
@@ -38,6 +39,18 @@ class ReadAhead:
     def get(self, seq: int) -> Reading | None:
         """An event that waits in a lane, if it is kept."""
         return self._waiting.get(seq)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is kept."""
+        return not self._waiting and not self._next
+
+    def forget_through(self, floor: int) -> None:
+        """Up to this number events may have been removed: whoever wants one of them reads it."""
+        for seq in [seq for seq in self._waiting if seq <= floor]:
+            del self._waiting[seq]
+        if self._next and self._next[0].row is not None and self._next[0].row.seq <= floor:
+            self._place, self._next, self._through = None, (), 0
 
     def next_at(self, place: Place) -> tuple[Sequence[Reading], int]:
         """The new events there, in order, and up to where there are no others; none where none are kept."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from evenflow._backends import WakeUp
 
     from ._delivery import Delivery, State
-    from ._desk import HeldPage
     from ._group_rules import Outcome
+    from ._held_page import HeldPage
 
 
 Over: TypeAlias = "Callable[[Sequence[Delivery[Any]], Settlement], object]"

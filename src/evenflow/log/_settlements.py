@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ._delivery import Inside
-    from ._desk import Desk, HeldPage
+    from ._desk import Desk
     from ._group_spec import GroupSpec, Host
+    from ._held_page import HeldPage
     from ._settlement import Over
 
 

@@ -119,15 +119,26 @@ class Batch:
 
     def __init__(self, kept: Kept) -> None:
         self.is_sound = True
-        kept.refresh()
         self._kept = kept
         self._connection = kept.connection
         self.seq = kept.seq
-        self._time = kept.now()
+        self._time = kept.time
         self._wrote: bool = False
         self._subjects = kept.subjects
-        self._ids = Ids(kept.connection, self._time, kept.keep_ids)
+        self._ids: Ids | None = None
+        """Of a transaction that has looked."""
         self._rows: list[Any] = []
+
+    def _look(self) -> Ids:
+        """See what the log is, before the first event or id: what settles and claims needs neither, at a sixth less."""
+        if self._ids is None:
+            kept = self._kept
+            kept.refresh()
+            self.seq = kept.seq
+            self._time = kept.now()
+            self._subjects = kept.subjects
+            self._ids = Ids(kept.connection, self._time, kept.keep_ids)
+        return self._ids
 
     def trim(self, subject: str, through: int, limit: int, *, keep_newest_of_keys: bool) -> int:
         """Remove events; see ``_removal``."""
@@ -136,6 +147,8 @@ class Batch:
 
     def finish(self) -> None:
         """Write what is left; the transaction can be committed then, and ``committed`` is called."""
+        if self._ids is None:
+            return
         self.flush()
         kept = self._kept
         if self._time >= kept.looks_at_ids:
@@ -144,6 +157,8 @@ class Batch:
 
     def committed(self) -> None:
         """The transaction is committed: remember what it has changed."""
+        if self._ids is None:
+            return
         self._kept.seq = self.seq
         self._kept.subjects = self._subjects
         if self._wrote:
@@ -161,7 +176,8 @@ class Batch:
                     self._connection.execute(sql, rows[start : start + size])
                     start += size
             self._rows = []
-        self._ids.flush()
+        if self._ids is not None:
+            self._ids.flush()
 
     # ------------------------------------------------------------------ a change
 
@@ -178,19 +194,20 @@ class Batch:
                 return self._swap(key, version, puts.get(key))
         if expect:
             self._compare(expect)
+        if not (appends or reserves or frees):
+            return Done((), self._put(puts, deletes))
+        ids = self._look()
         if not (puts or deletes or reserves or frees) and (plain := self._append_plain(appends)) is not None:
             return Done(plain, {})
-        seqs, claimed = self._ids.claim(change, self.seq)
+        seqs, claimed = ids.claim(change, self.seq)
         # from here on nothing is refused: what fails is no refusal
         self.is_sound = False
         new = [append for append, seq in zip(appends, _growing(seqs, self.seq), strict=True) if seq]
         self._rows += self._rows_of(new, self.seq)
         self.seq += len(new)
         if claimed or frees:
-            self._ids.keep(claimed, frees)
-        versions = self._put(puts, deletes)
-        self.is_sound = True
-        return Done(seqs, versions)
+            ids.keep(claimed, frees)
+        return Done(seqs, self._put(puts, deletes))
 
     def _swap(self, key: str, version: int, put: Put | None) -> Done:
         """Change or delete one record that was seen, which is what settling does: one statement, and not two."""
@@ -228,13 +245,15 @@ class Batch:
         return rows
 
     def _put(self, puts: Mapping[str, Put], deletes: Collection[str]) -> dict[str, int]:
-        """Delete and store records; returns the versions of those that are stored."""
+        """Delete and store records, the last of a change; returns the versions of those that are stored."""
+        self.is_sound = False
         if deletes:
             self._connection.executemany("DELETE FROM evenflow_record WHERE key = ?", [(key,) for key in deletes])
         versions = {key: _new_version() for key in puts}
         if puts:
             rows = [(key, versions[key], due, value) for key, (value, due) in puts.items()]
             self._connection.executemany(_PUT, rows)
+        self.is_sound = True
         return versions
 
     def _add_subject(self, subject: str) -> None:
@@ -260,6 +279,7 @@ class Batch:
         Raises:
             Outdated, IdTaken, Conflict: it is refused, and has touched nothing.
         """
+        ids = self._look()
         self.flush()
         before = self.seq, self._subjects, self._wrote
         self._connection.execute(SAVEPOINT)
@@ -273,7 +293,7 @@ class Batch:
             if is_fault(error) or not self._connection.in_transaction:
                 raise
             self._rows.clear()
-            self._ids.discard()
+            ids.discard()
             self._connection.execute(ROLLBACK_TO)
             self._connection.execute(RELEASE)
             self.seq, self._subjects, self._wrote = before

@@ -46,7 +46,7 @@ WINDOW: Final = 10_000
 LONGEST_LOOK: Final = 0.005
 """Seconds after which it looks no further."""
 _KEYS_AT_ONCE: Final = 500
-_made: Final = partial(tuple.__new__, Row)
+_made: Final = partial(tuple.__new__, Row)  # pyright: ignore[reportUnknownMemberType]  # typeshed says nothing of what it takes
 """What ``Row._make`` does, without a call of Python for each row: a third of its time."""
 
 
