@@ -358,6 +358,29 @@ async def test_records_that_two_make_at_once_are_made_once(server: Postgres) -> 
 
 
 @on_postgres
+async def test_a_version_is_taken_by_a_transaction_that_others_see(server: Postgres) -> None:
+    """It has its number by then: whoever hears of the version finds that it is under way, and looks again."""
+    async with opened(server) as engine:
+        await engine.commit(Change(puts={"before": Put(b"")}))  # the server writes of a sequence only now and then
+        other = await asyncpg.connect(server.dsn)
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute(f"INSERT INTO {engine.schema}.record VALUES ('k', 0, 1.0, '')")
+        committing = asyncio.ensure_future(engine.commit(Change(puts={"k": Put(b"x")})))
+        blocked = (
+            "SELECT backend_xid IS NOT NULL FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1"
+        )
+        while not (found := await ask(server, blocked, f"%{engine.schema}%change(%")):
+            await anyio.lowlevel.checkpoint()
+        taken = await ask(server, f"SELECT last_value FROM {engine.schema}.version")
+        await transaction.rollback()
+        await committing
+        await other.close()
+        assert taken == [(2,)]
+        assert found == [(True,)]
+
+
+@on_postgres
 async def test_a_closed_writer_takes_nothing_more(server: Postgres) -> None:
     """What was handed over before is committed."""
     async with opened(server) as engine:

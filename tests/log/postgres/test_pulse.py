@@ -46,6 +46,8 @@ async def test_a_version_that_is_taken_before_its_commit_is_not_missed(
         other = await asyncpg.connect(server.dsn)
         transaction = other.transaction()
         await transaction.start()
+        with anyio.fail_after(30):
+            await until(lambda: _has_looked(engine))  # so that it is told of the very first version
         mark = engine.mark()  # before the insert: the pulse may notice that at once
         await other.execute(
             f"INSERT INTO {engine.schema}.record VALUES ('k', nextval('{engine.schema}.version'), 1.0, '')"
@@ -97,6 +99,10 @@ async def test_a_member_beats_while_its_loop_is_blocked(server: Postgres) -> Non
         assert (await engine.pulses([engine.member]))[engine.member].alive
     found = await ask(server, f"SELECT closed FROM {engine.schema}.member WHERE member = $1", engine.member)
     assert found == [(True,)]
+
+
+async def _has_looked(engine: Any) -> bool:
+    return engine.opened().pulse._seen is not None and engine.opened().pulse._settled_at is None
 
 
 async def _begun(engine: Any, member: str, wanted: set[tuple[str, int]]) -> bool:

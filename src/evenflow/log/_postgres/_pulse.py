@@ -44,11 +44,19 @@ PRUNED: Final = 1_000
 """Ids that are removed in one transaction; while there are more, the next follows at once."""
 
 _QUESTION: Final = """
-SELECT c.seq, v.last_value AS version, extract(epoch FROM clock_timestamp())::float8 AS now,
+SELECT c.seq, CASE WHEN v.is_called THEN v.last_value ELSE 0 END AS version,
+    extract(epoch FROM clock_timestamp())::float8 AS now,
     pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
     pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next,
     EXISTS (SELECT 1 FROM {s}.outbox WHERE refused IS NULL) AS waits
 FROM {s}.counter c, {s}.version v
+"""
+
+# Nobody waits for the disk: it is old in a moment, and what is committed after it takes it along.
+_SAY: Final = """
+WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+INSERT INTO {s}.member (member, at, begun) SELECT $1, $2, $3 FROM quick
+    ON CONFLICT (member) DO UPDATE SET at = excluded.at, begun = excluded.begun
 """
 
 # Whoever holds an id takes it anew, and it stays: so this waits for nobody, and nobody deadlocks with it.
@@ -201,13 +209,7 @@ class PulseThread:
             begun = json.dumps(sorted(set(self._begun.values())))
         if (said := (self._beats, begun)) == self._said:
             return
-        await session.fetch(
-            f"INSERT INTO {self._schema}.member (member, at, begun) VALUES ($1, $2, $3)"
-            " ON CONFLICT (member) DO UPDATE SET at = excluded.at, begun = excluded.begun",
-            self._member,
-            now,
-            begun,
-        )
+        await session.fetch(_SAY.format(s=self._schema), self._member, now, begun)
         self._said = said
 
     async def _move(self, session: Session) -> None:

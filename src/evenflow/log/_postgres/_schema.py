@@ -204,6 +204,7 @@ BEGIN
             END IF;
         END IF;
         IF put_keys IS NOT NULL OR delete_keys IS NOT NULL OR reserve_ids IS NOT NULL OR free_ids IS NOT NULL THEN
+            PERFORM pg_current_xact_id();  -- first: whoever hears of the version must see that it is under way
             put_version := nextval('{s}.version');  -- whoever waits is told by it; of events the counter tells
         END IF;
         IF cardinality(delete_keys) > 0 THEN DELETE FROM {s}.record WHERE key = ANY(delete_keys); END IF;
