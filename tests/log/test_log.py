@@ -99,6 +99,37 @@ async def test_only_the_named_consumers_run() -> None:
 
 
 @both
+@pytest.mark.parametrize(
+    "options, error, says",
+    [
+        ({"consumers": "billing"}, TypeError, r"\['billing'\]"),
+        ({"consumers": 3}, TypeError, "names of groups"),
+        ({"consumers": [3]}, TypeError, "a group"),
+        ({"consumers": ["no spaces"]}, ValueError, "a group"),
+        ({"grace": -1.0}, ValueError, "grace"),
+        ({"grace": "x"}, TypeError, "grace"),
+        ({"grace": float("nan")}, ValueError, "grace"),
+    ],
+)
+async def test_a_wrong_option_of_opening_is_refused_before_anything_is_opened(
+    options: dict[str, Any], error: type[Exception], says: str
+) -> None:
+    """One name instead of several ran no consumer at all, and a wrong grace was an error in the middle of closing."""
+    log = MemoryLog()
+    with pytest.raises(error, match=says):
+        async with log.opened(**options):
+            raise AssertionError("it was opened")
+    assert "not open" in repr(log)
+    if "grace" in options:
+        async with log:
+            with pytest.raises(error, match=says):
+                await log.aclose(**options)
+            assert "not open" not in repr(log)
+    async with log.opened(grace=0):
+        pass
+
+
+@both
 async def test_a_log_is_closed_by_start_and_aclose() -> None:
     """Hosts with two hooks; closing a closed log does nothing."""
     log = MemoryLog()
