@@ -83,6 +83,19 @@ async def test_statistics_tell_of_subjects_and_groups() -> None:
 
 
 @both
+async def test_statistics_tell_of_a_group_whose_subject_has_no_event_yet() -> None:
+    """Whoever pauses a group before its first event sees that it is paused."""
+    log = MemoryLog()
+    orders = log.subject("orders", Ordered)
+    async with log:
+        async with orders.deliveries("billing"):
+            pass
+        await orders.pause("billing")
+        [subject] = (await log.statistics()).subjects
+        assert (subject.name, subject.end.seq, subject.groups[0].paused) == ("orders", 0, True)
+
+
+@both
 async def test_only_the_named_consumers_run() -> None:
     """``consumers=False`` runs none, names run those of these groups."""
     log = MemoryLog()

@@ -115,7 +115,9 @@ class Opening:
         """
         size, subjects = await self.engine.size(), list[DurableSubjectStatistics]()
         offset = self.running.offset
-        for name in await self.engine.subjects():
+        stored = set(await self.engine.subjects())
+        read = {key.split("/")[1] for key in await self.engine.load(prefix="group/")}
+        for name in sorted(stored | read):
             end, floor = await self.engine.end(name), await self.engine.floor(name)
             groups = await self.groups_by_name(name).statistics()
             subjects.append(DurableSubjectStatistics(name, offset(name, end), offset(name, floor), groups))
