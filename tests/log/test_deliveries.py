@@ -12,7 +12,7 @@ from evenflow._errors import LeaseLost
 from evenflow.testing._memory_store import MemoryStore
 from tests.testing.kit import both
 
-from .kit import Noted, Placed, Shipped, ns, process, taken
+from .kit import Noted, Placed, Process, Shipped, ns, process, taken
 
 
 @both
@@ -257,3 +257,58 @@ async def test_an_ack_whose_answer_was_lost_can_be_asked_for_again() -> None:
                 await second.ack()
             assert await taken(deliveries, 10) == []
         assert [key for key in one.records() if not key.startswith("group/")] == []
+
+
+@both
+async def test_a_reader_that_joins_while_the_log_closes_gets_the_end_and_leaves_no_member() -> None:
+    """One that has begun to join gets the end, which says why, and one that comes later is refused; nothing hangs."""
+    store, found = MemoryStore(), list[BaseException]()
+
+    async def read(one: Process) -> None:
+        try:
+            async with one.deliveries() as deliveries:
+                await deliveries.receive()
+        except (anyio.EndOfStream, RuntimeError) as error:
+            found.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        async with process(store) as one:
+            commit = one.engine.commit
+
+            async def slow(change: Any, **options: Any) -> Any:
+                await anyio.sleep(1)
+                return await commit(change, **options)
+
+            one.engine.commit = slow  # type: ignore[method-assign]
+            tasks.start_soon(read, one)
+            await anyio.sleep(0.5)
+            tasks.start_soon(one.groups.close)
+            await anyio.sleep(0.1)
+            tasks.start_soon(read, one)
+            await anyio.sleep(0.1)
+    assert sorted(type(error).__name__ for error in found) == ["EndOfStream", "RuntimeError"]
+    assert all(str(error) for error in found)
+    async with process(store) as two:
+        assert [group.members for group in await two.groups.statistics()] == [0]
+
+
+@both
+async def test_a_reader_is_entered_once_even_while_it_joins() -> None:
+    """Two tasks that enter the same one would be two members."""
+    async with process() as one:
+        deliveries = one.deliveries()
+        refused: list[RuntimeError] = []
+
+        async def enter() -> None:
+            try:
+                async with deliveries:
+                    await anyio.sleep(1)
+            except RuntimeError as error:
+                refused.append(error)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(enter)
+            tasks.start_soon(enter)
+            await anyio.sleep(0.5)
+            assert (await one.statistics()).members == 1
+        assert len(refused) == 1

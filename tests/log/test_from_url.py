@@ -27,6 +27,15 @@ def test_a_path_and_a_url_name_a_file(url: str, path: str) -> None:
     assert (log._path, log.name) == (path, "shop")
 
 
+def test_the_address_of_a_file_may_have_a_name_as_those_of_servers_have() -> None:
+    """What is given beside it counts more, and anything else in the address is refused instead of passed over."""
+    assert from_url("sqlite:///orders.db?name=shop").name == "shop"
+    assert from_url("sqlite:///orders.db?name=shop", name="other").name == "other"
+    for query in ("durability=process", "name=shop&schema=x", "name", "x"):
+        with pytest.raises(ValueError, match=r"\?name=shop|name of a log"):
+            from_url(f"sqlite:///orders.db?{query}")
+
+
 def test_an_unknown_engine_is_refused_without_its_password() -> None:
     """The message names the scheme and the host, never what stands before the @."""
     with pytest.raises(ValueError, match="kafka://host") as caught:

@@ -89,6 +89,19 @@ async def test_statistics_tell_of_subjects_and_groups() -> None:
 
 
 @both
+async def test_statistics_tell_of_a_group_whose_subject_has_no_event_yet() -> None:
+    """Whoever pauses a group before its first event sees that it is paused."""
+    log = MemoryLog()
+    orders = log.subject("orders", Ordered)
+    async with log:
+        async with orders.deliveries("billing"):
+            pass
+        await orders.pause("billing")
+        [subject] = (await log.statistics()).subjects
+        assert (subject.name, subject.end.seq, subject.groups[0].paused) == ("orders", 0, True)
+
+
+@both
 async def test_only_the_named_consumers_run() -> None:
     """``consumers=False`` runs none, names run those of these groups."""
     log = MemoryLog()
@@ -102,6 +115,37 @@ async def test_only_the_named_consumers_run() -> None:
     async with log.opened(consumers=["b"]):
         await settle()
     assert handled == ["b"]
+
+
+@both
+@pytest.mark.parametrize(
+    "options, error, says",
+    [
+        ({"consumers": "billing"}, TypeError, r"\['billing'\]"),
+        ({"consumers": 3}, TypeError, "names of groups"),
+        ({"consumers": [3]}, TypeError, "a group"),
+        ({"consumers": ["no spaces"]}, ValueError, "a group"),
+        ({"grace": -1.0}, ValueError, "grace"),
+        ({"grace": "x"}, TypeError, "grace"),
+        ({"grace": float("nan")}, ValueError, "grace"),
+    ],
+)
+async def test_a_wrong_option_of_opening_is_refused_before_anything_is_opened(
+    options: dict[str, Any], error: type[Exception], says: str
+) -> None:
+    """One name instead of several ran no consumer at all, and a wrong grace was an error in the middle of closing."""
+    log = MemoryLog()
+    with pytest.raises(error, match=says):
+        async with log.opened(**options):
+            raise AssertionError("it was opened")
+    assert "not open" in repr(log)
+    if "grace" in options:
+        async with log:
+            with pytest.raises(error, match=says):
+                await log.aclose(**options)
+            assert "not open" not in repr(log)
+    async with log.opened(grace=0):
+        pass
 
 
 @both

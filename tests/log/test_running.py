@@ -43,5 +43,8 @@ async def test_what_is_no_place_here_is_refused() -> None:
                 running.seqs("orders", [wrong])
         with pytest.raises(ValueError, match=r"Offset\.parse"):
             running.seqs("orders", "orders.memory-1.1")  # type: ignore[arg-type]  # nonsense on purpose
+        for nonsense in ([1], [None], ["orders.memory-1.1"], first):
+            with pytest.raises(TypeError, match="offsets must be"):
+                running.seqs("orders", nonsense)  # type: ignore[arg-type]  # nonsense on purpose
         error = running.expired("orders", 1, 5)
         assert (error.offset.seq, error.floor.seq) == (1, 5)

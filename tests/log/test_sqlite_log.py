@@ -25,6 +25,14 @@ def test_its_name_is_made_of_the_files(path: str, name: str) -> None:
     assert SQLiteLog(path, name="given").name == "given"
 
 
+def test_nonsense_is_refused_where_it_is_written() -> None:
+    """An empty path is that of a variable that is not set, and an empty name is none."""
+    with pytest.raises(ValueError, match=r"path .* must not be empty"):
+        SQLiteLog("")
+    with pytest.raises(ValueError, match="name of a log"):
+        SQLiteLog("shop.db", name="")
+
+
 def test_what_it_can_do_follows_its_options() -> None:
     """Durability and processes are in the capabilities."""
     assert SQLiteLog("a.db").capabilities.durable_on_power_cut

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from anyio import ClosedResourceError, WouldBlock, move_on_after
+from anyio import CancelScope, ClosedResourceError, Event, WouldBlock, move_on_after
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from evenflow.streams import Stream
@@ -43,6 +43,8 @@ class Deliveries(Stream[Delivery[W_co]]):
         self._tell_entered = entered
         self._tell_closed = closed
         self._member: GroupMember | None = None
+        self._joined: Event | None = None
+        """Fires when joining the group is over, in whatever way."""
         self._tracing: Inside | None = None
 
     def _trace(self, tracing: Inside | None) -> None:
@@ -56,7 +58,7 @@ class Deliveries(Stream[Delivery[W_co]]):
 
         Raises:
             ValueError: the group is another: its classes, condition or order.
-            RuntimeError: it was entered before.
+            RuntimeError: it was entered before, or the log is being closed.
             LogError: the log failed.
         """
         await super().__aenter__()
@@ -64,15 +66,22 @@ class Deliveries(Stream[Delivery[W_co]]):
         return self
 
     async def _open(self) -> None:
-        if self._member is not None:
+        if self._member is not None or self._joined is not None:
             raise RuntimeError(
                 f"deliveries of group {self._spec.group} can be entered once; ask the subject for others"
             )
+        self._tell_entered()
+        self._joined = Event()
         member = GroupMember(self._host, self._spec)
         member.trace(self._tracing)
-        await member.open()
-        self._member = member
-        self._tell_entered()
+        try:
+            await member.open()
+            self._member = member
+        finally:
+            self._joined.set()
+            if self._member is None:
+                self._joined = None
+                self._tell_closed()
 
     def _entered(self) -> GroupMember:
         if self._member is None:
@@ -112,6 +121,9 @@ class Deliveries(Stream[Delivery[W_co]]):
 
     async def _end(self, error: Exception | None = None) -> None:
         """The same, because the log is closed: whoever reads gets the end, or the error."""
+        if self._joined is not None:
+            with CancelScope(shield=True):
+                await self._joined.wait()
         member = self._member
         if member is not None and not member.is_closed:
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ._sqlite_log import SQLiteLog
 
@@ -31,11 +31,11 @@ def from_url(url: str, /, **options: Any) -> Log:
     Or that on a server: ``redis://``, ``rediss://``, ``valkey://``, ``valkeys://``, ``unix://`` (Redis or Valkey);
     ``postgresql://``, ``postgres://`` (PostgreSQL); ``nats://``, ``tls://`` (NATS JetStream).
 
-    ``options`` are those of the engine's own class.
+    ``options`` are those of the engine's own class; ``?name=shop`` in the address is the log's name.
 
     Raises:
         TypeError: it is no str, or an option is none of the engine's.
-        ValueError: no engine is known for its scheme.
+        ValueError: no engine is known for its scheme, or the address of a file has more in it than a name.
         ImportError: the engine's extra is not installed; the message has the command that installs it.
     """
     if not isinstance(url, str):
@@ -53,7 +53,22 @@ def from_url(url: str, /, **options: Any) -> Log:
             " sqlite, with sqlite:///a/relative/path.db or sqlite:////an/absolute/path.db, and"
             f" {', '.join(_SERVERS)} with the address of a server"
         )
-    return SQLiteLog(unquote(parts.path[1:]), **options)
+    return SQLiteLog(unquote(parts.path[1:]), **{**_in_query(parts.query), **options})
+
+
+def _in_query(query: str) -> dict[str, str]:
+    """What the query of a file's address says: nothing, or the name of the log.
+
+    Raises:
+        ValueError: it says something else.
+    """
+    found = dict(parse_qsl(query, keep_blank_values=True))
+    if query and found.keys() != {"name"}:
+        raise ValueError(
+            f"the address of a log in a file may end with ?name=shop, and not with ?{query}; give options beside it:"
+            " from_url('sqlite:///shop.db', durability='process')"
+        )
+    return found
 
 
 def _class_of(scheme: str) -> Any:

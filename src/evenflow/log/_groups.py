@@ -89,9 +89,16 @@ class SubjectGroups:
     def deliveries(self, spec: GroupSpec) -> Deliveries[Any]:
         """A reader of a group, to be entered with ``async with``."""
         made = Deliveries[Any](
-            self._host, spec, entered=lambda: self._open.update({made: None}), closed=lambda: self._open.pop(made, None)
+            self._host, spec, entered=lambda: self._enter(made), closed=lambda: self._open.pop(made, None)
         )
         return made
+
+    def _enter(self, deliveries: Deliveries[Any]) -> None:
+        if self._is_closing:
+            raise RuntimeError(
+                f"deliveries of group {deliveries._spec.group} cannot be entered any more: the log is being closed"
+            )
+        self._open[deliveries] = None
 
     async def start(self, consumer: Consumer) -> None:
         """Run a consumer; while the log is being closed, do nothing.

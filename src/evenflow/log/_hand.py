@@ -159,7 +159,11 @@ class Hand:
 
     def end(self, error: BaseException | None = None) -> list[Delivery[Any]]:
         """Nothing more is handed over; returns what was fetched. Whoever waits gets the error, or the end."""
-        self._end = self._end or error or EndOfStream()
+        self._end = (
+            self._end
+            or error
+            or EndOfStream("there are no more deliveries: this reader has left its group, or the log was closed")
+        )
         left = [delivery for delivery in self.fetched if not delivery._is_lost]
         self.fetched.clear()
         self._ready.clear()

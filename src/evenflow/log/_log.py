@@ -12,7 +12,7 @@ from evenflow._routing import classes_in
 from ._coding import Kind
 from ._delivery import is_cancellation
 from ._names import checked_max_event_bytes, checked_name, refuse_unknown
-from ._opening import Opening
+from ._opening import Opening, checked_consumers, checked_grace
 from ._openings import Openings
 from ._retain import Retain
 from ._routes import checked_routed_by
@@ -188,16 +188,18 @@ class Log(ABC):
                 so does one that raises where there is no ``grace``.
 
         Raises:
+            TypeError, ValueError: an option is wrong.
             RuntimeError: it is open already.
             Unsupported: the loop is trio's, which this engine does not know.
             LogError: it cannot be opened; the message says why.
         """
+        which = checked_consumers(consumers)
+        grace = checked_grace(grace)
         if self._openings.is_open:
             raise RuntimeError(f"log {self.name} is open already, and lives once at a time; close it first")
         self._openings.refuse_strange_loop()
         running = Running(self.name, self._make_engine())
         await running.open()
-        which = consumers if isinstance(consumers, bool) else frozenset(consumers)
         opening = Opening(running, grace=grace, consumers=which)
         self._openings.begin(opening)
         try:
@@ -246,6 +248,7 @@ class Log(ABC):
 
     async def aclose(self, *, grace: float | None = None) -> None:
         """Close it; ``grace`` as for ``opened``. A log that is not open is left alone."""
+        grace = checked_grace(grace)
         block, self._started = self._started, None
         if block is not None:
             if (opening := self._openings.present()) is not None and grace is not None:

@@ -5,24 +5,26 @@ Opening a log anew makes a new one; whatever belongs to a former one has ended w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from anyio import create_task_group
+
+from evenflow._options import checked_seconds
 
 from ._coding import Decoder, Kind
 from ._group_spec import Host
 from ._groups import SubjectGroups
 from ._heartbeat import Heartbeat
 from ._log_statistics import DurableSubjectStatistics, LogStatistics
+from ._names import checked_name
 from ._retention import Retention
 from ._schedule import send_what_is_due
 from ._schemas import Schemas
 from ._tail import Tail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ._consumer import Consumer
     from ._engine import Engine
     from ._running import Running
@@ -114,7 +116,9 @@ class Opening:
         """
         size, subjects = await self.engine.size(), list[DurableSubjectStatistics]()
         offset = self.running.offset
-        for name in await self.engine.subjects():
+        stored = set(await self.engine.subjects())
+        read = {key.split("/")[1] for key in await self.engine.load(prefix="group/")}
+        for name in sorted(stored | read):
             end, floor = await self.engine.end(name), await self.engine.floor(name)
             groups = await self.groups_by_name(name).statistics()
             subjects.append(DurableSubjectStatistics(name, offset(name, end), offset(name, floor), groups))
@@ -135,3 +139,30 @@ class Opening:
             for tail in self._tails.values():
                 tail.close()
             await self.running.close()
+
+
+def checked_consumers(given: object) -> bool | frozenset[str]:
+    """Whether consumers run, or the names of the groups whose consumers do.
+
+    Raises:
+        TypeError: it is neither a bool nor names.
+        ValueError: one of them cannot be the name of a group.
+    """
+    if isinstance(given, bool):
+        return given
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        hint = f"; for one group say [{given!r}]" if isinstance(given, str) else ""
+        raise TypeError(f"consumers must be True, False or the names of groups, not {given!r}{hint}")
+    return frozenset([checked_name(name, "a group") for name in cast("Iterable[object]", given)])
+
+
+def checked_grace(given: object) -> float | None:
+    """Seconds that handlers have to end; None for as long as they take.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is less than 0.
+    """
+    if given is None or (given == 0 and not isinstance(given, bool)):
+        return cast("float | None", given)
+    return checked_seconds(given, "grace")

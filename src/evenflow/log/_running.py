@@ -129,8 +129,16 @@ class Running:
             if offsets != "all":
                 raise ValueError(f"offsets must be offsets or 'all', not {offsets!r}; Offset.parse reads a text")
             return "all"
-        return [seq_in(offset, subject, self.engine.lineages) for offset in offsets]
+        if isinstance(offsets, Offset):
+            raise TypeError(f"offsets must be several offsets or 'all', not one; for one say [{offsets!r}]")
+        return [seq_in(_checked_offset(offset), subject, self.engine.lineages) for offset in offsets]
 
     def expired(self, subject: str, position: int, floor: int) -> OffsetExpired:
         """The error for whoever would read on from a position of which retention has removed events."""
         return OffsetExpired(self.offset(subject, position), self.offset(subject, floor))
+
+
+def _checked_offset(given: object) -> Offset:
+    if not isinstance(given, Offset):
+        raise TypeError(f"offsets must be offsets or 'all', not {given!r}; Offset.parse reads a text")
+    return given

@@ -57,13 +57,15 @@ class SQLiteLog(Log):
         unsafe_filesystem: bool = False,
     ) -> None:
         self._path = os.fspath(path)
+        if not self._path:
+            raise ValueError('the path of a log must not be empty; it is a file such as "shop.db", or ":memory:"')
         in_memory = self._path == ":memory:"
         self._options = (durability, keep_ids, busy_timeout, unsafe_filesystem)
         self._engine()  # refuses what makes no sense where it is written
         self.capabilities: Capabilities = Capabilities(
             durable_on_power_cut=durability == "power" and not in_memory, own_rows=True, several_processes=not in_memory
         )
-        super().__init__(name or _name_of(self._path), max_event_bytes=max_event_bytes)
+        super().__init__(_name_of(self._path) if name is None else name, max_event_bytes=max_event_bytes)
 
     def _engine(self) -> Engine:
         durability, keep_ids, busy_timeout, unsafe = self._options

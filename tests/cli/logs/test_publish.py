@@ -69,3 +69,10 @@ def test_the_last_line_needs_no_end_and_the_number_is_json(tmp_path: Path) -> No
         folder, "publish", "shop.db", "orders", "--type", "shop:OrderPlaced", "--json", given='{"order_id": 1}'
     )
     assert done.stdout == '{"subject": "orders", "published": 1}\n'
+
+
+def test_what_cannot_be_the_name_of_a_subject_is_a_sentence(tmp_path: Path) -> None:
+    """It was a traceback."""
+    done = evenflow(shop(tmp_path, orders=""), "publish", "shop.db", "or ders", "--type", "shop:OrderPlaced")
+    assert done.returncode == 2
+    assert done.stderr.startswith("evenflow: the name of a subject must be")

@@ -43,6 +43,7 @@ def test_json_is_cloudevents(tmp_path: Path) -> None:
         (["orders", "--since", "yesterday"], "a place is start"),
         (["orders", "--since", "orders.elsewhere.1"], "lineage"),
         (["orders", "--type", "shop"], "MODULE:NAME"),
+        (["or ders", "--follow"], "the name of a subject must be"),
     ],
 )
 def test_what_makes_no_sense_is_a_sentence(arguments: list[str], says: str, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 from evenflow.cli._address import Refused, address
 from evenflow.log import Log, Offset, from_url
 from evenflow.log._engine import Absent
+from evenflow.log._names import checked_name
 from evenflow.log._opening import Opening
 from evenflow.log._running import Running
 
@@ -32,6 +33,7 @@ __all__ = [
     "offsets",
     "opened_to_look",
     "place",
+    "possible_subject",
     "refusing_what_is_absent",
 ]
 
@@ -71,6 +73,18 @@ def named_class(text: str) -> type:
     if not isinstance(found, type):
         raise Refused(f"{text} is no class of events, but {found!r}")
     return found
+
+
+def possible_subject(text: str) -> str:
+    """A text that can be the name of a subject.
+
+    Raises:
+        Refused: it cannot.
+    """
+    try:
+        return checked_name(text)
+    except ValueError as error:
+        raise Refused(str(error)) from None
 
 
 def named_log(text: str) -> Log:

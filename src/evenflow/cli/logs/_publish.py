@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from evenflow.log._subject import IN_ONE_COMMIT
 
-from ._names import Refused, log_at, named_class, refusing_what_is_absent
+from ._names import Refused, log_at, named_class, possible_subject, refusing_what_is_absent
 
 if TYPE_CHECKING:
     import argparse
@@ -32,12 +32,13 @@ CHUNK: Final = 65_536
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     cls = named_class(options.type)
+    name = possible_subject(options.subject)
     log = log_at(options.where)
     count = 0
 
     async def publish() -> None:
         nonlocal count
-        subject: Any = log.subject(options.subject, cls)
+        subject: Any = log.subject(name, cls)
         async with log.opened(consumers=False):
             async for events, wrong in _batches(cls):
                 for first in range(0, len(events), IN_ONE_COMMIT):

@@ -12,7 +12,7 @@ from evenflow.log._offsets import moment
 from evenflow.log._schemas import Schemas
 from evenflow.log._wire import CloudEvent, id_at, source_of, structured
 
-from ._names import Refused, named_class, opened_to_look, place
+from ._names import Refused, named_class, opened_to_look, place, possible_subject
 from ._where import Where
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ PAGE = 500
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
+    possible_subject(options.subject)
     since, where, types = place(options.since), None, None
     if options.type:
         wanted = [named_class(text) for text in options.type]
