@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 from evenflow._errors import LogError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 
     from ._routes import Route, Wanted
 
@@ -270,7 +270,7 @@ class Engine(ABC):
         """Finish what was handed over, and let go of everything. Bounded; the second time it does nothing."""
 
     @abstractmethod
-    async def commit(self, change: Change, /, *, made: Callable[[Done], object] | None = None) -> Done:
+    def commit(self, change: Change, /, *, made: Callable[[Done], object] | None = None) -> Coroutine[Any, Any, Done]:
         """Make a change; returns once it is durable.
 
         ``made`` is called in the loop once the change is made, also where the caller is cancelled meanwhile and gets

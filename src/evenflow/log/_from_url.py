@@ -56,7 +56,7 @@ def from_url(url: str, /, **options: Any) -> Log:
     return SQLiteLog(unquote(parts.path[1:]), **{**_in_query(parts.query), **options})
 
 
-def _in_query(query: str) -> dict[str, str]:
+def _in_query(query: str) -> dict[str, Any]:
     """What the query of a file's address says: nothing, or the name of the log.
 
     Raises:
