@@ -112,6 +112,7 @@ async def test_whoever_follows_a_subject_stamps_what_is_published_and_is_around_
             await orders.publish(Ordered(n=3))
             async with await deliveries.receive():
                 pass
+            await settle()
             orders._trace(follower)
             await orders.publish(Ordered(n=1))
             async with await deliveries.receive():
