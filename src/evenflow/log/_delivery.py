@@ -212,10 +212,9 @@ class Delivery(Record[W_co]):
 
     if not TYPE_CHECKING:
         __reduce_ex__ = refuses_copying("keep its event, or its offset")
-
-    # each is itself alone, other than a record; a set or dict of them must not call Python for each
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
+        # each is itself alone, other than a record; a set or dict of them must not call Python for each
+        __eq__ = object.__eq__
+        __hash__ = object.__hash__
 
     @property
     def _is_lost(self) -> bool:
