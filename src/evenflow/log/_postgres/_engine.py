@@ -26,8 +26,9 @@ from ._pulse import PulseThread, pulses
 from ._schema import prepare, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import timedelta
+    from types import CoroutineType
 
     from ._prepared import Session
 
@@ -216,7 +217,9 @@ class PostgresEngine(Engine):
 
     # ------------------------------------------------------------------ changes
 
-    def commit(self, change: Change, /, *, made: Callable[[Done], object] | None = None) -> Coroutine[Any, Any, Done]:
+    def commit(
+        self, change: Change, /, *, made: Callable[[Done], object] | None = None
+    ) -> CoroutineType[Any, Any, Done]:
         """Make a change; see ``Engine.commit``."""
         return self.opened().writer.commit(change, made)  # not awaited here: each step of it costs each event
 
