@@ -381,6 +381,34 @@ async def test_a_version_is_taken_by_a_transaction_that_others_see(server: Postg
 
 
 @on_postgres
+async def test_a_loop_that_is_stopped_leaves_nobody_waiting(server: Postgres) -> None:
+    """It cancels the writer with all other tasks: what has begun is uncertain, and what has not is not stored."""
+    async with opened(server) as engine:
+        committing = anyio.Event()
+
+        async def hold() -> None:
+            committing.set()
+            await anyio.sleep_forever()
+
+        await watch(engine, before=hold)
+        begun = asyncio.ensure_future(append(engine, "begun"))
+        await committing.wait()
+        queued = asyncio.ensure_future(append(engine, "queued"))
+        await anyio.wait_all_tasks_blocked()
+        task = engine.opened().writer._task
+        assert task is not None
+        task.cancel()
+        with anyio.fail_after(30):
+            with pytest.raises(Uncertain, match="stopped"):
+                await begun
+            with pytest.raises(LogError, match="stopped") as failed:
+                await queued
+        assert failed.value.stored is False
+        with pytest.raises(LogError, match="closed"):
+            await append(engine, "late")
+
+
+@on_postgres
 async def test_a_closed_writer_takes_nothing_more(server: Postgres) -> None:
     """What was handed over before is committed."""
     async with opened(server) as engine:

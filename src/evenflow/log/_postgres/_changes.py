@@ -106,20 +106,29 @@ class Writer:
         self._let_go()
 
     async def _run(self) -> None:
-        while self._queue or not self._stopping:
-            if not self._queue:
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
-            ripe = len(self._queue)
-            await asyncio.sleep(0)  # rule 2
-            jobs = self._take(ripe)
-            try:
-                if jobs:
-                    await self._make(jobs)
-            except Exception as error:  # noqa: BLE001 -- whoever waits for it gets it
-                for job in jobs:
-                    job.fail(error)
+        jobs: list[Job] = []
+        try:
+            while self._queue or not self._stopping:
+                if not self._queue:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+                    continue
+                ripe = len(self._queue)
+                await asyncio.sleep(0)  # rule 2
+                jobs = self._take(ripe)
+                try:
+                    if jobs:
+                        await self._make(jobs)
+                except Exception as error:  # noqa: BLE001 -- whoever waits for it gets it
+                    for job in jobs:
+                        job.fail(error)
+        finally:  # a loop that is stopped cancels this task too, and nobody may wait for it for ever
+            self._stopping = True
+            for job in jobs:
+                if not job.is_over:
+                    job.fail(Uncertain("the loop was stopped while it committed; publish again with the same id"))
+            for job in self._queue:
+                job.fail(LogError("the loop was stopped before it was committed", stored=False))
 
     def _take(self, ripe: int) -> list[Job]:
         jobs: list[Job] = []

@@ -26,7 +26,7 @@ from ._pulse import PulseThread, pulses
 from ._schema import prepare, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import timedelta
 
     from ._prepared import Session
@@ -216,9 +216,9 @@ class PostgresEngine(Engine):
 
     # ------------------------------------------------------------------ changes
 
-    def commit(self, change: Change, /, *, made: Callable[[Done], object] | None = None) -> Coroutine[Any, Any, Done]:
+    def commit(self, change: Change, /, *, made: Callable[[Done], object] | None = None) -> Any:
         """Make a change; see ``Engine.commit``."""
-        return self.opened().writer.commit(change, made)  # not awaited here: each step of it costs each event
+        return self.opened().writer.commit(change, made)  # not awaited here: each coroutine is a step for each event
 
     async def trim(self, subject: str, through: int, limit: int, *, keep_newest_of_keys: bool = False) -> int:
         """Remove the oldest events up to a number."""
