@@ -65,7 +65,11 @@ def test_a_url_makes_it(url: str) -> None:
     "options, said",
     [
         ({"replicas": 7}, "replicas"),
+        ({"replicas": 0}, "replicas"),
         ({"publish_timeout": 0}, "publish_timeout"),
+        ({"publish_timeout": "x"}, "publish_timeout"),
+        ({"keep_ids": 3}, "keep_ids"),
+        ({"name": ""}, "a log"),
         ({"max_reconnect_attempts": 3}, "max_reconnect_attempts"),
     ],
 )

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,23 @@ def test_an_option_that_makes_no_sense_is_refused_at_once(wrong: dict[str, Any])
     """Before anything is connected."""
     with pytest.raises(ValueError, match=r"durability|schema|a b"):
         PostgresLog("postgresql://nowhere", **wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong, says",
+    [
+        ({"publish_timeout": 0}, "publish_timeout"),
+        ({"publish_timeout": "x"}, "publish_timeout"),
+        ({"keep_ids": 3}, "keep_ids"),
+        ({"keep_ids": timedelta(-1)}, "keep_ids"),
+        ({"name": ""}, "name of a log"),
+        ({"dsn": 3}, "text such as"),
+    ],
+)
+def test_what_would_fail_later_is_refused_where_it_is_written(wrong: dict[str, Any], says: str) -> None:
+    """Each was taken, and was an error at the first publish, or another log."""
+    with pytest.raises((TypeError, ValueError), match=says):
+        PostgresLog(**{"dsn": "postgresql://nowhere", **wrong})
 
 
 @on_postgres

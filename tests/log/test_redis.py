@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import trio
@@ -29,6 +30,16 @@ def test_it_can_be_the_modules_own() -> None:
     with pytest.raises(ValueError, match="nonsense") as caught:
         RedisLog("nonsense://me:s3cret@host")
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "wrong, says",
+    [({"publish_timeout": "x"}, "publish_timeout"), ({"keep_ids": 3}, "keep_ids"), ({"name": ""}, "a log")],
+)
+def test_a_wrong_option_is_refused_by_its_name(wrong: dict[str, Any], says: str) -> None:
+    """An empty name was another log, and the others said what Python cannot compare."""
+    with pytest.raises((TypeError, ValueError), match=says):
+        RedisLog("redis://localhost", **wrong)
 
 
 def test_its_capabilities_are_those_of_a_server_with_streams() -> None:

@@ -18,7 +18,7 @@ from evenflow import __version__
 
 from . import asyncapi, demo, inspect, logs
 from ._address import Refused, masked
-from ._help import Parser
+from ._help import FAILED, Parser
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -34,7 +34,6 @@ EXTRA: Final = {
 }
 """What the commands need, and the extras that install it."""
 
-FAILED: Final = 1
 NOT_ABLE: Final = 2
 INTERRUPTED: Final = 130
 READER_GONE: Final = 141

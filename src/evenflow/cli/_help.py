@@ -23,6 +23,8 @@ NOT_ABLE: Final = "not understood, or not able to run; the reason is on stderr"
 ENDINGS: Final = {130: "ended by Ctrl-C", 141: "whoever read the output has gone, as head does"}
 WIDTH: Final = 100
 
+FAILED: Final = 1
+"""The exit code of a command that was understood, and has failed."""
 ENDED_BY: Final = {signal.SIGTERM: 0, signal.SIGINT: 130}
 """The exit code of a command that runs until it is told to end, by the signal that has told it.
 

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, cast
 
 from anyio import create_task_group
 
-from evenflow._options import checked_seconds
-
 from ._coding import Decoder, Kind
 from ._group_spec import Host
 from ._groups import SubjectGroups
@@ -163,6 +161,10 @@ def checked_grace(given: object) -> float | None:
         TypeError: it is no number.
         ValueError: it is less than 0.
     """
-    if given is None or (given == 0 and not isinstance(given, bool)):
-        return cast("float | None", given)
-    return checked_seconds(given, "grace")
+    if given is None:
+        return None
+    if not isinstance(given, (int, float)) or isinstance(given, bool):
+        raise TypeError(f"grace must be a number of seconds, or None for as long as handlers take, not {given!r}")
+    if not given >= 0:
+        raise ValueError(f"grace must be at least 0 seconds, not {given}")
+    return float(given)

@@ -6,11 +6,12 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from evenflow._options import checked_seconds
 from evenflow._state import State
 
 from ._capabilities import Capabilities
 from ._log import Log
-from ._names import checked_name
+from ._names import checked_keep_ids, checked_name
 from ._wire import MAX_EVENT_BYTES
 
 try:
@@ -72,10 +73,12 @@ class NATSLog(Log):
         publish_timeout: float = 30.0,
         **options: Any,
     ) -> None:
+        checked_keep_ids(keep_ids)
+        checked_seconds(publish_timeout, "publish_timeout")
         urls, said = split(servers)
         if unknown := sorted(said.keys() - {"name", "stream", "prefix", "replicas", "domain"}):
             raise ValueError(f"the URL of a log on NATS has name, stream, prefix, replicas, domain; not {unknown}")
-        name = checked_name(name or said.get("name", "log"), "a log")
+        name = checked_name(said.get("name", "log") if name is None else name, "a log")
         self.connected: State[bool] = State(False, name=f"connection of log {name}")
         self._made: Callable[[], Engine] = partial(
             NATSEngine,
@@ -83,7 +86,7 @@ class NATSLog(Log):
             name,
             stream=stream or said.get("stream"),
             prefix=prefix or said.get("prefix"),
-            replicas=replicas or int(said.get("replicas", "1")),
+            replicas=int(said.get("replicas", "1")) if replicas is None else replicas,
             domain=domain or said.get("domain"),
             keep_ids=keep_ids,
             publish_timeout=publish_timeout,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from evenflow._options import checked_seconds
 from evenflow._state import State
 
 from ._capabilities import Capabilities
 from ._log import Log
+from ._names import checked_keep_ids
 from ._sqlite_log import KEEP_IDS
 from ._transaction import SQLTransaction, Transaction
 from ._wire import MAX_EVENT_BYTES
@@ -62,8 +64,12 @@ class PostgresLog(Log):
     ) -> None:
         if durability not in {"power", "process"}:
             raise ValueError(f"durability must be 'power' or 'process', not {durability!r}")
+        checked_keep_ids(keep_ids)
+        checked_seconds(publish_timeout, "publish_timeout")
+        if not isinstance(dsn, str):
+            raise TypeError(f"the address of a PostgreSQL server is a text such as postgresql://host/shop, not {dsn!r}")
         self._dsn, its_schema, its_name = address_in(dsn)
-        name = name or its_name or "log"
+        name = its_name or "log" if name is None else name
         self._settings: dict[str, Any] = {
             "schema": schema or its_schema or "evenflow",
             "keep_ids": keep_ids,

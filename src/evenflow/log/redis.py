@@ -6,10 +6,12 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from evenflow._options import checked_seconds
 from evenflow._state import State
 
 from ._capabilities import Capabilities
 from ._log import Log
+from ._names import checked_keep_ids
 from ._wire import MAX_EVENT_BYTES
 
 try:
@@ -63,7 +65,10 @@ class RedisLog(Log):
         max_event_bytes: int = MAX_EVENT_BYTES,
         publish_timeout: float = 30.0,
     ) -> None:
-        name = name or (name_in(url) if isinstance(url, str) else None) or "log"
+        checked_keep_ids(keep_ids)
+        checked_seconds(publish_timeout, "publish_timeout")
+        if name is None:
+            name = (name_in(url) if isinstance(url, str) else None) or "log"
         self.connected: State[bool] = State(False, name=f"connection of log {name}")
         self._made: Callable[[], Engine] = partial(
             RedisEngine,

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from evenflow.cli import main
+
 from .kit import evenflow, running, shop
 
 
@@ -61,3 +63,32 @@ def test_what_happens_is_json_for_machines(tmp_path: Path) -> None:
         worker.send_signal(signal.SIGTERM)
         assert worker.stdout.read().splitlines()[-1] == '{"log": "shop", "state": "ended"}'
         assert worker.wait(30) == 0
+
+
+def test_a_log_that_cannot_be_opened_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that is no log is exit code 2, a group that is another one 1; both were tracebacks of a group of errors."""
+    module = """
+from evenflow import Event
+from evenflow.log import SQLiteLog
+
+class OrderPlaced(Event):
+    order_id: int
+
+log = SQLiteLog("foreign.db")
+log.subject("orders", OrderPlaced).consume("billing", print, OrderPlaced)
+two = SQLiteLog("two.db")
+for where in (None, OrderPlaced.order_id > 5):
+    two.subject("orders", OrderPlaced).consume("billing", print, OrderPlaced, where=where)
+"""
+    (tmp_path / "not_opened.py").write_text(module)
+    (tmp_path / "foreign.db").write_text("This is a letter, and no database. " * 100)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, code, says in (("log", 2, "foreign.db"), ("two", 1, "redefine=True")):
+        assert main(["worker", f"not_opened:{name}"]) == code
+        said = capsys.readouterr().err
+        assert f"evenflow: {'opening' if code == 2 else 'group'}" in said
+        assert says in said
+        assert "Traceback" not in said

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import logging
 import signal
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from evenflow.cli._help import ENDED_BY
+from evenflow.cli._address import masked
+from evenflow.cli._help import ENDED_BY, FAILED
 
 from ._names import Refused, named_log
 
@@ -44,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         raise Refused(f"{options.log} has no consumers of {', '.join(strangers)}; it has {', '.join(groups) or 'none'}")
     if not consumers:
         raise Refused(f"{options.log} has no consumers; add some with @subject.consumer('group') in that module")
-    return ENDED_BY[anyio.run(_work, log, wanted, options.grace, _says(log.name, as_json=options.json))]
+    return anyio.run(_work, log, wanted, options.grace, _says(log.name, as_json=options.json))
 
 
 class _AsJSON(logging.Formatter):
@@ -69,15 +71,18 @@ def _says(name: str, *, as_json: bool) -> Callable[..., None]:
     return say
 
 
-async def _work(log: Log, groups: Collection[str], grace: float, say: Callable[..., None]) -> signal.Signals:
-    told = signal.SIGTERM
+async def _work(log: Log, groups: Collection[str], grace: float, say: Callable[..., None]) -> int:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with anyio.create_task_group() as tasks:
-            block = log.opened(consumers=groups, grace=grace)
+        block = log.opened(consumers=groups, grace=grace)
+        try:
             await block.__aenter__()
-            say("running", f"running {', '.join(groups)}", groups=list(groups))
-            told = await anext(aiter(signals))
-            say("ending", f"ending, with {grace:g} s for what is being handled", grace=grace)
+        except ValueError as error:  # the group of a consumer is another
+            print(f"evenflow: {masked(str(error))}", file=sys.stderr)
+            return FAILED
+        say("running", f"running {', '.join(groups)}", groups=list(groups))
+        told = await anext(aiter(signals))
+        say("ending", f"ending, with {grace:g} s for what is being handled", grace=grace)
+        async with anyio.create_task_group() as tasks:
 
             async def cancel_at_the_second() -> None:
                 await anext(aiter(signals))
@@ -90,4 +95,4 @@ async def _work(log: Log, groups: Collection[str], grace: float, say: Callable[.
             finally:
                 tasks.cancel_scope.cancel()
     say("ended", "ended")
-    return told
+    return ENDED_BY[told]
