@@ -56,13 +56,13 @@ def from_url(url: str, /, **options: Any) -> Log:
     return SQLiteLog(unquote(parts.path[1:]), **{**_in_query(parts.query), **options})
 
 
-def _in_query(query: str) -> dict[str, str]:
+def _in_query(query: str) -> dict[str, Any]:
     """What the query of a file's address says: nothing, or the name of the log.
 
     Raises:
         ValueError: it says something else.
     """
-    found = dict(parse_qsl(query, keep_blank_values=True))
+    found: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True))
     if query and found.keys() != {"name"}:
         raise ValueError(
             f"the address of a log in a file may end with ?name=shop, and not with ?{query}; give options beside it:"
