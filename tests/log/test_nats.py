@@ -71,6 +71,7 @@ def test_a_url_makes_it(url: str) -> None:
         ({"keep_ids": 3}, "keep_ids"),
         ({"name": ""}, "a log"),
         ({"max_reconnect_attempts": 3}, "max_reconnect_attempts"),
+        ({"durability": "power"}, "no option durability"),
     ],
 )
 def test_nonsense_is_refused_where_it_is_written(options: dict[str, Any], said: str) -> None:

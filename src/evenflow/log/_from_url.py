@@ -62,7 +62,7 @@ def _in_query(query: str) -> dict[str, Any]:
     Raises:
         ValueError: it says something else.
     """
-    found = dict(parse_qsl(query, keep_blank_values=True))
+    found: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True))
     if query and found.keys() != {"name"}:
         raise ValueError(
             f"the address of a log in a file may end with ?name=shop, and not with ?{query}; give options beside it:"

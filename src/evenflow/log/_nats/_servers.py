@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -108,6 +109,8 @@ class Servers:
     def __init__(self, urls: Sequence[str], options: Mapping[str, Any]) -> None:
         if taken := sorted(_OURS & options.keys()):
             raise TypeError(f"evenflow connects, waits and connects anew by itself: {', '.join(taken)} cannot be given")
+        if unknown := sorted(options.keys() - signature(Client.connect).parameters.keys()):
+            raise TypeError(f"a log on NATS has no option {', '.join(unknown)}, and neither has nats.connect")
         self._urls = list(urls)
         self._options = dict(options)
         self.shown: str = ", ".join(map(masked, urls))
