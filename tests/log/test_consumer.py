@@ -380,14 +380,14 @@ async def test_handlers_that_never_wait_let_others_run(monkeypatch: pytest.Monke
     seen: list[int] = []
 
     async def look() -> None:
-        while len(handled) < 8:
+        while len(handled) < 40:  # more than the eight tasks handle before they wait the first time
             seen.append(len(handled))
             await checkpoint()
 
     handled: list[int] = []
     monkeypatch.setattr(_consumer, "SECONDS_A_TURN", -1.0)
     async with process() as one, anyio.create_task_group() as tasks:
-        await one.publish(*(Placed(n=n) for n in range(8)))
+        await one.publish(*(Placed(n=n) for n in range(40)))
         await one.consume(lambda event: handled.append(event.n), concurrency=8)
         tasks.start_soon(look)
     assert any(seen)

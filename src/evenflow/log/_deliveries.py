@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from anyio import CancelScope, ClosedResourceError, Event, WouldBlock, move_on_after
+from anyio import ClosedResourceError, Event, WouldBlock, move_on_after
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from evenflow.streams import Stream
@@ -121,17 +121,22 @@ class Deliveries(Stream[Delivery[W_co]]):
 
     async def _end(self, error: Exception | None = None) -> None:
         """The same, because the log is closed: whoever reads gets the end, or the error."""
-        if self._joined is not None:
-            with CancelScope(shield=True):
-                await self._joined.wait()
-        member = self._member
-        if member is not None and not member.is_closed:
-            try:
-                await outlast(
-                    self._host.crew, partial(member.close, error), f"end of deliveries of group {self._spec.group}"
-                )
-            finally:
-                self._tell_closed()
+        if self._joined is None or (self._member is not None and self._member.is_closed):
+            return
+        try:
+            await outlast(
+                self._host.crew,
+                partial(self._leave, self._joined, error),
+                f"end of deliveries of group {self._spec.group}",
+            )
+        finally:
+            self._tell_closed()
+
+    async def _leave(self, joined: Event, error: Exception | None) -> None:
+        """Leave the group, once joining it is over."""
+        await joined.wait()
+        if self._member is not None and not self._member.is_closed:
+            await self._member.close(error)
 
     def __repr__(self) -> str:
         state = "not entered" if self._member is None else f"{len(self._member.hand.fetched)}/{self._spec.buffer}"
