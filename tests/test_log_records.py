@@ -23,6 +23,7 @@ NO_SUBJECT = {
     "log/_postgres/_pulse.py": "the server of all subjects of a log",
     "log/_nats/_line.py": "the server of all subjects of a log",
     "log/_nats/_marks.py": "the server of all subjects of a log",
+    "log/_nats/_servers.py": "the server of all subjects of a log",
     "log/_nats/_stream.py": "the server of all subjects of a log",
     "log/_redis/_history.py": "the server of all subjects of a log",
     "log/_redis/_line.py": "the server of all subjects of a log",

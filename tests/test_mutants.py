@@ -38,9 +38,9 @@ def test_names_are_unique_and_there_are_at_most_sixty_and_the_logs() -> None:
 
 
 @pytest.mark.parametrize("promise", range(1, 12))
-def test_every_promise_of_the_log_is_broken_by_one_or_two_mutants(promise: int) -> None:
+def test_every_promise_of_the_log_is_broken_by_one_to_three_mutants(promise: int) -> None:
     """A promise that nobody can break on purpose is not tested."""
-    assert 1 <= sum(each.promise == promise for each in MUTANTS) <= 2
+    assert 1 <= sum(each.promise == promise for each in MUTANTS) <= 3
 
 
 @pytest.mark.parametrize("guarantee", range(1, 12))

@@ -26,7 +26,7 @@ from websockets.sync.client import connect as connect_in_a_thread
 
 from evenflow import Event, Subject
 from evenflow.web import websocket
-from tests.limits import limit
+from tests.limits import HANGING, limit
 
 from .test_shutdown import SERVERS, serving as serving_in_a_process
 
@@ -299,6 +299,8 @@ def test_under_a_real_server_every_connection_ends_within_a_second_and_the_proce
                     while True:
                         client.recv(timeout=100)
                 assert time.monotonic() - at < limit(1)
+                if server == "granian" and limit(1) == HANGING and closed.value.rcvd is None:
+                    continue  # granian itself was quicker and cut it, because this machine was busy
                 assert closed.value.rcvd is not None
                 if server.startswith("uvicorn") and closed.value.rcvd.code == 1012:
                     continue  # uvicorn itself was quicker: it looks every 0.1 s, and this machine was busy
