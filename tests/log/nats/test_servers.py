@@ -12,6 +12,7 @@ from nats.aio.client import Client
 
 from evenflow.log._nats._faults import Lost
 from evenflow.log._nats._servers import QuickClient, Servers, hang_up, masked, split
+from tests.conformance.kit import PATIENCE
 from tests.servers import free_port, nats
 
 from .kit import log_on, needs_nats, on_asyncio, own_server
@@ -117,3 +118,22 @@ async def test_a_task_of_the_client_that_has_failed_is_nobodys_error() -> None:
     gc.collect()
     asyncio.get_running_loop().set_exception_handler(None)
     assert not told
+
+
+@on_asyncio
+async def test_a_ping_that_is_cancelled_does_not_end_the_connection() -> None:
+    """Its answer comes later, to nobody: the client goes on reading."""
+    server = nats()
+    assert server is not None
+    client: Any = await Servers([server.url], {}).connect()
+    ping = asyncio.ensure_future(client.flush())
+    while not client._pongs:
+        await asyncio.sleep(0)
+    ping.cancel()
+    await asyncio.wait([ping])
+    async with asyncio.timeout(PATIENCE):
+        while client._pongs:
+            await asyncio.sleep(0)
+    assert not client._reading_task.done()
+    await client.jetstream().account_info()
+    await hang_up(client)

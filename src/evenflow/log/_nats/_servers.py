@@ -82,7 +82,7 @@ def split(servers: str | Sequence[str], /) -> tuple[list[str], dict[str, str]]:
 
 
 class QuickClient(Client):
-    """A connection that reads headers four times as fast: an event comes with fifteen of them."""
+    """A connection that outlives a cancelled ping, and reads headers four times as fast: an event has fifteen."""
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
@@ -93,6 +93,13 @@ class QuickClient(Client):
             if colon:
                 found[name] = value.strip()
         return found
+
+    async def _process_pong(self) -> None:
+        """An answer to a ping. nats-py stops reading for good where whoever waited for it was cancelled meanwhile."""
+        pongs: list[Any] = vars(self)["_pongs"]  # nats-py does not say of what
+        if pongs and pongs[0].done():
+            pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
 
 
 class Servers:
