@@ -21,7 +21,7 @@ def spec(*wants: Any, **options: Any) -> Any:
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:
-    """As LOG.md says."""
+    """What a group does where nobody says otherwise."""
     made = spec()
     assert (made.since, made.ack_wait, made.max_attempts, made.buffer) == ("start", 30.0, 12, 64)
     assert (made.on_dead, made.order, made.redefine, made.name) == ("continue", None, False, "g")
