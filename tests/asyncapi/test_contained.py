@@ -21,11 +21,11 @@ def differences(
 
 
 def as_sent(schema: Any) -> Any:
-    """The schema of what evenflow sends: no other fields than those that are named, unless it says so."""
+    """The schema of what evenflow sends: no other fields than those that are named or fit a pattern, unless it says so."""
     if not isinstance(schema, dict):
         return schema
     made = {key: _each(key, value) for key, value in schema.items()}
-    if made.get("type") == "object" and "patternProperties" not in made:
+    if made.get("type") == "object":
         made.setdefault("additionalProperties", False)
     return made
 

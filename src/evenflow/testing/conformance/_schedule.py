@@ -106,7 +106,7 @@ async def test_two_processes_send_it_once(make: Maker) -> None:
     async with one, other, orders.subscribe() as feed:
         for n in range(20):
             await orders.schedule(Ordered(n=n), after=SOON + n / 1000)
-        assert numbers(await take(feed, 20)) == list(range(20))
+        assert sorted(numbers(await take(feed, 20))) == list(range(20))  # two that send have no order among them
         await anyio.wait_all_tasks_blocked()
         assert len(await orders.read().to_list()) == 20
 
