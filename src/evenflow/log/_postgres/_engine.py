@@ -189,7 +189,8 @@ class PostgresEngine(Engine):
                 session.connection.terminate()
             if isinstance(error, (PostgresError, *LOST)):
                 shown = opening.connections.shown
-                raise LogError(f"{shown} cannot be opened: {described(error)}", stored=False) from error
+                failed = LogError(f"{shown} cannot be opened: {described(error)}", stored=False)
+                raise failed from error  # noqa: ASYNC104 -- a cancellation is none of these
             raise
         self.member = opening.member
         opening.pulse.start()

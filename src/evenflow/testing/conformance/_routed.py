@@ -91,7 +91,7 @@ async def test_whoever_joins_while_others_read_gets_each_event_that_it_wants(mak
             published = start + 9
         await orders.publish_many(Routed(n=-1, region=region) for region in REGIONS[:3])
 
-    async def read(region: str, *, task_status: Any) -> None:
+    async def read(region: str, *, task_status: Any) -> None:  # noqa: ASYNC114 -- started below, and never otherwise
         where = Routed.region == region if region != "all" else None
         async with orders.subscribe(Routed, where=where, buffer=5 if region == "us" else 64) as feed:
             task_status.started()
