@@ -29,7 +29,7 @@ def _plain(appends: Sequence[Append]) -> list[Any] | None:
     """Many events of one subject without id and headers; None if they are not."""
     subject = appends[0][0]
     arguments: list[Any] = ["M", subject, len(appends)]
-    for of, kind, version, data, headers, name, *_ in appends:
+    for of, kind, version, data, headers, name, _, _, _, _ in appends:
         if of != subject or name is not None or headers:
             return None
         arguments += (kind, version, data)

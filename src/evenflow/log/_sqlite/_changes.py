@@ -235,7 +235,7 @@ class Batch:
         """The columns of events, in order, one behind the other; ``seq`` is the last number before them."""
         rows: list[Any] = []
         time, subjects = self._time, self._subjects
-        for subject, kind, version, data, headers, name, _, key, *_ in appends:
+        for subject, kind, version, data, headers, name, _, key, _, _ in appends:
             seq += 1
             if subject not in subjects:
                 self._add_subject(subject)
