@@ -96,7 +96,7 @@ class QuickClient(Client):
 
     async def _process_pong(self) -> None:
         """An answer to a ping. nats-py stops reading for good where whoever waited for it was cancelled meanwhile."""
-        pongs: list[Any] = vars(self)["_pongs"]  # nats-py does not say of what
+        pongs: list[Any] | None = vars(self).get("_pongs")  # private: another version may have none
         if pongs and pongs[0].done():
             pongs[0] = asyncio.get_running_loop().create_future()
         await super()._process_pong()
