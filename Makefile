@@ -16,7 +16,7 @@ ASYNC_IGNORED += ASYNC123 # an error goes out as it is, in no group (contract)
 ASYNC_IGNORED += ASYNC124 # a handler may be async without awaiting
 # Many tests wait for servers, browsers and processes, so there are more workers than cores. A part of the suite may be
 # quicker with WORKERS=0.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1) + 1)' 2>/dev/null || echo auto)
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))' 2>/dev/null || echo auto)
 PARALLEL := -n $(WORKERS) --dist worksteal
 CHECKED := src $(wildcard examples)
 ASYNC_CHECKED ?= src $(wildcard examples)
