@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from evenflow.log._engine import ABSENT, Append, Change, Done, IdTaken, Outdated, Put
-from evenflow.log._postgres._calls import ARGUMENTS, Job, arguments, merged, tell, topics_of
+from evenflow.log._postgres._calls import ARGUMENTS, Job, answers, arguments, merged, topics_of
 from tests.conformance.kit import event
 
 NOTHING = {"outcome": "ok", "detail": None, "base": None, "seqs": None, "put_version": None}
@@ -29,6 +29,15 @@ def in_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]
 def job(change: Change, made: list[Done] | None = None) -> Job:
     """A change that somebody waits for."""
     return Job(change, None if made is None else made.append, asyncio.get_running_loop().create_future())
+
+
+def tell(group: list[Job], outcome: Any) -> None:
+    """All of them hear what came of it."""
+    for one, answer in answers(group, outcome):
+        if isinstance(answer, Done):
+            one.succeed(answer)
+        else:
+            one.fail(answer)
 
 
 @in_loop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, cast
@@ -420,3 +421,40 @@ async def test_a_closed_writer_takes_nothing_more(server: Postgres) -> None:
         with pytest.raises(LogError, match="closed") as failed:
             await writer.commit(Change(appends=[event("late")]), None)
         assert failed.value.stored is False
+
+
+@on_postgres
+async def test_a_record_that_is_stored_again_is_compared_and_set(server: Postgres) -> None:
+    """With another version, or where it is gone, nothing is stored; whoever is told waits for nobody."""
+    async with opened(server) as engine:
+        first = (await engine.commit(Change(puts={"k": Put(b"1", due=9.0)}))).versions["k"]
+        second = (await engine.commit(Change(expect={"k": first}, puts={"k": Put(b"2")}))).versions["k"]
+        record = (await engine.load(["k"]))["k"]
+        assert record == (b"2", second, None)
+        assert second != first
+        for key, version in (("k", first), ("gone", second)):
+            with pytest.raises(Outdated) as outdated:
+                await engine.commit(Change(expect={key: version}, puts={key: Put(b"3")}))
+            assert outdated.value.keys == (key,)
+        assert await engine.load(["k", "gone"]) == {"k": record}
+        with pytest.raises(Outdated):
+            await engine.commit(Change(expect={"k": first}, puts={"k": Put(b"3")}, appends=[event("no")]))
+        assert await engine.end("orders") == 0
+
+
+@on_postgres
+async def test_of_many_that_set_one_record_at_once_none_is_overwritten(server: Postgres) -> None:
+    """From two processes: whoever was slower hears of it, and counts on from what is there."""
+
+    async def count(engine: PostgresEngine) -> None:
+        for _ in range(10):
+            while True:
+                value, version, _ = (await engine.load(["k"]))["k"]
+                with contextlib.suppress(Outdated):
+                    await engine.commit(Change(expect={"k": version}, puts={"k": Put(b"%d" % (int(value) + 1))}))
+                    break
+
+    async with opened(server) as one, opened(server, one.schema) as other:
+        await one.commit(Change(puts={"k": Put(b"0")}))
+        await asyncio.gather(count(one), count(one), count(other), count(other))
+        assert (await one.load(["k"]))["k"].value == b"40"

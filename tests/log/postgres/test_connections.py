@@ -8,12 +8,13 @@ import anyio
 import pytest
 
 from evenflow import LogError
+from evenflow.log._postgres import _connections
 from evenflow.log._postgres._connections import MOST, Connections, described, masked
 from evenflow.log._postgres._prepared import Session
 from tests.conformance.kit import PATIENCE
 from tests.servers import Postgres
 
-from .kit import ask, on_postgres
+from .kit import ask, on_postgres, opened
 
 
 def connections(server: Postgres, patience: float = 5.0, told: list[bool] | None = None) -> Connections:
@@ -22,6 +23,11 @@ def connections(server: Postgres, patience: float = 5.0, told: list[bool] | None
 
 async def one(session: Session) -> int:
     found: int = await session.fetchval("SELECT 1")
+    return found
+
+
+async def pid_of(session: Session) -> int:
+    found: int = session.connection.get_server_pid()
     return found
 
 
@@ -129,3 +135,57 @@ async def test_what_comes_back_after_closing_is_closed(server: Postgres) -> None
         await pool.close()
         assert not session.connection.is_closed()
     assert session.connection.is_closed()
+
+
+@on_postgres
+async def test_whoever_finds_all_in_use_takes_the_first_that_is_free_soon(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of those who wait is cancelled, and leaves it to the next; none is made for them."""
+    monkeypatch.setattr(_connections, "SOON", PATIENCE)
+    pool = connections(server)
+    async with pool.one() as session:
+        gone, stays = asyncio.ensure_future(pool.read(pid_of)), asyncio.ensure_future(pool.read(pid_of))
+        await anyio.wait_all_tasks_blocked()
+        gone.cancel()
+        await anyio.wait_all_tasks_blocked()
+    assert await stays == session.connection.get_server_pid()
+    assert gone.cancelled()
+    await pool.close()
+
+
+@on_postgres
+async def test_whoever_is_cancelled_as_it_gets_one_gives_it_on(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is free again, and is not closed."""
+    monkeypatch.setattr(_connections, "SOON", PATIENCE)
+    pool = connections(server)
+    async with pool.one() as session:
+        gone = asyncio.ensure_future(pool.read(pid_of))
+        await anyio.wait_all_tasks_blocked()
+    gone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    assert await pool.read(pid_of) == session.connection.get_server_pid()
+    await pool.close()
+
+
+@on_postgres
+async def test_another_is_made_where_none_is_free_soon(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long read keeps nobody waiting."""
+    monkeypatch.setattr(_connections, "SOON", 0)
+    pool = connections(server)
+    async with pool.one() as session:
+        assert await pool.read(pid_of) != session.connection.get_server_pid()
+    assert len({await pool.read(pid_of) for _ in range(3)}) == 1
+    await pool.close()
+
+
+@on_postgres
+async def test_an_open_log_has_a_connection_for_its_first_reader(server: Postgres) -> None:
+    """It does not wait for one to be made."""
+    async with opened(server) as engine:
+        pool = engine.opened().connections
+        pool._dsn = "postgresql://nobody@127.0.0.1:1/nowhere"
+        assert await engine.end("orders") == 0

@@ -85,3 +85,18 @@ async def test_records_are_found_by_what_their_keys_begin_with(server: Postgres)
         assert list(await engine.due("a/", 9.0, 2)) == ["a/é", "a/b"]
         assert await engine.next_due("a/") == 7.0
         assert await engine.next_due("c/") is None
+
+
+@on_postgres
+async def test_what_is_new_and_what_is_due_come_together(server: Postgres) -> None:
+    """As ``read`` and ``due`` say: any bytes, the earliest first, and nothing is cut off the page for it."""
+    async with opened(server) as engine:
+        await append(engine, "a", "b", "c")
+        dues = {"g/late": 2.5, "g/b": 1.0, "g/a": 1.0, "g/never": None, "other/x": 0.0, "g/first": float("-inf")}
+        await engine.commit(Change(puts={key: Put(bytes(range(256)), due) for key, due in dues.items()}))
+        for until, most in ((2.0, 10), (3.0, 10), (2.0, 2), (float("-inf"), 10)):
+            page, due = await engine.read_with_due("orders", 1, 2, "g/", until, most)
+            assert page == await engine.read("orders", 1, 2)
+            assert list(due.items()) == list((await engine.due("g/", until, most)).items())
+        page, due = await engine.read_with_due("nothing", 0, 2, "none/", 9.0, 5, types=["Placed"])
+        assert (page, due) == (await engine.read("nothing", 0, 2, types=["Placed"]), {})

@@ -90,26 +90,26 @@ def topics_of(jobs: Sequence[Job]) -> set[str]:
     return topics
 
 
-def tell(group: Sequence[Job], outcome: Any) -> None:
-    """Tell those whose changes were one call what came of it."""
+def answers(group: Sequence[Job], outcome: Any) -> list[tuple[Job, Done | Exception]]:
+    """What those hear whose changes were one call, of what came of it."""
     if outcome["outcome"] == "outdated":
-        group[0].fail(Outdated(outcome["detail"]))
-        return
+        return [(group[0], Outdated(outcome["detail"]))]
     if outcome["outcome"] == "taken":
         subject, name, scheduled = outcome["detail"]
-        group[0].fail(IdTaken(subject, name, scheduled=scheduled == "true"))
-        return
+        return [(group[0], IdTaken(subject, name, scheduled=scheduled == "true"))]
     seqs: Sequence[int] | None = outcome["seqs"]
     base, version = outcome["base"] or 0, outcome["put_version"] or 0
     begin = 0
+    found: list[tuple[Job, Done | Exception]] = []
     for job in group:
         puts, many = job.change.puts, len(job.change.appends)
         if seqs is not None:
             numbers = list(seqs[begin : begin + many])
         else:
             numbers = [base + 1] if many == 1 else list(range(base + 1, base + many + 1))
-        job.succeed(Done(numbers, dict.fromkeys(puts, version) if puts else NONE))
+        found.append((job, Done(numbers, dict.fromkeys(puts, version) if puts else NONE)))
         begin, base = begin + many, base + many
+    return found
 
 
 def arguments(changes: Sequence[Change]) -> list[Any]:

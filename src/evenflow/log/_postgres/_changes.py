@@ -17,6 +17,7 @@ Rule 1: a change that was handed over is not withdrawn once its transaction has 
 Rule 2: a change waits for a turn of the loop before its transaction begins: by then the task that hands it over sleeps,
         and if it is being cancelled, both libraries have cancelled what it sleeps on.
 Rule 3: one change that fails for a reason of its own fails alone: the others are made again without it.
+Rule 4: what came of a transaction is told by ``Answers``: at once, or while the next one is under way.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio import CancelScope
 
 from evenflow._errors import Conflict, LogError, Uncertain
 
-from ._calls import ARGUMENTS, Job, arguments, merged, tell, topics_of
+from ._answers import Answers
+from ._calls import ARGUMENTS, Job, answers, arguments, merged, topics_of
 from ._connections import described
 from ._driver import AGAIN, LOST, UNPREPARED, PostgresError
 from ._schema import quoted
@@ -65,6 +68,7 @@ class Writer:
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Job] = deque()
+        self._answers = Answers(self._loop)
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -110,25 +114,40 @@ class Writer:
         try:
             while self._queue or not self._stopping:
                 if not self._queue:
-                    self._arrived.clear()
-                    await self._arrived.wait()
+                    await self._await_change()
                     continue
                 ripe = len(self._queue)
                 await asyncio.sleep(0)  # rule 2
                 jobs = self._take(ripe)
+                self._loop.call_soon(self._answers.tell)  # of the last, while this one is under way
                 try:
                     if jobs:
+                        begun = perf_counter()
                         await self._make(jobs)
+                        if self._answers.tell_some(perf_counter() - begun, len(self._queue)) and self._queue:
+                            await asyncio.sleep(0)  # whoever has heard may hand over something
                 except Exception as error:  # noqa: BLE001 -- whoever waits for it gets it
+                    self._answers.tell()
                     for job in jobs:
                         job.fail(error)
         finally:  # a loop that is stopped cancels this task too, and nobody may wait for it for ever
             self._stopping = True
+            self._answers.tell()
             for job in jobs:
                 if not job.is_over:
                     job.fail(Uncertain("the loop was stopped while it committed; publish again with the same id"))
             for job in self._queue:
                 job.fail(LogError("the loop was stopped before it was committed", stored=False))
+
+    async def _await_change(self) -> None:
+        """Wait until one is handed over; whoever hears of the last transaction has a turn of the loop to do so."""
+        if self._answers.wait:
+            await asyncio.sleep(0)
+            if not self._queue:
+                self._answers.tell()
+            return
+        self._arrived.clear()
+        await self._arrived.wait()
 
     def _take(self, ripe: int) -> list[Job]:
         jobs: list[Job] = []
@@ -169,7 +188,7 @@ class Writer:
             if made:
                 self._changed(topics_of(made))
             for group, outcome in outcomes:
-                tell(group, outcome)
+                self._answers.add(answers(group, outcome))
             return
         raise LogError(f"{self._connections.shown}: others have changed the same records again and again", stored=False)
 

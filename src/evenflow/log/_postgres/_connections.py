@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 MOST: Final = 4
 """Connections that read; one more writes, and one is the pulse's."""
+SOON: Final = 0.01
+"""Seconds that whoever reads waits for a connection in use, before another is made: that takes about as long."""
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 2.0
 
@@ -56,6 +59,9 @@ class Connections:
         self._tell = connected
         self._habits = Habits()
         self._free: list[Session] = []
+        self._busy = 0
+        self._waiters: deque[asyncio.Future[Session]] = deque()
+        """Who would rather have a connection that is in use than make one."""
         self._room = asyncio.Semaphore(MOST)
         self._closed = False
 
@@ -68,22 +74,47 @@ class Connections:
     async def one(self) -> AsyncGenerator[Session]:
         """A connection for one use."""
         async with self._room:
-            session = self._free.pop() if self._free else await self.connect()
+            session = await self._take()
+            self._busy += 1
             try:
                 yield session
             except BaseException as error:
                 if isinstance(error, PostgresError) and not isinstance(error, LOST):
-                    self._put_back(session)  # the server refused it, and the transaction is over
+                    self.put(session)  # the server refused it, and the transaction is over
                 else:
                     session.connection.terminate()
                 raise
-            self._put_back(session)
+            finally:
+                self._busy -= 1
+            self.put(session)
 
-    def _put_back(self, session: Session) -> None:
+    async def _take(self) -> Session:
+        """A free connection; where all are in use, the first that is free soon, or else a new one."""
+        if self._free:
+            return self._free.pop()
+        if self._busy:
+            waiter: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            try:
+                await asyncio.wait([waiter], timeout=SOON)
+            except asyncio.CancelledError:
+                if not waiter.cancel():
+                    self.put(waiter.result())
+                raise
+            if not waiter.cancel():
+                return waiter.result()
+        return await self.connect()
+
+    def put(self, session: Session) -> None:
+        """It is free: whoever reads next may use it."""
         if self._closed or session.connection.is_closed():
             session.connection.terminate()
-        else:
-            self._free.append(session)
+            return
+        while self._waiters:
+            if not (waiter := self._waiters.popleft()).done():
+                waiter.set_result(session)
+                return
+        self._free.append(session)
 
     async def read(self, work: Callable[[Session], Awaitable[T]]) -> T:
         """Ask one statement that may be asked twice, on any connection, until it succeeds.

@@ -178,14 +178,16 @@ class PostgresEngine(Engine):
         except RuntimeError:
             raise Unsupported("a log in PostgreSQL needs asyncio: its client, asyncpg, does not run on trio") from None
         opening = Opening(self)
-        session: Session | None = None
+        sessions: list[Session] = []
         try:
-            session = await opening.connections.connect()
-            async with asyncio.timeout(self.patience), session.connection.transaction():
-                self.lineages = await self._prepare(opening, session.connection)
-            await opening.writer.start(session)
+            sessions.append(reading := await opening.connections.connect())
+            sessions.append(writing := await opening.connections.connect())
+            async with asyncio.timeout(self.patience), reading.connection.transaction():
+                self.lineages = await self._prepare(opening, reading.connection)
+            await opening.writer.start(writing)
+            opening.connections.put(reading)  # whoever reads or publishes first does not wait for one
         except BaseException as error:
-            if session is not None:
+            for session in sessions:
                 session.connection.terminate()
             if isinstance(error, (PostgresError, *LOST)):
                 shown = opening.connections.shown
@@ -236,6 +238,16 @@ class PostgresEngine(Engine):
         """A page of a subject's events."""
         page: Page = await self._ask(_queries.read, subject, after, limit, types, until)
         return page
+
+    async def read_with_due(
+        self, subject: str, after: int, limit: int, prefix: str, until: float, most: int, *,
+        types: Collection[str] | None = None,
+    ) -> tuple[Page, Mapping[str, Record]]:  # fmt: skip
+        """Both in one round trip, and of one moment."""
+        found: tuple[Page, Mapping[str, Record]] = await self._ask(
+            _queries.read_with_due, subject, after, limit, types, prefix, until, most
+        )
+        return found
 
     async def end(self, subject: str) -> int:
         """The number of the newest event."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LOOKED_AT: Final = 10_000
 """How many events one read looks at, where it wants only some types."""
+_NEWEST: Final = 2**62
 _BEHIND: Final = "\U0010ffff"
 
 
@@ -21,9 +22,33 @@ async def read(
     session: Session, s: str, subject: str, after: int, limit: int, types: Collection[str] | None, until: int | None
 ) -> Page:
     """A page of a subject's events."""
-    most = 2**62 if until is None else until
+    most = _NEWEST if until is None else until
     many = limit if types is None else LOOKED_AT
     found = await session.fetch(f"SELECT * FROM {s}.read($1, $2, $3, $4)", subject, after, most, many)
+    return _page(found, after, limit, types, many, most)
+
+
+async def read_with_due(
+    session: Session, s: str, subject: str, after: int, limit: int, types: Collection[str] | None, prefix: str,
+    until: float, most: int,
+) -> tuple[Page, Mapping[str, Record]]:  # fmt: skip
+    """A page of a subject's newest events, and the records that are due until a time: in one round trip."""
+    many = limit if types is None else LOOKED_AT
+    found = await session.fetch(
+        f"""SELECT * FROM {s}.read($1, $2, {_NEWEST}, $3)
+        UNION ALL (SELECT version, key, NULL, encode(value, 'hex'), due::text, NULL, NULL FROM {s}.record
+            WHERE due <= $4 AND key >= $5 AND key < $6 ORDER BY due, key LIMIT $7)""",
+        subject, after, many, until, prefix, prefix + _BEHIND, most,
+    )  # fmt: skip
+    records: dict[str, Record] = {}
+    while found[-1]["time"] is None:
+        version, key, _, value, due, *_ = found.pop()
+        records[key] = Record(bytes.fromhex(value), version, float(due))
+    return _page(found, after, limit, types, many, _NEWEST), dict(reversed(records.items()))
+
+
+def _page(found: Any, after: int, limit: int, types: Collection[str] | None, many: int, most: int) -> Page:
+    """The page that ``read()`` has answered: what it says of the subject, and at most so ``many`` events."""
     newest, *_, floor = found[0]
     del found[0]
     looked_at = found[-1][0] if len(found) == many else min(newest, most)
