@@ -27,6 +27,7 @@ Layout: a file imports only from those above it.
 
     _chain       a tree of nodes while it is read
     _sinks       out of a stream
+    _lazy        the families above, each imported with the first use of one of its operators
     _stream      Stream: the operators, listed; `stream`, `interval`, `timer`
 
 To add an operator: write a rule if it only decides about an event, an operator if it reads one source event by event,
