@@ -34,17 +34,12 @@ To add an operator: write a rule if it only decides about an event, an operator 
 and an engine otherwise. Then list it in `_stream`, in tests/streams/probes.py and in docs/marbles.py.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from evenflow._later import import_later
 from evenflow.streams._stream import Stream as Stream, interval as interval, stream as stream, timer as timer
 
 if TYPE_CHECKING:
     from evenflow._share import share as share
 else:
-
-    def __getattr__(name: str) -> object:
-        """Import `share` when it is asked for: it needs subjects, which import this package."""
-        if name == "share":
-            return import_module("evenflow._share").share
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    __getattr__ = import_later(__name__, {"share": "evenflow._share"})  # it needs subjects, which import this package
