@@ -10,26 +10,43 @@ The house, top to bottom; a file imports only from what stands below it (import-
     back ends   _crew  _loop  _backends  _fork
     decisions   _explain  _deadlock  _gate  _numbers  _history  _mailbox  _readers  _numbered_buffer  _buffer  _gaps
                 _fairness  _routing
-    words       _allowed  _events  _comparable  _conditions  _field_json  _fields  _statistics  _ends  _errors
+    words       _allowed  _events  _comparable  _conditions  _field_json  _fields  _statistics  _ends  _errors  _later
 
 docs/explanation/how-it-works.md is the first page for whoever changes the code.
 """
 
-from ._allowed import Allowed
+from typing import TYPE_CHECKING
+
 from ._comparable import one_of, present
 from ._conditions import Condition, when
 from ._errors import Deadlock, DecodeError, EvenflowError, LogError, SlowSubscriber, SubjectClosed, Unsupported
 from ._events import Event, fields
-from ._explain import Explanation
 from ._gaps import Gap
+from ._later import import_later
 from ._mailbox import Overflow
 from ._observers import Observer, ObserverFailed
-from ._share import share
 from ._state import State
-from ._statistics import ObserverStatistics, SubjectStatistics, SubscriptionStatistics
 from ._subject import Publisher, Source, Subject
 from ._subscription import Subscription
 from .streams._stream import Stream, interval, stream, timer
+
+if TYPE_CHECKING:
+    from ._allowed import Allowed
+    from ._explain import Explanation
+    from ._share import share
+    from ._statistics import ObserverStatistics, SubjectStatistics, SubscriptionStatistics
+else:
+    __getattr__ = import_later(
+        __name__,
+        {
+            "Allowed": "evenflow._allowed",
+            "Explanation": "evenflow._explain",
+            "ObserverStatistics": "evenflow._statistics",
+            "SubjectStatistics": "evenflow._statistics",
+            "SubscriptionStatistics": "evenflow._statistics",
+            "share": "evenflow._share",
+        },
+    )
 
 __version__ = "0.1.0"
 __all__ = [
@@ -67,3 +84,6 @@ __all__ = [
     "timer",
     "when",
 ]
+
+if not TYPE_CHECKING:
+    __dir__ = __all__.copy  # names that are imported later are listed, too

@@ -25,8 +25,8 @@ from pydantic_core import from_json
 
 from ._comparable import ComputedCachedProperty, ComputedProperty, FieldRef, path_of
 from ._conditions import OPERATORS, All, Comparison, Condition, Either, OneOf, Truth
-from ._field_json import FieldJSON, owner_name
-from ._fields import Path, can_hold, members, spoken, without_none
+from ._field_json import FieldJSON
+from ._fields import Path, can_hold, members, owner_name, spoken, without_none
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

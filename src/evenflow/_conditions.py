@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_json
 
-from ._field_json import FieldJSON, Written, owner_name
-from ._fields import MISSING, Path
+from ._fields import MISSING, Path, owner_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from types import UnionType
     from typing import Protocol
+
+    from ._field_json import Written
 
     class Allows(Protocol):
         """What ``Allowed`` is to this file, which stands below it."""
@@ -168,8 +169,11 @@ class _OfField(Condition):
 
     def _written(self, *values: object) -> list[Written]:
         """The values as JSON."""
+        from ._field_json import FieldJSON  # noqa: PLC0415 -- few conditions leave the process
+
+        found: list[Written] = []
         try:
-            field, found = FieldJSON(self.path), list[Written]()
+            field = FieldJSON(self.path)
         except TypeError as error:
             raise ValueError(f"{self} has no JSON: {error}") from error
         for value in values:

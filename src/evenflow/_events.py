@@ -13,7 +13,6 @@ Rule 5: type checkers see pydantic's own metaclass. Ours would conflict with oth
 
 from __future__ import annotations
 
-import difflib
 import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, TypeVar, cast
@@ -90,7 +89,9 @@ def _refuse_unknown_keywords(cls_name: str, bases: tuple[type, ...], keywords: I
     parents = {cls for base in bases for cls in base.__mro__} - {object, BaseModel, Generic}
     if not unknown or any("__init_subclass__" in cls.__dict__ for cls in parents):
         return
-    close = difflib.get_close_matches(unknown[0], ["name", "version", "formerly", *_CONFIG], n=1)
+    from difflib import get_close_matches  # noqa: PLC0415 -- for this error alone
+
+    close = get_close_matches(unknown[0], ["name", "version", "formerly", *_CONFIG], n=1)
     hint = (
         f"; did you mean {close[0]!r}?"
         if close

@@ -89,12 +89,6 @@ class Written(NamedTuple):
     kind: str | None
 
 
-def owner_name(path: Path, /) -> str:
-    """What the class of a path is called outside the process."""
-    identity = path.owner.__dict__.get("__evenflow_identity__")
-    return path.owner.__name__ if identity is None else str(identity.name)
-
-
 class FieldJSON:
     """The values of one field, as JSON.
 

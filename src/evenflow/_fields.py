@@ -10,7 +10,6 @@ A field of any type of number can hold every number. Constraints (``Field(gt=0)`
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import numbers
 from enum import Enum
 from types import NoneType, UnionType
@@ -20,6 +19,7 @@ from typing import (
     Final,
     ForwardRef,
     Literal,
+    NamedTuple,
     NewType,
     TypeVar,
     Union,
@@ -34,8 +34,7 @@ MISSING: Final = object()
 """What reading a path returns if it leads through None, or ends at a None that ``present`` rules out."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Path:
+class Path(NamedTuple):
     """The way from an event to a value in it; ``present`` has the positions of the names inside a ``present(...)``."""
 
     owner: type
@@ -72,6 +71,12 @@ class Path:
             if position in self.present:
                 text = f"present({text})"
         return text
+
+
+def owner_name(path: Path, /) -> str:
+    """What the class of a path is called outside the process."""
+    identity = path.owner.__dict__.get("__evenflow_identity__")
+    return path.owner.__name__ if identity is None else str(identity.name)
 
 
 def members(annotation: Any, /) -> tuple[Any, ...]:
@@ -115,7 +120,9 @@ def members_of(cls: type, name: str, /) -> tuple[Any, ...]:
     known = fields_of(cls) or {}
     if name in known:
         return members(known[name])
-    close = difflib.get_close_matches(name, known, n=1)
+    from difflib import get_close_matches  # noqa: PLC0415 -- for this error alone
+
+    close = get_close_matches(name, known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(known) or 'none'}"
     raise AttributeError(f"{cls.__name__} has no field {name!r}{hint}", name=name, obj=cls)
 

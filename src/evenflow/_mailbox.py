@@ -29,13 +29,13 @@ from ._errors import SlowSubscriber
 from ._fairness import TAKEN
 from ._gaps import Gap, Gaps
 from ._readers import ReaderLine, WakeUps
-from ._statistics import SubscriptionStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from ._ends import End
+    from ._statistics import SubscriptionStatistics
 
 Overflow: TypeAlias = Literal["block", "drop_oldest", "drop_newest", "disconnect"]
 """What happens when the buffer is full: see the table."""
@@ -343,6 +343,8 @@ class Mailbox:
 
     def ledger(self) -> SubscriptionStatistics:
         """Where every event that was wanted is now."""
+        from ._statistics import SubscriptionStatistics  # noqa: PLC0415 -- making these classes takes 3 ms
+
         buffer, waiting = self.buffer, len(self.buffer)
         delivered = buffer.read() + buffer.replayed
         dropped = buffer.dropped + self._dropped_newest

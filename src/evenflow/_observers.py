@@ -23,7 +23,6 @@ from ._handling import Around, Handling
 from ._loop import running_loop
 from ._mailbox import Carried, carry_with, with_context
 from ._routing import wanted
-from ._statistics import ObserverStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from ._life import Life
     from ._mailbox import Mailbox, UserFunctions
     from ._routing import Interest
+    from ._statistics import ObserverStatistics
     from ._subscription import Subscription
 
 _log = logging.getLogger("evenflow.observers")
@@ -170,6 +170,8 @@ class Observer:
 
     def statistics(self) -> ObserverStatistics:
         """What it has done since its subject was last entered."""
+        from ._statistics import ObserverStatistics  # noqa: PLC0415 -- making these classes takes 3 ms
+
         handling = self._handling
         return ObserverStatistics(
             name=self.name,

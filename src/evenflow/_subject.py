@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, overlo
 
 from ._drain import drain
 from ._errors import SubjectClosed, refuses_copying
-from ._explain import CLOSED, ENDED, NOT_RUNNING, Explanation, explain
 from ._handlers import check_handler, wants_of_handler, written_at
 from ._history import History
 from ._life import Life
@@ -30,7 +29,6 @@ from ._options import (
 )
 from ._routing import classes_in, names
 from ._signatures import Subject as Signatures
-from ._statistics import SubjectStatistics
 from ._subscription import Subscription
 from ._supervisor import Leaving, Supervisor
 
@@ -42,10 +40,12 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm as F, Unpack
 
     from ._events import Event
+    from ._explain import Explanation
     from ._gaps import Gap
     from ._mailbox import Overflow
     from ._numbers import Numbered
     from ._routing import Interest
+    from ._statistics import SubjectStatistics
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -402,21 +402,23 @@ class Subject(Signatures[E], Generic[E]):
         Raises:
             TypeError: the event is none of the classes that this subject takes.
         """
+        from . import _explain as why  # noqa: PLC0415 -- few programs ask
+
         life, supervisor = self._life, self._supervisor
         life.check_here()
         members = life.members
         members.check_type(event)
         asked = life.delivery.ask(
             lambda: [
-                explain(mailbox.name, member.interest, event, mailbox, found_by=members.found_by(mailbox))
+                why.explain(mailbox.name, member.interest, event, mailbox, found_by=members.found_by(mailbox))
                 for mailbox, member in members.active.items()
             ]
         )
         if life.is_closed:
-            asked = [replace(explanation, wanted=False, reason=CLOSED) for explanation in asked]
-        why_not = NOT_RUNNING if not supervisor.is_entered else CLOSED if life.is_closed else ENDED
+            asked = [replace(explanation, wanted=False, reason=why.CLOSED) for explanation in asked]
+        why_not = why.NOT_RUNNING if not supervisor.is_entered else why.CLOSED if life.is_closed else why.ENDED
         resting = [observer for observer in list(supervisor.observers) if observer not in supervisor.running]
-        return (*asked, *(Explanation(observer.name, False, why_not, "not asked") for observer in resting))
+        return (*asked, *(why.Explanation(observer.name, False, why_not, "not asked") for observer in resting))
 
     def statistics(self) -> SubjectStatistics:
         """Plain numbers, as they are now.
@@ -424,6 +426,8 @@ class Subject(Signatures[E], Generic[E]):
         Raises:
             RuntimeError: called from another thread.
         """
+        from ._statistics import SubjectStatistics  # noqa: PLC0415 -- making these classes takes 3 ms
+
         life = self._life
         life.check_here()
         # lists first: a destructor may end one of them while the numbers are put together

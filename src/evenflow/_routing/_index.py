@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ._tables import Table
-
 if TYPE_CHECKING:
     from ._entries import Entry
     from ._plan import Atom, Reading
+    from ._tables import Table
 
 T = TypeVar("T")
 
@@ -48,6 +47,8 @@ class Index(Generic[T]):
             return
         table = self._tables.get(atom.readings)
         if table is None:
+            from ._tables import Table  # noqa: PLC0415 -- not every program has conditions
+
             table = self._tables[atom.readings] = Table(atom.readings)
         table.add(entry, atom.key, atom.interval)
 

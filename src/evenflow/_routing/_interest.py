@@ -10,8 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from dataclasses import dataclass
-from typing import Annotated, Any, Union, cast, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Union, cast, get_args, get_origin
 from weakref import WeakKeyDictionary, WeakSet
 
 from evenflow._conditions import Condition, condition_in
@@ -19,8 +18,7 @@ from evenflow._conditions import Condition, condition_in
 from ._classes import names, open_to_strangers, related, with_article
 
 
-@dataclass(frozen=True, slots=True)
-class Interest:
+class Interest(NamedTuple):
     """Which events a subscription wants.
 
     Attributes:

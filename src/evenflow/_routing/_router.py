@@ -17,11 +17,12 @@ from evenflow._events import Event
 from ._classes import always_one, is_subclass
 from ._entries import Entry
 from ._interest import Interest, Interests
-from ._plan import Atom, plan
 from ._routes import Node, Route, T, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ._plan import Atom
 
 
 class Router(Generic[T]):
@@ -105,8 +106,11 @@ class Router(Generic[T]):
     def _plan(self, entry: Entry[T]) -> None:
         """Decide where this entry is found, and whether an event that leads there is certainly wanted."""
         condition, wants = entry.interest.condition, entry.interest.wants
-        found = None if condition is None else plan(condition, lambda atom: self._count(wants, atom))
-        if found is not None:
+        if condition is None:
+            return
+        from ._plan import plan  # noqa: PLC0415 -- not every program has conditions
+
+        if found := plan(condition, lambda atom: self._count(wants, atom)):
             owner = found.atoms[0].owner
             entry.atoms = found.atoms
             entry.exact = found.exact and all(is_subclass(cls, owner) or always_one(owner, cls) for cls in wants)

@@ -27,23 +27,19 @@ Layout: a file imports only from those above it.
 
     _chain       a tree of nodes while it is read
     _sinks       out of a stream
+    _lazy        the families above, each imported with the first use of one of its operators
     _stream      Stream: the operators, listed; `stream`, `interval`, `timer`
 
 To add an operator: write a rule if it only decides about an event, an operator if it reads one source event by event,
 and an engine otherwise. Then list it in `_stream`, in tests/streams/probes.py and in docs/marbles.py.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from evenflow._later import import_later
 from evenflow.streams._stream import Stream as Stream, interval as interval, stream as stream, timer as timer
 
 if TYPE_CHECKING:
     from evenflow._share import share as share
 else:
-
-    def __getattr__(name: str) -> object:
-        """Import `share` when it is asked for: it needs subjects, which import this package."""
-        if name == "share":
-            return import_module("evenflow._share").share
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    __getattr__ = import_later(__name__, {"share": "evenflow._share"})  # it needs subjects, which import this package

@@ -14,39 +14,13 @@ from anyio import EndOfStream, WouldBlock
 from anyio.abc import ObjectReceiveStream
 
 from evenflow._errors import refuses_copying
-from evenflow.streams import _sinks as sinks
-from evenflow.streams._batches import LARGEST_BATCH, SizedBatches, WaitingBatches
+from evenflow.streams import _lazy as lazy
 from evenflow.streams._chain import Chain
 from evenflow.streams._checks import check_count, check_function, check_kinds, check_seconds, check_wait
-from evenflow.streams._combine import CombineLatest, Merge, Zip, ZipLatest
-from evenflow.streams._concurrent_map import ConcurrentMap
 from evenflow.streams._deciding import FunctionOperator, RuleOperator
-from evenflow.streams._failure import Catch, FinallyDo, Repeat, Retry
-from evenflow.streams._flatten import ExhaustMap, FlatMap, LimitedFlatMap, SwitchMap
-from evenflow.streams._group_by import GroupBy
 from evenflow.streams._guarded import Guarded, Nesting, Tasked
-from evenflow.streams._limit import SkipFirst, SkipWhile, Take, TakeLast, TakeWhile
 from evenflow.streams._node import Claimable, Node
-from evenflow.streams._paced import Debounce, Sample, ThrottleWithLast, TimedBatches
-from evenflow.streams._race import Race
-from evenflow.streams._sequential import Concat, ConcatMap
 from evenflow.streams._source import IteratorSource, Streamable, node_of
-from evenflow.streams._timing import Delay, Interval, Throttle, Timeout, Timer
-from evenflow.streams._transform import (
-    DefaultIfEmpty,
-    Distinct,
-    DistinctUntilChanged,
-    Enumerate,
-    Filter,
-    Map,
-    OfType,
-    Pairwise,
-    Scan,
-    StartWith,
-    Tap,
-)
-from evenflow.streams._watching import SkipUntil, TakeUntil, WithLatestFrom
-from evenflow.streams._windows import AfterFirst, Windows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Hashable
@@ -176,8 +150,10 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         """
         checked, limit = check_function(function, "map"), check_count(1, concurrency, "map", "functions at once")
         if limit > 1:
-            return self._then(Tasked(partial(ConcurrentMap[T_co, Any], checked, limit), self._claim("map")))
-        return self._then(Map[T_co, Any](checked, self._claim("map")))
+            return self._then(
+                Tasked(partial(lazy.concurrent_map.ConcurrentMap[T_co, Any], checked, limit), self._claim("map"))
+            )
+        return self._then(lazy.transform.Map[T_co, Any](checked, self._claim("map")))
 
     @overload
     def filter(self, predicate: Callable[[T_co], TypeIs[U]], /) -> Stream[U]: ...
@@ -192,7 +168,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         If it is cancelled while an async predicate runs, it keeps the event, and the next read asks again.
         """
         checked = check_function(predicate, "filter")
-        return self._then(Filter(checked, self._claim("filter")))
+        return self._then(lazy.transform.Filter(checked, self._claim("filter")))
 
     def of_type(self, cls: type[U]) -> Stream[U]:
         """Yield the events that are instances of ``cls``.
@@ -203,7 +179,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         """
         if not isinstance(cls, type):
             raise TypeError(f"of_type expected a class, not {cls!r}")
-        return self._then(RuleOperator(partial(OfType[U], cls), self._claim("of_type")))
+        return self._then(RuleOperator(partial(lazy.transform.OfType[U], cls), self._claim("of_type")))
 
     @overload
     def scan(self, function: Callable[[A, T_co], Coroutine[Any, Any, A]], initial: A, /) -> Stream[A]: ...
@@ -216,21 +192,23 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         If it is cancelled while an async function runs, it keeps the event, and the next read calls the function again.
         """
         checked = check_function(function, "scan")
-        return self._then(FunctionOperator(partial(Scan[T_co, Any], checked, initial), self._claim("scan")))
+        return self._then(
+            FunctionOperator(partial(lazy.transform.Scan[T_co, Any], checked, initial), self._claim("scan"))
+        )
 
     def enumerate(self) -> Stream[tuple[int, T_co]]:
         """Yield each event with its number, counted from 0, as a tuple.
 
         Holds nothing, needs no task. Cancelling loses nothing.
         """
-        return self._then(RuleOperator(Enumerate[T_co], self._claim("enumerate")))
+        return self._then(RuleOperator(lazy.transform.Enumerate[T_co], self._claim("enumerate")))
 
     def pairwise(self) -> Stream[tuple[T_co, T_co]]:
         """Yield each event but the first with the one before it, as a tuple.
 
         Holds one event, the one before, and needs no task. Cancelling loses nothing.
         """
-        return self._then(RuleOperator(Pairwise[T_co], self._claim("pairwise")))
+        return self._then(RuleOperator(lazy.transform.Pairwise[T_co], self._claim("pairwise")))
 
     def tap(self, function: Callable[[T_co], object], /) -> Stream[T_co]:
         """Call ``function``, sync or async, with each event, then yield the event.
@@ -239,14 +217,14 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         If it is cancelled while an async function runs, it keeps the event, and the next read calls the function again.
         """
         checked = check_function(function, "tap")
-        return self._then(FunctionOperator(partial(Tap[T_co], checked), self._claim("tap")))
+        return self._then(FunctionOperator(partial(lazy.transform.Tap[T_co], checked), self._claim("tap")))
 
     def start_with(self, *values: U) -> Stream[T_co | U]:
         """Yield the values first, then the events.
 
         Holds the values, needs no task. Cancelling loses nothing.
         """
-        return self._then(StartWith(values, self._claim("start_with")))
+        return self._then(lazy.transform.StartWith(values, self._claim("start_with")))
 
     def distinct(self, key: Callable[[T_co], Hashable] | None = None) -> Stream[T_co]:
         """Yield the events whose key no earlier event had; without ``key``, the event is its own key.
@@ -256,7 +234,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Holds no event, needs no task. Cancelling loses nothing.
         """
         checked = None if key is None else check_function(key, "distinct")
-        return self._then(FunctionOperator(partial(Distinct[T_co], checked), self._claim("distinct")))
+        return self._then(FunctionOperator(partial(lazy.transform.Distinct[T_co], checked), self._claim("distinct")))
 
     def distinct_until_changed(self, key: Callable[[T_co], object] | None = None) -> Stream[T_co]:
         """Yield the events whose key differs from that of the event before; without ``key``, the event is its own key.
@@ -264,7 +242,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Holds nothing but one key, needs no task. Cancelling loses nothing.
         """
         checked = None if key is None else check_function(key, "distinct_until_changed")
-        make = partial(DistinctUntilChanged[T_co], checked)
+        make = partial(lazy.transform.DistinctUntilChanged[T_co], checked)
         return self._then(FunctionOperator(make, self._claim("distinct_until_changed")))
 
     def default_if_empty(self, value: U) -> Stream[T_co | U]:
@@ -272,7 +250,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
 
         Holds nothing, needs no task. Cancelling loses nothing.
         """
-        return self._then(DefaultIfEmpty(value, self._claim("default_if_empty")))
+        return self._then(lazy.transform.DefaultIfEmpty(value, self._claim("default_if_empty")))
 
     # ------------------------------------------------------------------ how many
 
@@ -282,7 +260,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Holds nothing, needs no task. Cancelling loses nothing.
         """
         count = check_count(0, n, "take")
-        return self._then(Take(count, self._claim("take")))
+        return self._then(lazy.limit.Take(count, self._claim("take")))
 
     def take_last(self, n: int) -> Stream[T_co]:
         """Yield the last ``n`` events when the source has ended. If it fails, there is only the error.
@@ -290,7 +268,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Holds ``n`` events, needs no task. Cancelling loses nothing.
         """
         count = check_count(0, n, "take_last")
-        return self._then(Guarded(partial(TakeLast[T_co], count), self._claim("take_last")))
+        return self._then(Guarded(partial(lazy.limit.TakeLast[T_co], count), self._claim("take_last")))
 
     def take_while(self, predicate: Callable[[T_co], bool | Awaitable[bool]] | int, /) -> Stream[T_co]:
         """Yield the events before the first for which ``predicate``, sync or async, is false, then end.
@@ -299,7 +277,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         If it is cancelled while an async predicate runs, it keeps the event, and the next read asks again.
         """
         checked = check_function(predicate, "take_while")
-        return self._then(FunctionOperator(partial(TakeWhile[T_co], checked), self._claim("take_while")))
+        return self._then(FunctionOperator(partial(lazy.limit.TakeWhile[T_co], checked), self._claim("take_while")))
 
     def take_until(self, other: Streamable[object]) -> Stream[T_co]:
         """Yield the events until ``other`` yields its first, then end; what the source still has is not asked for.
@@ -308,7 +286,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
 
         Holds nothing, needs a task, which reads one event of ``other``. Cancelling loses nothing.
         """
-        return self._then(Tasked(TakeUntil[T_co], *self._claim_with("take_until", (other,))))
+        return self._then(Tasked(lazy.watching.TakeUntil[T_co], *self._claim_with("take_until", (other,))))
 
     def skip(self, n: int) -> Stream[T_co]:
         """Yield all events but the first ``n``.
@@ -316,7 +294,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Holds nothing, needs no task. Cancelling loses nothing but what is skipped.
         """
         count = check_count(0, n, "skip")
-        return self._then(RuleOperator(partial(SkipFirst[T_co], count), self._claim("skip")))
+        return self._then(RuleOperator(partial(lazy.limit.SkipFirst[T_co], count), self._claim("skip")))
 
     def skip_while(self, predicate: Callable[[T_co], bool | Awaitable[bool]] | int, /) -> Stream[T_co]:
         """Yield the events from the first for which ``predicate``, sync or async, is false; it is not asked again.
@@ -325,7 +303,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         If it is cancelled while an async predicate runs, it keeps the event, and the next read asks again.
         """
         checked = check_function(predicate, "skip_while")
-        return self._then(FunctionOperator(partial(SkipWhile[T_co], checked), self._claim("skip_while")))
+        return self._then(FunctionOperator(partial(lazy.limit.SkipWhile[T_co], checked), self._claim("skip_while")))
 
     def skip_until(self, other: Streamable[object]) -> Stream[T_co]:
         """Yield the events that are read after ``other`` yielded its first. The error of ``other`` ends the stream.
@@ -335,7 +313,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
 
         Holds nothing, needs a task, which reads one event of ``other``. Cancelling loses nothing but what is skipped.
         """
-        return self._then(Tasked(SkipUntil[T_co], *self._claim_with("skip_until", (other,))))
+        return self._then(Tasked(lazy.watching.SkipUntil[T_co], *self._claim_with("skip_until", (other,))))
 
     # ------------------------------------------------------------------ in time; durations are seconds
 
@@ -349,7 +327,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Holds two events, needs a task, which reads the source. Cancelling loses nothing.
         """
         checked = check_seconds(seconds, "debounce")
-        return self._then(Tasked(partial(Debounce[T_co], checked), self._claim("debounce")))
+        return self._then(Tasked(partial(lazy.paced.Debounce[T_co], checked), self._claim("debounce")))
 
     def throttle(self, seconds: float, *, trailing: bool = False) -> Stream[T_co]:
         """Yield an event, then none for ``seconds``, which must be more than 0, then the next one that comes.
@@ -367,8 +345,8 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         """
         checked = check_seconds(seconds, "throttle", zero=False)
         if trailing:
-            return self._then(Tasked(partial(ThrottleWithLast[T_co], checked), self._claim("throttle")))
-        return self._then(RuleOperator(partial(Throttle[T_co], checked), self._claim("throttle")))
+            return self._then(Tasked(partial(lazy.paced.ThrottleWithLast[T_co], checked), self._claim("throttle")))
+        return self._then(RuleOperator(partial(lazy.timing.Throttle[T_co], checked), self._claim("throttle")))
 
     def sample(self, seconds: float) -> Stream[T_co]:
         """Yield, every ``seconds``, the newest event, if one has come since the last time. They must be more than 0.
@@ -379,7 +357,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Holds two events, needs a task, which reads the source. Cancelling loses nothing.
         """
         checked = check_seconds(seconds, "sample", zero=False)
-        return self._then(Tasked(partial(Sample[T_co], checked), self._claim("sample")))
+        return self._then(Tasked(partial(lazy.paced.Sample[T_co], checked), self._claim("sample")))
 
     def delay(self, seconds: float) -> Stream[T_co]:
         """Yield each event, and the end, ``seconds`` after it came. An error comes at once, and drops the rest.
@@ -388,7 +366,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Cancelling loses nothing.
         """
         checked = check_seconds(seconds, "delay")
-        return self._then(Tasked(partial(Delay[T_co], checked), self._claim("delay")))
+        return self._then(Tasked(partial(lazy.timing.Delay[T_co], checked), self._claim("delay")))
 
     def timeout(self, seconds: float) -> Stream[T_co]:
         """Yield the events; raise ``TimeoutError`` if none comes within ``seconds``.
@@ -398,7 +376,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Holds nothing, needs no task. Cancelling loses nothing.
         """
         checked = check_seconds(seconds, "timeout")
-        return self._then(Guarded(partial(Timeout[T_co], checked), self._claim("timeout")))
+        return self._then(Guarded(partial(lazy.timing.Timeout[T_co], checked), self._claim("timeout")))
 
     def batches(
         self, size: int | None = None, within: float | None = None, *, aligned: bool = False
@@ -421,13 +399,13 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         most = None if size is None else check_count(1, size, "batches")
         if within is not None:
             checked = check_seconds(within, "batches", zero=not aligned)
-            closing = partial(Windows if aligned else AfterFirst, checked)
-            return self._then(Tasked(partial(TimedBatches[T_co], most, closing), self._claim("batches")))
+            closing = partial(lazy.windows.Windows if aligned else lazy.windows.AfterFirst, checked)
+            return self._then(Tasked(partial(lazy.paced.TimedBatches[T_co], most, closing), self._claim("batches")))
         if aligned:
             raise ValueError("batches(aligned=True) needs within=, the length of a window in seconds")
         if most is not None:
-            return self._then(Guarded(partial(SizedBatches[T_co], most), self._claim("batches")))
-        return self._then(WaitingBatches(LARGEST_BATCH, self._claim("batches")))
+            return self._then(Guarded(partial(lazy.batches.SizedBatches[T_co], most), self._claim("batches")))
+        return self._then(lazy.batches.WaitingBatches(lazy.batches.LARGEST_BATCH, self._claim("batches")))
 
     # ------------------------------------------------------------------ several sources
 
@@ -436,14 +414,14 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
 
         Holds one event for each source, needs a task for each. Cancelling loses nothing.
         """
-        return self._then(Tasked(Merge[Any], *self._claim_with("merge", others)))
+        return self._then(Tasked(lazy.combine.Merge[Any], *self._claim_with("merge", others)))
 
     def concat(self, *others: Streamable[U]) -> Stream[T_co | U]:
         """Yield the events of this source, then those of the next, which is started when this one has ended.
 
         Holds nothing, needs no task of its own. Cancelling loses nothing.
         """
-        return self._then(Guarded(Concat[Any], *self._claim_with("concat", others)))
+        return self._then(Guarded(lazy.sequential.Concat[Any], *self._claim_with("concat", others)))
 
     @overload
     def zip(self, a: Streamable[A], /) -> Stream[tuple[T_co, A]]: ...
@@ -460,7 +438,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
 
         Holds one event for each source, needs a task for each. Cancelling loses nothing.
         """
-        return self._then(Tasked(Zip, *self._claim_with("zip", others)))
+        return self._then(Tasked(lazy.combine.Zip, *self._claim_with("zip", others)))
 
     @overload
     def zip_latest(self, a: Streamable[A], /) -> Stream[tuple[T_co, A]]: ...
@@ -478,7 +456,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
 
         Holds two events for each source, needs a task for each. Cancelling loses nothing but what is replaced.
         """
-        return self._then(Tasked(ZipLatest, *self._claim_with("zip_latest", others)))
+        return self._then(Tasked(lazy.combine.ZipLatest, *self._claim_with("zip_latest", others)))
 
     @overload
     def combine_latest(self, a: Streamable[A], /) -> Stream[tuple[T_co, A]]: ...
@@ -498,7 +476,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Holds two events for each source, needs a task for each. Cancelling loses nothing but, before the first tuple,
         what is replaced.
         """
-        return self._then(Tasked(CombineLatest, *self._claim_with("combine_latest", others)))
+        return self._then(Tasked(lazy.combine.CombineLatest, *self._claim_with("combine_latest", others)))
 
     @overload
     def with_latest_from(self, a: Streamable[A], /) -> Stream[tuple[T_co, A]]: ...
@@ -519,7 +497,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Holds one event for each other, needs a task for each of them. Cancelling loses nothing but what is replaced or
         left out.
         """
-        return self._then(Tasked(WithLatestFrom, *self._claim_with("with_latest_from", others)))
+        return self._then(Tasked(lazy.watching.WithLatestFrom, *self._claim_with("with_latest_from", others)))
 
     def race(self, *others: Streamable[U]) -> Stream[T_co | U]:
         """Yield the events of the source that is first to yield one, to end or to fail, and close the others.
@@ -527,7 +505,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Holds one event for each source, and later none; needs a task for each, until the first has yielded.
         Cancelling loses nothing but what the others have yielded.
         """
-        return self._then(Tasked(Race[Any], *self._claim_with("race", others)))
+        return self._then(Tasked(lazy.race.Race[Any], *self._claim_with("race", others)))
 
     # ------------------------------------------------------------------ streams of streams
 
@@ -554,7 +532,11 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         """
         limit = None if concurrency is None else check_count(1, concurrency, "flat_map", "streams at once")
         checked = check_function(function, "flat_map")
-        make = partial(FlatMap[Any], checked) if limit is None else partial(LimitedFlatMap[Any], checked, limit)
+        make = (
+            partial(lazy.flatten.FlatMap[Any], checked)
+            if limit is None
+            else partial(lazy.flatten.LimitedFlatMap[Any], checked, limit)
+        )
         return self._then(Tasked(make, self._claim("flat_map")))
 
     @overload
@@ -572,7 +554,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         If it is cancelled while an async function runs, it keeps the event, and the next read calls the function again.
         """
         checked = check_function(function, "concat_map")
-        return self._then(Nesting(partial(ConcatMap[Any], checked), self._claim("concat_map")))
+        return self._then(Nesting(partial(lazy.sequential.ConcatMap[Any], checked), self._claim("concat_map")))
 
     @overload
     def switch_map(self, function: Callable[[T_co], Coroutine[Any, Any, Streamable[U]]], /) -> Stream[U]: ...
@@ -588,7 +570,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Holds one event; the source is read as it comes. Needs two tasks. Cancelling loses nothing.
         """
         checked = check_function(function, "switch_map")
-        return self._then(Tasked(partial(SwitchMap[Any], checked), self._claim("switch_map")))
+        return self._then(Tasked(partial(lazy.flatten.SwitchMap[Any], checked), self._claim("switch_map")))
 
     @overload
     def exhaust_map(self, function: Callable[[T_co], Coroutine[Any, Any, Streamable[U]]], /) -> Stream[U]: ...
@@ -603,7 +585,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Holds one event; the source is read as it comes. Needs two tasks. Cancelling loses nothing but what is skipped.
         """
         checked = check_function(function, "exhaust_map")
-        return self._then(Tasked(partial(ExhaustMap[Any], checked), self._claim("exhaust_map")))
+        return self._then(Tasked(partial(lazy.flatten.ExhaustMap[Any], checked), self._claim("exhaust_map")))
 
     @overload
     def group_by(
@@ -634,7 +616,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         limit = check_count(1, max_groups, "group_by", "groups")
         ends_after = None if idle is None else check_seconds(idle, "group_by", zero=False)
         checked = check_function(key, "group_by")
-        make = partial(GroupBy[Stream[T_co]], checked, limit, ends_after, self._then)
+        make = partial(lazy.group_by.GroupBy[Stream[T_co]], checked, limit, ends_after, self._then)
         return self._then(Tasked(make, self._claim("group_by")))
 
     # ------------------------------------------------------------------ failure, and starting again
@@ -653,7 +635,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         If it is cancelled while an async function runs, it keeps the error, and the next read calls the function again.
         """
         checked = check_function(function, "catch")
-        return self._then(Nesting(partial(Catch[Any], checked), self._claim("catch")))
+        return self._then(Nesting(partial(lazy.failure.Catch[Any], checked), self._claim("catch")))
 
     def retry(
         self,
@@ -674,7 +656,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Holds nothing, needs no task of its own. Cancelling loses nothing, and a wait goes on where it was.
         """
         most, kinds = check_count(1, attempts, "retry", "attempts"), check_kinds(on, "retry")
-        make = partial(Retry[T_co], most, check_wait(wait, "retry"), kinds)
+        make = partial(lazy.failure.Retry[T_co], most, check_wait(wait, "retry"), kinds)
         return self._then(Guarded(make, self._claim("retry")))
 
     def repeat(self, times: int | None = None) -> Stream[T_co]:
@@ -686,7 +668,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Holds nothing, needs no task of its own. Cancelling loses nothing.
         """
         count = None if times is None else check_count(0, times, "repeat", "rounds")
-        return self._then(Guarded(partial(Repeat[T_co], count), self._claim("repeat")))
+        return self._then(Guarded(partial(lazy.failure.Repeat[T_co], count), self._claim("repeat")))
 
     def finally_do(self, function: Callable[[], object], /) -> Stream[T_co]:
         """Yield the events, and call ``function``, sync or async, once the source is closed, for whatever reason.
@@ -694,7 +676,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Holds nothing, needs no task. Cancelling loses nothing; an async function that is cancelled is not called again.
         """
         checked = check_function(function, "finally_do")
-        return self._then(FinallyDo(checked, self._claim("finally_do")))
+        return self._then(lazy.failure.FinallyDo(checked, self._claim("finally_do")))
 
     # ------------------------------------------------------------------ sinks: coroutines that read all, then close
 
@@ -705,11 +687,11 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         one handler meets alone, for instance because it waits for a future that somebody cancels.
         Holds ``concurrency`` events, one in each handler; while all are busy the source waits.
         """
-        await sinks.for_each(self, handler, concurrency)
+        await lazy.sinks.for_each(self, handler, concurrency)
 
     async def to_list(self) -> list[T_co]:
         """Return all events. Holds them all."""
-        return await sinks.to_list(self)
+        return await lazy.sinks.to_list(self)
 
     @overload
     async def reduce(self, function: Callable[[A, T_co], Coroutine[Any, Any, A]], initial: A, /) -> A: ...
@@ -717,19 +699,19 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
     async def reduce(self, function: Callable[[A, T_co], A], initial: A, /) -> A: ...
     async def reduce(self, function: Callable[[Any, T_co], Any], initial: Any, /) -> Any:
         """Return what ``function(so_far, event)``, sync or async, makes of all events, beginning with ``initial``."""
-        return await sinks.reduce(self, function, initial)
+        return await lazy.sinks.reduce(self, function, initial)
 
     async def count(self) -> int:
         """Return how many events there are."""
-        return await sinks.count(self)
+        return await lazy.sinks.count(self)
 
     async def any(self, predicate: Callable[[T_co], bool | Awaitable[bool]] | int, /) -> bool:
         """Return whether ``predicate``, sync or async, is true for an event; read no further than that one."""
-        return await sinks.is_met(self, predicate, "any", wanted=True)
+        return await lazy.sinks.is_met(self, predicate, "any", wanted=True)
 
     async def all(self, predicate: Callable[[T_co], bool | Awaitable[bool]] | int, /) -> bool:
         """Return whether ``predicate``, sync or async, is true for every event; read no further than it is false."""
-        return not await sinks.is_met(self, predicate, "all", wanted=False)
+        return not await lazy.sinks.is_met(self, predicate, "all", wanted=False)
 
     async def first(self) -> T_co:
         """Return the first event, and read no other.
@@ -737,7 +719,7 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Raises:
             anyio.EndOfStream: there is none.
         """
-        return await sinks.first(self)
+        return await lazy.sinks.first(self)
 
     async def last(self) -> T_co:
         """Return the last event.
@@ -745,11 +727,11 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
         Raises:
             anyio.EndOfStream: there is none.
         """
-        return await sinks.last(self)
+        return await lazy.sinks.last(self)
 
-    async def publish_to(self, publisher: sinks.Publishes[T_co]) -> int:
+    async def publish_to(self, publisher: lazy.sinks.Publishes[T_co]) -> int:
         """Publish each event, and return how many there were. While a publish waits, the source waits too."""
-        return await sinks.publish_to(self, publisher)
+        return await lazy.sinks.publish_to(self, publisher)
 
 
 class _Pulls(AsyncIterator[T]):
@@ -847,7 +829,7 @@ def interval(seconds: float) -> Stream[int]:
     Times are counted from the first read. A late reader gets at once what is due, and no number is left out.
     Holds nothing, needs no task. Cancelling loses nothing.
     """
-    return _ChainStream(Interval(check_seconds(seconds, "interval", zero=False)))
+    return _ChainStream(lazy.timing.Interval(check_seconds(seconds, "interval", zero=False)))
 
 
 def timer(seconds: float) -> Stream[int]:
@@ -857,4 +839,4 @@ def timer(seconds: float) -> Stream[int]:
 
     Holds nothing, needs no task. Cancelling loses nothing.
     """
-    return _ChainStream(Timer(check_seconds(seconds, "timer")))
+    return _ChainStream(lazy.timing.Timer(check_seconds(seconds, "timer")))
