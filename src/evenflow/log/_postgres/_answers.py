@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
+from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 LEAST: Final = 2
 """Changes in one transaction: fewer have no halves."""
 
+QUICKEST: Final = 1e-4
+SLOWER: Final = 1.25
+"""A transaction takes no less than so many seconds, and no more than so many times as long as the last: one that is
+slow alone says little."""
+
 
 class Answers:
     """What is known of changes, and not told yet."""
@@ -37,6 +43,11 @@ class Answers:
         self._untold: deque[tuple[Job, Done | Exception]] = deque()
         self._each = 0.0
         """Seconds that the loop takes for one task that hears, and what it does until it waits again."""
+        self._takes = inf
+        """Seconds that a transaction takes."""
+        self._begun = 0.0
+        self._ran = 0.0
+        """When the present transaction has begun, and seconds that tasks which heard of the last have run since."""
 
     @property
     def wait(self) -> bool:
@@ -47,14 +58,20 @@ class Answers:
         """This is known, and to be told."""
         self._untold += answers
 
-    def tell_some(self, seconds: float, queued: int) -> bool:
-        """A transaction is over, and took so long: tell all; or a half, or none of it where so many changes are queued.
+    def begin(self) -> None:
+        """A transaction begins."""
+        self._begun, self._ran = self._clock(), 0.0
+
+    def tell_some(self, queued: int) -> bool:
+        """The transaction is over: tell all; or a half, or none of it where so many changes are queued.
 
         The rest is told when the next transaction is on its way, or after a turn of the loop without one. Returns
         whether all were told, and the next should wait for what they do.
         """
         known = len(self._untold)
-        if known + queued < LEAST or self._each * (known + queued) <= seconds:
+        seconds = self._clock() - self._begun - self._ran  # its answer waits for tasks that run meanwhile
+        self._takes = min(max(seconds, QUICKEST), SLOWER * self._takes)
+        if known + queued < LEAST or self._each * (known + queued) <= self._takes:
             self.tell()
             return True
         if not queued:
@@ -77,4 +94,6 @@ class Answers:
 
     def _note_turn(self, begun: float, count: int) -> None:
         """All tasks that heard then have run."""
-        self._each = (self._clock() - begun) / count
+        seconds = self._clock() - begun
+        self._each = seconds / count
+        self._ran += seconds

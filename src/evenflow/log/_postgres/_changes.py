@@ -25,7 +25,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from functools import partial
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio import CancelScope
@@ -122,9 +121,9 @@ class Writer:
                 self._loop.call_soon(self._answers.tell)  # of the last, while this one is under way
                 try:
                     if jobs:
-                        begun = perf_counter()
+                        self._answers.begin()
                         await self._make(jobs)
-                        if self._answers.tell_some(perf_counter() - begun, len(self._queue)) and self._queue:
+                        if self._answers.tell_some(len(self._queue)) and self._queue:
                             await asyncio.sleep(0)  # whoever has heard may hand over something
                 except Exception as error:  # noqa: BLE001 -- whoever waits for it gets it
                     self._answers.tell()
