@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from evenflow.log import LogError
+from evenflow.log._nats._faults import BUSY, CHANGED, Reply, reply_of
 from tests.proxy import Proxy
 
 from .kit import Load, Placed, as_long_as_it_takes, log_on, needs_nats, on_asyncio, own_server, soon
@@ -166,3 +167,21 @@ async def test_each_change_of_the_connection_is_said_once(caplog: pytest.LogCapt
     assert [message.split(" is ")[1].split(",")[0] for message in said if " is away" in message or " is back" in message] == [
         "away", "back",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "answer, reply",
+    [
+        (b'{"stream":"S","seq":12}', Reply(12)),
+        (b'{"stream":"S", "seq":12}', Reply(12)),
+        (b'{"stream":"S","domain":"d","seq":12}', Reply(12)),
+        (b'{"stream":"S","seq":12,"duplicate": true}', Reply(12, again=True)),
+        (b'{"stream":"S","seq":12,"batch":"b","count":3}', Reply(12)),
+        (b'{"error":{"code":400,"err_code":10071,"description":"no"},"stream":"S","seq":0}', Reply(0, CHANGED, "no")),
+        (b'{"stream":"S","seq":12,"error":{"code":503,"description":"no"}}', Reply(0, BUSY, "no")),
+    ],
+)
+def test_an_answer_to_a_publish_is_read(answer: bytes, reply: Reply) -> None:
+    """The usual one, which is not parsed, and all others."""
+    assert reply_of(answer, None) == reply
+    assert reply_of(answer, {"a": "b"}) == reply

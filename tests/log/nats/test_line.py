@@ -76,6 +76,35 @@ async def test_what_is_sent_is_what_the_clients_own_publish_sends() -> None:
 
 
 @on_asyncio
+async def test_a_client_with_other_insides_sends_and_hears_the_same() -> None:
+    """It is asked to publish, and the answer comes by its own task."""
+    async with running(nats().url, []) as line:
+        inside: Any = line.client
+        inside._answers = -1
+
+        class Other:
+            """What a client has that sends in another way."""
+
+            def __getattr__(self, name: str) -> Any:
+                if name == "_send_command":
+                    raise AttributeError(name)
+                return getattr(inside, name)
+
+        line._client = Other()
+        (answer,) = await line.ask("$JS.API.INFO", headers={"a": "1"})
+        assert b"account_info" in answer.data
+        heard = list[Any]()
+
+        async def hear(message: Any) -> None:
+            heard.append((message.data, message.headers))
+
+        await line.client.subscribe("check.insides", cb=hear)
+        line.post("check.insides", b"x", b"NATS/1.0\r\na: 1\r\nce-b: x%20y\r\n\r\n")
+        await soon(lambda: bool(heard))
+        assert heard == [(b"x", {"a": "1", "ce-b": "x%20y"})]
+
+
+@on_asyncio
 async def test_whoever_waits_for_an_answer_is_told_that_the_connection_is_gone() -> None:
     """And it is made anew by itself, which is told."""
     told: list[bool] = []

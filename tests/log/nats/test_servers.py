@@ -15,7 +15,7 @@ from evenflow.log._nats._servers import QuickClient, Servers, hang_up, masked, s
 from tests.conformance.kit import PATIENCE
 from tests.servers import free_port, nats
 
-from .kit import log_on, needs_nats, on_asyncio, own_server
+from .kit import log_on, needs_nats, on_asyncio, own_server, soon
 
 pytestmark = needs_nats
 
@@ -118,6 +118,36 @@ async def test_a_task_of_the_client_that_has_failed_is_nobodys_error() -> None:
     gc.collect()
     asyncio.get_running_loop().set_exception_handler(None)
     assert not told
+
+
+@on_asyncio
+async def test_messages_of_one_subscription_are_told_at_once_and_no_error_ends_the_connection() -> None:
+    """With headers, a status, or none of both; those of other subscriptions come as ever, and an error is told."""
+    told, heard, errors = list[Any](), list[Any](), list[Exception]()
+    client: Any = await Servers([nats().url], {}).connect()
+
+    def tell(subject: str, data: bytes, headers: Any) -> None:
+        told.append((subject, data, headers))
+        if data == b"bad":
+            raise ValueError(subject)
+
+    async def hear(message: Any) -> None:
+        heard.append((message.subject, message.data, message.headers))
+
+    async def note(error: Exception) -> None:
+        errors.append(error)
+
+    client._error_cb = note
+    client.tell(await client.subscribe("check.told.*", cb=hear), tell)
+    await client.subscribe("check.heard.*", cb=hear)
+    for kind in ("told", "heard"):
+        for number, (data, headers) in enumerate([(b"bad", None), (b"", {"a": "1"}), (b"x", None)]):
+            await client.publish(f"check.{kind}.{number}", data, headers=headers)
+    await soon(lambda: len(heard) == 3)
+    await hang_up(client)
+    assert [(subject.replace("told", "heard"), *rest) for subject, *rest in told] == heard
+    assert told[1] == ("check.told.1", b"", {"a": "1"})
+    assert [str(error) for error in errors] == ["check.told.0"]
 
 
 @on_asyncio

@@ -8,6 +8,7 @@ import time
 import anyio
 import pytest
 
+from evenflow.log._begun import Run
 from evenflow.log._redis import RedisEngine
 from evenflow.log._redis._address import Address
 from evenflow.log._redis._members import HEARD, Clock, Members, _mark, _packed, _parsed
@@ -55,7 +56,10 @@ async def test_a_mark_survives_a_process_that_dies_the_moment_after() -> None:
 def test_a_mark_is_read_as_it_was_written() -> None:
     """Whatever the group is called; and a command is what the server's protocol says."""
     for group in ("billing", "übung/a b", "7 7"):
-        assert _parsed(_mark(group, 2**60)) == (group, 2**60)
+        assert _parsed(_mark(Run(group, (2**60,)))) == [(group, 2**60)]
+        for seqs in ((1, 2, 3), (7, 9), (3, 4, 9, 10, 11, 20), (5, 4, 3), (2, 2)):
+            assert _parsed(_mark(Run(group, seqs))) == [(group, seq) for seq in seqs]
+    assert _mark(Run("billing", (7, 8, 9, 12))) == b"7-9,12 billing"
     assert _packed(b"SADD", b"key", [b"1 a"]) == b"*3\r\n$4\r\nSADD\r\n$3\r\nkey\r\n$3\r\n1 a\r\n"
 
 
@@ -110,6 +114,34 @@ async def test_marks_that_could_not_be_sent_are_sent_once_the_server_is_back() -
         engine.begin("b", [2])
         await anyio.to_thread.run_sync(server.start)
         await soon(lambda: begun() == {"2 b"})
+        await engine.close()
+
+
+@on_asyncio
+async def test_a_mark_is_at_the_server_as_long_as_one_of_its_events_is_begun() -> None:
+    """Many together are one; in part settled they are one each; and one that is begun twice is settled twice."""
+    with own_server() as server:
+        engine = RedisEngine(server.url, "shop")
+        await engine.open()
+        members = engine._opened().members
+        await soon(lambda: members._marks)
+        with server.client() as client:
+
+            async def has(*marks: str) -> None:
+                engine.beat()
+                await soon(lambda: set(client.smembers(f"evenflow:{{shop}}:begun:{engine.member}")) == set(marks))
+
+            many, again = engine.begin("a", [1, 2, 3]), engine.begin("a", [3])
+            await has("1-3 a", "3 a")
+            engine.settled(many[:1])
+            await has("2 a", "3 a")
+            engine.settled([*many[2:], *many[1:2]])
+            await has("3 a")
+            engine.settled(again)
+            engine.settled(engine.begin("a", [4]))
+            await has()
+            engine.settled(engine.begin("a", [5, 6])[:1])
+            await has("6 a")
         await engine.close()
 
 

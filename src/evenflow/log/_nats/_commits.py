@@ -27,15 +27,16 @@ from evenflow._errors import EvenflowError, LogError, Uncertain, Unsupported
 from evenflow.log._engine import Away, Done, IdTaken, Outdated
 
 from ._batches import Batch, sent
+from ._event import EventPlan, is_one_event
 from ._faults import BUSY, CHANGED, MADE, Busy, Lost, Reply, reply_of
 from ._line import REPLY
 from ._plan import MOST, Plan, differing, id_in, ids_of
 from ._requests import Commit
-from ._values import EXPECTED, MSG_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from evenflow._loop import RunningLoop
     from evenflow.log._engine import Change
 
     from ._line import Line
@@ -65,6 +66,7 @@ class Commits:
         history: History,
         writing: Writing,
         timeout: float,
+        running: RunningLoop,
         told: Callable[[Change, Done, int], object],
     ) -> None:
         self._name = name
@@ -73,6 +75,7 @@ class Commits:
         self._history = history
         self._writing = writing
         self._timeout = timeout
+        self._running = running
         self._told = told
         self._numbers = count(1)
         self._singles: deque[Commit] = deque()
@@ -87,7 +90,8 @@ class Commits:
 
     async def do(self, change: Change, made: Callable[[Done], object] | None) -> Done:
         """Make a change; see ``Engine.commit``."""
-        await checkpoint_if_cancelled()
+        if self._running.is_cancelled():
+            await checkpoint_if_cancelled()
         if self._closed is not None:
             raise LogError(self._closed)
         if change.statements:
@@ -100,7 +104,7 @@ class Commits:
             known: Done = await commit.outcome()
             return known
         plan = commit.plan
-        if plan is not None and len(plan.messages) == 1:
+        if type(plan) is EventPlan or (plan is not None and len(plan.messages) == 1):
             self._singles.append(commit)
             self._single_came.set()
         else:
@@ -110,21 +114,28 @@ class Commits:
         return done
 
     def _make_plan(self, commit: Commit) -> None:
-        try:
-            commit.plan = Plan(self._writing, commit.change, commit.name, commit.ids, commit.deletions)
-        except IdTaken as taken:
-            commit.fail(taken)
-            return
-        if not commit.plan.messages:
-            commit.finish(commit.plan.done(0))
-        elif commit.plan.largest > (most := self._line.max_payload):
+        if is_one_event(commit.change):
+            commit.plan = EventPlan(self._writing, commit.change.appends[0], commit.name)
+        else:
+            self._make_other_plan(commit)
+        if not commit.is_done and (plan := commit.plan) is not None and plan.largest > (most := self._line.max_payload):
             commit.fail(
                 LogError(
-                    f"{self._name} takes messages of {most:,} bytes, and this has {commit.plan.largest:,} with its"
+                    f"{self._name} takes messages of {most:,} bytes, and this has {plan.largest:,} with its"
                     " headers: raise max_payload of the server, and nothing was stored",
                     stored=False,
                 )
             )
+
+    def _make_other_plan(self, commit: Commit) -> None:
+        try:
+            plan = Plan(self._writing, commit.change, commit.name, commit.ids, commit.deletions)
+        except IdTaken as taken:
+            commit.fail(taken)
+            return
+        commit.plan = plan
+        if not plan.messages:
+            commit.finish(plan.done(0))
 
     # ------------------------------------------------------------------ changes of one message
 
@@ -155,7 +166,7 @@ class Commits:
                 continue
             assert commit.plan is not None
             commit.in_doubt = True
-            if EXPECTED in commit.plan.messages[0].headers:
+            if commit.plan.expects:
                 commit.alone = True
                 self._many.appendleft(commit)
                 self._many_came.set()
@@ -166,7 +177,7 @@ class Commits:
         if commit.is_done:
             return
         assert commit.plan is not None
-        (out,) = commit.plan.messages
+        to, data, headers = commit.plan.single()
 
         def heard(answer: Any) -> None:
             self._line.forget(commit.token)
@@ -181,7 +192,7 @@ class Commits:
         commit.is_on_its_way = True
         commit.sent_at = asyncio.get_running_loop().time()
         try:
-            self._line.post(out.subject, out.data, {**out.headers, MSG_ID: commit.name}, commit.token)
+            self._line.post(to, data, headers, commit.token)
         except Lost:
             self._single_came.set()
 
@@ -207,7 +218,7 @@ class Commits:
         plan = commit.plan
         assert plan is not None
         done = plan.done(first)
-        last = first + len(plan.messages) - 1
+        last = first if type(plan) is EventPlan else first + len(plan.messages) - 1
         self._history.note(last)
         self._history.note(plan.newest_event(first), event=True)
         self._told(commit.change, done, last)

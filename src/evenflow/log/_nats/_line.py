@@ -13,12 +13,13 @@ from collections import deque
 from contextlib import suppress
 from itertools import count
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from anyio import sleep
 
 from ._faults import FAULTS, Lost, words
 from ._servers import hang_up
+from ._values import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from ._servers import Servers
 
     Heard = Callable[[Any], object]
-    """Is told each answer; an exception in its place means that none will come."""
+    """Is told each ``Answer``; an exception in its place means that none will come."""
+    Headers = Mapping[str, str] | bytes | None
+    """The headers of a message that is sent; as bytes they are as they are sent."""
 
 _log = logging.getLogger("evenflow.log")
 
@@ -38,11 +41,18 @@ LONGEST_PAUSE: Final = 1.0
 """Seconds between two attempts to connect."""
 
 
-def packed(subject: str, data: bytes, reply: str, headers: Mapping[str, str] | None) -> bytes:
-    """A message as it is sent. No header of ours has a line end: values are percent-encoded."""
+class Answer(NamedTuple):
+    """What a server has answered; without headers they are None."""
+
+    data: bytes
+    headers: Mapping[str, str] | None
+
+
+def packed(subject: str, data: bytes, reply: str, headers: Headers) -> bytes:
+    """A message as it is sent."""
     if headers is None:
         return b"PUB %b %b %d\r\n%b\r\n" % (subject.encode(), reply.encode(), len(data), data)
-    head = ("NATS/1.0\r\n" + "".join([f"{name}: {value}\r\n" for name, value in headers.items()]) + "\r\n").encode()
+    head = headers if isinstance(headers, bytes) else f"NATS/1.0\r\n{lines_of(headers)}\r\n".encode()
     size = len(head)
     return b"HPUB %b %b %d %d\r\n%b%b\r\n" % (subject.encode(), reply.encode(), size, size + len(data), head, data)
 
@@ -74,7 +84,7 @@ class Line:
         self._up = asyncio.Event()
         self._down = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
-        self._outbox: deque[tuple[str, bytes, str, Mapping[str, str] | None]] = deque()
+        self._outbox: deque[tuple[str, bytes, str, Headers]] = deque()
         self._posted = asyncio.Event()
 
     @property
@@ -128,10 +138,13 @@ class Line:
         client = await self.servers.connect(closed=self._note_closed)
         self._inbox = f"{self.servers.inbox}.{token_hex(8)}"
         try:
-            await client.subscribe(f"{self._inbox}.*", cb=self._hear, pending_msgs_limit=0, pending_bytes_limit=0)
+            answers = await client.subscribe(
+                f"{self._inbox}.*", cb=self._hear_message, pending_msgs_limit=0, pending_bytes_limit=0
+            )
         except FAULTS as error:
             await hang_up(client)  # noqa: ASYNC120 -- a cancellation goes out instead
             raise Lost(f"{self.servers.shown}: {words(error)}") from error
+        client.tell(answers, self._hear)
         self._client = client
         self.max_payload = client.max_payload
         self.made += 1
@@ -189,10 +202,14 @@ class Line:
 
     # ------------------------------------------------------------------ asking
 
-    async def _hear(self, message: Any) -> None:
-        heard = self._waiting.get(message.subject[len(self._inbox) + 1 :])
+    def _hear(self, subject: str, data: bytes, headers: Mapping[str, str] | None) -> None:
+        heard = self._waiting.get(subject[len(self._inbox) + 1 :])
         if heard is not None:
-            heard(message)
+            heard(Answer(data, headers))
+
+    async def _hear_message(self, message: Any) -> None:
+        """As ``_hear``, from a nats-py that does not tell it at once."""
+        self._hear(message.subject, message.data, message.headers)
 
     def listen(self, heard: Heard) -> str:
         """A token for answers that are told to ``heard``, until ``forget`` is called."""
@@ -204,9 +221,7 @@ class Line:
         """No further answer is wanted."""
         self._waiting.pop(token, None)
 
-    def post(
-        self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, token: str | None = None
-    ) -> None:
+    def post(self, subject: str, data: bytes, headers: Headers = None, token: str | None = None) -> None:
         """Have a message sent, behind those before it; with a token, its answers come there. Does not wait.
 
         nats-py swallows a cancellation that comes while it sends: only ``keep_sending`` calls it.
@@ -235,7 +250,10 @@ class Line:
     async def _send_some(self, client: Any) -> None:
         send = getattr(client, "_send_command", None)
         if send is None:  # another nats-py has other insides
-            await client.publish(*self._outbox.popleft())
+            subject, data, reply, headers = self._outbox.popleft()
+            if isinstance(headers, bytes):
+                headers = client._parse_header_lines(headers.partition(b"\r\n")[2])
+            await client.publish(subject, data, reply, headers)
             return
         # its publish takes twice as long as all else that is done for an event: it looks at each header with a pattern
         pieces, size = list[bytes](), 0

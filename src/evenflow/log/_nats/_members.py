@@ -14,9 +14,9 @@ import asyncio
 import json
 import threading
 import time
-from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
+from evenflow.log._begun import Begun
 from evenflow.log._engine import Pulse
 
 from ._faults import FAULTS, Lost
@@ -76,8 +76,7 @@ class Members:
         self._info = info
         self._loop_has_ended = loop_has_ended
         self._lock = threading.Lock()
-        self._begun: dict[int, tuple[str, int]] = {}
-        self._numbers = count(1)
+        self._begun = Begun()
         self._beats = 0
         self._said: tuple[int, bytes] | None = None
         self._stop = threading.Event()
@@ -104,21 +103,18 @@ class Members:
 
     def begin(self, group: str, seqs: Sequence[int]) -> Sequence[int]:
         """Have it said that events were handed over; returns a mark for each."""
-        marks = [next(self._numbers) for _ in seqs]
         with self._lock:
-            self._begun.update(zip(marks, [(group, seq) for seq in seqs], strict=True))
-        return marks
+            return self._begun.begin(group, seqs)[1]
 
     def settled(self, marks: Sequence[int]) -> None:
         """Take marks back."""
         with self._lock:
-            for mark in marks:
-                self._begun.pop(mark, None)
+            self._begun.settle(marks)
 
     def begun(self) -> frozenset[tuple[str, int]]:
         """What this member has begun."""
         with self._lock:
-            return frozenset(self._begun.values())
+            return self._begun.events()
 
     def said(self, *, closed: bool) -> tuple[bytes, dict[str, str]]:
         """The record of this member."""

@@ -96,6 +96,7 @@ class Opening:
             self.history,
             Writing(settings.names, settings.log, self.member, keep_ids),
             timeout,
+            loop,
             self._note_made,
         )
         self._clock = Clock()

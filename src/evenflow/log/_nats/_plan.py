@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evenflow.log._engine import ABSENT, Done, IdTaken, Outdated
 
-from ._values import DELETED, EXPECTED, EXPECTED_OF, ROLLUP, TTL, event_headers, put_message
+from ._values import DELETED, EXPECTED, EXPECTED_OF, MSG_ID, ROLLUP, TTL, event_headers, put_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -230,6 +230,18 @@ class Plan:
         self.messages.append(out)
         self.touched.add(out.subject)
 
+    # ------------------------------------------------------------------ a message alone
+
+    @property
+    def expects(self) -> bool:
+        """Whether the first message expects something."""
+        return EXPECTED in self.messages[0].headers
+
+    def single(self) -> tuple[str, bytes, dict[str, str]]:
+        """Where its only message is sent to, its payload, and its headers, with its id for the server."""
+        ((to, data, headers),) = self.messages
+        return to, data, {**headers, MSG_ID: self._name}
+
     # ------------------------------------------------------------------ what it came to
 
     @property
@@ -297,8 +309,10 @@ def parts_of(change: Change) -> Sequence[Change]:
 
     Whatever else is larger is one, too: whether the server takes that is its own setting.
     """
-    weights = [1 if append.id is None else 2 for append in change.appends]
     others = len(change.puts) + len(change.deletes) + len(change.reserves) + len(change.frees)
+    if 2 * len(change.appends) + others <= MOST:
+        return [change]
+    weights = [1 if append.id is None else 2 for append in change.appends]
     if sum(weights) + others <= MOST:
         return [change]
     if not others and not change.expect:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from evenflow.log._engine import NONE
+
 from ._plan import must_look
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from evenflow.log._engine import Change, Done
 
+    from ._event import EventPlan
     from ._plan import Id, Plan
 
 
@@ -27,6 +30,8 @@ class Request:
         is_on_its_way: whether it was sent, and may be done.
         is_done: whether its outcome is known, or nobody waits for it any more.
     """
+
+    __slots__ = ("_error", "_result", "_sleeper", "deadline", "is_done", "is_on_its_way")
 
     def __init__(self) -> None:
         self.deadline = 0.0
@@ -92,6 +97,10 @@ class Commit(Request):
         in_doubt: whether an answer to it was lost.
     """
 
+    __slots__ = (
+        "alone", "change", "deletions", "ids", "in_doubt", "made", "must_look", "name", "plan", "sent_at", "token",
+    )  # fmt: skip
+
     def __init__(self, change: Change, made: Callable[[Done], object] | None, name: str) -> None:
         super().__init__()
         self.change = change
@@ -99,9 +108,9 @@ class Commit(Request):
         self.name = name
         self.alone = must_look(change)
         self.must_look = self.alone
-        self.ids: dict[str, Id] = {}
-        self.deletions: dict[str, int] = {}
-        self.plan: Plan | None = None
+        self.ids: Mapping[str, Id] = NONE
+        self.deletions: Mapping[str, int] = NONE
+        self.plan: Plan | EventPlan | None = None
         self.token: str = ""
         self.sent_at = 0.0
         self.in_doubt = False

@@ -21,6 +21,9 @@ from ._faults import FAULTS, Lost, words
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    Told = Callable[[str, bytes, Mapping[str, str] | None], object]
+    """Is told the subject, the data and the headers of a message."""
+
 _log = logging.getLogger("evenflow.log")
 
 SCHEMES: Final = ("nats", "tls", "ws", "wss")
@@ -82,7 +85,30 @@ def split(servers: str | Sequence[str], /) -> tuple[list[str], dict[str, str]]:
 
 
 class QuickClient(Client):
-    """A connection that outlives a cancelled ping, and reads headers four times as fast: an event has fifteen."""
+    """A connection that outlives a cancelled ping, and reads headers four times as fast: an event has fifteen.
+
+    What comes for the subscription of the answers is told at once. nats-py makes an object of each message, and puts it
+    into a queue for a task, which takes longer than all that is done with an answer to a publish.
+    """
+
+    _answers: int = -1
+    """The number of the subscription whose messages are told to ``_told``; -1 for none."""
+
+    def tell(self, subscription: Any, told: Told) -> None:
+        """Messages of a subscription are told like this from now on; a nats-py with other insides goes on as before."""
+        self._told = told
+        self._answers = getattr(subscription, "_id", -1)
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        """A message. nats-py ends the connection where this raises, and logs what a task for it raises."""
+        if sid != self._answers:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        inside: Any = self  # its own methods have no types
+        try:
+            self._told(subject.decode(), data, await inside._process_headers(headers) if headers else None)
+        except Exception as error:  # noqa: BLE001 -- an answer that is none must not end the connection
+            await self._error_cb(error)
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:

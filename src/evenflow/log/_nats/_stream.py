@@ -197,9 +197,10 @@ class History:
 
     def note(self, seq: int, *, event: bool = False) -> None:
         """A message with this sequence is stored."""
-        self.high = max(self.high, seq)
-        if event:
-            self.newest = max(self.newest, seq)
+        if seq > self.high:
+            self.high = seq
+        if event and seq > self.newest:
+            self.newest = seq
 
     def learn(self, name: str, data: bytes) -> None:
         """This is what the log says of itself.

@@ -113,7 +113,7 @@ def _read(value: str) -> str:
 
 
 @lru_cache(256)
-def _same_for_all(log: str, subject: str, kind: str, version: int) -> dict[str, str]:
+def same_for_all(log: str, subject: str, kind: str, version: int) -> dict[str, str]:
     """The headers that all events of one class have. It must not be changed."""
     return {
         "ce-specversion": "1.0",
@@ -124,10 +124,15 @@ def _same_for_all(log: str, subject: str, kind: str, version: int) -> dict[str, 
     }
 
 
+def lines_of(headers: Mapping[str, str]) -> str:
+    """Headers as they are sent. None of ours has a line end: values are percent-encoded."""
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+
+
 def event_headers(log: str, append: Append, derived: str) -> dict[str, str]:
     """The headers of an event; ``derived`` is its id where none was given."""
     subject, kind, version, _, more, given, *_ = append
-    headers = dict(_same_for_all(log, subject, kind, version))
+    headers = dict(same_for_all(log, subject, kind, version))
     if given is None:
         headers["ce-id"], headers[DERIVED] = derived, "1"
     else:

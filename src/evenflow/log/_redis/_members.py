@@ -17,9 +17,9 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
-from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
+from evenflow.log._begun import Begun, Run
 from evenflow.log._engine import Pulse
 
 from ._faults import FAULTS
@@ -72,11 +72,12 @@ class Members:
         self._loop_has_ended = loop_has_ended
         self._key = names.begun(member).encode()
         self._lock = threading.Lock()
-        self._begun: Counter[tuple[str, int]] = Counter()
-        self._noted: dict[int, tuple[str, int]] = {}
-        self._numbers = count(1)
+        self._begun = Begun()
+        self._texts: Counter[bytes] = Counter()
+        """How many runs each mark at the server stands for: one event can be begun twice."""
+        self._untold: dict[bytes, bool] = {}
+        """The marks of which the server has not heard whether they are there now."""
         self._marks: Any = None
-        self._settled: list[bytes] = []
         self._awake = threading.Event()
         self._is_closed = False
         self._process = os.getpid()
@@ -104,42 +105,48 @@ class Members:
 
     def begin(self, group: str, seqs: Sequence[int]) -> Sequence[int]:
         """Note that events are handed over, with one command; returns a mark for each."""
-        made = [next(self._numbers) for _ in seqs]
         with self._lock:
-            events = [(group, seq) for seq in seqs]
-            self._noted.update(zip(made, events, strict=True))
-            self._begun.update(events)
-            self._send([_mark(group, seq) for seq in seqs])
+            run, made = self._begun.begin(group, seqs)
+            if seqs:
+                self._add(run)
+                self._send()
         return made
 
     def settled(self, marks: Sequence[int]) -> None:
         """Take marks back; one that is taken back already stays so."""
         with self._lock:
-            for mark in marks:
-                event = self._noted.pop(mark, None)
-                if event is None:
-                    continue
-                self._begun[event] -= 1
-                if not self._begun[event]:
-                    del self._begun[event]
-                    self._settled.append(_mark(*event))
-            self._awake_if_many()
+            over, left = self._begun.settle(marks)
+            for run in over:
+                self._remove(run)
+            for run in left:
+                self._add(run)
+            # what is settled is only tidied up: its page says so already
+            if len(self._untold) >= MANY:
+                self._awake.set()
 
-    def _awake_if_many(self) -> None:
-        # what is settled is only tidied up: its page says so already
-        if len(self._settled) >= MANY:
-            self._awake.set()
+    def _add(self, run: Run) -> None:
+        text = _mark(run)
+        self._texts[text] += 1
+        self._untold[text] = True
 
-    def _send(self, marks: Sequence[bytes] = (), *, always: bool = False) -> None:
-        """Send marks, and what was settled before; or, if always, something. With the lock."""
+    def _remove(self, run: Run) -> None:
+        text = _mark(run)
+        self._texts[text] -= 1
+        if not self._texts[text]:
+            del self._texts[text]
+            self._untold[text] = False
+
+    def _send(self, *, always: bool = False) -> None:
+        """Send what the server has not heard; or, if always, something. With the lock."""
         if self._marks is None:
             return
-        packed = [_packed(b"SREM", self._key, self._settled)] if self._settled else []
-        if marks:
-            packed.append(_packed(b"SADD", self._key, marks))
-        elif always and not packed:
+        packed: list[bytes] = []
+        for command, there in ((b"SREM", False), (b"SADD", True)):
+            if marks := [mark for mark, is_there in self._untold.items() if is_there is there]:
+                packed.append(_packed(command, self._key, marks))
+        if always and not packed:
             packed = [b"PING\r\n"]  # a server closes what is idle for long, and a mark would be the first to notice
-        self._settled = []
+        self._untold = {}
         try:
             self._marks.send_packed_command(packed, check_health=False)
         except (*FAULTS, ValueError):
@@ -153,7 +160,7 @@ class Members:
     def begun(self) -> frozenset[tuple[str, int]]:
         """What this member has begun."""
         with self._lock:
-            return frozenset(self._begun)
+            return self._begun.events()
 
     # ------------------------------------------------------------------ the thread
 
@@ -178,7 +185,7 @@ class Members:
             self._awake.wait(EVERY)
             self._awake.clear()
         with self._lock:
-            if self._settled:
+            if self._untold:
                 self._send()
             marks, self._marks = self._marks, None
         _disconnect(marks)
@@ -199,9 +206,9 @@ class Members:
         marks.send_command("CLIENT", "REPLY", "OFF", check_health=False)
         with self._lock:
             self._marks = marks
-            self._settled = []
+            self._untold = dict.fromkeys(self._texts, True)
             marks.send_packed_command([_packed(b"DEL", self._key, ())], check_health=False)
-            self._send([_mark(group, seq) for group, seq in self._begun])
+            self._send()
 
     # ------------------------------------------------------------------ the others
 
@@ -228,7 +235,7 @@ class Members:
             self._seen[member] = beat, now
         at = max(self._seen[member][1], now - int(age) / 1e6, self.back_at)
         alive = False if closed == b"1" else True if now - at < HEARD else None
-        return Pulse(alive, at, frozenset(map(_parsed, marks)))
+        return Pulse(alive, at, frozenset(event for mark in marks for event in _parsed(mark)))
 
 
 MANY: Final = 64
@@ -241,13 +248,27 @@ def _packed(command: bytes, key: bytes, members: Sequence[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def _mark(group: str, seq: int) -> bytes:
-    return f"{seq} {group}".encode()
+def _mark(run: Run) -> bytes:
+    """A run as the server keeps it: ``7 billing``, or ``7-9,12 billing``."""
+    spans: list[str] = []
+    first = last = run.seqs[0]
+    for seq in (*run.seqs[1:], 0):
+        if seq == last + 1:
+            last = seq
+            continue
+        spans.append(f"{first}-{last}" if last > first else f"{first}")
+        first = last = seq
+    return f"{','.join(spans)} {run.group}".encode()
 
 
-def _parsed(mark: bytes) -> tuple[str, int]:
-    seq, _, group = mark.decode().partition(" ")
-    return group, int(seq)
+def _parsed(mark: bytes) -> list[tuple[str, int]]:
+    """The events that a mark stands for."""
+    spans, _, group = mark.decode().partition(" ")
+    found: list[tuple[str, int]] = []
+    for span in spans.split(","):
+        first, _, last = span.partition("-")
+        found += [(group, seq) for seq in range(int(first), int(last or first) + 1)]
+    return found
 
 
 def _disconnect(connection: Any) -> None:
