@@ -54,7 +54,7 @@ class Buffer(Generic[T]):
         replayed: events of the replay that were read.
         dropped: events that were dropped unread, as the oldest.
         fill: how many events must wait until somebody is called, and who; see ``tell_of_fill``.
-        ration: how many events its reader may take without asking. It doubles while these take about a millisecond at
+        ration: how many events its reader may take without asking. It doubles while these take three milliseconds at
             most, and falls to as many as do where they take longer; so it begins with one.
     """
 

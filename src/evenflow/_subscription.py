@@ -195,7 +195,8 @@ class Subscription(Stream[W_co]):
         counts, line, buffer = loop.counts, mailbox.line, mailbox.buffer
         # a reader that finds nothing lets the loop turn by waiting
         finds = buffer.outbox or buffer.inbox or buffer.replay
-        if counts[TAKEN] >= counts[LOOK_TAKEN] or (finds and buffer.ration < QUICK):
+        slow = finds and (buffer.ration < QUICK or len(buffer.outbox) > buffer.ration)  # or not known to be quick
+        if slow or counts[TAKEN] >= counts[LOOK_TAKEN]:
             buffer.adapt_ration(loop.budget.reader_looks())
             if finds and loop.budget.is_used_up(TAKEN):
                 await loop.turn_when_due()

@@ -68,7 +68,7 @@ def late_wants_are_missed(node: Any) -> Any:
 
 
 @mutant(
-    "evenflow._routing._router:plan",
+    "evenflow._routing._plan:plan",
     breaks="the index answers as the condition does",
     kills=[
         f"{INDEX}::test_the_index_answers_as_the_condition",
@@ -86,7 +86,7 @@ def to_be_found_is_to_be_wanted(plan: Any) -> Any:
 
 
 @mutant(
-    "evenflow._routing._router:plan",
+    "evenflow._routing._plan:plan",
     breaks="a publish asks only those that may want the event",
     kills=[f"{INDEX}::test_only_those_that_may_want_it_are_looked_at"],
 )
