@@ -68,10 +68,17 @@ def test_a_wait_is_finite_and_not_negative(wait: float) -> None:
         delay(checked_backoff(lambda attempt: wait), 3)
 
 
-@pytest.mark.parametrize("backoff", ["1", b"1", None, True, {1.0}, [None], ["1"], [[1]]])
+@pytest.mark.parametrize("backoff", ["1", b"1", None, True, {1.0}])
 def test_anything_else_is_a_type_error(backoff: Any) -> None:
     """A text is no sequence of numbers, and a bool no number."""
     with pytest.raises(TypeError, match="a number of seconds, a sequence of them or a function"):
+        checked_backoff(backoff)
+
+
+@pytest.mark.parametrize("backoff", [[None], ["1"], [[1]]])
+def test_a_sequence_holds_numbers(backoff: Any) -> None:
+    """What is in it can be nothing else, and the error says no other thing."""
+    with pytest.raises(TypeError, match="each of retry_after must be a number of seconds, not"):
         checked_backoff(backoff)
 
 
@@ -91,3 +98,5 @@ def test_the_name_is_that_of_the_argument() -> None:
     """The same check serves `after=` and its like."""
     with pytest.raises(ValueError, match="after must be 0 seconds"):
         checked_wait(-1, "after")
+    with pytest.raises(TypeError, match=r"^after must be a number of seconds, not 'x'$"):
+        checked_wait("x", "after")

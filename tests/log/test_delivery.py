@@ -82,6 +82,25 @@ async def test_nonsense_is_refused_and_the_delivery_stays() -> None:
             await delivery.ack()
 
 
+@both
+async def test_nonsense_for_a_batch_is_refused_and_what_was_settled_cannot_be_extended() -> None:
+    """As for one delivery: a reason is a text, a wait is finite, and what is settled stays settled."""
+    async with opened() as (orders, _):
+        await orders.publish_many([Ordered(n=1), Ordered(n=2)])
+        async with orders.deliveries("g") as deliveries:
+            batches = deliveries.batches(2, within=0.5)
+            assert repr(batches) == f"<batches of at most 2 within 0.5 s of {deliveries!r}>"
+            batch = await anext(aiter(batches))
+            reason: Any = 5
+            with pytest.raises(TypeError, match="reason as a str, not 5"):
+                await batch.reject(reason)
+            with pytest.raises(ValueError, match="seconds"):
+                await batch.extend(-1)
+            await batch.ack()
+            with pytest.raises(RuntimeError, match="settled once"):
+                await batch.extend(5)
+
+
 class Blocks:
     """Who follows blocks of deliveries, and notes what it is asked."""
 

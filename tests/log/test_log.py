@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import pickle
+from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from evenflow import Event
-from evenflow.log import Retain
+from evenflow.log import LogError, Retain, SQLiteLog
 from evenflow.testing import MemoryLog, in_memory
-from tests.contract.kit import both, settle
+from tests.contract.kit import both, both_real, settle
 
 from .events import Ordered, Shipped
 
@@ -174,3 +176,37 @@ async def test_in_memory_stands_in_for_a_modules_own_log() -> None:
     async with log.opened(consumers=False):
         assert [record.event.n for record in await orders.read().to_list()] == [1]
     assert 1 not in handled
+
+
+@both_real
+async def test_of_two_that_open_it_at_once_one_is_refused(tmp_path: Path) -> None:
+    """It lives once at a time, also while it is being opened; one that could not be opened may be opened again."""
+    folder = tmp_path / "later"
+    log = SQLiteLog(folder / "shop.db", durability="process")
+
+    async def at_once() -> list[str]:
+        outcomes: list[str] = []
+        both_tried = anyio.Event()
+
+        def note(outcome: str) -> None:
+            outcomes.append(outcome)
+            if len(outcomes) == 2:
+                both_tried.set()
+
+        async def use() -> None:
+            try:
+                async with log:
+                    note("opened")
+                    await both_tried.wait()
+            except (RuntimeError, LogError) as error:
+                note(type(error).__name__)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(use)
+            tasks.start_soon(use)
+        return sorted(outcomes)
+
+    assert await at_once() == ["LogError", "RuntimeError"]
+    folder.mkdir()
+    assert await at_once() == ["RuntimeError", "opened"]
+    assert await at_once() == ["RuntimeError", "opened"]

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from evenflow.log import Conflict, SQLiteLog, Unsupported, _transaction
+from evenflow import Subject
+from evenflow.log import Batch, Conflict, SQLiteLog, SQLiteTransaction, Unsupported, _transaction
 from evenflow.log._transaction import check_statement
 from evenflow.testing import MemoryLog
 from tests.contract.kit import both, both_real
@@ -77,6 +78,56 @@ def test_what_changes_no_rows_is_refused_where_it_is_written(sql: str) -> None:
     """Reading, the schema and transactions have no place in a transaction."""
     with pytest.raises(ValueError, match="INSERT"):
         check_statement(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE invoices SET paid = 1; UPDATE invoices SET paid = 2",
+        "UPDATE invoices SET paid = ';' ; -- and\n DROP TABLE invoices",
+        "UPDATE invoices SET paid = 1;;x",
+    ],
+)
+def test_two_statements_are_refused_where_they_are_written(sql: str) -> None:
+    """One statement each, and nothing of it is done later."""
+    with pytest.raises(ValueError, match="one statement"):
+        SQLiteTransaction._check_statement(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE invoices SET paid = 1;",
+        "UPDATE invoices SET paid = 1 ; ; -- done; really",
+        "UPDATE invoices SET note = 'a; b''; c', [d; e] = 1, `f; g` = 2, \"h; i\" = 3",
+        "UPDATE invoices SET paid = 1 /* one; two",
+    ],
+)
+def test_a_semicolon_alone_begins_no_second_statement(sql: str) -> None:
+    """At the end, in a text, in a quoted name or in a remark."""
+    SQLiteTransaction._check_statement(sql)
+
+
+@both_real
+async def test_a_transaction_takes_durable_subjects_deliveries_and_parameters_only(tmp_path: Path) -> None:
+    """Anything else is refused where it is written, with what it takes."""
+    log = make(tmp_path / "shop.db")
+    nonsense: Any = "orders"
+    in_memory: Any = Subject(Ordered)
+    batch: Any = Batch[Any](())
+    async with log, log.transaction() as tx:
+        for subject in (nonsense, in_memory):
+            with pytest.raises(TypeError, match="durable subject"):
+                tx.publish(subject, Ordered(n=1))
+        with pytest.raises(TypeError, match="a delivery of a group, not 'orders'"):
+            tx.ack(nonsense)
+        with pytest.raises(TypeError, match="each by itself"):
+            tx.ack(batch)
+        parameters: tuple[Any, ...] = ("17", 17)
+        for each in parameters:
+            with pytest.raises(TypeError, match=r"\(17,\)"):
+                tx.execute("UPDATE invoices SET paid = 1 WHERE id = ?", each)
+    assert tx.offsets == ()
 
 
 @both

@@ -45,11 +45,11 @@ def checked_backoff(backoff: object, /, *, name: str = "retry_after") -> Backoff
     if callable(backoff):
         return cast("Callable[[int], float]", backoff)
     if isinstance(backoff, Sequence) and not isinstance(backoff, (str, bytes, bytearray)):
-        waits = tuple(checked_wait(wait, name) for wait in cast("Sequence[object]", backoff))
+        waits = tuple(checked_wait(wait, f"each of {name}") for wait in cast("Sequence[object]", backoff))
         if not waits:
             raise ValueError(f"{name} must have at least one number of seconds, not {backoff!r}")
         return waits
-    return checked_wait(backoff, name)
+    return checked_wait(backoff, name, "a number of seconds, a sequence of them or a function")
 
 
 def delay(backoff: Backoff, attempt: int, /, *, name: str = "retry_after") -> float:
@@ -66,10 +66,10 @@ def delay(backoff: Backoff, attempt: int, /, *, name: str = "retry_after") -> fl
     return float(backoff)
 
 
-def checked_wait(wait: object, name: str, /) -> float:
+def checked_wait(wait: object, name: str, expected: str = "a number of seconds", /) -> float:
     """A number of seconds, 0 or more."""
     if not isinstance(wait, (int, float)) or isinstance(wait, bool):
-        raise TypeError(f"{name} must be a number of seconds, a sequence of them or a function, not {wait!r}")
+        raise TypeError(f"{name} must be {expected}, not {wait!r}")
     if not 0 <= wait < math.inf:
         raise ValueError(f"{name} must be 0 seconds or more, and finite, not {wait}")
     return float(wait)

@@ -180,3 +180,7 @@ class _Batches(Stream[Batch[W_co]]):
 
     async def aclose(self) -> None:
         await self._deliveries.aclose()
+
+    def __repr__(self) -> str:
+        within = f" within {self._within:g} s" if self._within else ""
+        return f"<batches of at most {self._most}{within} of {self._deliveries!r}>"

@@ -168,8 +168,7 @@ class Delivery(Record[W_co]):
 
         Raises: as for ``ack``.
         """
-        if not isinstance(why, str):
-            raise TypeError(f"reject() takes the reason as a str, not {why!r}")
+        _check_reason(why)
         await checkpoint_if_cancelled()
         await self._hands.settle([self], Fate.DEAD, error=why)
 
@@ -260,6 +259,7 @@ class Batch(tuple[Delivery[W_co], ...]):
 
         Raises: as for ``ack``.
         """
+        _check_reason(why)
         await checkpoint_if_cancelled()
         await self._settle(Fate.DEAD, error=why)
 
@@ -276,7 +276,10 @@ class Batch(tuple[Delivery[W_co], ...]):
 
         Raises: as for ``Delivery.extend``.
         """
-        for delivery in self._open():
+        checked_wait(seconds, "seconds")
+        open_ = self._open()
+        refuse_unsettleable(open_ or self[:1])
+        for delivery in open_:
             await delivery.extend(seconds)
 
     async def _settle(self, fate: Fate, *, after: float | None = None, error: str = "") -> None:
@@ -301,6 +304,11 @@ class Batch(tuple[Delivery[W_co], ...]):
         end_block(self, exc)
         if open_ := self._open():
             await leave(open_, open_[0]._hands, exc)
+
+
+def _check_reason(why: object) -> None:
+    if not isinstance(why, str):
+        raise TypeError(f"reject() takes the reason as a str, not {why!r}")
 
 
 def begin_block(deliveries: Sequence[Delivery[Any]], *, batch: bool) -> None:

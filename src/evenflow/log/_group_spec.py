@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -174,6 +175,6 @@ def group_spec(
 
 def _positive(seconds: object, name: str) -> float:
     """A duration in seconds, finite and more than zero."""
-    if not checked_wait(seconds, name):
-        raise ValueError(f"{name} must be more than 0 seconds")
+    if isinstance(seconds, (int, float)) and not 0 < seconds < math.inf:
+        raise ValueError(f"{name} must be more than 0 seconds, and finite, not {seconds}")
     return checked_wait(seconds, name)

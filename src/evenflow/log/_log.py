@@ -189,17 +189,20 @@ class Log(ABC):
 
         Raises:
             TypeError, ValueError: an option is wrong.
-            RuntimeError: it is open already.
+            RuntimeError: it is open already, or is being opened.
             Unsupported: the loop is trio's, which this engine does not know.
             LogError: it cannot be opened; the message says why.
         """
         which = checked_consumers(consumers)
         grace = checked_grace(grace)
-        if self._openings.is_open:
-            raise RuntimeError(f"log {self.name} is open already, and lives once at a time; close it first")
         self._openings.refuse_strange_loop()
-        running = Running(self.name, self._make_engine())
-        await running.open()
+        self._openings.claim()
+        try:
+            running = Running(self.name, self._make_engine())
+            await running.open()
+        except BaseException:
+            self._openings.end()
+            raise
         opening = Opening(running, grace=grace, consumers=which)
         self._openings.begin(opening)
         try:

@@ -30,6 +30,8 @@ class Openings:
         self.engine_name = engine_name
         self._opening: Opening | None = None
         self._process = 0
+        self._opener = 0
+        """The process that opens it just now."""
 
     @property
     def is_open(self) -> bool:
@@ -48,13 +50,24 @@ class Openings:
                 missing=("trio",),
             )
 
+    def claim(self) -> None:
+        """It is being opened, by one alone, until ``begin`` or ``end``.
+
+        Raises:
+            RuntimeError: it is open already, or somebody else opens it just now.
+        """
+        if self.is_open or self._opener == os.getpid():
+            state = "is open already" if self.is_open else "is being opened already"
+            raise RuntimeError(f"log {self.name} {state}, and lives once at a time; close it first")
+        self._opener = os.getpid()
+
     def begin(self, opening: Opening) -> None:
         """It is open from now on."""
-        self._opening, self._process = opening, os.getpid()
+        self._opening, self._process, self._opener = opening, os.getpid(), 0
 
     def end(self) -> None:
-        """It is closed."""
-        self._opening = None
+        """It is closed, or was not opened."""
+        self._opening, self._opener = None, 0
 
     def present(self) -> Opening | None:
         """The present opening of this process, if there is one."""

@@ -8,28 +8,25 @@ Rule 3: cancelled during the commit, the outcome is known before the cancellatio
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from evenflow._errors import refuses_copying
 
-from ._delivery import refuse_unsettleable
+from ._delivery import Delivery, refuse_unsettleable
 from ._engine import Change, IdTaken, Statement
 from ._group_transaction import commit_with
-from ._subject import id_is_taken
+from ._subject import DurableSubject, id_is_taken
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
 
-    from ._delivery import Delivery
     from ._engine import Append, Done
     from ._offsets import Offset
     from ._opening import Opening
     from ._openings import Openings
-    from ._subject import DurableSubject
 
 E = TypeVar("E")
 
@@ -84,6 +81,8 @@ class Transaction:
             RuntimeError: the block is not there, or has ended.
         """
         self._check_open()
+        if not isinstance(subject, DurableSubject):
+            raise TypeError(f"a transaction publishes to a durable subject, `log.subject(...)`, not to {subject!r}")
         if subject._openings is not self._openings:
             raise ValueError(
                 f"{subject!r} is a subject of another log than this transaction's, {self._openings.name}; one commit is"
@@ -98,10 +97,14 @@ class Transaction:
         """Acknowledge this delivery in the commit; where it has gone out again meanwhile, nothing is done at all.
 
         Raises:
+            TypeError: it is no delivery.
             ValueError: the delivery is another log's, or it becomes too large.
             RuntimeError: the block is not there or has ended, or the delivery was settled already.
         """
         self._check_open()
+        if not isinstance(delivery, Delivery):
+            more = "; of a batch, each by itself" if isinstance(delivery, tuple) else ""
+            raise TypeError(f"a transaction acknowledges a delivery of a group, not {delivery!r}{more}")
         refuse_unsettleable([delivery])
         if any(each is delivery for each in self._deliveries):
             raise RuntimeError(f"{delivery!r} is acknowledged in this transaction already")
@@ -186,15 +189,27 @@ class SQLTransaction(Transaction):
         """
         self._openings.require("own_rows")
         self._check_open()
-        check_statement(sql)
+        self._check_statement(sql)
         if rows is not None and (not isinstance(rows, int) or isinstance(rows, bool) or rows < 0):
             raise ValueError(f"rows must be a whole number of at least 0, or None, not {rows!r}")
+        if isinstance(parameters, (str, bytes)) or not isinstance(parameters, (Sequence, Mapping)):
+            raise TypeError(f"parameters must be a sequence, (17,), or a mapping of names, not {parameters!r}")
         self._grow(len(sql) + _size_of(parameters))
         self._statements.append(Statement(sql, parameters, rows))
+
+    @staticmethod
+    def _check_statement(sql: str) -> None:
+        check_statement(sql)
 
 
 class SQLiteTransaction(SQLTransaction):
     """A transaction of a ``SQLiteLog``: its statements are of SQLite, on tables in the same file."""
+
+    @staticmethod
+    def _check_statement(sql: str) -> None:
+        check_statement(sql)
+        if _SECOND.search(_QUOTED.sub(" ", sql)):
+            raise ValueError(f"execute takes one statement, and this is more than one; call it for each: {sql!r}")
 
 
 def _size_of(values: Sequence[object] | Mapping[str, object]) -> int:
@@ -207,6 +222,11 @@ _COMMENTS: Final = re.compile(r"(\s+|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
 """What may stand before a statement."""
 _NO_WORDS: Final = re.compile(r"""("(?:[^"]|"")*")|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/""", re.DOTALL)
 """Texts and comments, which name no table; and quoted names, in which neither of them begins."""
+_QUOTED: Final = re.compile(
+    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^]]*\]|--[^\n]*|/\*.*?(?:\*/|\Z)""", re.DOTALL
+)
+"""Whatever SQLite reads as one word or as none: a semicolon in it ends nothing."""
+_SECOND: Final = re.compile(r";\s*[^\s;]")
 _WRITES_OURS: Final = re.compile(
     r"""\b(?:INTO|UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM)\s+(?:ONLY\s+)?(?:["`\[]?\w+["`\]]?\s*\.\s*)?["`\[]?(evenflow_\w*)""",
     re.IGNORECASE,

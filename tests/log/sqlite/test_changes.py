@@ -76,6 +76,29 @@ async def test_another_number_of_rows_is_a_conflict_and_nothing_is_done(tmp_path
 
 @both_real
 @pytest.mark.parametrize(
+    "sql, affects",
+    [
+        ("WITH due AS (SELECT 1 AS id) UPDATE invoice SET paid = 1 WHERE id IN (SELECT id FROM due)", 1),
+        ("WITH due AS (SELECT 7 AS id UNION SELECT 8) INSERT INTO invoice SELECT id, 0 FROM due RETURNING id", 2),
+        ("WITH due AS (SELECT 9 AS id) UPDATE invoice SET paid = 1 WHERE id IN (SELECT id FROM due)", 0),
+        ("WITH due AS (SELECT 1) SELECT * FROM due", 0),
+    ],
+)
+async def test_the_rows_of_a_statement_that_begins_with_with_are_counted(
+    tmp_path: Path, sql: str, affects: int
+) -> None:
+    """As those of any other: the right number is no conflict, and a wrong one is told with what it was."""
+    invoices(tmp_path / "shop.db")
+    async with opened(tmp_path / "shop.db") as engine:
+        both = Statement("UPDATE invoice SET paid = 0", (), 2)
+        with pytest.raises(Conflict) as caught:
+            await engine.commit(Change(statements=[both, Statement(sql, (), 5)]))
+        assert (caught.value.expected, caught.value.affected) == (5, affects)
+        await engine.commit(Change(statements=[both, Statement(sql, (), affects)]))
+
+
+@both_real
+@pytest.mark.parametrize(
     "sql",
     [
         "INSERT INTO invoice VALUES (1, 0)",

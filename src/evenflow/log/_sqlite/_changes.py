@@ -279,11 +279,17 @@ class Batch:
         return done
 
     def _execute(self, statement: Statement) -> None:
+        before = self._connection.total_changes
         with self._kept.guard.closed(statement.sql):
             cursor = self._connection.execute(statement.sql, statement.parameters)
             cursor.fetchall()  # a statement that returns rows has changed them all only then
-        if statement.rows is not None and cursor.rowcount != statement.rows:
-            affected = cursor.rowcount
+        if statement.rows is None:
+            return
+        affected = cursor.rowcount
+        if affected < 0:  # sqlite3 does not count what begins with WITH
+            changed = self._connection.total_changes != before
+            affected = self._connection.execute("SELECT changes()").fetchone()[0] if changed else 0
+        if affected != statement.rows:
             raise Conflict(_conflict(statement, affected), expected=statement.rows, affected=affected)
 
 
