@@ -32,7 +32,7 @@ from anyio import CancelScope
 from evenflow._errors import Conflict, LogError, Uncertain
 
 from ._answers import Answers
-from ._calls import ARGUMENTS, Job, answers, arguments, merged, topics_of
+from ._calls import Job, answers, arguments, call_of, merged, topics_of
 from ._connections import described
 from ._driver import AGAIN, LOST, UNPREPARED, PostgresError
 from ._schema import quoted
@@ -72,8 +72,7 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._session: Session | None = None
-        places = ", ".join(f"${place}" for place in range(1, ARGUMENTS + 1))
-        self._change = f"SELECT * FROM {self._schema}.change({places})"
+        self._change = call_of(self._schema)
 
     async def start(self, session: Session) -> None:
         """Begin to commit what is handed over, on this session, which is the writer's own from now on."""
