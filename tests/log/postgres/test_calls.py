@@ -11,7 +11,10 @@ import pytest
 
 from evenflow.log._engine import ABSENT, Append, Change, Done, IdTaken, Outdated, Put
 from evenflow.log._postgres._calls import ARGUMENTS, Job, answers, arguments, merged, topics_of
-from tests.conformance.kit import event
+from tests.conformance.kit import event, texts
+from tests.servers import Postgres
+
+from .kit import on_postgres, opened
 
 NOTHING = {"outcome": "ok", "detail": None, "base": None, "seqs": None, "put_version": None}
 
@@ -102,7 +105,7 @@ async def test_waiters_hear_of_all_topics() -> None:
 
 def test_arrays_are_as_short_as_they_can_be() -> None:
     """One element where all events have the same, and none where they have nothing."""
-    named = ["subjects", "types", "versions", "datas", "headers", "ids", "digests", "keys", "scheduled"]
+    named = ["subjects", "types", "versions", "datas", "separator", "headers", "ids", "digests", "keys", "scheduled"]
 
     def given(*appends: Append) -> dict[str, Any]:
         made = arguments([Change(appends=[append]) for append in appends])
@@ -110,16 +113,28 @@ def test_arrays_are_as_short_as_they_can_be() -> None:
         assert made[:6] == [None] * 6
         return {name: value for name, value in zip(named, made[6:], strict=False) if value is not None}
 
-    same = {"types": ("Placed",), "versions": (1,)}
-    assert given(event("a"), event("b")) == {"subjects": ("orders",), "datas": ["a", "b"], **same}
+    same = {"types": ("Placed",), "versions": (1,), "separator": "\x1e"}
+    assert given(event("a"), event("b")) == {"subjects": ("orders",), "datas": "a\x1eb", **same}
     assert given(event("a", headers={"x": "é"}), event("b", subject="bills", key="k")) == {
-        "subjects": ("orders", "bills"), "datas": ["a", "b"], "headers": ['{"x": "\\u00e9"}', None], "keys": (None, "k"),
+        "subjects": ("orders", "bills"), "datas": "a\x1eb", "headers": ['{"x": "\\u00e9"}', None], "keys": (None, "k"),
         **same,
     }  # fmt: skip
+
+
+@on_postgres
+async def test_any_text_is_stored_as_it_is(server: Postgres) -> None:
+    """Alone and with others: empty, with the separator in it, and with whatever else JSON may have."""
+    odd = ["", "\x1e", "a\x1eb", "", '{\n\t"x": "é \\u001e"\r\n}', ","]
+    async with opened(server) as engine:
+        for text in odd:
+            await engine.commit(Change(appends=[event(text)]))
+        await engine.commit(Change(appends=[event(text) for text in odd]))
+        await engine.commit(Change(appends=[event(""), event("")]))
+        assert await texts(engine) == [*odd, *odd, "", ""]
 
 
 def test_records_are_given_as_columns() -> None:
     """And one that must not exist has the version 0."""
     change = Change(expect={"a": ABSENT, "b": 3}, puts={"a": Put(b"x", 1.5)}, deletes=["b"])
     assert arguments([change])[:6] == [["a", "b"], [0, 3], ["a"], [b"x"], [1.5], ["b"]]
-    assert arguments([change])[6:] == [None] * 14
+    assert arguments([change])[6:] == [None] * 15

@@ -458,3 +458,47 @@ async def test_of_many_that_set_one_record_at_once_none_is_overwritten(server: P
         await one.commit(Change(puts={"k": Put(b"0")}))
         await asyncio.gather(count(one), count(one), count(other), count(other))
         assert (await one.load(["k"]))["k"].value == b"40"
+
+
+@on_postgres
+async def test_what_is_committed_early_waits_for_no_disk_unless_it_shares_a_commit(server: Postgres) -> None:
+    """Alone it does not wait; with another that does, whichever comes first, all of them wait."""
+    async with opened(server) as engine:
+        await engine.commit(Change(puts={"k": Put(b"")}))
+        writer = engine.opened().writer
+        early, other = Change(puts={"early": Put(b"")}), Change(puts={"other": Put(b"")})
+        waited: list[bool] = []
+        arguments = writer._arguments
+
+        def noted(group: list[Job], number: int | None) -> tuple[Any, ...]:
+            waited.append(writer._waits)
+            return arguments(group, number)
+
+        cast("Any", writer)._arguments = noted
+        await engine.commit_early(early)
+        assert waited == [False]
+        await asyncio.gather(engine.commit_early(early), engine.commit(other), engine.commit_early(early))
+        await engine.commit(other)
+        assert waited == [False, True, True, True, True]
+    async with opened(server, to_disk=False) as engine:
+        await engine.commit(Change(puts={"k": Put(b"")}))
+        assert engine.opened().writer._waits is False
+
+
+@on_postgres
+async def test_a_version_that_a_power_cut_takes_back_is_never_given_again(server: Postgres) -> None:
+    """Whoever was given it, and does not know that it is gone, changes nothing of what others have stored since."""
+    async with opened(server) as engine:
+        await engine.commit(Change(puts={"k": Put(b"kept")}))
+        before = (await ask(server, f"SELECT last_value FROM {engine.schema}.version"))[0][0]
+        lost = (await engine.commit_early(Change(puts={"k": Put(b"lost")}))).versions["k"]
+        again = (await engine.commit_early(Change(expect={"k": lost}, puts={"k": Put(b"lost")}))).versions["k"]
+        await ask(server, f"SELECT setval('{engine.schema}.version', {before})")  # as the server finds it after one
+        since = (await engine.commit(Change(puts={"k": Put(b"since")}))).versions["k"]
+        early = (await engine.commit_early(Change(puts={"early": Put(b"since")}))).versions["early"]
+        assert len({lost, again, since, early}) == 4
+        assert min(lost, again, early) >= 2**62 > since
+        for old in (lost, again):
+            with pytest.raises(Outdated):
+                await engine.commit(Change(expect={"k": old}, puts={"k": Put(b"no")}))
+        assert (await engine.load(["k"]))["k"].value == b"since"

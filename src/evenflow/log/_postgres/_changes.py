@@ -32,7 +32,7 @@ from anyio import CancelScope
 from evenflow._errors import Conflict, LogError, Uncertain
 
 from ._answers import Answers
-from ._calls import ARGUMENTS, Job, answers, arguments, merged, topics_of
+from ._calls import Job, answers, arguments, call_of, merged, topics_of
 from ._connections import described
 from ._driver import AGAIN, LOST, UNPREPARED, PostgresError
 from ._schema import quoted
@@ -63,7 +63,10 @@ class Writer:
         self._number = 0
         """Of the newest transaction that was begun here."""
         self._schema = quoted(schema)
-        self._settings = (keep_ids, to_disk)
+        self._keep_ids = keep_ids
+        self._to_disk = to_disk
+        self._waits = to_disk
+        """Whether the present transaction waits for the disk: it does if one of its changes does."""
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Job] = deque()
@@ -72,8 +75,7 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._session: Session | None = None
-        places = ", ".join(f"${place}" for place in range(1, ARGUMENTS + 1))
-        self._change = f"SELECT * FROM {self._schema}.change({places})"
+        self._change = call_of(self._schema)
 
     async def start(self, session: Session) -> None:
         """Begin to commit what is handed over, on this session, which is the writer's own from now on."""
@@ -82,11 +84,11 @@ class Writer:
         self._session = session
         self._task = self._loop.create_task(self._run(), name="evenflow log writer")
 
-    async def commit(self, change: Change, made: Callable[[Done], object] | None) -> Done:
-        """Make a change; see ``Engine.commit``."""
+    async def commit(self, change: Change, made: Callable[[Done], object] | None, *, to_disk: bool = True) -> Done:
+        """Make a change; see ``Engine.commit``, and without ``to_disk`` ``Engine.commit_early``."""
         if self._stopping or self._task is None:
             raise LogError(f"the log at {self._connections.shown} is closed; open it first", stored=False)
-        job = Job(change, made, self._loop.create_future())
+        job = Job(change, made, self._loop.create_future(), to_disk=to_disk)
         if not self._queue:
             self._arrived.set()
         self._queue.append(job)
@@ -203,6 +205,7 @@ class Writer:
             self._session = await self._connections.connect()
         session = self._session
         self._number += 1
+        self._waits = self._to_disk and any(job.to_disk for group in groups for job in group)
         if len(groups) == 1 and session.keeps and not any(job.change.statements for job in groups[0]):
             found = await self._at_once(session, groups[0])
             if found["outcome"] == "taken" and len(groups[0]) > 1:
@@ -308,7 +311,7 @@ class Writer:
             session.connection.terminate()
 
     def _arguments(self, group: Sequence[Job], number: int | None) -> tuple[Any, ...]:
-        return (self._member, number, *arguments([job.change for job in group]), *self._settings)
+        return (self._member, number, *arguments([job.change for job in group]), self._keep_ids, self._waits)
 
     async def _call(self, session: Session, group: Sequence[Job], number: int | None) -> Any:
         found = (await session.within(self._change, *self._arguments(group, number)))[0]
