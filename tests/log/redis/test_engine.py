@@ -123,6 +123,7 @@ async def test_what_is_new_and_what_is_due_is_one_question() -> None:
     engine = RedisEngine(shared().url, fresh_name())
     await engine.open()
     await engine.commit(Change(puts={"retry/a/1": Put(b"v", 1.0)}, appends=[Append("orders", "Placed", 1, b"{}")]))
+    await engine.end("orders")  # connected, for that is an exchange, too
     asked, line = list[int](), engine._opened().reads.line
     exchange = line.exchange
 
