@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from evenflow._errors import LogError
+from evenflow._loop import running_loop
 from evenflow.log._engine import Change, Engine, Put
 from evenflow.log._nats import _marks
 from evenflow.log._nats._marks import Marks
@@ -44,7 +45,7 @@ def deaf(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> anyio.Event:
 @on_asyncio
 async def test_whoever_waits_is_woken_once_for_each_change() -> None:
     """Closing wakes everybody with an error."""
-    marks = Marks()
+    marks = Marks(running_loop())
     waiting = asyncio.ensure_future(marks.wait(0))
     await asyncio.sleep(0)
     marks.changed()
@@ -221,7 +222,7 @@ async def test_more_subjects_than_a_server_should_be_asked_for_are_all_there_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And so it is where somebody waits for all; what was waited for a moment ago counts."""
-    marks = Marks()
+    marks = Marks(running_loop())
     assert marks.awaited(2) is None
     async with anyio.create_task_group() as tasks:
         for subjects in ("a", "ab", "c"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
 from evenflow._errors import LogError
 from evenflow.log._engine import Away, Change, Put
 from evenflow.log._nats._faults import Busy, Lost
 from tests.conformance.kit import append
+from tests.limits import HANGING
 
 from .kit import needs_nats, on_asyncio, opened
 
@@ -66,6 +68,39 @@ async def test_what_is_not_answered_is_asked_again_and_then_too_late() -> None:
 
         with pytest.raises(LogError, match="something else"):
             await reads.patiently(strange)
+
+
+@on_asyncio
+async def test_two_questions_are_asked_at_once_and_again_if_one_has_no_answer() -> None:
+    """What fails is what failed, and not a group of it; and nothing of either goes on after that."""
+    async with opened() as engine:
+        reads, tries = engine._opened().reads, list[int]()
+        first, second = anyio.Event(), anyio.Event()
+
+        async def one() -> int:
+            first.set()
+            await second.wait()
+            return 5
+
+        async def other() -> str:
+            second.set()
+            await first.wait()
+            tries.append(1)
+            if len(tries) == 1:
+                raise Lost("gone")
+            return "answer"
+
+        with anyio.fail_after(HANGING):
+            assert await reads.both(one, other) == (5, "answer")
+        assert len(tries) == 2
+
+        async def fail() -> int:
+            raise ValueError("not of ours")
+
+        with pytest.raises(LogError, match="not of ours"):
+            await reads.both(one, fail)
+        with pytest.raises(LogError, match="not of ours"):
+            await reads.both(fail, one)
 
 
 @on_asyncio

@@ -148,6 +148,7 @@ async def test_messages_of_one_subscription_are_told_at_once_and_no_error_ends_t
     assert [(subject.replace("told", "heard"), *rest) for subject, *rest in told] == heard
     assert told[1] == ("check.told.1", b"", {"a": "1"})
     assert [str(error) for error in errors] == ["check.told.0"]
+    assert (client.stats["in_msgs"], client.stats["in_bytes"]) == (6, 8)
 
 
 @on_asyncio

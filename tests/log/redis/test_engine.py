@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ import trio
 
 from evenflow import Unsupported
 from evenflow.log import LogError
+from evenflow.log._engine import Append, Change, Put
 from evenflow.log._redis import RedisEngine
 from evenflow.log._redis._engine import LOOKED_AT
 from tests.conformance.kit import append, texts
@@ -112,6 +114,27 @@ async def test_the_oldest_that_are_too_many_are_found_over_several_questions() -
     for events in (0, 1, 5, LOOKED_AT, len(seqs) - 1):
         assert await engine.older_than("orders", events) == seqs[-events - 1]
     assert await engine.older_than("orders", len(seqs)) == 0
+    await engine.close()
+
+
+@on_asyncio
+async def test_what_is_new_and_what_is_due_is_one_question() -> None:
+    """Each claim of a group asks for both."""
+    engine = RedisEngine(shared().url, fresh_name())
+    await engine.open()
+    await engine.commit(Change(puts={"retry/a/1": Put(b"v", 1.0)}, appends=[Append("orders", "Placed", 1, b"{}")]))
+    await engine.end("orders")  # connected, for that is an exchange, too
+    asked, line = list[int](), engine._opened().reads.line
+    exchange = line.exchange
+
+    async def counted(commands: Sequence[Any], within: float = HANGING) -> list[Any]:
+        asked.append(len(commands))
+        return await exchange(commands, within)
+
+    setattr(line, "exchange", counted)  # noqa: B010 -- only to count
+    page, due = await engine.read_with_due("orders", 0, 9, "retry/a/", 2.0, 9)
+    assert ([row.data for row in page.rows], list(due)) == ([b"{}"], ["retry/a/1"])
+    assert len(asked) == 1
     await engine.close()
 
 

@@ -12,9 +12,12 @@ ENTRY = [b"7-0", [b"type", b"Placed", b"version", b"2", b"time", b"5", b"data", 
 
 def test_an_entry_of_a_stream_is_an_event() -> None:
     """With an id and headers, where it has any."""
-    assert _queries.row_of(ENTRY) == Row(7, "Placed", 2, b"{}", NONE, "", 5)
-    more = [ENTRY[0], [*ENTRY[1], b"id", b"x", b"headers", b'{"a":"b"}']]
-    assert _queries.row_of(more) == Row(7, "Placed", 2, b"{}", {"a": "b"}, "x", 5)
+    more = [b"9-0", [*ENTRY[1], b"id", b"x", b"headers", b'{"a":"b"}']]
+    first, second, third, last = _queries.rows_of([ENTRY, more, [b"10-0", [*ENTRY[1], b"id", b"y"]], ENTRY])
+    assert first == last == Row(7, "Placed", 2, b"{}", NONE, "", 5)
+    assert isinstance(first, Row)
+    assert second == Row(9, "Placed", 2, b"{}", {"a": "b"}, "x", 5)
+    assert third == Row(10, "Placed", 2, b"{}", NONE, "y", 5)
 
 
 def test_a_page_says_how_far_was_looked() -> None:
@@ -37,6 +40,14 @@ def test_a_page_says_how_far_was_looked() -> None:
     assert page(1, types={"Other"}) == Page([], 20, 4)
     assert page(2, floor=b"6").floor == 6
     assert set(seen) == {b"a"}
+
+
+def test_two_questions_are_sent_as_one_and_each_has_its_replies() -> None:
+    """The commands of both, in their order."""
+    one, other = _queries.end(NAMES, "orders"), _queries.floor(NAMES, "orders")
+    both = _queries.both(one, other)
+    assert both.commands == [*one.commands, *other.commands]
+    assert both.parse([b"7", b"3", b"4"]) == (7, 4)
 
 
 def test_records_come_sorted_and_only_those_that_were_asked_for() -> None:

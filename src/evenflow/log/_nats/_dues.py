@@ -104,6 +104,13 @@ class AllDues:
                     dues.put(key, record_of(message))
 
 
+def earliest(records: Mapping[str, Record], until: float, limit: int) -> dict[str, Record]:
+    """Those that are due until then, in the order of their times; not more than ``limit``."""
+    found = [(key, record) for key, record in records.items() if record.due is not None and record.due <= until]
+    found.sort(key=lambda item: (item[1].due or 0.0, item[0]))
+    return dict(found[:limit])
+
+
 def key_of(names: Names, message: Message) -> str:
     """The key of a record."""
     return key_in(message) or names.key(message.subject) or ""

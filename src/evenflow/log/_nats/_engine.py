@@ -20,7 +20,7 @@ from evenflow._loop import running_loop
 from evenflow.log._engine import Change, Done, Engine, Lineage, Page, Pulse, Record, Size
 
 from . import _queries
-from ._dues import records_of
+from ._dues import earliest, records_of
 from ._filters import patterns
 from ._names import Names
 from ._opening import Opening, Settings
@@ -232,10 +232,25 @@ class NATSEngine(Engine):
     async def due(self, prefix: str, until: float, limit: int) -> Mapping[str, Record]:
         """The records that are due until then, the earliest first."""
         opening = self._opened()
-        records = await opening.reads.patiently(partial(opening.dues.of, prefix))
-        found = [(key, record) for key, record in records.items() if record.due is not None and record.due <= until]
-        found.sort(key=lambda item: (item[1].due or 0.0, item[0]))
-        return dict(found[:limit])
+        return earliest(await opening.reads.patiently(partial(opening.dues.of, prefix)), until, limit)
+
+    async def read_with_due(
+        self,
+        subject: str,
+        after: int,
+        limit: int,
+        prefix: str,
+        until: float,
+        most: int,
+        *,
+        types: Collection[str] | None = None,
+    ) -> tuple[Page, Mapping[str, Record]]:
+        """A page of a subject's events, and the records that are due until then: both are asked for at once."""
+        opening = self._opened()
+        page, records = await opening.reads.both(
+            partial(_queries.read, opening.reads, subject, after, limit, types, None), partial(opening.dues.of, prefix)
+        )
+        return page, earliest(records, until, most)
 
     async def next_due(self, prefix: str) -> float | None:
         """When the next record is due."""

@@ -22,15 +22,15 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
-
-from evenflow._errors import LogError
+from evenflow.log._mark import Mark
 
 from ._faults import FAULTS, Lost, words
 from ._line import REPLY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from evenflow._loop import RunningLoop
 
     from ._line import Line
     from ._names import Names
@@ -52,75 +52,41 @@ RECENT: Final = 5.0
 EVERYTHING: Final[frozenset[str] | None] = None
 
 
-class Marks:
+class Marks(Mark["frozenset[str] | None"]):
     """The mark of one opening."""
 
-    def __init__(self) -> None:
-        self.mark: int = 0
+    def __init__(self, loop: RunningLoop) -> None:
+        super().__init__(loop)
         self.rev: int = 0
         """The sequence of this process's own newest change, which was told already."""
         self.when_others_wait: Callable[[], object] = _nothing
         """Is called when somebody waits for what nobody listens to."""
-        self._waiting: dict[asyncio.Future[None], frozenset[str] | None] = {}
         self._heard: frozenset[str] | None = EVERYTHING
         self._recent: dict[frozenset[str] | None, float] = {}
         """What was waited for lately, and when last, on the loop's clock."""
-        self._awaited = asyncio.Event()
-        self._error: LogError | None = None
 
     async def wait(self, mark: int, heard: frozenset[str] | None = EVERYTHING) -> int:
         """Wait until the mark is another one; ``heard`` is where the server says what is waited for."""
-        if self.mark != mark:
-            await checkpoint()
-            self._check()
-            return self.mark
-        await checkpoint_if_cancelled()
-        while self.mark == mark:
-            self._check()
-            sleeper = asyncio.get_running_loop().create_future()
-            self._waiting[sleeper] = heard
-            self._recent[heard] = asyncio.get_running_loop().time()
-            self._awaited.set()
-            if self._heard is not None and (heard is None or not heard <= self._heard):
-                self.when_others_wait()
-            try:
-                await sleeper
-            finally:
-                self._waiting.pop(sleeper, None)
-        self._check()
-        return self.mark
+        return await self.wait_about(mark, heard)
+
+    def note_waiting(self, about: frozenset[str] | None) -> None:
+        """Somebody begins to wait for this."""
+        self._recent[about] = self._loop.now()
+        if self._heard is not None and (about is None or not about <= self._heard):
+            self.when_others_wait()
 
     def changed(self) -> None:
         """Something may have changed."""
-        self.mark += 1
-        waiting, self._waiting = self._waiting, {}
-        for sleeper in waiting:
-            if not sleeper.done():
-                sleeper.set_result(None)
-
-    def close(self, why: str) -> None:
-        """Nothing will change any more."""
-        self._error = LogError(why)
-        self.changed()
-
-    def _check(self) -> None:
-        if self._error is not None:
-            raise LogError(str(self._error))
+        self.moved()
 
     def awaited(self, most: int) -> frozenset[str] | None:
         """Where the server says what is waited for, at most so many subjects; None for all of it."""
-        since = asyncio.get_running_loop().time() - RECENT
+        since = self._loop.now() - RECENT
         self._recent = {heard: at for heard, at in self._recent.items() if at > since}
         wanted = {*self._waiting.values(), *self._recent}
         found = frozenset[str]().union(*(heard for heard in wanted if heard is not None))
         self._heard = EVERYTHING if None in wanted or not 0 < len(found) <= most else found
         return self._heard
-
-    async def until_awaited(self) -> None:
-        """Wait until somebody waits."""
-        while not self._waiting:
-            self._awaited.clear()
-            await self._awaited.wait()
 
 
 def _nothing() -> None:

@@ -87,7 +87,7 @@ class Opening:
         timeout = settings.shape.publish_timeout
         self.reads = Reads(settings.name, self.line, settings.names, self.api, self.history, timeout)
         self.dues = AllDues(self.reads, settings.names)
-        self.marks = Marks()
+        self.marks = Marks(loop)
         keep_ids = max(LEAST, round(settings.keep_ids))
         self.commits = Commits(
             settings.name,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ._stream import Api, History
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 MOST_SUBJECTS: Final = 500
 """How many subjects are asked for at once: a server answers with 1,024 messages at most."""
@@ -117,6 +118,19 @@ class Reads:
             raise LogError(f"{self._name} refuses to store it: {reply.words}", stored=False)
         self.history.note(reply.seq)
         return True
+
+    async def both(self, one: Callable[[], Awaitable[T]], other: Callable[[], Awaitable[U]]) -> tuple[T, U]:
+        """Ask both at the same time, until both are answered. Raises: as for ``patiently``."""
+
+        async def ask() -> tuple[T, U]:
+            first, second = await asyncio.gather(one(), other(), return_exceptions=True)
+            if isinstance(first, BaseException):
+                raise first
+            if isinstance(second, BaseException):
+                raise second
+            return first, second
+
+        return await self.patiently(ask)
 
     # ------------------------------------------------------------------ one question
 

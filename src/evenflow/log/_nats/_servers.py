@@ -104,6 +104,8 @@ class QuickClient(Client):
         if sid != self._answers:
             await super()._process_msg(sid, subject, reply, data, headers)
             return
+        self.stats["in_msgs"] += 1
+        self.stats["in_bytes"] += len(data)
         inside: Any = self  # its own methods have no types
         try:
             self._told(subject.decode(), data, await inside._process_headers(headers) if headers else None)

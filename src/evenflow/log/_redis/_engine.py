@@ -141,6 +141,24 @@ class RedisEngine(Engine):
         )
         return page
 
+    async def read_with_due(
+        self,
+        subject: str,
+        after: int,
+        limit: int,
+        prefix: str,
+        until: float,
+        most: int,
+        *,
+        types: Collection[str] | None = None,
+    ) -> tuple[Page, Mapping[str, Record]]:
+        """A page of a subject's events, and the records that are due until then: one question."""
+        opening = self._opened()
+        read = _queries.read(opening.names, opening.reads.note, subject, after, limit, types, None)
+        due = _queries.due(opening.names, prefix, until, most)
+        records, page = await opening.reads.do(_queries.both(due, read))
+        return page, records
+
     async def end(self, subject: str) -> int:
         """The number of the newest event."""
         opening = self._opened()

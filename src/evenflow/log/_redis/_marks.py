@@ -14,14 +14,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from anyio import sleep
-from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
-from evenflow._errors import LogError
+from evenflow.log._mark import Mark
 
 from ._faults import Lost
 
 if TYPE_CHECKING:
-    from evenflow._backends import WakeUp
     from evenflow._loop import RunningLoop
 
     from ._line import Line
@@ -31,7 +29,7 @@ BLOCK: Final = 4.0
 PAUSE: Final = 0.01
 
 
-class Marks:
+class Marks(Mark[None]):
     """The mark of one opening.
 
     Args:
@@ -39,37 +37,12 @@ class Marks:
     """
 
     def __init__(self, loop: RunningLoop, rev: int) -> None:
+        super().__init__(loop)
         self.rev = rev
-        self._loop = loop
-        self._mark = 0
-        self._waiting: set[WakeUp] = set()
-        self._awaited: WakeUp | None = None
-        self._error: LogError | None = None
-
-    @property
-    def mark(self) -> int:
-        """The mark."""
-        return self._mark
 
     async def wait(self, mark: int) -> int:
         """Wait until the mark is another one."""
-        if self._mark != mark:
-            await checkpoint()
-            self._check()
-            return self._mark
-        await checkpoint_if_cancelled()
-        while self._mark == mark:
-            self._check()
-            wake_up = self._loop.backend.wake_up()
-            self._waiting.add(wake_up)
-            if self._awaited is not None and not self._awaited.done():
-                self._awaited.set_result(None)
-            try:
-                await wake_up
-            finally:
-                self._waiting.discard(wake_up)
-        self._check()
-        return self._mark
+        return await self.wait_about(mark, None)
 
     def changed(self, rev: int | None = None) -> None:
         """Something has changed: the change with this number, or nobody knows what."""
@@ -77,27 +50,7 @@ class Marks:
             if rev <= self.rev:
                 return
             self.rev = rev
-        self._mark += 1
-        waiting, self._waiting = self._waiting, set()
-        for wake_up in waiting:
-            if not wake_up.done():
-                wake_up.set_result(None)
-
-    def close(self, why: str) -> None:
-        """Nothing will change any more."""
-        self._error = LogError(why)
-        self.changed()
-
-    def _check(self) -> None:
-        if self._error is not None:
-            raise LogError(str(self._error))
-
-    async def until_awaited(self) -> None:
-        """Wait until somebody waits."""
-        while not self._waiting:
-            self._awaited = self._loop.backend.wake_up()
-            await self._awaited
-            self._awaited = None
+        self.moved()
 
 
 async def listen(line: Line, bell: str, marks: Marks) -> None:
