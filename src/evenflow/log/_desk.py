@@ -8,7 +8,7 @@ Rule 3: nothing here is cancelled half-way: whoever calls shields it. The engine
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -170,29 +170,43 @@ class Desk:
             LogError: the engine failed.
         """
         async with self.lock:
-            while True:
-                if self._group is None or self._is_old:
-                    await self.load()
-                    self._is_old = False
-                assert self._group is not None
-                group, version = self._group
-                if group.paused:
-                    return Claimed()
-                page = self.host.heartbeat.new_page()
-                claimed = Claimed()
-                try:
-                    claimed = await self._claim(group, version, page, room, hungry)
-                except Outdated as outdated:
-                    self.known.forget(outdated.keys)
-                    await self.load()
-                    continue
-                except LogError:
-                    self.known.forget_all()
-                    raise
-                finally:
-                    if claimed.page is None:
-                        self.host.heartbeat.pages.discard(page)
-                return claimed
+            if self._group is None or self.is_alone:
+                await self._load_if_old()
+            if self.is_alone:
+                with suppress(Outdated):
+                    return await self._claim_once(room, hungry)
+            async with self.host.engine.turn(self.keys.group):
+                self._is_old = True  # others have claimed since
+                while True:
+                    with suppress(Outdated):
+                        return await self._claim_once(room, hungry)
+
+    async def _load_if_old(self) -> tuple[GroupRecord, int]:
+        if self._group is None or self._is_old:
+            self._group = await self.load()
+            self._is_old = False
+        return self._group
+
+    async def _claim_once(self, room: int, hungry: bool) -> Claimed:
+        """Claim, if what is known is not outdated; otherwise it is loaded before the next time."""
+        group, version = await self._load_if_old()
+        if group.paused:
+            return Claimed()
+        page = self.host.heartbeat.new_page()
+        claimed = Claimed()
+        try:
+            claimed = await self._claim(group, version, page, room, hungry)
+        except Outdated as outdated:
+            self.known.forget(outdated.keys)
+            self._is_old = True
+            raise
+        except LogError:
+            self.known.forget_all()
+            raise
+        finally:
+            if claimed.page is None:
+                self.host.heartbeat.pages.discard(page)
+        return claimed
 
     async def _claim(self, group: GroupRecord, version: int, page: str, room: int, hungry: bool) -> Claimed:
         now = self.host.engine.wall()

@@ -18,6 +18,7 @@ Two clocks: ``clock`` for leases, which nobody steps, and ``wall``, seconds sinc
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
@@ -26,6 +27,7 @@ from evenflow._errors import LogError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from ._routes import Route, Wanted
 
@@ -409,6 +411,13 @@ class Engine(ABC):
         ``about`` says for what, as ``Change.topics`` does: the names of subjects, the keys of records, and the kinds of
         records that become due. An engine may wake for other changes, too; without it, it wakes for all.
         """
+
+    def turn(self, name: str, /) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 -- for engines that have turns
+        """A block in which others that ask for this name wait: what they would decide meanwhile would be outdated.
+
+        It only saves work: an engine may let several in, and the wait is short whatever the others do.
+        """
+        return nullcontext()
 
     @abstractmethod
     def begin(self, group: str, seqs: Sequence[int], /) -> Sequence[int]:

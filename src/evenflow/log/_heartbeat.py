@@ -13,7 +13,7 @@ from contextvars import Context
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from anyio import sleep
+from anyio import sleep, sleep_forever
 
 if TYPE_CHECKING:
     from evenflow._crew import Crew
@@ -87,10 +87,10 @@ class Heartbeat:
 
     async def _run(self) -> None:
         try:
-            while True:
+            while not self._in_thread:
                 await sleep(self._interval)
-                if not self._in_thread:
-                    self._beat()
+                self._beat()
+            await sleep_forever()
         finally:
             self.stop()
 

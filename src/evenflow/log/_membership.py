@@ -28,7 +28,7 @@ async def join(desk: Desk) -> None:
         ValueError: there is one, and it is another.
         LogError: the engine failed.
     """
-    async with desk.lock:
+    async with desk.lock, desk.host.engine.turn(desk.keys.group):
         while True:
             record = (await desk.host.engine.load([desk.keys.group])).get(desk.keys.group)
             if record is None:

@@ -219,8 +219,9 @@ class Settler:
             readers: Mapping[str, str] = {}
             if group is not None:
                 readers = group.members
-            members = {page.member for page, _ in strangers.values()} | set(readers.values())
-            pulses = await self._engine.pulses(members - {self._engine.member})
+            others = {page.member for page, _ in strangers.values()} | set(readers.values())
+            others.discard(self._engine.member)
+            pulses = await self._engine.pulses(others) if others else {}
             for key, (page, version) in strangers.items():
                 pulse = pulses.get(page.member)
                 if page.reader not in readers or self._is_left(page, pulse):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from evenflow._errors import LogError
 from evenflow.log._sqlite import _files
-from evenflow.log._sqlite._files import FileIdentity, boot_id, file_system_of, wal_bytes
+from evenflow.log._sqlite._files import FileIdentity, WalGlance, boot_id, file_system_of, wal_bytes
 
 from .kit import SQLiteEngine, both_real, names, opened
 
@@ -94,3 +95,20 @@ def test_the_boot_has_a_name_that_stays() -> None:
     """On Linux the kernel's own."""
     assert boot_id() == boot_id()
     assert len(boot_id()) > 10
+
+
+def test_a_glance_shows_what_was_written_a_moment_ago(tmp_path: Path) -> None:
+    """For a second after each write to the write-ahead log; no file is no news."""
+    glance = WalGlance(tmp_path / "log.db")
+    wal = tmp_path / "log.db-wal"
+    assert not glance.may_be_news(10.0)
+    wal.write_bytes(b"a")
+    assert [glance.may_be_news(now) for now in (11.0, 11.9, 12.1, 13.0)] == [True, True, False, False]
+    os.utime(wal, ns=(1, 1))  # as many bytes, at another time
+    assert [glance.may_be_news(now) for now in (13.1, 14.0, 14.2)] == [True, True, False]
+    with wal.open("ab") as file:
+        file.write(b"b")
+    os.utime(wal, ns=(1, 1))  # at the same time, but longer
+    assert [glance.may_be_news(now) for now in (15.0, 16.1)] == [True, False]
+    wal.unlink()
+    assert [glance.may_be_news(now) for now in (17.0, 18.1)] == [True, False]

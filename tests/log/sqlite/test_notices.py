@@ -174,3 +174,31 @@ async def test_a_change_before_the_wait_is_found_if_it_matters(tmp_path: Path) -
             await engine.commit(Change(puts={"page/b": Put(b"")}))
         with anyio.fail_after(30):
             await engine.wait(mark, ["nothing"])
+
+
+@both_real
+async def test_a_commit_that_no_glance_shows_is_noticed_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that the disk took long to store is seen when its last write is long past."""
+    monkeypatch.setattr(_notices, "EVERY", 0.001)
+    async with opened(tmp_path / "log.db") as engine, opened(tmp_path / "log.db") as other:
+        await engine.wait(engine.mark())
+        monkeypatch.setattr(_notices.WalGlance, "may_be_news", lambda *_: False)
+        for _ in range(3):
+            mark = engine.mark()
+            await append(other, "x")
+            with anyio.fail_after(30):
+                await engine.wait(mark)
+
+
+@both_real
+async def test_an_idle_process_glances_and_seldom_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once in eight times; each time while there may be news."""
+    async with opened(tmp_path / "log.db") as engine:
+        assert engine._opening is not None
+        poll = engine._opening.notices._poll
+        assert poll is not None
+        for news, looks in ((False, 10), (True, 80)):
+            monkeypatch.setattr(_notices.WalGlance, "may_be_news", lambda *_, news=news: news)
+            assert sum(poll._is_time_to_look() for _ in range(80)) == looks

@@ -41,6 +41,7 @@ from ._writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
 KEEP_IDS: Final = timedelta(days=7)
 _LONGEST_WAIT: Final = 2_000_000
@@ -237,6 +238,11 @@ class SQLiteEngine(Engine):
         """Whether the thread that writes has a change to make; while the disk stores one, it needs nothing."""
         opening = self._opening
         return bool(self._changes) and opening is not None and not opening.writer.waits_for_disk
+
+    def turn(self, name: str, /) -> AbstractAsyncContextManager[None]:
+        """Where no other process does the same now, or has done it for long."""
+        turns = self._opened().writer.turns
+        return super().turn(name) if turns is None else turns.turn(name)
 
     async def trim(self, subject: str, through: int, limit: int, *, keep_newest_of_keys: bool = False) -> int:
         """Remove the oldest events up to a number."""

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NONE: Final = -1
+_WRITING: Final = 0
+"""The byte that whoever writes has locked; others are those of turns (see ``_turns``)."""
 _HOLDER: Final = 128
 """Bytes for the holder; behind them the process that waits."""
 _STEP: Final = 0.0002
-_LONGEST_STEP: Final = 0.005
+_LONGEST_STEP: Final = 0.001
 _STAND_BACK: Final = 0.0005
 
 
@@ -41,6 +43,10 @@ class _LockFile:
         self.path = path
         self.threads = Lock()
         self.descriptor = self.open()
+        self._turns: set[int] = set()
+        """The bytes that this process has locked for turns."""
+        self._in_use = Lock()
+        """Whoever has it uses the descriptor for a turn: it stays open."""
 
     def open(self) -> int:
         """Open it, and make it if need be."""
@@ -54,9 +60,10 @@ class _LockFile:
 
     def close(self) -> None:
         """Close it, and drop what this process locked with it."""
-        descriptor, self.descriptor = self.descriptor, _NONE
-        if descriptor != _NONE:
-            os.close(descriptor)
+        with self._in_use:
+            descriptor, self.descriptor = self.descriptor, _NONE
+            if descriptor != _NONE:
+                os.close(descriptor)
 
     def lock(self) -> bool:
         """Lock it, if nobody else has.
@@ -67,7 +74,7 @@ class _LockFile:
         """
         if self.descriptor == _NONE:
             self.descriptor = self.open()
-        if not try_lock(self.descriptor):
+        if not try_lock(self.descriptor, _WRITING):
             return False
         if os.fstat(self.descriptor).st_nlink:
             return True
@@ -78,9 +85,30 @@ class _LockFile:
     def unlock(self) -> None:
         """Unlock it, in one way or the other."""
         try:
-            unlock(self.descriptor)
+            unlock(self.descriptor, _WRITING)
         except OSError:
             self.close()
+
+    def begin_turn(self, place: int) -> bool:
+        """Lock a byte for a turn; whether nobody has. Where that cannot be said, nobody has."""
+        with self._in_use:
+            if place in self._turns:
+                return False
+            try:
+                is_free = self.descriptor == _NONE or try_lock(self.descriptor, place)
+            except OSError:
+                is_free = True
+            if is_free:
+                self._turns.add(place)
+            return is_free
+
+    def end_turn(self, place: int) -> None:
+        """Unlock it."""
+        with self._in_use:
+            self._turns.discard(place)
+            if self.descriptor != _NONE:
+                with suppress(OSError):
+                    unlock(self.descriptor, place)
 
 
 _OPEN: Final = OncePerProcess[_LockFile]()
@@ -136,6 +164,15 @@ class WriteLock:
                 once the block is done is no error.
         """
         return _Held(self, self._timeout if timeout is None else timeout)
+
+    def begin_turn(self, place: int) -> bool:
+        """Have the turn of this byte of the file, if nobody of any process has it. Does not wait."""
+        return self._file is None or self._file.begin_turn(place)
+
+    def end_turn(self, place: int) -> None:
+        """Let others have it."""
+        if self._file is not None:
+            self._file.end_turn(place)
 
     def acquire(self, timeout: float) -> _LockFile:
         """Wait for it, no longer than this; whoever gets it must ``release`` it. Raises: as for ``held``."""

@@ -21,11 +21,11 @@ T = TypeVar("T")
 
 if sys.platform == "win32":
 
-    def try_lock(descriptor: int) -> bool:
+    def try_lock(descriptor: int, place: int | None = None) -> bool:
         """Nobody can."""
         raise NotImplementedError
 
-    def unlock(descriptor: int) -> None:
+    def unlock(descriptor: int, place: int | None = None) -> None:
         """Nobody can."""
         raise NotImplementedError
 
@@ -33,23 +33,27 @@ else:
     import errno
     import fcntl
 
-    def try_lock(descriptor: int) -> bool:
-        """Lock a file for this process; whether no other process has locked it.
+    def try_lock(descriptor: int, place: int | None = None) -> bool:
+        """Lock a file for this process, or one byte of it; whether no other process has locked it.
 
         Raises:
             OSError: the system cannot lock it.
         """
         try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, *_part(place))
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EAGAIN):
                 return False
             raise
         return True
 
-    def unlock(descriptor: int) -> None:
-        """Unlock a file that this process has locked."""
-        fcntl.lockf(descriptor, fcntl.LOCK_UN)
+    def unlock(descriptor: int, place: int | None = None) -> None:
+        """Unlock a file that this process has locked, or one byte of it."""
+        fcntl.lockf(descriptor, fcntl.LOCK_UN, *_part(place))
+
+    def _part(place: int | None) -> tuple[int, int]:
+        """The length and the begin of what is locked; no length is the whole file."""
+        return (0, 0) if place is None else (1, place)
 
 
 class OncePerProcess(Generic[T]):

@@ -27,6 +27,7 @@ from ._jobs import Job, JobQueue
 from ._lock import WriteLock
 from ._process import keep_for_ever
 from ._schema import prepare
+from ._turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -65,6 +66,7 @@ class Writer:
         opened: is done once the file is open, or cannot be opened.
         lineages: the lines of the log's history, once it is open.
         identity: the file that is open.
+        turns: those of all processes, once it is open; None for a log in memory.
         waits_for_disk: whether it commits, and so needs nothing of the interpreter.
     """
 
@@ -88,6 +90,7 @@ class Writer:
         self._waiting = waiting
         self._loop_has_ended = loop_has_ended
         self._lock: WriteLock | None = None
+        self.turns: Turns | None = None
         self._kept: Kept | None = None
         self._failures = 0
         self._pause = 0.0
@@ -135,6 +138,7 @@ class Writer:
                 if not self._settings.unsafe_filesystem:
                     check_file_system(path)
                 self._lock = WriteLock(path, self._settings.busy_timeout)
+                self.turns = Turns(self._lock)
             with self._held():
                 is_new = path is not None and not path.exists()
                 self._connect()
