@@ -240,6 +240,28 @@ async def test_only_a_reader_that_is_not_known_to_be_quick_and_finds_something_l
 
 
 @both
+async def test_a_reader_with_the_largest_ration_does_not_look_though_more_waits() -> None:
+    """Its ration cannot grow, so a look at the clock would only make each read of a long buffer dearer."""
+    subject = Subject(Note)
+    async with subject.subscribe(buffer=2 * RATION) as subscription:
+        publish(subject, *range(2 * RATION))
+        await subscription.receive()
+        budget, looks = running_loop().budget, list[bool]()
+        clock = budget.clock
+
+        def look() -> float:
+            looks.append(True)
+            return clock()
+
+        budget.clock = look
+        budget.counts[LOOK_TAKEN] = 1_000
+        subscription._mailbox.buffer.ration = RATION
+        for _ in range(50):
+            await subscription.receive()
+        assert looks == []
+
+
+@both
 async def test_a_reader_that_is_late_and_finds_nothing_lets_the_loop_turn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """It does so by waiting: with a turn before that, it would run twice for each wait on a machine that is busy."""
     subject, turns, loop = Subject(Note), list[bool](), running_loop()

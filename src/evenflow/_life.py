@@ -16,7 +16,7 @@ from ._binding import LoopBinding
 from ._delivery import Delivery
 from ._fork import forget_in_child
 from ._gate import Gate
-from ._mailbox import Mailbox, Overflow, UserFunctions
+from ._mailbox import Mailbox, UserFunctions
 from ._members import Members
 from ._numbered_buffer import NumberedBuffer
 from ._numbers import Numbered, Numbers
@@ -25,9 +25,7 @@ from ._routing import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
-    from datetime import datetime
 
-    from ._buffer import Buffer
     from ._ends import End
     from ._history import History
     from ._loop import RunningLoop
@@ -87,28 +85,19 @@ class Life(Generic[E]):
         interest: Interest,
         functions: UserFunctions,
         *,
-        capacity: int,
-        overflow: Overflow,
-        gaps: bool = False,
-        carry: Callable[[Any], object] | None = None,
         replay: bool | int = False,
         after: int | None = None,
-        name: str | None = None,
-        created_at: tuple[str, int],
+        **options: Any,
     ) -> Mailbox:
-        """A mailbox for a new subscription, which is active from now on.
+        """A mailbox for a new subscription, which is active from now on; ``options`` as for `mailbox`.
 
         With ``after`` it gets ``Numbered`` events: first those that are kept after this number.
         """
-        buffer: Buffer[Any] | None = None
         if after is not None and functions.key is None:
-            buffer = NumberedBuffer(capacity, self.numbers)
+            options["buffer"] = NumberedBuffer(options["capacity"], self.numbers)
         elif after is not None:
-            carry = self.numbers.carry
-        mailbox = self.mailbox(
-            functions, capacity=capacity, overflow=overflow, gaps=gaps, carry=carry, buffer=buffer, name=name,
-            created_at=created_at,
-        )  # fmt: skip
+            options["carry"] = self.numbers.carry
+        mailbox = self.mailbox(functions, **options)
         if after is not None:
             kept, replay = self.delivery.ask(partial(self.numbers.after, after)), True
         else:
@@ -121,32 +110,16 @@ class Life(Generic[E]):
             self._give_replay(mailbox, interest, kept, replay)
         return mailbox
 
-    def mailbox(
-        self,
-        functions: UserFunctions,
-        *,
-        capacity: int,
-        overflow: Overflow,
-        gaps: bool | Callable[[], datetime] = False,
-        carry: Callable[[Any], object] | None = None,
-        buffer: Buffer[Any] | None = None,
-        name: str | None = None,
-        created_at: tuple[str, int],
-    ) -> Mailbox:
-        """A mailbox that is no member yet."""
+    def mailbox(self, functions: UserFunctions, *, name: str | None = None, **options: Any) -> Mailbox:
+        """A mailbox that is no member yet; ``options`` are those of a ``Mailbox`` that a life does not know itself."""
         self._opened += 1
         return Mailbox(
-            capacity=capacity,
-            overflow=overflow,
             functions=functions,
-            gaps=gaps,
-            carry=carry,
-            buffer=buffer,
+            name=name or f"{self.name}/{self._opened}",
             unready=self.members.unready,
             became_ready=self.members.became_ready,
             wake_ups=self._wake_ups,
-            name=name or f"{self.name}/{self._opened}",
-            created_at=created_at,
+            **options,
         )
 
     def _give_replay(self, mailbox: Mailbox, interest: Interest, kept: list[Any], replay: bool | int) -> None:

@@ -122,12 +122,14 @@ def checked_context(context: object) -> str:
     return str(context)
 
 
-def checked_seconds(value: object, name: str) -> float:
-    """A duration in seconds, more than zero."""
+def checked_seconds(
+    value: object, name: str, *, zero: bool = False, hint: str = "; to wait for ever use math.inf"
+) -> float:
+    """A duration in seconds, more than zero unless ``zero`` may be one."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number of seconds, not {value!r}")
-    if not value > 0:
-        raise ValueError(f"{name} must be more than 0 seconds, not {value}; to wait for ever use math.inf")
+    if not (value >= 0 if zero else value > 0):
+        raise ValueError(f"{name} must be {'at least' if zero else 'more than'} 0 seconds, not {value}{hint}")
     return float(value)
 
 

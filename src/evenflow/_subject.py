@@ -221,10 +221,8 @@ class Subject(Signatures[E], Generic[E]):
             SubjectClosed: the subject, or its loop, has ended, before or meanwhile.
             TypeError, Deadlock: as for ``publish``.
         """
-        if timeout is not None and (not isinstance(timeout, (int, float)) or isinstance(timeout, bool)):
-            raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}")
-        if timeout is not None and not timeout >= 0:
-            raise ValueError(f"timeout must be at least 0 seconds, not {timeout}; to wait without end leave it out")
+        if timeout is not None:
+            checked_seconds(timeout, "timeout", zero=True, hint="; to wait without end leave it out")
         loop, courier = self._life.binding.loop, self._supervisor.courier
         if loop is not None and loop.is_here():
             raise RuntimeError(f"publish_from_thread was called in the loop of {self._name}; there use 'await publish'")
@@ -279,22 +277,19 @@ class Subject(Signatures[E], Generic[E]):
             check_handler(handler)
         elif (annotated := wants_of_handler(handler)) not in (None, Any, object):
             wants = (annotated,)
-        interest = self._life.members.interest(wants, where)
-        key = checked_key(conflate, "conflate", interest.wants or self._types)
+        interest, functions, options = checked_subscription(self, wants, where, buffer, overflow, conflate, name)
+        given = options.pop("name")
+        options["created_at"] = written_at(handler)
+        options["carry"] = with_context if checked_context(context) == "publisher" else None
         observer = Observer(
             self._supervisor,
             handler,
             interest,
-            UserFunctions(where if interest.asks else None, key),
-            {
-                "capacity": checked_buffer(buffer),
-                "overflow": checked_overflow(overflow, conflated=key is not None, may_block=self._may_block),
-                "created_at": written_at(handler),
-                "carry": with_context if checked_context(context) == "publisher" else None,
-            },
+            functions,
+            options,
             concurrency=whole(concurrency, "concurrency", 1),
             ordered_by=checked_key(ordered_by, "ordered_by", interest.wants or self._types),
-            name=checked_name(name) or getattr(handler, "__qualname__", None) or repr(handler),
+            name=given or getattr(handler, "__qualname__", None) or repr(handler),
         )
         self._supervisor.add(observer)
         return observer

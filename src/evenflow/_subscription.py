@@ -14,7 +14,7 @@ from anyio import ClosedResourceError, EndOfStream
 from anyio.lowlevel import checkpoint
 
 from ._backends import NOT_RUNNING
-from ._buffer import QUICK, Buffer
+from ._buffer import QUICK, RATION, Buffer
 from ._ends import error_for_a_reader, is_the_end, reason_of
 from ._errors import nothing_yet, refuses_copying
 from ._fairness import LOOK_TAKEN, TAKEN
@@ -195,8 +195,8 @@ class Subscription(Stream[W_co]):
         counts, line, buffer = loop.counts, mailbox.line, mailbox.buffer
         # a reader that finds nothing lets the loop turn by waiting
         finds = buffer.outbox or buffer.inbox or buffer.replay
-        slow = finds and (buffer.ration < QUICK or len(buffer.outbox) > buffer.ration)  # or not known to be quick
-        if slow or counts[TAKEN] >= counts[LOOK_TAKEN]:
+        more_waits = buffer.ration < len(buffer.outbox) and buffer.ration < RATION
+        if (finds and (more_waits or buffer.ration < QUICK)) or counts[TAKEN] >= counts[LOOK_TAKEN]:
             buffer.adapt_ration(loop.budget.reader_looks())
             if finds and loop.budget.is_used_up(TAKEN):
                 await loop.turn_when_due()

@@ -16,6 +16,7 @@ from anyio import CancelScope, ClosedResourceError, Event
 from anyio.lowlevel import checkpoint
 
 from ._ends import error_for_a_reader, is_the_end
+from ._options import checked_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -59,13 +60,9 @@ class Cancelling:
     __slots__ = ("_end", "_grace", "_left", "_life", "_loop", "_mailbox", "_scope")
 
     def __init__(self, life: Life[Any], mailbox: Mailbox, grace: float) -> None:
-        if not isinstance(grace, (int, float)) or isinstance(grace, bool):
-            raise TypeError(f"grace must be a number of seconds, not {grace!r}")
-        if not grace >= 0:
-            raise ValueError(f"grace must be at least 0 seconds, not {grace}")
         self._life = life
         self._mailbox = mailbox
-        self._grace = grace
+        self._grace = checked_seconds(grace, "grace", zero=True, hint="")
         self._loop: RunningLoop | None = None
         self._scope: CancelScope | None = None
         self._end: End | None = None
