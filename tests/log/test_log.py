@@ -64,6 +64,23 @@ def test_two_classes_with_one_wire_name_are_refused() -> None:
         MemoryLog().subject("orders", Ordered, Other)
 
 
+def test_two_classes_of_one_log_with_one_wire_name_are_refused() -> None:
+    """In one subject and in two; in two logs they may live side by side, and a class may be in several subjects."""
+
+    class Paid(Event, name="test.log.paid"):
+        a: int
+
+    class Settled(Event, name="test.log.settled", formerly=("test.log.paid",)):
+        b: int
+
+    log = MemoryLog()
+    log.subject("one", Paid)
+    log.subject("again", Paid, Ordered)
+    with pytest.raises(ValueError, match=r"'test.log.paid': \S+Paid of one and \S+Settled \(formerly\) of two"):
+        log.subject("two", Settled)
+    MemoryLog().subject("two", Settled)
+
+
 def test_copies_are_refused() -> None:
     """A log and a subject run; copies would have no part in that."""
     log = MemoryLog()

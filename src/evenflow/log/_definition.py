@@ -25,9 +25,9 @@ def condition_text(condition: Condition) -> str:
     """A condition, whole, with the wire names of its classes: what prints it shortens its values."""
     match condition:
         case Comparison():
-            return f"{_field(condition.path)} {condition.op} {condition.value!r}"
+            return f"{_field(condition.path)} {condition.op} {_text(condition.value)}"
         case OneOf():
-            return f"one_of({_field(condition.path)}, {', '.join(map(repr, condition.values))})"
+            return f"one_of({_field(condition.path)}, {', '.join(map(_text, condition.values))})"
         case Truth():
             return _field(condition.path)
         case Not():
@@ -36,6 +36,14 @@ def condition_text(condition: Condition) -> str:
             return f" {condition.sign} ".join(f"({condition_text(part)})" for part in condition.parts)
         case _:
             raise TypeError(f"a group cannot keep the condition {condition!r}")
+
+
+def _text(value: object) -> str:
+    """A value as its repr, but a set in one order: that of its own repr is another one in each process."""
+    if not isinstance(value, (set, frozenset)):
+        return repr(value)
+    parts = sorted(map(_text, cast("frozenset[object]", value)))
+    return f"{type(value).__name__}({'{' + ', '.join(parts) + '}' if parts else ''})"
 
 
 def _field(path: Path) -> str:
@@ -77,8 +85,21 @@ class Order:
 
 
 def _lane_of(values: list[object]) -> str:
-    text = json.dumps(to_jsonable_python(values), sort_keys=True)
+    text = json.dumps(to_jsonable_python([*map(_in_one_order, values)]), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _in_one_order(value: object) -> object:
+    """A set as a list that is the same in every process; in tuples and lists too."""
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(_in_one_order, cast("frozenset[object]", value)), key=_sort_key)
+    if isinstance(value, (tuple, list)):
+        return [*map(_in_one_order, cast("list[object]", value))]
+    return value
+
+
+def _sort_key(value: object) -> str:
+    return json.dumps(to_jsonable_python(value), sort_keys=True)
 
 
 @lru_cache(maxsize=4_096)

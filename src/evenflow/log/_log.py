@@ -143,6 +143,8 @@ class Log(ABC):
         kind = self._kind(name, classes_in(*types), **o)
         known = self._subjects.get(name)
         if known is None:
+            for other in self._subjects.values():
+                kind.schemas.refuse_clash(other._kind.schemas)
             self._subjects[name] = known = DurableSubject[Any](
                 self._openings, kind, self._max_event_bytes, self._consumer_was_added
             )

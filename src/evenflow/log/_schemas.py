@@ -2,7 +2,8 @@
 
 Rule 1: a subject carries the classes that it declares and their subclasses, as far as they are defined now;
         of a class that is made in C (``int``) no subclass, because the standard library has too many.
-Rule 2: one wire name, of today or of formerly, is one class. Two in one subject are refused, with their modules.
+Rule 2: one wire name, of today or of formerly, is one class. Two in one subject are refused, with their modules, and
+        so are two in subjects of one log, as far as they are defined when the second is made.
 Rule 3: a version is brought up one step at a time, with functions that take the JSON as a dict and return one:
 
     stored     1 ---upgrade(from_version=1)---> 2 ---upgrade(from_version=2)---> 3     the class has version=3
@@ -120,6 +121,21 @@ class Schemas:
         self._look()
         for codec in set(self._by_name.values()):
             _refuse_a_gap(codec)
+
+    def refuse_clash(self, other: Schemas, /) -> None:
+        """Refuse classes of which another subject of the same log has others of that name.
+
+        Raises:
+            ValueError: the message names both.
+        """
+        for name, codec in self._by_name.items():
+            theirs = other._by_name.get(name)
+            if theirs is not None and theirs is not codec and not _replaced(theirs.cls, codec.cls):
+                raise ValueError(
+                    f"two classes of one log have the wire name {name!r}: {_known(theirs, name)} of {other._subject}"
+                    f" and {_known(codec, name)} of {self._subject}; give one of them another name, as in"
+                    " class ...(Event, name='...')"
+                )
 
     def codec(self, event: object, /) -> Codec:
         """How this event is written.
