@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from evenflow._routing import wanted
@@ -83,7 +84,12 @@ class Reader(AsyncIterator[Any]):
             return
         interest, functions, offset_of = self._interest, self._functions, decoder.offset_of
         is_open = not interest.wants and interest.condition is None and not interest.asks
-        for row, event in zip(page.rows, decoder.events(page.rows), strict=True):
+        events = decoder.events(page.rows)
+        if is_open and Unreadable not in set(map(type, events)):
+            self._page.extend(map(Record, events, page.rows, repeat(offset_of)))
+            self._position = page.through
+            return
+        for row, event in zip(page.rows, events, strict=True):
             if type(event) is Unreadable:
                 if not kind.skips:
                     self._error = event.error

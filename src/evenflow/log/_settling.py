@@ -221,7 +221,9 @@ class Settler:
                 readers = group.members
             others = {page.member for page, _ in strangers.values()} | set(readers.values())
             others.discard(self._engine.member)
-            pulses = await self._engine.pulses(others) if others else {}
+            pulses: Mapping[str, Pulse] = {}
+            if others:
+                pulses = await self._engine.pulses(others)
             for key, (page, version) in strangers.items():
                 pulse = pulses.get(page.member)
                 if page.reader not in readers or self._is_left(page, pulse):

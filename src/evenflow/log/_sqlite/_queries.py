@@ -29,7 +29,7 @@ _SEPARATOR: Final = "\x1e"
 """Stands in no JSON, and in no id."""
 _IN_ONE_ROW: Final = """
     SELECT count(*), min(seq), max(seq), group_concat(type, char(30)), min(version), max(version),
-        CAST(group_concat(data, char(30)) AS BLOB), count(headers), count(id), group_concat(time)
+        CAST(group_concat(data, char(30)) AS BLOB), count(headers), count(id), min(time), max(time), group_concat(time)
     FROM (SELECT * {} ORDER BY seq)
 """
 _MORE_IN_ONE_ROW: Final = """
@@ -121,7 +121,7 @@ def _rows(connection: sqlite3.Connection, events: str, parameters: Sequence[Any]
     """All that this finds."""
     try:
         found = connection.execute(_IN_ONE_ROW.format(events), parameters).fetchone()
-        number, first, last, kinds, version, highest, data, with_headers, with_id, times = found
+        number, first, last, kinds, version, highest, data, with_headers, with_id, time, newest, times = found
         if not number:
             return []
         seqs: Iterable[int] = range(first, last + 1)
@@ -132,7 +132,8 @@ def _rows(connection: sqlite3.Connection, events: str, parameters: Sequence[Any]
             more = connection.execute(_MORE_IN_ONE_ROW.format(events), parameters).fetchone()
             seqs, versions = map(int, more[0].split(",")), map(int, more[1].split(","))
             headers, ids = map(_headers, more[2].split(_SEPARATOR)), more[3].split(_SEPARATOR)
-        kinds, data, times = kinds.split(_SEPARATOR), data.split(b"\x1e"), map(int, times.split(","))
+        kinds, data = kinds.split(_SEPARATOR), data.split(b"\x1e")
+        times = repeat(time, number) if time == newest else map(int, times.split(","))  # one commit has one time
         return list(map(_made, zip(seqs, kinds, versions, data, headers, ids, times, strict=True)))
     except (sqlite3.DataError, ValueError):
         # more than a text can hold, as a thousand events of a mebibyte; or a class with a separator in its name
