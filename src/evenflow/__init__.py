@@ -87,3 +87,4 @@ __all__ = [
 
 if not TYPE_CHECKING:
     __dir__ = __all__.copy  # names that are imported later are listed, too
+    del TYPE_CHECKING, import_later
