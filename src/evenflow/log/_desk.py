@@ -317,9 +317,7 @@ class Desk:
         if claiming.only_moves and claiming.position - group.position < FAR:
             before, self._looked = self._after(group), (group.epoch, claiming.position)
             return Claimed(went_on=claiming.position > before)
-        # taken back by a power cut, new events come again, and whoever has them in hand loses them as any lease
-        commit = self.host.engine.commit if claiming.plain is None else self.host.engine.commit_early
-        done = await commit(claiming.draft.change())
+        done = await self.host.engine.commit(claiming.draft.change())
         self.known.keep(claiming.draft, done)
         self._due.note_unreadable(claiming.put_off)
         self.keep(claiming.group, done.versions.get(self.keys.group, version))

@@ -285,14 +285,6 @@ class Engine(ABC):
             LogError: it failed, and ``stored`` says whether it is known to be made. See rule 5 for cancelling.
         """
 
-    async def commit_early(self, change: Change, /) -> Done:
-        """As ``commit``, for records that a power cut may take back as if they had never been made.
-
-        An engine whose ``commit`` waits for a disk may return before: if it promises that whatever is committed later
-        is durable only together with this, and that the versions of what was taken back are never given again.
-        """
-        return await self.commit(change)
-
     @property
     def is_writing(self) -> bool:
         """Whether a change waits for something that a busy loop delays, so that readers of history should pause."""

@@ -39,20 +39,11 @@ class Job:
         is_plain: whether it only appends events.
         is_begun: whether its transaction has begun.
         is_over: whether its outcome is known.
-        to_disk: whether it waits for the disk, where the log does.
     """
 
-    __slots__ = ("_made", "change", "future", "is_begun", "is_over", "is_plain", "to_disk")
+    __slots__ = ("_made", "change", "future", "is_begun", "is_over", "is_plain")
 
-    def __init__(
-        self,
-        change: Change,
-        made: Callable[[Done], object] | None,
-        future: asyncio.Future[Done],
-        *,
-        to_disk: bool = True,
-    ) -> None:
-        self.to_disk: bool = to_disk
+    def __init__(self, change: Change, made: Callable[[Done], object] | None, future: asyncio.Future[Done]) -> None:
         self.change: Change = change
         self.future: asyncio.Future[Done] = future
         self.is_plain: bool = _is_plain(change)

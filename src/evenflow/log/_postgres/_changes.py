@@ -63,10 +63,7 @@ class Writer:
         self._number = 0
         """Of the newest transaction that was begun here."""
         self._schema = quoted(schema)
-        self._keep_ids = keep_ids
-        self._to_disk = to_disk
-        self._waits = to_disk
-        """Whether the present transaction waits for the disk: it does if one of its changes does."""
+        self._settings = (keep_ids, to_disk)
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Job] = deque()
@@ -84,11 +81,11 @@ class Writer:
         self._session = session
         self._task = self._loop.create_task(self._run(), name="evenflow log writer")
 
-    async def commit(self, change: Change, made: Callable[[Done], object] | None, *, to_disk: bool = True) -> Done:
-        """Make a change; see ``Engine.commit``, and without ``to_disk`` ``Engine.commit_early``."""
+    async def commit(self, change: Change, made: Callable[[Done], object] | None) -> Done:
+        """Make a change; see ``Engine.commit``."""
         if self._stopping or self._task is None:
             raise LogError(f"the log at {self._connections.shown} is closed; open it first", stored=False)
-        job = Job(change, made, self._loop.create_future(), to_disk=to_disk)
+        job = Job(change, made, self._loop.create_future())
         if not self._queue:
             self._arrived.set()
         self._queue.append(job)
@@ -205,7 +202,6 @@ class Writer:
             self._session = await self._connections.connect()
         session = self._session
         self._number += 1
-        self._waits = self._to_disk and any(job.to_disk for group in groups for job in group)
         if len(groups) == 1 and session.keeps and not any(job.change.statements for job in groups[0]):
             found = await self._at_once(session, groups[0])
             if found["outcome"] == "taken" and len(groups[0]) > 1:
@@ -311,7 +307,7 @@ class Writer:
             session.connection.terminate()
 
     def _arguments(self, group: Sequence[Job], number: int | None) -> tuple[Any, ...]:
-        return (self._member, number, *arguments([job.change for job in group]), self._keep_ids, self._waits)
+        return (self._member, number, *arguments([job.change for job in group]), *self._settings)
 
     async def _call(self, session: Session, group: Sequence[Job], number: int | None) -> Any:
         found = (await session.within(self._change, *self._arguments(group, number)))[0]

@@ -223,10 +223,6 @@ class PostgresEngine(Engine):
         """Make a change; see ``Engine.commit``."""
         return self.opened().writer.commit(change, made)  # not awaited here: each coroutine is a step for each event
 
-    async def commit_early(self, change: Change, /) -> Done:
-        """Make a change, and do not wait for the server's disk: what is committed later takes it along."""
-        return await self.opened().writer.commit(change, None, to_disk=False)
-
     async def trim(self, subject: str, through: int, limit: int, *, keep_newest_of_keys: bool = False) -> int:
         """Remove the oldest events up to a number."""
         removed: int = await self._ask(_queries.trim, subject, through, limit, keep_newest_of_keys)
