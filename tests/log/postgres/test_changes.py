@@ -458,3 +458,23 @@ async def test_of_many_that_set_one_record_at_once_none_is_overwritten(server: P
         await one.commit(Change(puts={"k": Put(b"0")}))
         await asyncio.gather(count(one), count(one), count(other), count(other))
         assert (await one.load(["k"]))["k"].value == b"40"
+
+
+@on_postgres
+async def test_a_version_that_a_power_cut_takes_back_is_never_given_again(server: Postgres) -> None:
+    """Whoever was given it, and does not know that it is gone, changes nothing of what others have stored since."""
+    async with opened(server, to_disk=False) as engine:
+        await engine.commit(Change(puts={"k": Put(b"kept")}))
+        before = (await ask(server, f"SELECT last_value FROM {engine.schema}.version"))[0][0]
+        lost = (await engine.commit(Change(puts={"k": Put(b"lost")}))).versions["k"]
+        again = (await engine.commit(Change(expect={"k": lost}, puts={"k": Put(b"lost")}))).versions["k"]
+        await ask(server, f"SELECT setval('{engine.schema}.version', {before})")  # as the server finds it after one
+        since = (await engine.commit(Change(puts={"k": Put(b"since")}))).versions["k"]
+        async with opened(server, engine.schema) as careful:
+            steady = (await careful.commit(Change(puts={"steady": Put(b"")}))).versions["steady"]
+        assert len({lost, again, since}) == 3
+        assert min(lost, again, since) >= 2**62 > steady > 0
+        for old in (lost, again):
+            with pytest.raises(Outdated):
+                await engine.commit(Change(expect={"k": old}, puts={"k": Put(b"no")}))
+        assert (await engine.load(["k"]))["k"].value == b"since"

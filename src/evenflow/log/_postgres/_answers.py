@@ -29,7 +29,7 @@ LEAST: Final = 2
 """Changes in one transaction: fewer have no halves."""
 
 QUICKEST: Final = 1e-4
-SLOWER: Final = 1.25
+SLOWER: Final = 1.5
 """A transaction takes no less than so many seconds, and no more than so many times as long as the last: one that is
 slow alone says little."""
 

@@ -98,10 +98,10 @@ BEGIN
         IF cardinality(expect_keys) = 1 AND expect_versions[1] > 0 AND put_keys = expect_keys AND delete_keys IS NULL
             AND n = 0 AND reserve_ids IS NULL AND free_ids IS NULL
         THEN
-            PERFORM pg_current_xact_id();  -- as below
-            UPDATE {s}.record r SET version = nextval('{s}.version'), due = put_dues[1], value = put_values[1]
-                WHERE r.key = expect_keys[1] AND r.version = expect_versions[1] RETURNING r.version INTO put_version;
-            IF NOT FOUND THEN outcome := 'outdated'; detail := expect_keys; END IF;
+            put_version := {s}.next_version(wait_for_disk);
+            UPDATE {s}.record SET version = put_version, due = put_dues[1], value = put_values[1]
+                WHERE key = expect_keys[1] AND version = expect_versions[1];
+            IF NOT FOUND THEN outcome := 'outdated'; detail := expect_keys; put_version := NULL; END IF;
             EXIT work;
         END IF;
         IF cardinality(expect_keys) > 0 THEN
@@ -214,8 +214,7 @@ BEGIN
             END IF;
         END IF;
         IF put_keys IS NOT NULL OR delete_keys IS NOT NULL OR reserve_ids IS NOT NULL OR free_ids IS NOT NULL THEN
-            PERFORM pg_current_xact_id();  -- first: whoever hears of the version must see that it is under way
-            put_version := nextval('{s}.version');  -- whoever waits is told by it; of events the counter tells
+            put_version := {s}.next_version(wait_for_disk);
         END IF;
         IF cardinality(delete_keys) > 0 THEN DELETE FROM {s}.record WHERE key = ANY(delete_keys); END IF;
         IF cardinality(put_keys) > 0 THEN
@@ -237,6 +236,21 @@ BEGIN
         END IF;
     END IF;
 END $change$;
+"""
+
+# Whoever waits is told of records by the sequence; of events the counter tells.
+# A power cut may take back the sequence together with a transaction that did not wait for the disk: the numbers that it
+# took are given again. So the versions of such a one are others, which nobody is ever given again.
+_VERSION: Final = """
+CREATE OR REPLACE FUNCTION {s}.next_version(wait_for_disk boolean) RETURNS bigint
+LANGUAGE plpgsql AS $version$
+DECLARE number bigint;
+BEGIN
+    PERFORM pg_current_xact_id();  -- first: whoever hears of the version must see that it is under way
+    number := nextval('{s}.version');
+    IF wait_for_disk THEN RETURN number; END IF;
+    RETURN (hashtextextended(gen_random_uuid()::text, 0) & (4611686018427387904 - 1)) | 4611686018427387904;  -- 2^62
+END $version$;
 """
 
 _PARTITIONS: Final = """
@@ -386,7 +400,7 @@ def quoted(schema: str) -> str:
 
 
 async def _make_functions(connection: Any, s: str) -> None:
-    for text in (_PARTITIONS, _CHANGE, _TRIM, _READ, _PLACE, _RELAY):
+    for text in (_PARTITIONS, _VERSION, _CHANGE, _TRIM, _READ, _PLACE, _RELAY):
         await connection.execute(text.format(s=s, size=PARTITION))
 
 
