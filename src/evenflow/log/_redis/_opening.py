@@ -19,7 +19,7 @@ from anyio import CancelScope, fail_after, move_on_after, sleep
 from anyio.lowlevel import checkpoint
 
 from evenflow._crew import Crew
-from evenflow._errors import LogError, Unsupported
+from evenflow._errors import LogError
 
 from ._commits import Commits
 from ._faults import Lost, words
@@ -76,8 +76,6 @@ class Opening:
         *,
         creates: bool = True,
     ) -> None:
-        if not hasattr(loop.backend.wake_up(), "add_done_callback"):
-            raise Unsupported(f"{settings.name} runs on asyncio only: redis-py has no trio", missing=("trio",))
         self.settings = settings
         self._creates = creates
         self.loop = loop
