@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
-import trio
 
-from evenflow import Event, Unsupported
 from evenflow.log import from_url
 from evenflow.log.nats import NATSLog
-from evenflow.testing import in_memory, run_virtual
 
-
-class Placed(Event):
-    """The event of these tests."""
-
-    n: int
+from . import faces
 
 
 def test_it_can_be_the_modules_own() -> None:
@@ -87,29 +78,14 @@ def test_nonsense_is_refused_where_it_is_written(options: dict[str, Any], said: 
 
 def test_on_trio_it_is_unsupported() -> None:
     """When it is entered."""
-    with pytest.raises(Unsupported, match="asyncio"):
-        trio.run(NATSLog("nats://localhost:1").start)
+    faces.refuses_trio(NATSLog("nats://nowhere:1"))
 
 
 def test_it_can_be_put_in_memory() -> None:
     """A test of an application needs no server."""
-    log = NATSLog("nats://nowhere:1")
-    orders = log.subject("orders", Placed)
-
-    async def main() -> list[int]:
-        async with in_memory(log):
-            await orders.publish(Placed(n=1))
-            return [record.event.n for record in await orders.read().to_list()]
-
-    assert run_virtual(main) == [1]
+    faces.can_be_put_in_memory(NATSLog("nats://nowhere:1"))
 
 
 def test_the_log_does_not_import_the_client() -> None:
     """Whoever uses a file needs no nats-py; without it the module says what to install."""
-    code = (
-        "import sys, evenflow.log; assert 'nats' not in sys.modules; sys.modules['nats'] = None\n"
-        "try: import evenflow.log.nats\n"
-        "except ImportError as error: print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True)
-    assert "evenflow[nats]" in done.stdout
+    faces.is_imported_alone("nats", "nats")

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
-import trio
 
-from evenflow import Event, Unsupported
 from evenflow.log import from_url
 from evenflow.log.redis import RedisLog
-from evenflow.testing import in_memory, run_virtual
 
-
-class Placed(Event):
-    """The event of these tests."""
-
-    n: int
+from . import faces
 
 
 def test_it_can_be_the_modules_own() -> None:
@@ -71,29 +62,14 @@ def test_a_url_makes_it(url: str) -> None:
 
 def test_on_trio_it_is_unsupported() -> None:
     """When it is entered."""
-    with pytest.raises(Unsupported, match="asyncio"):
-        trio.run(RedisLog("redis://localhost:1").start)
+    faces.refuses_trio(RedisLog("redis://nowhere:1"))
 
 
 def test_it_can_be_put_in_memory() -> None:
     """A test of an application needs no server."""
-    log = RedisLog("redis://nowhere:1")
-    orders = log.subject("orders", Placed)
-
-    async def main() -> list[int]:
-        async with in_memory(log):
-            await orders.publish(Placed(n=1))
-            return [record.event.n for record in await orders.read().to_list()]
-
-    assert run_virtual(main) == [1]
+    faces.can_be_put_in_memory(RedisLog("redis://nowhere:1"))
 
 
 def test_the_log_does_not_import_the_client() -> None:
     """Whoever uses a file needs no redis-py; without it the module says what to install."""
-    code = (
-        "import sys, evenflow.log; assert 'redis' not in sys.modules; sys.modules['redis'] = None\n"
-        "try: import evenflow.log.redis\n"
-        "except ImportError as error: print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True)
-    assert "evenflow[redis]" in done.stdout
+    faces.is_imported_alone("redis", "redis")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 
-from evenflow.log._nats._members import HEARD, Clock, Members
+from evenflow.log._heard import HEARD, ServerClock
+from evenflow.log._nats._members import Members
 from evenflow.log._nats._names import Names
 from evenflow.log._nats._servers import Servers
 from evenflow.log._nats._values import Message
@@ -14,7 +15,7 @@ NAMES = Names("S", "p")
 
 
 def members() -> Members:
-    return Members(Servers(["nats://nowhere:1"], {}), NAMES, "me", Clock(), "info", lambda: True)
+    return Members(Servers(["nats://nowhere:1"], {}), NAMES, "me", ServerClock(time.time()), "info", lambda: True)
 
 
 def said(seq: int, age: float, *, closed: bool = False) -> Message:
@@ -36,16 +37,6 @@ def test_one_that_was_heard_of_lately_lives() -> None:
     assert pulse_of(members(), None)[0] is False
 
 
-def test_one_that_speaks_again_lives_whatever_the_servers_clock_says() -> None:
-    """Somebody has set it back an hour; and silence while the server was away does not count."""
-    known = members()
-    assert pulse_of(known, said(1, 3_600))[0] is None
-    assert pulse_of(known, said(2, 3_600))[0] is True
-    other = members()
-    other.back_at = time.monotonic()
-    assert pulse_of(other, said(1, 3_600))[0] is True
-
-
 def test_what_is_begun_is_said_until_it_is_settled() -> None:
     """Each event once, however often it was begun."""
     known = members()
@@ -53,10 +44,3 @@ def test_what_is_begun_is_said_until_it_is_settled() -> None:
     assert json.loads(known.said(closed=False)[0]) == {"closed": False, "begun": [["g", 1], ["g", 2]]}
     known.settled(marks[1:])
     assert known.begun() == {("g", 1)}
-
-
-def test_the_servers_clock_is_learned() -> None:
-    """From what it says, half a round trip ago."""
-    clock = Clock()
-    clock.learn("2030-01-01T00:00:00Z", time.monotonic())
-    assert abs(clock.wall() - 1_893_456_000) < 5

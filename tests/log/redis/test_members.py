@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-import time
 
 import anyio
 import pytest
 
 from evenflow.log._begun import Run
+from evenflow.log._engine import Pulse
+from evenflow.log._heard import ServerClock
 from evenflow.log._redis import RedisEngine
 from evenflow.log._redis._address import Address
-from evenflow.log._redis._members import HEARD, Clock, Members, _mark, _packed, _parsed
+from evenflow.log._redis._members import Members, _mark, _packed, _parsed
 from evenflow.log._redis._names import Names
 from evenflow.log.redis import RedisLog
 from tests.conformance.kit import PATIENCE
@@ -63,36 +64,19 @@ def test_a_mark_is_read_as_it_was_written() -> None:
     assert _packed(b"SADD", b"key", [b"1 a"]) == b"*3\r\n$4\r\nSADD\r\n$3\r\nkey\r\n$3\r\n1 a\r\n"
 
 
-def members_of(name: str = "shop") -> Members:
-    return Members(Address("redis://localhost"), Names(name), "me", Clock(0), lambda: False)
-
-
-def test_a_silent_member_is_as_old_as_the_server_says_unless_it_was_heard_of_since() -> None:
-    """A server's clock that somebody sets makes nobody old who still beats, once it was looked at before."""
-    members, now = members_of(), time.monotonic()
-
-    def look(beat: bytes, age: float, at: float, closed: bytes = b"0") -> tuple[bool | None, float]:
-        pulse = members._pulse("other", [beat, str(round(age * 1e6)).encode(), closed, []], at)
-        return pulse.alive, round(at - pulse.at, 3)
-
-    assert look(b"1", 3.0, now) == (True, 3.0)
-    assert look(b"1", 9.0, now + 6) == (None, 9.0)
-    assert look(b"2", 3_600.0, now + 7) == (True, 0.0)
-    assert look(b"2", 3_601.0, now + 8) == (True, 1.0)
-    assert look(b"2", 3_607.0, now + 8 + HEARD) == (None, 1 + HEARD)
-    assert look(b"2", 1.0, now + 20, b"1")[0] is False
-    members.back_at = now + 30
-    assert look(b"2", 3_600.0, now + 31) == (True, 1.0)
-    assert members._pulse("nobody", [], now).alive is False
-
-
-def test_the_clock_is_the_servers() -> None:
-    """As it was when it was asked, and runs on without being asked."""
-    clock = Clock(1_000_000_000)
-    assert 1_000 <= clock.wall() < 1_001
-    asked = time.monotonic()
-    clock.learn(2_000_000_000, asked)
-    assert 2_000 <= clock.wall() + 0.001 < 2_001
+def test_what_the_server_says_of_a_member_is_read() -> None:
+    """Its age is in microseconds; it has closed, or is unknown, or it is this one."""
+    members = Members(Address("redis://localhost"), Names("shop"), "me", ServerClock(0.0), lambda: False)
+    members.begin("a", [3, 4])
+    at = 1_000.0
+    assert members._pulse("other", [b"1", b"2000000", b"0", [b"1-2 a", b"7 b"]], at) == Pulse(
+        alive=True, at=998.0, begun=frozenset({("a", 1), ("a", 2), ("b", 7)})
+    )
+    assert members._pulse("other", [b"1", b"2000000", b"1", []], at).alive is False
+    assert members._pulse("nobody", [], at).alive is False
+    assert members._pulse("me", [b"1", b"9000000", b"0", []], at) == Pulse(
+        alive=True, at=at, begun=frozenset({("a", 3), ("a", 4)})
+    )
 
 
 @on_asyncio

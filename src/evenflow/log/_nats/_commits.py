@@ -100,17 +100,16 @@ class Commits:
         commit.deadline = asyncio.get_running_loop().time() + self._timeout
         if not commit.must_look:
             self._make_plan(commit)
-        if commit.is_done:
-            known: Done = await commit.outcome()
-            return known
         plan = commit.plan
-        if type(plan) is EventPlan or (plan is not None and len(plan.messages) == 1):
+        if commit.is_done:
+            pass
+        elif type(plan) is EventPlan or (plan is not None and len(plan.messages) == 1):
             self._singles.append(commit)
             self._single_came.set()
         else:
             self._many.append(commit)
             self._many_came.set()
-        done: Done = await commit.outcome()
+        done: Done = await commit.outcome(self._running.backend.wake_up)
         return done
 
     def _make_plan(self, commit: Commit) -> None:

@@ -1,23 +1,16 @@
 """NATSEngine: a log in a stream of JetStream, which processes on several machines may have open.
 
-Rule 1: what runs between open and close is one object, ``Opening``; each opening is a member of its own.
-Rule 2: what is asked is asked again until it is answered, or its time is over.
-Rule 3: after a fork the child's copy refuses, and leaves the connection alone.
-Rule 4: it is asyncio's alone: on trio opening it is refused.
+What is asked is asked again until it is answered, or its time is over.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import time
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
-from evenflow._errors import LogError, Unsupported
-from evenflow._loop import running_loop
-from evenflow.log._engine import Change, Done, Engine, Lineage, Page, Pulse, Record, Size
+from evenflow._errors import Unsupported
+from evenflow.log._engine import Change, Done, Page, Pulse, Record, Size
+from evenflow.log._member_engine import MemberEngine
 
 from . import _queries
 from ._dues import earliest, records_of
@@ -32,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import timedelta
 
+    from evenflow._loop import RunningLoop
     from evenflow.log._routes import Wanted
 
 T = TypeVar("T")
@@ -43,7 +37,7 @@ def _nothing(_: bool) -> None:
     """Nobody needs to hear of it."""
 
 
-class NATSEngine(Engine):
+class NATSEngine(MemberEngine[Opening]):
     """A log in a stream.
 
     Args:
@@ -62,6 +56,7 @@ class NATSEngine(Engine):
     most_claimed: ClassVar[int] = 400
     """A batch has 1,000 messages: each event may have a record for itself and one for its key."""
     filters: ClassVar[bool] = True
+    client: ClassVar[str] = "nats-py"
 
     def __init__(
         self,
@@ -93,53 +88,15 @@ class NATSEngine(Engine):
             keep_ids.total_seconds(),
             on_connected,
         )
-        self._opening: Opening | None = None
-        self.member: str = ""
-        self.lineages: Sequence[Lineage] = ()
+        super().__init__(self._settings.name)
 
-    def _opened(self) -> Opening:
-        opening = self._opening
-        if opening is None:
-            raise LogError(f"{self._settings.name} is not open; open it first")
-        if opening.process != os.getpid():
-            raise LogError(
-                f"{self._settings.name} was opened in process {opening.process}, of which this one is a fork, and its"
-                " connection must not be used from both; open the log in the child anew"
-            )
-        return opening
-
-    # ------------------------------------------------------------------ open and close
+    def _make(self, loop: RunningLoop) -> Opening:
+        return Opening(self._settings, loop, creates=self.creates)
 
     async def open(self) -> None:
-        """Connect, look at the server and the stream, and become a member.
-
-        Raises:
-            Unsupported: the loop is trio's.
-            Absent: there is no log, and ``creates`` is False.
-            LogError: no server can be reached, or it cannot keep a log; the message says why.
-        """
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            raise Unsupported(
-                f"{self._settings.name} runs on asyncio only: nats-py has no trio", missing=("trio",)
-            ) from None
-        opening = self._opening
-        if opening is not None and opening.process == os.getpid():
-            if not opening.loop.has_ended():
-                raise LogError(f"{self._settings.name} is open already; close it first")
-            opening.abandon()
-        opening = Opening(self._settings, running_loop(), creates=self.creates)
-        await opening.open()
-        self.lineages = opening.history.lineages
-        self.member = opening.member
-        self._opening = opening
-
-    async def close(self) -> None:
-        """Finish what was handed over, and let go of the server; in a forked child, and the second time, do nothing."""
-        opening, self._opening = self._opening, None
-        if opening is not None and opening.process == os.getpid():
-            await opening.close()
+        """Connect, look at the server and the stream, and become a member."""
+        await super().open()
+        self.lineages = self._opened().history.lineages
 
     # ------------------------------------------------------------------ changes
 
@@ -260,14 +217,6 @@ class NATSEngine(Engine):
 
     # ------------------------------------------------------------------ waiting
 
-    def mark(self) -> int:
-        """A number that grows with each change."""
-        return self._opened().marks.mark
-
-    async def wait(self, mark: int, /, about: Collection[str] = ()) -> int:  # noqa: ARG002 -- it wakes for all
-        """Wait until the mark is another one; while the server is away, until it is back."""
-        return await self._opened().marks.wait(mark)
-
     async def wait_for_wanted(self, mark: int, subject: str, wanted: Wanted) -> int:
         """As ``wait``: the server says only of events that may be wanted that they are stored."""
         opening = self._opened()
@@ -279,20 +228,6 @@ class NATSEngine(Engine):
 
     # ------------------------------------------------------------------ members
 
-    def begin(self, group: str, seqs: Sequence[int], /) -> Sequence[int]:
-        """Note that events are handed over: the server hears of it within 50 ms."""
-        return self._opened().members.begin(group, seqs)
-
-    def settled(self, marks: Sequence[int], /) -> None:
-        """Take marks back; the server hears of it within 50 ms."""
-        if self._opening is not None:
-            self._opening.members.settled(marks)
-
-    def beat(self) -> None:
-        """Say that this member lives; the server hears of it within 50 ms."""
-        with suppress(LogError):  # closed meanwhile: the thread that beats need not know
-            self._opened().members.beat()
-
     async def pulses(self, members: Collection[str], /) -> Mapping[str, Pulse]:
         """What is known of these members: one that was heard of lately lives; of a silent one that is not known."""
         opening = self._opened()
@@ -301,12 +236,3 @@ class NATSEngine(Engine):
         reads, names = opening.reads, opening.names
         found = await reads.patiently(partial(reads.last, [names.member(member) for member in members]))
         return opening.members.pulses(tuple(members), found)
-
-    def clock(self) -> float:
-        """The machine's monotonic clock: silences of others are measured with the server's."""
-        return time.monotonic()
-
-    def wall(self) -> float:
-        """The server's clock, which all machines share."""
-        opening = self._opening
-        return time.time() if opening is None else opening.wall()

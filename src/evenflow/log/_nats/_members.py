@@ -2,10 +2,6 @@
 
 The thread publishes this member's record each second, and within 50 ms of what was begun. It asks for no answer: what
 is lost with a connection is said again on the next one.
-
-Rule 1: how long a member was silent is worked out with the server's clock; and a member that this process has heard of
-        since is not older than that.
-Rule 2: while the server was away nobody could be heard: silence counts from when it is back.
 """
 
 from __future__ import annotations
@@ -18,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evenflow.log._begun import Begun
 from evenflow.log._engine import Pulse
+from evenflow.log._heard import EVERY, Heard, ServerClock
 
 from ._faults import FAULTS, Lost
 from ._servers import hang_up
@@ -31,30 +28,11 @@ if TYPE_CHECKING:
     from ._values import Message
 
 LOOK: Final = 0.05
-EVERY: Final = 1.0
-"""Seconds between two beats."""
 ASK: Final = 10.0
 """Seconds between two looks at the server's clock."""
-HEARD: Final = 5.0
-"""Seconds after which it is not known any more whether a silent member lives."""
 LIFE: Final = 86_400
 """Seconds that a silent member is remembered."""
 LONGEST_PAUSE: Final = 1.0
-
-
-class Clock:
-    """The server's clock, as far as this process knows it."""
-
-    def __init__(self) -> None:
-        self._offset = time.time() - time.monotonic()
-
-    def learn(self, text: str, asked: float) -> None:
-        """The server said this time in answer to a question that was sent then."""
-        self._offset = micros(text) / 1e6 - (asked + time.monotonic()) / 2
-
-    def wall(self) -> float:
-        """Seconds since 1970."""
-        return time.monotonic() + self._offset
 
 
 class Members:
@@ -65,11 +43,16 @@ class Members:
     """
 
     def __init__(
-        self, servers: Servers, names: Names, member: str, clock: Clock, info: str, loop_has_ended: Callable[[], bool]
+        self,
+        servers: Servers,
+        names: Names,
+        member: str,
+        clock: ServerClock,
+        info: str,
+        loop_has_ended: Callable[[], bool],
     ) -> None:
         self.member = member
-        self.back_at: float = float("-inf")
-        """When the server was back last, on the lease clock."""
+        self.heard = Heard[int]()
         self._servers = servers
         self._names = names
         self._clock = clock
@@ -81,7 +64,6 @@ class Members:
         self._said: tuple[int, bytes] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="evenflow log beats", daemon=True)
-        self._seen: dict[str, tuple[int, float]] = {}
 
     def start(self) -> None:
         """Begin to beat."""
@@ -154,7 +136,7 @@ class Members:
     async def _ask(self, client: Any) -> None:
         asked = time.monotonic()
         answer = await client.request(self._info, b"", timeout=2)
-        self._clock.learn(json.loads(answer.data)["ts"], asked)
+        self._clock.learn(micros(json.loads(answer.data)["ts"]) / 1e6, asked)
 
     async def _leave(self, client: Any) -> None:
         data, headers = self.said(closed=True)
@@ -175,15 +157,8 @@ class Members:
         if member == self.member:
             return Pulse(alive=True, at=now, begun=self.begun())
         if record is None:
-            self._seen.pop(member, None)
-            return Pulse(alive=False, at=float("-inf"), begun=frozenset())
+            return self.heard.nobody(member)
         said = json.loads(record.data)
-        since = now - max(0.0, wall - record.time / 1e6)
-        seen = self._seen.get(member)
-        if seen is None:
-            self._seen[member] = record.seq, since
-        elif seen[0] != record.seq:
-            self._seen[member] = record.seq, now
-        at = max(self._seen[member][1], since, self.back_at)
-        alive = False if said["closed"] else True if now - at < HEARD else None
-        return Pulse(alive, at, frozenset((group, seq) for group, seq in said["begun"]))
+        silent = max(0.0, wall - record.time / 1e6)
+        begun = [(group, seq) for group, seq in said["begun"]]
+        return self.heard.pulse(member, record.seq, silent, now, closed=said["closed"], begun=begun)

@@ -24,16 +24,18 @@ from anyio.lowlevel import checkpoint
 from evenflow._crew import Crew
 from evenflow._errors import LogError
 from evenflow.log._engine import Absent
+from evenflow.log._heard import ServerClock
 
 from ._commits import Commits
 from ._dues import AllDues
 from ._faults import FAULTS, Busy, Lost
 from ._line import Line
 from ._marks import Ear, Marks
-from ._members import Clock, Members
+from ._members import Members
 from ._plan import Writing
 from ._reads import Reads
 from ._stream import Api, History, Shape, check_server, ensure, first_line
+from ._values import micros
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +101,7 @@ class Opening:
             loop,
             self._note_made,
         )
-        self._clock = Clock()
+        self._clock = ServerClock(time.time())
         self.members = Members(
             settings.servers,
             settings.names,
@@ -185,7 +187,7 @@ class Opening:
         check_server(settings.name, str(self.line.client._server_info.get("version", "")))
         asked = time.monotonic()
         found = await ensure(self.api, settings.name, self.names, settings.shape, creates=self._creates)
-        self._clock.learn(found["ts"], asked)
+        self._clock.learn(micros(found["ts"]) / 1e6, asked)
         self.reads.has_followers = found["config"]["num_replicas"] > 1
         while (meta := await self.reads.newest(self.names.meta)) is None:
             if not self._creates:
@@ -215,7 +217,7 @@ class Opening:
             self.commits.expire(asyncio.get_running_loop().time())
             if self.line.made != made:
                 made = self.line.made
-                self.members.back_at = time.monotonic()
+                self.members.heard.back_at = time.monotonic()
                 self.marks.changed()
 
     # ------------------------------------------------------------------ the end

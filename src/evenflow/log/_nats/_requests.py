@@ -1,15 +1,11 @@
-"""What a task waits for while another sends it: cancelled before it is sent it is not done; later its outcome is known.
-
-Rule 1: a request waits in a queue, or is on its way, or is done. Cancelled in the queue, it was never sent.
-Rule 2: each has a time limit. In the queue it ends as ``Away``: nothing was done. On its way: it is not known.
-"""
+"""A change of this process that somebody waits for while it is sent."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evenflow.log._engine import NONE
+from evenflow.log._request import Request
 
 from ._plan import must_look
 
@@ -20,64 +16,6 @@ if TYPE_CHECKING:
 
     from ._event import EventPlan
     from ._plan import Id, Plan
-
-
-class Request:
-    """What somebody waits for.
-
-    Attributes:
-        deadline: when its time is over, on the loop's clock.
-        is_on_its_way: whether it was sent, and may be done.
-        is_done: whether its outcome is known, or nobody waits for it any more.
-    """
-
-    __slots__ = ("_error", "_result", "_sleeper", "deadline", "is_done", "is_on_its_way")
-
-    def __init__(self) -> None:
-        self.deadline = 0.0
-        self.is_on_its_way = False
-        self.is_done = False
-        self._result: Any = None
-        self._error: BaseException | None = None
-        self._sleeper: asyncio.Future[None] | None = None
-
-    def succeed(self, result: Any) -> None:
-        """This is the outcome."""
-        if not self.is_done:
-            self._result = result
-            self._finish()
-
-    def fail(self, error: BaseException) -> None:
-        """This is the outcome."""
-        if not self.is_done:
-            self._error = error
-            self._finish()
-
-    def _finish(self) -> None:
-        self.is_done = True
-        if self._sleeper is not None and not self._sleeper.done():
-            self._sleeper.set_result(None)
-
-    async def outcome(self) -> Any:
-        """Wait for the outcome. Cancelled while it is on its way, the cancellation goes out once it is known."""
-        cancelled: BaseException | None = None
-        while not self.is_done:
-            # asyncio cancels the future that a task sleeps on, so each sleep has its own
-            self._sleeper = asyncio.get_running_loop().create_future()
-            try:
-                await self._sleeper
-            except asyncio.CancelledError as error:  # noqa: ASYNC103 -- it goes out at the end
-                cancelled = error
-                if not self.is_on_its_way:
-                    self.is_done = True
-        if cancelled is not None:
-            raise cancelled
-        if self._error is None:
-            return self._result
-        try:
-            raise self._error
-        finally:
-            self._error = None  # a traceback holds this frame, and the frame would hold the error
 
 
 class Commit(Request):

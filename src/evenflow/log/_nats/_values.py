@@ -43,9 +43,15 @@ PACK: Final = 1 << 16
 _EMPTY: Final = "%"
 """An empty value: a header without one is lost on the way. A percent sign alone cannot be the encoding of a text."""
 _PLAIN: Final = re.compile(r"[!#$&-~]*")
-_CORE: Final = frozenset(
-    {"ce-specversion", "ce-id", "ce-source", "ce-type", "ce-datacontenttype", "ce-time", "ce-dataschema", "ce-subject"}
-)
+
+_NO_EXTENSIONS: Final = frozenset(
+    {
+        "ce-specversion", "ce-id", "ce-source", "ce-type", "ce-datacontenttype", "ce-time", "ce-dataschema",
+        "ce-subject", f"ce-{VERSION_HEADER}", DERIVED, MSG_ID, BATCH, "Nats-Batch-Sequence", "Nats-Stream",
+        "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending", "Nats-Last-Sequence",
+    }
+)  # fmt: skip
+"""Headers that are no extensions of an event: those of CloudEvents themselves, and most others that there are."""
 
 
 class Message(NamedTuple):
@@ -147,11 +153,8 @@ def row_of(message: Message) -> Row:
     headers = message.headers
     kind = _read(headers.get("ce-type", "")) or "?"
     version = headers.get(f"ce-{VERSION_HEADER}", "1")
-    more = {
-        name[3:]: _read(value)
-        for name, value in headers.items()
-        if name.startswith("ce-") and name not in _CORE and name[3:] != VERSION_HEADER
-    }
+    others = [name for name in headers if name not in _NO_EXTENSIONS and name.startswith("ce-")]
+    more = {name[3:]: _read(headers[name]) for name in others}
     given = "" if DERIVED in headers else _read(headers.get("ce-id", ""))
     return Row(message.seq, kind, int(version), message.data, more or NONE, given, message.time)
 

@@ -14,10 +14,10 @@ import asyncio
 import json
 import logging
 import threading
-from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from evenflow.log._begun import Begun
 from evenflow.log._engine import Pulse as MemberPulse
 
 from ._connections import described
@@ -83,8 +83,7 @@ class PulseThread:
         self._changed = changed
         self._ahead = 0.0
         self._beats = 0
-        self._begun: dict[int, tuple[str, int]] = {}
-        self._marks = count(1)
+        self._begun = Begun()
         self._lock = threading.Lock()
         self._said: tuple[int, str] | None = None
         self._seen: tuple[int, int] | None = None
@@ -113,16 +112,13 @@ class PulseThread:
 
     def begin(self, group: str, seqs: Sequence[int]) -> Sequence[int]:
         """Have it said that events were handed over; returns a mark for each."""
-        marks = [next(self._marks) for _ in seqs]
         with self._lock:
-            self._begun.update(zip(marks, [(group, seq) for seq in seqs], strict=True))
-        return marks
+            return self._begun.begin(group, seqs)[1]
 
     def settled(self, marks: Sequence[int]) -> None:
         """Take marks back."""
         with self._lock:
-            for mark in marks:
-                self._begun.pop(mark, None)
+            self._begun.settle(marks)
 
     def start(self) -> None:
         """Begin to look, until it is closed, or the loop that runs now has ended without closing it."""
@@ -206,7 +202,7 @@ class PulseThread:
 
     async def _say(self, session: Session, now: float) -> None:
         with self._lock:
-            begun = json.dumps(sorted(set(self._begun.values())))
+            begun = json.dumps(sorted(self._begun.events()))
         if (said := (self._beats, begun)) == self._said:
             return
         await session.fetch(_SAY.format(s=self._schema), self._member, now, begun)
@@ -247,7 +243,7 @@ class PulseThread:
     def begun(self) -> frozenset[tuple[str, int]]:
         """What this process has begun."""
         with self._lock:
-            return frozenset(self._begun.values())
+            return self._begun.events()
 
 
 async def pulses(session: Session, schema: str, members: Iterable[str]) -> Mapping[str, MemberPulse]:

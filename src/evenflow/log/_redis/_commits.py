@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evenflow._errors import LogError, Uncertain, Unsupported
 from evenflow.log._engine import Change, Done, IdTaken, Outdated
+from evenflow.log._request import Request
 
 from ._commit_script import ASK, COMMIT
 from ._encoding import encoded
 from ._faults import FULL, Lost, kind_of, words
-from ._pump import Pump, Request
+from ._pump import Pump
 from ._scripts import BEGIN
 
 if TYPE_CHECKING:

@@ -1,21 +1,16 @@
 """RedisEngine: a log on a Redis or Valkey server, which processes on several machines may have open.
 
-Rule 1: what the loop asks goes through a pump (``_pump``); nothing here talks to the server but through one.
-Rule 2: what runs between open and close is one object, ``Opening``; each opening is a member of its own.
-Rule 3: after a fork the child's copy refuses, and leaves the connections alone.
+What the loop asks goes through a pump (``_pump``); nothing here talks to the server but through one.
 """
 
 from __future__ import annotations
 
-import os
-import time
-from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from evenflow._errors import LogError, Unsupported
-from evenflow._loop import running_loop
-from evenflow.log._engine import Change, Done, Engine, Lineage, Page, Pulse, Record, Size
+from evenflow._errors import Unsupported
+from evenflow.log._engine import Change, Done, Lineage, Page, Pulse, Record, Size
+from evenflow.log._member_engine import MemberEngine
 
 from . import _queries
 from ._address import Address
@@ -24,6 +19,8 @@ from ._opening import Opening, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from evenflow._loop import RunningLoop
 
 KEEP_IDS: Final = timedelta(days=7)
 LOOKED_AT: Final = 1_000
@@ -34,7 +31,7 @@ def _nothing(_: bool) -> None:
     """Nobody needs to hear of it."""
 
 
-class RedisEngine(Engine):
+class RedisEngine(MemberEngine[Opening]):
     """A log on a server.
 
     Args:
@@ -45,6 +42,8 @@ class RedisEngine(Engine):
         publish_timeout: seconds that anything may take.
         on_connected: is told, in the loop, whether the server can be reached.
     """
+
+    client: ClassVar[str] = "redis-py"
 
     def __init__(
         self,
@@ -63,50 +62,14 @@ class RedisEngine(Engine):
         if not publish_timeout > 0:
             raise ValueError(f"publish_timeout must be more than 0 seconds, not {publish_timeout}")
         self._settings = Settings(Address(url), log, durability, keep_ids, publish_timeout, on_connected)
-        self._opening: Opening | None = None
-        self.member: str = ""
-        self.lineages: Sequence[Lineage] = ()
+        super().__init__(self._settings.name)
 
     def _learn(self, lineages: Sequence[Lineage]) -> None:
         """These are the lines of history; a new one may begin while the log is open."""
         self.lineages = lineages
 
-    def _opened(self) -> Opening:
-        opening = self._opening
-        if opening is None:
-            raise LogError(f"{self._settings.name} is not open; open it first")
-        if opening.process != os.getpid():
-            raise LogError(
-                f"{self._settings.name} was opened in process {opening.process}, of which this one is a fork, and its"
-                " connections must not be used from both; open the log in the child anew"
-            )
-        return opening
-
-    # ------------------------------------------------------------------ open and close
-
-    async def open(self) -> None:
-        """Connect, look at the server, and become a member.
-
-        Raises:
-            Unsupported: the loop is trio's.
-            Absent: there is no log, and ``creates`` is False.
-            LogError: the server cannot be reached, or cannot keep a log; the message says why.
-        """
-        opening = self._opening
-        if opening is not None and opening.process == os.getpid():
-            if not opening.loop.has_ended():
-                raise LogError(f"{self._settings.name} is open already; close it first")
-            opening.abandon()
-        opening = Opening(self._settings, running_loop(), self._learn, creates=self.creates)
-        await opening.open()
-        self.member = opening.member
-        self._opening = opening
-
-    async def close(self) -> None:
-        """Finish what was handed over, and let go of the server; in a forked child, and the second time, do nothing."""
-        opening, self._opening = self._opening, None
-        if opening is not None and opening.process == os.getpid():
-            await opening.close()
+    def _make(self, loop: RunningLoop) -> Opening:
+        return Opening(self._settings, loop, self._learn, creates=self.creates)
 
     # ------------------------------------------------------------------ changes
 
@@ -225,31 +188,7 @@ class RedisEngine(Engine):
         size: Size = await opening.reads.do(_queries.size(opening.names, subjects))
         return size
 
-    # ------------------------------------------------------------------ waiting
-
-    def mark(self) -> int:
-        """A number that grows with each change."""
-        return self._opened().marks.mark
-
-    async def wait(self, mark: int, /, about: Collection[str] = ()) -> int:  # noqa: ARG002 -- it wakes for all
-        """Wait until the mark is another one; while the server is away, until it is back."""
-        return await self._opened().marks.wait(mark)
-
     # ------------------------------------------------------------------ members
-
-    def begin(self, group: str, seqs: Sequence[int], /) -> Sequence[int]:
-        """Note that events are handed over: it is sent at once, and no answer is waited for."""
-        return self._opened().members.begin(group, seqs)
-
-    def settled(self, marks: Sequence[int], /) -> None:
-        """Take marks back; the server hears of it with what is sent next."""
-        if self._opening is not None:
-            self._opening.members.settled(marks)
-
-    def beat(self) -> None:
-        """Say that this member lives."""
-        with suppress(LogError):  # closed meanwhile: the thread that beats need not know
-            self._opened().members.beat()
 
     async def pulses(self, members: Collection[str], /) -> Mapping[str, Pulse]:
         """What is known of these members: one that was heard of lately lives; of a silent one that is not known."""
@@ -258,12 +197,3 @@ class RedisEngine(Engine):
             return {}
         pulses: Mapping[str, Pulse] = await opening.reads.do(opening.members.pulses(tuple(members)))
         return pulses
-
-    def clock(self) -> float:
-        """The machine's monotonic clock: silences of others are measured by the server."""
-        return time.monotonic()
-
-    def wall(self) -> float:
-        """The server's clock, which all machines share."""
-        opening = self._opening
-        return time.time() if opening is None else opening.wall()

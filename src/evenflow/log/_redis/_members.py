@@ -4,10 +4,7 @@ The thread has two connections. On one it says each second that this process liv
 the other marks are sent without waiting for an answer (``CLIENT REPLY OFF``): the system delivers them even if the
 process dies the moment after.
 
-Rule 1: how long a member was silent is worked out by the server, from its own clock; and a member that this process
-        has heard of since is not older than that, should somebody have set the server's clock.
-Rule 2: while the server was away nobody could be heard: silence counts from when it is back.
-Rule 3: marks that could not be sent are sent once there is a connection again; until then a death is not counted.
+Marks that could not be sent are sent once there is a connection again; until then a death is not counted.
 """
 
 from __future__ import annotations
@@ -21,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evenflow.log._begun import Begun, Run
 from evenflow.log._engine import Pulse
+from evenflow.log._heard import EVERY, Heard, ServerClock
 
 from ._faults import FAULTS
 from ._reads import Query, script
@@ -32,40 +30,20 @@ if TYPE_CHECKING:
     from ._address import Address
     from ._names import Names
 
-EVERY: Final = 1.0
-"""Seconds between two beats."""
-HEARD: Final = 5.0
-"""Seconds after which it is not known any more whether a silent member lives."""
 LIFE: Final = 86_400_000
 """Milliseconds that a silent member is remembered."""
 MARK_TIMEOUT: Final = 0.05
 """Seconds that a mark may take to be sent: the loop waits meanwhile."""
 
 
-class Clock:
-    """The server's clock, as far as this process knows it."""
-
-    def __init__(self, micros: int) -> None:
-        self._offset = micros / 1e6 - time.monotonic()
-
-    def learn(self, micros: int, asked: float) -> None:
-        """The server said this in answer to a question that was sent then."""
-        self._offset = micros / 1e6 - (asked + time.monotonic()) / 2
-
-    def wall(self) -> float:
-        """Seconds since 1970."""
-        return time.monotonic() + self._offset
-
-
 class Members:
     """This opening as a member, and what it knows of the others."""
 
     def __init__(
-        self, address: Address, names: Names, member: str, clock: Clock, loop_has_ended: Callable[[], bool]
+        self, address: Address, names: Names, member: str, clock: ServerClock, loop_has_ended: Callable[[], bool]
     ) -> None:
         self.member = member
-        self.back_at: float = float("-inf")
-        """When the server was back last, on the lease clock."""
+        self.heard = Heard[bytes]()
         self._address = address
         self._names = names
         self._clock = clock
@@ -82,7 +60,6 @@ class Members:
         self._is_closed = False
         self._process = os.getpid()
         self._thread = threading.Thread(target=self._run, name=f"evenflow.log beats {names.base}", daemon=True)
-        self._seen: dict[str, tuple[bytes, float]] = {}
 
     def start(self) -> None:
         """Begin to beat."""
@@ -197,7 +174,7 @@ class Members:
     def _say(self, connection: Any, *, closed: bool) -> None:
         asked = time.monotonic()
         connection.send_command("EVAL", BEAT, 1, self._names.meta, self.member, LIFE, int(closed), check_health=False)
-        self._clock.learn(int(connection.read_response(disable_decoding=True)), asked)
+        self._clock.learn(int(connection.read_response(disable_decoding=True)) / 1e6, asked)
 
     def _open_marks(self) -> None:
         marks = self._address.blocking()
@@ -223,19 +200,12 @@ class Members:
 
     def _pulse(self, member: str, found: Sequence[Any], now: float) -> Pulse:
         if not found:
-            self._seen.pop(member, None)
-            return Pulse(alive=False, at=float("-inf"), begun=frozenset())
+            return self.heard.nobody(member)
         beat, age, closed, marks = found
         if member == self.member:
             return Pulse(alive=True, at=now, begun=self.begun())
-        seen = self._seen.get(member)
-        if seen is None:
-            self._seen[member] = beat, now - int(age) / 1e6
-        elif seen[0] != beat:
-            self._seen[member] = beat, now
-        at = max(self._seen[member][1], now - int(age) / 1e6, self.back_at)
-        alive = False if closed == b"1" else True if now - at < HEARD else None
-        return Pulse(alive, at, frozenset(event for mark in marks for event in _parsed(mark)))
+        begun = [event for mark in marks for event in _parsed(mark)]
+        return self.heard.pulse(member, beat, int(age) / 1e6, now, closed=closed == b"1", begun=begun)
 
 
 MANY: Final = 64

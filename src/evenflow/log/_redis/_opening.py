@@ -19,14 +19,15 @@ from anyio import CancelScope, fail_after, move_on_after, sleep
 from anyio.lowlevel import checkpoint
 
 from evenflow._crew import Crew
-from evenflow._errors import LogError, Unsupported
+from evenflow._errors import LogError
+from evenflow.log._heard import ServerClock
 
 from ._commits import Commits
 from ._faults import Lost, words
 from ._history import History
 from ._line import Health, Line
 from ._marks import Marks, listen
-from ._members import LIFE, Clock, Members
+from ._members import LIFE, Members
 from ._names import Names
 from ._reads import Reads
 from ._scripts import BEAT, BEGIN
@@ -76,8 +77,6 @@ class Opening:
         *,
         creates: bool = True,
     ) -> None:
-        if not hasattr(loop.backend.wake_up(), "add_done_callback"):
-            raise Unsupported(f"{settings.name} runs on asyncio only: redis-py has no trio", missing=("trio",))
         self.settings = settings
         self._creates = creates
         self.loop = loop
@@ -103,7 +102,7 @@ class Opening:
         self._crew = Crew(settings.name, loop)
         self._marks: Marks | None = None
         self._members: Members | None = None
-        self._clock: Clock | None = None
+        self._clock: ServerClock | None = None
 
     @property
     def marks(self) -> Marks:
@@ -140,7 +139,7 @@ class Opening:
         except BaseException:
             await self._drop()
             raise
-        self._clock = Clock(now)
+        self._clock = ServerClock(now / 1e6)
         self._marks = Marks(self.loop, self.history.rev)
         self._members = Members(self.settings.address, self.names, self.member, self._clock, self.loop.has_ended)
         self._members.start()
@@ -190,7 +189,7 @@ class Opening:
                 pump.look()
             if self.commits.line.made != made:
                 made = self.commits.line.made
-                self.members.back_at = self.clock()
+                self.members.heard.back_at = self.clock()
                 self.marks.changed()
 
     @staticmethod

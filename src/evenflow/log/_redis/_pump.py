@@ -1,9 +1,8 @@
 """What many tasks ask of the server over one line: gathered while the last round is on its way, sent together.
 
-Rule 1: a request waits in the queue, or is on its way, or is done. Cancelled in the queue, it was never sent.
-Rule 2: each has a time limit, wherever it is then. In the queue it ends as ``Away``: nothing was done.
-Rule 3: while the server is away, requests stay in the queue, in their order.
-Rule 4: one task sends, and none of the tasks that wait can cancel it.
+Rule 1: a request whose time is over in the queue ends as ``Away``: nothing was done.
+Rule 2: while the server is away, requests stay in the queue, in their order.
+Rule 3: one task sends, and none of the tasks that wait can cancel it.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from anyio import CancelScope, get_cancelled_exc_class, sleep
+from anyio import get_cancelled_exc_class, sleep
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from evenflow._errors import LogError
@@ -26,46 +25,9 @@ if TYPE_CHECKING:
 
     from evenflow._backends import WakeUp
     from evenflow._loop import RunningLoop
+    from evenflow.log._request import Request
 
     from ._line import Line
-
-
-class Request:
-    """What somebody waits for.
-
-    Attributes:
-        deadline: when its time is over, on the loop's clock.
-        is_on_its_way: whether it is sent, and not answered.
-        is_done: whether its outcome is known, or nobody waits for it any more.
-        result: its outcome, if there is no ``error``.
-    """
-
-    __slots__ = ("deadline", "error", "is_done", "is_on_its_way", "result", "wake_up")
-
-    def __init__(self) -> None:
-        self.deadline = 0.0
-        self.is_on_its_way = False
-        self.is_done = False
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self.wake_up: WakeUp | None = None
-
-    def succeed(self, result: Any) -> None:
-        """This is the outcome."""
-        if not self.is_done:
-            self.result = result
-            self._finish()
-
-    def fail(self, error: BaseException) -> None:
-        """This is the outcome."""
-        if not self.is_done:
-            self.error = error
-            self._finish()
-
-    def _finish(self) -> None:
-        self.is_done = True
-        if self.wake_up is not None and not self.wake_up.done():
-            self.wake_up.set_result(None)
 
 
 class Pump(ABC):
@@ -105,35 +67,14 @@ class Pump(ABC):
         if self._closed is not None:
             raise LogError(self._closed)
         request.deadline = self._loop.now() + self._timeout
-        request.wake_up = self._loop.backend.wake_up()
         self._queue.append(request)
         self._wake()
         try:
-            await request.wake_up
-        except BaseException:
-            if not request.is_done:
-                await self._withdraw(request)
-            raise
-        if request.error is None:
-            return request.result
-        try:
-            raise request.error
-        finally:
-            request.error = None  # a traceback holds this frame, and the frame would hold the error
-
-    async def _withdraw(self, request: Request) -> None:
-        """Its task is cancelled."""
-        if not request.is_on_its_way or not self.must_be_known:
-            request.is_done = True
+            return await request.outcome(self._loop.backend.wake_up, must_be_known=self.must_be_known)
+        except get_cancelled_exc_class():
             with suppress(ValueError):
                 self._queue.remove(request)
-            return
-        with CancelScope(shield=True):
-            while not request.is_done:
-                # asyncio cancels the future that a task sleeps on, so each sleep has its own
-                request.wake_up = self._loop.backend.wake_up()
-                with suppress(get_cancelled_exc_class()):
-                    await request.wake_up
+            raise
 
     def _wake(self) -> None:
         if self._sleeper is not None and not self._sleeper.done():

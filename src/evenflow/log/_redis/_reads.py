@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from anyio import sleep
 
 from evenflow._errors import LogError
+from evenflow.log._request import Request
 
 from ._faults import AWAY, NO_SCRIPT, Lost, kind_of, words
-from ._pump import Pump, Request
+from ._pump import Pump
 from ._scripts import SHA
 
 if TYPE_CHECKING:
