@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from inspect import Parameter, Signature, isasyncgenfunction, isfunction, isgeneratorfunction, signature, unwrap
 from types import CodeType, SimpleNamespace
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_type_hints
 
 from ._routing import classes_in, names
 
@@ -15,6 +15,25 @@ if sys.version_info >= (3, 14):
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class Role(NamedTuple):
+    """What a handler is meant to be, in the words of errors.
+
+    Attributes:
+        name: what it is called.
+        verb: what is done with it.
+        call: the begin of the call that does so.
+        decorator: the decorator that does so, with what is wanted.
+    """
+
+    name: str
+    verb: str
+    call: str
+    decorator: str
+
+
+OBSERVER: Final = Role("an observer", "observe", "subject.observe(", "@subject.observer(OrderPlaced)")
 
 
 def written_at(handler: Any) -> tuple[str, int]:
@@ -26,13 +45,13 @@ def written_at(handler: Any) -> tuple[str, int]:
     return (code.co_filename, code.co_firstlineno) if isinstance(code, CodeType) else ("", 0)
 
 
-def refuse_class_method(handler: Any) -> None:
+def refuse_class_method(handler: Any, role: Role = OBSERVER) -> None:
     """Refuse, with a ``TypeError``, what a decorator finds above a ``@classmethod``, which cannot be called."""
     if isinstance(handler, classmethod):
         name = _shown(handler)
         raise TypeError(
-            f"{name} is a classmethod, which has no class to be called with yet; observe it after the class:"
-            f" subject.observe({name})"
+            f"{name} is a classmethod, which has no class to be called with yet; {role.verb} it after the"
+            f" class: {role.call}{name})"
         )
 
 
@@ -41,40 +60,40 @@ def _shown(handler: Any) -> str:
     return str(getattr(handler, "__qualname__", None) or repr(handler))
 
 
-def _refuse_method(handler: Any, first: str) -> None:
+def _refuse_method(handler: Any, first: str, role: Role) -> None:
     """Refuse a function of a class body: it would be called without its ``self``."""
     owner, _, name = _shown(handler).rpartition(".")
     if isfunction(handler) and first in ("self", "cls") and owner and not owner.endswith("<locals>"):
         raise TypeError(
-            f"{_shown(handler)} is a method, and would be called without its {first}; observe it where there is one, as"
-            f" in __init__: subject.observe(self.{name}, OrderPlaced)"
+            f"{_shown(handler)} is a method, and would be called without its {first}; {role.verb} it where there is"
+            f" one, as in __init__: {role.call}self.{name}, OrderPlaced)"
         )
 
 
-def check_handler(handler: Callable[..., object]) -> Signature | None:
+def check_handler(handler: Callable[..., object], role: Role = OBSERVER) -> Signature | None:
     """Refuse, with a ``TypeError``, what cannot be called with one event; returns its signature, if it has one."""
     if isinstance(handler, type):
         raise TypeError(
-            f"{_shown(handler)} is a class, and an observer is a function that takes an event; to name what is wanted,"
-            " give the function first: subject.observe(handler, OrderPlaced)"
+            f"{_shown(handler)} is a class, and {role.name} is a function that takes an event; to name what is wanted,"
+            f" give the function first: {role.call}handler, OrderPlaced)"
         )
-    refuse_class_method(handler)
+    refuse_class_method(handler, role)
     if not callable(handler):
-        raise TypeError(f"an observer is a function that takes an event, not {handler!r}")
+        raise TypeError(f"{role.name} is a function that takes an event, not {handler!r}")
     if isgeneratorfunction(handler) or isasyncgenfunction(handler):
         raise TypeError(
-            f"{_shown(handler)} is a generator, which does nothing when it is called; an observer has no yield"
+            f"{_shown(handler)} is a generator, which does nothing when it is called; {role.name} has no yield"
         )
     try:
         taken = _signature_of(handler)
     except (TypeError, ValueError):  # some builtins do not say
         return None
-    _refuse_method(handler, next(iter(taken.parameters), ""))
+    _refuse_method(handler, next(iter(taken.parameters), ""), role)
     try:
         taken.bind(None)
     except TypeError as error:
         raise TypeError(
-            f"{_shown(handler)}{taken} cannot be called with one event, as an observer is: {error}; give the rest"
+            f"{_shown(handler)}{taken} cannot be called with one event, as {role.name} is: {error}; give the rest"
             " a default, or use functools.partial"
         ) from None
     return taken
@@ -87,9 +106,9 @@ def _signature_of(handler: Callable[..., object]) -> Signature:
     return signature(handler)
 
 
-def wants_of_handler(handler: Callable[..., object]) -> object:
+def wants_of_handler(handler: Callable[..., object], role: Role = OBSERVER) -> object:
     """What a handler's first parameter is annotated with; None where nothing is said. Refuses as ``check_handler``."""
-    taken = check_handler(handler)
+    taken = check_handler(handler, role)
     if taken is None:
         return None
     first = next(iter(taken.parameters.values()))
@@ -106,7 +125,7 @@ def wants_of_handler(handler: Callable[..., object]) -> object:
     except (NameError, AttributeError) as error:
         raise TypeError(
             f"the annotation {first.annotation!r} of {_shown(handler)} cannot be read ({error}); name what it"
-            " wants instead: @subject.observer(OrderPlaced)"
+            f" wants instead: {role.decorator}"
         ) from error
 
 

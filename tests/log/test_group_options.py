@@ -40,8 +40,47 @@ def test_wants_that_are_named_need_no_annotation() -> None:
 
     orders = subject()
     assert orders.consume("g", handle, Ordered, name="billing").name == "billing"
-    with pytest.raises(TypeError, match="Unknown"):
+    with pytest.raises(TypeError, match=r"Unknown.*@subject.consumer\('group', OrderPlaced\)"):
         orders.consume("g", handle)
+
+
+class Mailer:
+    """Handlers that are none."""
+
+    def send(self, event: Ordered) -> None: ...
+
+    @classmethod
+    def post(cls, event: Ordered) -> None: ...
+
+
+def _yields(_: Ordered) -> Any:
+    yield
+
+
+@pytest.mark.parametrize(
+    "handler, says",
+    [
+        (3, "a consumer is a function that takes an event, not 3"),
+        (
+            Ordered,
+            "a consumer is a function .* give the function first: subject.consume\\('group', handler, OrderPlaced",
+        ),
+        (_yields, "a consumer has no yield"),
+        (lambda: None, "cannot be called with one event, as a consumer is"),
+        (Mailer.send, "register it where there is one, .*: subject.consume\\('group', self.send, OrderPlaced\\)"),
+        (Mailer.__dict__["post"], "register it after the class: subject.consume\\('group', Mailer.post\\)"),
+    ],
+    ids=["no function", "class", "generator", "no parameter", "method", "classmethod"],
+)
+def test_a_wrong_handler_is_told_of_consumers(handler: Any, says: str) -> None:
+    """By ``consume`` and by the decorator, and not a word of observers."""
+    for consume in (
+        lambda: subject().consume("g", handler, Ordered),
+        lambda: subject().consumer("g", Ordered)(handler),
+    ):
+        with pytest.raises(TypeError, match=says) as caught:
+            consume()
+        assert "observe" not in str(caught.value)
 
 
 def test_nonsense_is_refused_where_it_is_written() -> None:

@@ -137,6 +137,28 @@ async def test_only_the_named_consumers_run() -> None:
 
 
 @both
+async def test_the_name_of_a_group_that_no_consumer_has_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    """With the names that there are, and nothing is opened; where there is no consumer yet, that is logged."""
+    log = MemoryLog(name="shop")
+    orders = log.subject("orders", Ordered)
+    with caplog.at_level("WARNING", "evenflow.log"):
+        async with log.opened(consumers=["billing"]):
+            handled: list[Ordered] = []
+            orders.consume("billing", handled.append, Ordered)
+            orders.consume("audit", lambda _: None, Ordered)
+            await orders.publish(Ordered(n=1))
+            await settle()
+            assert handled == [Ordered(n=1)]
+    assert "log shop has no consumers yet: of 'billing' nothing runs until they are added" in caplog.text
+    says = "log shop has no consumer of 'biling', 'x', .* it has consumers of 'audit', 'billing'"
+    with pytest.raises(ValueError, match=says):
+        await log.opened(consumers=["x", "biling", "audit"]).__aenter__()
+    with pytest.raises(ValueError, match=says):
+        await log.start(consumers=["x", "biling"])
+    assert "not open" in repr(log)
+
+
+@both
 @pytest.mark.parametrize(
     "options, error, says",
     [

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
-from evenflow._handlers import check_handler, wants_of_handler
+from evenflow._handlers import Role, check_handler, wants_of_handler
 
 from ._backoff import DEFAULT, checked_backoff, delay
 from ._consumer import Consumer
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from evenflow._routing import Router
 
     from ._consumer import ConsumerFailed
+
+CONSUMER: Final = Role("a consumer", "register", "subject.consume('group', ", "@subject.consumer('group', OrderPlaced)")
 
 
 def spec_of(
@@ -88,9 +90,9 @@ def consumer_of(
 
 def _annotation(handler: Callable[[Any], object], *, needed: bool) -> Any:
     """What the handler's first parameter is annotated with; where that is not needed, None if it cannot be read."""
-    check_handler(handler)
+    check_handler(handler, CONSUMER)
     try:
-        return wants_of_handler(handler)
+        return wants_of_handler(handler, CONSUMER)
     except TypeError:
         if needed:
             raise

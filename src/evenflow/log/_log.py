@@ -12,7 +12,7 @@ from evenflow._routing import classes_in
 from ._coding import Kind
 from ._delivery import is_cancellation
 from ._names import checked_max_event_bytes, checked_name, refuse_unknown
-from ._opening import Opening, checked_consumers, checked_grace
+from ._opening import Opening, checked_consumers, checked_grace, refuse_unknown_groups
 from ._openings import Openings
 from ._retain import Retain
 from ._routes import checked_routed_by
@@ -184,13 +184,14 @@ class Log(ABC):
         """Open it, and close it at the end of the block.
 
         Args:
-            consumers: whether consumers run; or the names of the groups whose consumers do.
+            consumers: whether consumers run; or the names of the groups whose consumers do. A name that no consumer
+                has, where others have one, is refused: consumers that are named are added before the log is opened.
             grace: seconds that handlers have to end; without it they have as long as they take. Then they are
                 cancelled, and their events are given back, uncounted. A block that is cancelled does so at once, and
                 so does one that raises where there is no ``grace``.
 
         Raises:
-            TypeError, ValueError: an option is wrong.
+            TypeError, ValueError: an option is wrong, or no consumer has a group that is named.
             RuntimeError: it is open already, or is being opened.
             Unsupported: the loop is trio's, which this engine does not know.
             LogError: it cannot be opened; the message says why.
@@ -200,6 +201,7 @@ class Log(ABC):
         self._openings.refuse_strange_loop()
         self._openings.claim()
         try:
+            refuse_unknown_groups(self.name, which, self._consumed())
             running = Running(self.name, self._make_engine())
             await running.open()
         except BaseException:
@@ -277,6 +279,10 @@ class Log(ABC):
             for consumer in [*subject._consumers]:
                 if opening.runs(consumer):
                     await opening.groups(subject._kind).start(consumer)
+
+    def _consumed(self) -> set[str]:
+        """The groups that consumers have."""
+        return {consumer._spec.group for subject in self._subjects.values() for consumer in [*subject._consumers]}
 
     def _consumer_was_added(self, subject: DurableSubject[Any], consumer: Consumer) -> None:
         """Run it at once, if the log is open and runs consumers."""

@@ -5,6 +5,7 @@ Opening a log anew makes a new one; whatever belongs to a former one has ended w
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -23,9 +24,13 @@ from ._schemas import Schemas
 from ._tail import Tail
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from ._consumer import Consumer
     from ._engine import Engine
     from ._running import Running
+
+_log = logging.getLogger("evenflow.log")
 
 
 class Opening:
@@ -152,6 +157,25 @@ def checked_consumers(given: object) -> bool | frozenset[str]:
         hint = f"; for one group say [{given!r}]" if isinstance(given, str) else ""
         raise TypeError(f"consumers must be True, False or the names of groups, not {given!r}{hint}")
     return frozenset([checked_name(name, "a group") for name in cast("Iterable[object]", given)])
+
+
+def refuse_unknown_groups(log: str, given: bool | frozenset[str], known: Collection[str]) -> None:
+    """Refuse names of groups that no consumer has, where others have one: they are misspelled, or came too early.
+
+    Where there is no consumer at all, they are still to come; that is logged.
+
+    Raises:
+        ValueError: the message names them, and those that there are.
+    """
+    if isinstance(given, bool) or given <= set(known):
+        return
+    strangers = ", ".join(map(repr, sorted(given - set(known))))
+    if known:
+        raise ValueError(
+            f"log {log} has no consumer of {strangers}, so nothing would run for that; it has consumers of"
+            f" {', '.join(map(repr, sorted(known)))}. Name one of these, or add the consumer before the log is opened"
+        )
+    _log.warning("log %s has no consumers yet: of %s nothing runs until they are added", log, strangers)
 
 
 def checked_grace(given: object) -> float | None:
