@@ -6,7 +6,7 @@ Reading a clock for each event would cost a fifth of a delivery. So the clock is
     a slow one                     as many as fit into a while (3 ms), but at least one
 
 A look cannot tell whether the loop has turned since the look before, unless a callback was left for the next turn.
-That costs more than a look, so it is done once in a while at most; the time that is counted begins there. So a task
+That costs more than a look, so it is done twice in a while at most; the time that is counted begins there. So a task
 that also waits elsewhere is never made to wait here too.
 
 The clock is the loop's own: in virtual time it stands still while anything can run, and nothing here ever happens.
@@ -121,7 +121,7 @@ class FairnessBudget:
         now = self.clock()
         passed = now - self._looked[side]
         self._looked[side] = now
-        if self._since is None and now - self._noted >= A_WHILE:
+        if self._since is None and now - self._noted >= A_WHILE / 2:
             self._note_time(now)
         return passed
 

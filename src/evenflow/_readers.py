@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ._backends import WakeUp
 
-WAKE_UPS_A_TURN: Final = 100
+WAKE_UPS_A_TURN: Final = 128
 """At most this many readers of one subject are woken at a time: the loop runs them in one to two milliseconds."""
 
 NOBODY: Final = cast("deque[Any]", ())
