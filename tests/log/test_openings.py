@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
-from typing import Literal
+from collections.abc import Callable, Coroutine
+from typing import Any, Literal
 
+import anyio
 import pytest
+from anyio import to_thread
 
 from evenflow.log import Capabilities, Unsupported
 from evenflow.log._engine import Engine
 from evenflow.log._openings import Openings
 from evenflow.testing import MemoryLog, run_virtual
-from tests.contract.kit import both
+from tests.contract.forks import in_child
+from tests.contract.kit import both, both_real, only_asyncio, settle
 
 from .events import Ordered
 
@@ -90,3 +95,47 @@ async def test_a_forked_child_is_sent_to_open_it_anew() -> None:
             os._exit(2)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0  # noqa: ASYNC222 -- the child ends at once
         await orders.publish(Ordered(n=1))
+
+
+@only_asyncio
+async def test_in_a_forked_child_no_call_waits_for_the_parents_tasks() -> None:
+    """A reader that is live, behind or not begun, a group's deliveries, and the end of the block: none hangs."""
+    log = MemoryLog()
+    orders = log.subject("orders", Ordered)
+    opened = log.opened()
+    async with opened:
+        await orders.publish_many([Ordered(n=n) for n in range(3)])
+        async with (
+            orders.subscribe() as live,
+            orders.subscribe(since="start", buffer=1) as behind,
+            orders.deliveries("g") as deliveries,
+        ):
+            not_begun = orders.subscribe()
+            await settle()
+
+            def said(call: Callable[[], Coroutine[Any, Any, object]]) -> str:
+                return in_child(lambda: asyncio.run(call()))
+
+            for reader in (live, behind, not_begun):
+                assert said(reader.receive).startswith("ClosedResourceError: a subscription of orders belongs to")
+            assert "of which this one is a fork" in said(deliveries.receive)
+            assert said(deliveries.aclose) == "None"
+            assert said(log.aclose) == "None"
+            assert said(lambda: opened.__aexit__(None, None, None)) in ("None", "False")
+            await not_begun.aclose()
+            assert [await behind.receive() for _ in range(3)] == [Ordered(n=n) for n in range(3)]
+            async with await deliveries.receive() as delivery:
+                assert delivery.event == Ordered(n=0)
+
+
+@both_real
+async def test_a_log_is_not_closed_from_another_loop() -> None:
+    """It is told where to close it, and goes on; where it was opened it is closed."""
+    log = MemoryLog()
+    orders = log.subject("orders", Ordered)
+    async with log:
+        with pytest.raises(RuntimeError, match="close it where it was opened"):
+            await to_thread.run_sync(anyio.run, log.aclose)
+        await orders.publish(Ordered(n=1))
+    with pytest.raises(RuntimeError, match="not open"):
+        await orders.end()

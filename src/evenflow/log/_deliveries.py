@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from anyio import ClosedResourceError, Event, WouldBlock, move_on_after
 from anyio.lowlevel import checkpoint_if_cancelled
 
+from evenflow._fork import forget_in_child
 from evenflow.streams import Stream
 from evenflow.streams._checks import check_count, check_seconds
 
@@ -45,6 +46,8 @@ class Deliveries(Stream[Delivery[W_co]]):
         self._member: GroupMember | None = None
         self._joined: Event | None = None
         """Fires when joining the group is over, in whatever way."""
+        self._is_parents = False
+        """Whether this is a forked child, and the parent is who joined the group."""
         self._tracing: Inside | None = None
 
     def _trace(self, tracing: Inside | None) -> None:
@@ -72,6 +75,7 @@ class Deliveries(Stream[Delivery[W_co]]):
             )
         self._tell_entered()
         self._joined = Event()
+        forget_in_child(self)
         member = GroupMember(self._host, self._spec)
         member.trace(self._tracing)
         try:
@@ -83,7 +87,17 @@ class Deliveries(Stream[Delivery[W_co]]):
                 self._joined = None
                 self._tell_closed()
 
+    def _forked(self) -> None:
+        """This is the copy in a child process: who reads is the parent, and here nothing would ever come."""
+        self._is_parents = True
+        self._member = self._joined = None
+
     def _entered(self) -> GroupMember:
+        if self._is_parents:
+            raise RuntimeError(
+                f"deliveries of group {self._spec.group} were entered in another process, of which this one is a fork:"
+                " open the log here anew, and ask its subject for others"
+            )
         if self._member is None:
             raise RuntimeError(
                 f"deliveries of group {self._spec.group} are read inside `async with subject.deliveries(...) as"

@@ -278,7 +278,10 @@ class Feed:
     def let_go(self) -> None:
         """Nobody can read it any more."""
         self._tail.forget(self)
-        if self._task is not None:
+        self._cancel()
+
+    def _cancel(self) -> None:
+        if self._task is not None and self._running.loop.is_here():  # not in a forked child, where it is a copy
             self._task.cancel()
 
     def end(self, end: End) -> None:
@@ -296,5 +299,4 @@ class Feed:
         self._tail.forget(self)
         if self._room is not None:
             self._room.set()
-        if self._task is not None:
-            self._task.cancel()
+        self._cancel()

@@ -219,10 +219,11 @@ class Log(ABC):
                 opening.grace = 0.0
             raise
         finally:
-            try:
-                await opening.close()
-            finally:
-                self._openings.end()
+            if self._openings.present() is opening:  # in a forked child it is the parent's, and goes on there
+                try:
+                    await opening.close()
+                finally:
+                    self._openings.end()
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Several things in one commit, at the end of the block: events, acknowledgements.
@@ -254,11 +255,19 @@ class Log(ABC):
         self._started = block
 
     async def aclose(self, *, grace: float | None = None) -> None:
-        """Close it; ``grace`` as for ``opened``. A log that is not open is left alone."""
+        """Close it; ``grace`` as for ``opened``. A log that is not open, as in a forked child, is left alone.
+
+        Raises:
+            RuntimeError: it was opened in another loop or thread; on trio, in another task; then nothing has changed.
+        """
         grace = checked_grace(grace)
+        opening = self._openings.present()
+        if opening is None:
+            return
+        self._openings.open().running.check_close()
         block, self._started = self._started, None
         if block is not None:
-            if (opening := self._openings.present()) is not None and grace is not None:
+            if grace is not None:
                 opening.grace = grace
             await block.__aexit__(None, None, None)
 

@@ -92,7 +92,8 @@ class Openings:
             )
         if not opening.running.loop.is_here():
             raise RuntimeError(
-                f"log {self.name} was opened in another loop or thread; from a thread use publish_from_thread"
+                f"log {self.name} was opened in another loop or thread; from a thread use publish_from_thread, and"
+                " close it where it was opened"
             )
         return opening
 

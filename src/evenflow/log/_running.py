@@ -55,13 +55,21 @@ class Running:
             await self.engine.close()
             raise
 
-    def begin_close(self) -> None:
-        """Begin nothing more.
+    def check_close(self) -> None:
+        """Refuse to close it where the library does not allow it.
 
         Raises:
             RuntimeError: on trio, in another task than it was opened in, or before what was opened after it.
         """
         self.crew.check_end()
+
+    def begin_close(self) -> None:
+        """Begin nothing more.
+
+        Raises:
+            RuntimeError: as for ``check_close``.
+        """
+        self.check_close()
         self.is_closing = True
 
     async def close(self) -> None:

@@ -20,9 +20,10 @@ from contextlib import suppress
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from anyio import CancelScope, EndOfStream, Lock
+from anyio import CancelScope, ClosedResourceError, EndOfStream, Lock
 
 from evenflow._errors import DecodeError, LogError
+from evenflow._fork import forget_in_child
 from evenflow._life import Life
 
 from ._engine import Away
@@ -118,6 +119,7 @@ class Tail:
         self._reads = False
         """Whether it is in the middle of a page, so that its position is its own affair."""
         self._feeds: set[Reader] = set()
+        forget_in_child(self)
         self._asking: set[Reader] = set()
         """Where the server filters: for whom pages are read."""
         self._page_for: frozenset[Reader] = frozenset()
@@ -324,6 +326,15 @@ class Tail:
             feed.end(EndOfStream)
         self.life.close()
         self.life.left()
+
+    def _forked(self) -> None:
+        """This is the copy in a child process: who is behind, or has not begun, would wait there for ever."""
+        end = ClosedResourceError(
+            f"a subscription of {self.subject} belongs to the process that opened its log: open the log here anew, and"
+            " subscribe"
+        )
+        for feed in [*self._feeds]:
+            feed.mailbox.discard(end)
 
 
 def _nothing(_: object) -> None:
