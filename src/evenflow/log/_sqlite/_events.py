@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing, suppress
-from functools import cache
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -44,7 +44,7 @@ MOST_BYTES: Final = 2**22
 """Of the data of one statement: it is copied once for that."""
 
 
-@cache
+@lru_cache(maxsize=1)
 def knows_json() -> bool:
     """Whether SQLite has its JSON functions: nearly always, but they can be left out when it is built."""
     with closing(sqlite3.connect(":memory:")) as connection, suppress(sqlite3.OperationalError):
