@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from evenflow.log import Delivery
 from evenflow.log._schedule import checked_time, pause_of
 from evenflow.testing import MemoryLog
 from tests.contract.kit import both
@@ -52,3 +53,58 @@ async def test_what_is_later_goes_out_at_its_second() -> None:
         assert record.event.n == 2
         late = record.published_at - datetime(2026, 1, 1, 0, 10, tzinfo=UTC)
         assert timedelta(0) <= late < timedelta(seconds=1)
+
+
+@both
+@pytest.mark.parametrize("after", [0.0, 3600.0])
+async def test_a_handler_that_runs_twice_schedules_once(after: float) -> None:
+    """Its second attempt comes before the event has gone out, or after: it is no dead letter, and nothing is twice."""
+    log = MemoryLog()
+    orders, reminders = log.subject("orders", Ordered), log.subject("reminders", Ordered)
+    attempts: list[int] = []
+    done = anyio.Event()
+    async with log, reminders.subscribe() as feed:
+
+        async def remind(delivery: Delivery[Ordered]) -> None:
+            assert await reminders.schedule(Ordered(n=2), after=after, id="remind-1") == "remind-1"
+            attempts.append(delivery.attempt)
+            if delivery.attempt > 1:
+                done.set()
+                return
+            if not after:
+                assert await feed.receive() == Ordered(n=2)
+            raise RuntimeError("the handler fails after it has scheduled")
+
+        orders.consume("g", remind, Ordered, retry_after=0.0, max_attempts=2)
+        await orders.publish(Ordered(n=1))
+        with anyio.fail_after(60):
+            await done.wait()
+        await anyio.wait_all_tasks_blocked()
+        assert attempts == [1, 2]
+        assert len(await reminders.scheduled().to_list()) == (1 if after else 0)
+        assert len(await reminders.read().to_list()) == (0 if after else 1)
+        assert await orders.dead_letters("g").to_list() == []
+
+
+@both
+async def test_what_goes_out_while_it_is_scheduled_again_is_looked_at_again() -> None:
+    """Neither there nor stored when it is looked for: the schedule is tried anew, and finds it stored."""
+    log = MemoryLog()
+    orders = log.subject("orders", Ordered)
+    async with log, orders.subscribe() as feed:
+        engine = log._openings.open().engine
+        await orders.schedule(Ordered(n=1), after=8.0, id="a")
+        load, loads = engine.load, list[Any]()
+
+        async def slow(*arguments: Any, **options: Any) -> Any:
+            if not loads:
+                assert await feed.receive() == Ordered(n=1)  # it goes out between the commit and the look
+            loads.append(arguments)
+            return await load(*arguments, **options)
+
+        with pytest.MonkeyPatch.context() as patch, anyio.fail_after(700):
+            patch.setattr(engine, "load", slow)
+            assert await orders.schedule(Ordered(n=1), after=8.0, id="a") == "a"
+        assert len(loads) == 2
+        assert await orders.scheduled().to_list() == []
+        assert len(await orders.read().to_list()) == 1

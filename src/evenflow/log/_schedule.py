@@ -124,8 +124,11 @@ def checked_time(at: object, after: object, wall: float) -> int:
     return round((wall + after) * 1e6)
 
 
-async def schedule(engine: Engine, append: Append, at: int) -> str:
+async def schedule(engine: Engine, append: Append, at: int, *, exactly: bool = True) -> str:
     """Keep an event until its time; returns its id.
+
+    Where the id belongs to the same event, nothing is done: it is scheduled for this time, or for any where ``exactly``
+    is False; or it is stored, as one that has gone out.
 
     Raises:
         ValueError: the id belongs to another event, or to this one at another time.
@@ -147,16 +150,36 @@ async def schedule(engine: Engine, append: Append, at: int) -> str:
         puts={key: Put(_KEPT.dump_json(kept), at / 1e6)},
         reserves=[Reserve(append.subject, name, digest(append.type, append.version, append.data))],
     )
+    while True:
+        try:
+            await engine.commit(change)
+        except (IdTaken, Outdated) as error:
+            is_stored = isinstance(error, IdTaken) and not error.scheduled
+        else:
+            return name
+        found = (await engine.load([key])).get(key)
+        if found is not None:
+            there = _KEPT.validate_json(found.value)
+            is_same = there.is_same(kept if exactly else kept._replace(at=there.at))
+        elif is_stored:
+            is_same = await _is_stored(engine, append)
+        else:  # it has gone out since, or was withdrawn
+            continue
+        if is_same:
+            return name
+        raise ValueError(
+            f"the id {name!r} of {append.subject} belongs to an event with other data, or is scheduled for another"
+            " time; unschedule that first, if it has not gone out, or take another id"
+        )
+
+
+async def _is_stored(engine: Engine, append: Append) -> bool:
+    """Whether the event that has this id, which is stored, is the same: to publish it again does nothing then."""
     try:
-        await engine.commit(change)
-    except (IdTaken, Outdated):
-        found = (await engine.load([key])).get(key)  # noqa: ASYNC120 -- the error has been understood, and is not needed
-        if found is None or not _KEPT.validate_json(found.value).is_same(kept):
-            raise ValueError(
-                f"the id {name!r} of {append.subject} belongs to an event that is stored, or scheduled with other data"
-                " or for another time; unschedule that first, or take another id"
-            ) from None
-    return name
+        await engine.commit(Change(appends=(append,)))
+    except IdTaken:
+        return False
+    return True
 
 
 async def unschedule(engine: Engine, subject: str, name: str) -> bool:

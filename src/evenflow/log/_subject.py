@@ -224,20 +224,22 @@ class DurableSubject(Reading[E], Grouping[E], GroupAdministration[E], Generic[E]
             event: of one of the subject's classes.
             at: when: an aware datetime; what is past goes out at once.
             after: or in how many seconds.
-            id: as for ``publish``; one is made up without it.
+            id: two events with one id are one, as for ``publish``: scheduled again it does nothing, also once it has
+                gone out, and with ``after`` it keeps its first time. One is made up without it.
             headers: as for ``publish``.
 
         Returns: its id.
 
         Raises:
-            TypeError, ValueError: an argument makes no sense, or the id belongs to another event.
+            TypeError, ValueError: an argument makes no sense, or the id belongs to another event, or to this one at
+                another time (``at``).
             Unsupported: the engine keeps no schedule.
             RuntimeError: the log is not open.
             LogError: it failed; ``stored`` says whether it is known to be scheduled.
         """
         engine = self._openings.open_for("schedule")
         due = checked_time(at, after, engine.wall())
-        name = await schedule(engine, self._encoder.append(event, id, headers), due)
+        name = await schedule(engine, self._encoder.append(event, id, headers), due, exactly=at is not None)
         self._sent += 1
         return name
 

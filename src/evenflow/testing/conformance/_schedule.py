@@ -76,10 +76,43 @@ async def test_its_id_is_taken_meanwhile(make: Maker) -> None:
             await orders.schedule(Ordered(n=2), at=at, id="a")
         with pytest.raises(ValueError, match="'a'"):
             await orders.schedule(Ordered(n=1), at=at + timedelta(seconds=1), id="a")
-        await orders.publish(Ordered(n=5), id="b")
-        with pytest.raises(ValueError, match="'b'"):
-            await orders.schedule(Ordered(n=5), at=at, id="b")
         assert len(await orders.scheduled().to_list()) == 1
+
+
+@on_every_log_that_has("schedule")
+async def test_the_same_event_scheduled_again_is_the_first_one(make: Maker) -> None:
+    """What the id belongs to, and what the second call does: nothing, or it is refused, and nothing is done.
+
+    | the id belongs to | the same event, at the same time | at another | after some seconds | another event |
+    |---|---|---|---|---|
+    | an event that waits for its time | nothing | refused | nothing | refused |
+    | one that has gone out | nothing | nothing | nothing | refused |
+    | one that was published | nothing | nothing | nothing | refused |
+    """
+    log = make()
+    orders = log.subject("orders", Ordered)
+    event, other = Ordered(n=1), Ordered(n=2)
+    async with log, orders.subscribe() as feed:
+        at = await _in_an_hour(log)
+        await orders.schedule(event, at=at, id="waits")
+        await orders.schedule(event, at=at - timedelta(hours=2), id="gone")
+        await orders.publish(event, id="published")
+        assert numbers(await take(feed, 3))[0] == 0
+        for name in ("waits", "gone", "published"):
+            later: dict[str, Any]
+            for later in ({"at": at}, {"at": at + timedelta(hours=1)}, {"after": 5.0}, {"after": 0.0}):
+                if name == "waits" and later == {"at": at + timedelta(hours=1)}:
+                    with pytest.raises(ValueError, match=f"'{name}'.*another time"):
+                        await orders.schedule(event, **later, id=name)
+                else:
+                    assert await orders.schedule(event, **later, id=name) == name
+                with pytest.raises(ValueError, match=f"'{name}'.*other data"):
+                    await orders.schedule(other, **later, id=name)
+        assert [(waiting.id, waiting.at) for waiting in await orders.scheduled().to_list()] == [("waits", at)]
+        assert len(await orders.read().to_list()) == 3
+        await orders.unschedule("waits")
+        await orders.schedule(other, after=SOON, id="waits")
+        assert numbers(await take(feed, 1)) == [2]
 
 
 @on_every_log_that_has("schedule")
