@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,12 @@ def test_nonsense_is_refused_where_it_is_written() -> None:
     with pytest.raises(ValueError, match="a log"):
         MemoryLog(name="no spaces")
     assert log._subjects == {}
+
+
+def test_the_options_of_a_subject_can_be_read_off_its_signature() -> None:
+    """With their defaults: the overloads are for type checkers alone."""
+    options = inspect.signature(MemoryLog().subject).parameters
+    assert (options["retain"].default, options["on_undecodable"].default) == (None, "raise")
 
 
 def test_two_classes_with_one_wire_name_are_refused() -> None:

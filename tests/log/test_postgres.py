@@ -76,12 +76,14 @@ async def test_durability_is_set_for_each_commit(server: Postgres) -> None:
 
 @on_postgres
 async def test_connected_says_whether_the_server_is_reached(server: Postgres) -> None:
-    """It is a State that one may show."""
+    """It is a State that one may show: true as soon as the log is open, and false once it is closed."""
     log = log_on(server)
     assert not log.connected.value
     async with log:
+        assert log.connected.value
         await log.subject("orders", Placed).publish(Placed(n=1))
         assert log.connected.value
+    assert not log.connected.value
 
 
 def pooler_program() -> str | None:

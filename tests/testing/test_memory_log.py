@@ -148,3 +148,15 @@ def test_nonsense_is_refused(options: dict[str, Any], error: type[Exception], wo
     """Where it is written, with the value."""
     with pytest.raises(error, match=word):
         MemoryLog(**options)
+
+
+def test_only_a_log_is_put_in_memory() -> None:
+    """Anything else, such as a subject, is refused with what is taken."""
+    subject: Any = MemoryLog().subject("orders", Ordered)
+
+    async def main() -> None:
+        with pytest.raises(TypeError, match="in_memory takes a log"):
+            async with in_memory(subject):
+                pass
+
+    run_virtual(main)

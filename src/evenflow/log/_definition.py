@@ -40,10 +40,11 @@ def condition_text(condition: Condition) -> str:
 
 def _text(value: object) -> str:
     """A value as its repr, but a set in one order: that of its own repr is another one in each process."""
+    kind = type(value).__name__
     if not isinstance(value, (set, frozenset)):
         return repr(value)
     parts = sorted(map(_text, cast("frozenset[object]", value)))
-    return f"{type(value).__name__}({'{' + ', '.join(parts) + '}' if parts else ''})"
+    return f"{kind}({'{' + ', '.join(parts) + '}' if parts else ''})"
 
 
 def _field(path: Path) -> str:

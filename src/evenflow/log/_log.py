@@ -118,7 +118,16 @@ class Log(ABC):
     def subject(
         self, name: str, a: type[E], b: type[E], c: type[E], d: type[E], e: type[E], /, *more: type[E], **o: Unpack[O]
     ) -> DurableSubject[E]: ...
-    def subject(self, name: str, /, *types: Any, **o: Any) -> DurableSubject[Any]:
+    def subject(
+        self,
+        name: str,
+        /,
+        *types: Any,
+        retain: Retain | None = None,
+        on_undecodable: OnUndecodable = "raise",
+        routed_by: Hashable | None = None,
+        **unknown: object,
+    ) -> DurableSubject[Any]:
         """A subject of this log: what events are published to, and read from, by its name.
 
         Asked for again with the same classes and options it is the same object.
@@ -140,7 +149,8 @@ class Log(ABC):
         checked_name(name)
         if not types:
             raise TypeError(f"subject {name!r} of log {self.name} needs at least one class of events")
-        kind = self._kind(name, classes_in(*types), **o)
+        refuse_unknown("subject", unknown, ("retain", "on_undecodable", "routed_by"))
+        kind = self._kind(name, classes_in(*types), retain, on_undecodable, routed_by)
         known = self._subjects.get(name)
         if known is None:
             for other in self._subjects.values():
@@ -161,13 +171,10 @@ class Log(ABC):
         self,
         name: str,
         types: tuple[type, ...],
-        *,
-        retain: Retain | None = None,
-        on_undecodable: OnUndecodable = "raise",
-        routed_by: Hashable | None = None,
-        **unknown: object,
+        retain: Retain | None,
+        on_undecodable: OnUndecodable,
+        routed_by: Hashable | None,
     ) -> Kind:
-        refuse_unknown("subject", unknown, ("retain", "on_undecodable", "routed_by"))
         if on_undecodable not in ("raise", "skip"):
             raise ValueError(f"on_undecodable must be 'raise' or 'skip', not {on_undecodable!r}")
         if retain is not None and not isinstance(retain, Retain):

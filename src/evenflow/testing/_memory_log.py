@@ -55,8 +55,11 @@ async def in_memory(log: Log, *, start: datetime = NEW_YEAR) -> AsyncGenerator[L
     it has no tables of yours, for example. At the end of the block the log is closed, and its events are forgotten.
 
     Raises:
+        TypeError: it is no log.
         RuntimeError: the log is open already.
     """
+    if not isinstance(log, Log):
+        raise TypeError(f"in_memory takes a log, such as the application's own SQLiteLog(...), not {log!r}")
     store = MemoryStore(start=start)
     with log._with_engine(lambda: MemoryEngine(store), MemoryLog.capabilities):
         async with log:

@@ -25,8 +25,8 @@ SEEN: Final = 64
 """How many events are looked at, at least, for a reader that wants some types only."""
 MOST: Final = 1_000
 """How many events are asked for at once."""
-_LAST_TIME: Final = 253_402_300_799_000_000
-"""The end of the year 9999, in microseconds."""
+_LAST_TIME: Final = (2**63 - 1) // 1_000
+"""The last microsecond that the server can tell from others, in the year 2262: one later is before all events to it."""
 
 
 async def read(

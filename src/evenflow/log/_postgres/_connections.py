@@ -150,7 +150,8 @@ class Connections:
             except PostgresError as error:
                 raise LogError(f"{self.shown} refused: {described(error)}", stored=False) from error
             else:
-                self._tell(True)
+                if not self._closed:
+                    self._tell(True)
                 return done
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE, 2 * pause)
@@ -163,6 +164,7 @@ class Connections:
     async def close(self) -> None:
         """Let go of all connections."""
         self._closed = True
+        self._tell(False)
         free, self._free = self._free, []
         for session in free:
             try:

@@ -197,6 +197,7 @@ class PostgresEngine(Engine):
         self.member = opening.member
         opening.pulse.start()
         self._opening = opening
+        self.tell_connected(True)
 
     async def _prepare(self, opening: Opening, connection: Any) -> Sequence[Lineage]:
         lineages = await prepare(connection, self.schema, opening.connections.shown, creates=self.creates)
