@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
-from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -28,10 +27,8 @@ if TYPE_CHECKING:
 LEAST: Final = 2
 """Changes in one transaction: fewer have no halves."""
 
-QUICKEST: Final = 1e-4
-SLOWER: Final = 1.5
-"""A transaction takes no less than so many seconds, and no more than so many times as long as the last: one that is
-slow alone says little."""
+WEIGHT: Final = 0.25
+"""Of the last transaction in how long one takes. One that is quick alone must not divide what a slow disk waits for."""
 
 
 class Answers:
@@ -43,8 +40,8 @@ class Answers:
         self._untold: deque[tuple[Job, Done | Exception]] = deque()
         self._each = 0.0
         """Seconds that the loop takes for one task that hears, and what it does until it waits again."""
-        self._takes = inf
-        """Seconds that a transaction takes."""
+        self._takes = 0.0
+        """Seconds that a transaction takes, a mean of the last ones."""
         self._begun = 0.0
         self._ran = 0.0
         """When the present transaction has begun, and seconds that tasks which heard of the last have run since."""
@@ -70,7 +67,7 @@ class Answers:
         """
         known = len(self._untold)
         seconds = self._clock() - self._begun - self._ran  # its answer waits for tasks that run meanwhile
-        self._takes = min(max(seconds, QUICKEST), SLOWER * self._takes)
+        self._takes += (seconds - self._takes) * (WEIGHT if self._takes else 1.0)
         if known + queued < LEAST or self._each * (known + queued) <= self._takes:
             self.tell()
             return True
