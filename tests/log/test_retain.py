@@ -9,6 +9,7 @@ import pytest
 
 from evenflow import Event, fields
 from evenflow.log._retain import Retain
+from evenflow.testing import MemoryLog
 
 
 class Tick(Event):
@@ -25,6 +26,21 @@ def test_it_says_what_was_given() -> None:
     assert whole.key.read(Tick(symbol="x")) == "x"
     assert Retain(events=1) == Retain(events=1, unacked="keep")
     assert Retain(age=timedelta(1)).key is None
+
+
+def test_it_is_equal_by_what_it_keeps() -> None:
+    """Also by its field; a subject that is asked for with another one is refused as with any other option."""
+    by_symbol = Retain(last_by=Tick.symbol)
+    assert by_symbol == Retain(last_by=fields(Tick).symbol)
+    assert hash(by_symbol) == hash(Retain(last_by=fields(Tick).symbol))
+    assert by_symbol != Retain(last_by=Tick.price)
+    assert by_symbol != Retain(events=1)
+    assert by_symbol != "Tick.symbol"
+    log = MemoryLog()
+    ticks = log.subject("ticks", Tick, retain=by_symbol)
+    assert log.subject("ticks", Tick, retain=Retain(last_by=Tick.symbol)) is ticks
+    with pytest.raises(ValueError, match="has the subject 'ticks' already"):
+        log.subject("ticks", Tick, retain=Retain(last_by=Tick.price))
 
 
 def test_a_field_can_be_read_with_fields() -> None:

@@ -17,7 +17,7 @@ Unacked: TypeAlias = Literal["keep", "drop"]
 """What happens to an event that retention would remove and a group has still to acknowledge."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Retain:
     """How much of its history a subject keeps; what is oldest goes first.
 
@@ -60,6 +60,16 @@ class Retain:
     def key(self) -> Path | None:
         """Where ``last_by`` reads the key of an event."""
         return None if self.last_by is None else path_of(self.last_by)
+
+    def __eq__(self, other: object, /) -> bool:
+        return self._parts() == other._parts() if isinstance(other, Retain) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._parts())
+
+    def _parts(self) -> tuple[object, ...]:
+        # the field itself is compared with nothing: that would be a condition
+        return self.age, self.events, self.key, self.unacked
 
 
 def _check_age(age: object) -> None:
