@@ -43,6 +43,27 @@ def test_it_is_equal_by_what_it_keeps() -> None:
         log.subject("ticks", Tick, retain=Retain(last_by=Tick.price))
 
 
+def test_every_class_of_a_subject_needs_the_field_that_is_its_key() -> None:
+    """Or publishing one without it would fail; a base of the class that has it may have other subclasses."""
+
+    class Base(Event):
+        """It has no symbol."""
+
+    class Quote(Base):
+        """It has one."""
+
+        symbol: str
+
+    class Beat(Event):
+        """It has none either."""
+
+    keep = Retain(last_by=Tick.symbol)
+    for classes in ((Beat,), (Tick, Beat)):
+        with pytest.raises(ValueError, match=r"last_by=Tick.symbol is no field of Beat"):
+            MemoryLog().subject("ticks", *classes, retain=keep)
+    MemoryLog().subject("quotes", Base, retain=Retain(last_by=Quote.symbol))
+
+
 def test_a_field_can_be_read_with_fields() -> None:
     """As everywhere where a field is taken."""
     assert str(Retain(last_by=fields(Tick).symbol).key) == "Tick.symbol"

@@ -14,7 +14,7 @@ from ._delivery import is_cancellation
 from ._names import checked_max_event_bytes, checked_name, refuse_unknown
 from ._opening import Opening, checked_consumers, checked_grace, refuse_unknown_groups
 from ._openings import Openings
-from ._retain import Retain
+from ._retain import Retain, refuse_without_key
 from ._routes import checked_routed_by
 from ._running import Running
 from ._schemas import Schemas
@@ -181,6 +181,7 @@ class Log(ABC):
             raise TypeError(f"retain must be a Retain(...), such as Retain(age=timedelta(days=30)), not {retain!r}")
         if retain is not None and retain.last_by is not None:
             self.require("last_by")
+            refuse_without_key(retain, types)
         routing = checked_routed_by(routed_by, types)
         return Kind(name, types, Schemas(name, types), retain, on_undecodable == "skip", routing)
 

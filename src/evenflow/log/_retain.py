@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from evenflow._comparable import path_of
+from evenflow._fields import fields_of
+from evenflow._routing import names
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -70,6 +72,23 @@ class Retain:
     def _parts(self) -> tuple[object, ...]:
         # the field itself is compared with nothing: that would be a condition
         return self.age, self.events, self.key, self.unacked
+
+
+def refuse_without_key(retain: Retain, classes: tuple[type, ...], /) -> None:
+    """Refuse ``last_by`` where the events of a class could have no key.
+
+    Raises:
+        ValueError: a class has no such field, and is no base of the class that has it.
+    """
+    path = retain.key
+    if path is None:
+        return
+    without = [cls for cls in classes if path.names[0] not in (fields_of(cls) or {}) and cls not in path.owner.__mro__]
+    if without:
+        raise ValueError(
+            f"last_by={path} is no field of {', '.join(names(without))}, which the subject carries too; every class"
+            " needs it: give the others a subject of their own"
+        )
 
 
 def _check_age(age: object) -> None:
