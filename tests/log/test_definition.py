@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -88,6 +88,55 @@ def test_equal_sets_are_written_alike_in_every_process() -> None:
     assert order is not None
     assert order.key_of(Tagged(tags=one, pairs=(one, 1))) == order.key_of(Tagged(tags=other, pairs=(other, 1)))
     assert order.key_of(Tagged(tags=one)) != order.key_of(Tagged(tags=frozenset([0])))
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        (Decimal("1.5"), Decimal("1.50")),
+        (Decimal(100), Decimal("1E2")),
+        (Decimal(0), Decimal("-0.00")),
+        (Decimal("1E+2000000"), Decimal("10E+1999999")),
+        (Decimal("0.1234567890123456789012345678901"), Decimal("0.12345678901234567890123456789010")),
+        (0.0, -0.0),
+        (datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 1, 14, tzinfo=timezone(timedelta(hours=2)))),
+        ((Decimal("1.5"), (0.0,)), (Decimal("1.50"), (-0.0,))),
+    ],
+)
+def test_keys_that_are_equal_have_one_lane_however_they_were_written(one: Any, other: Any) -> None:
+    """Python says that they are equal, so their events are handled one after the other."""
+
+    class Keyed(Event):
+        """A field of any type."""
+
+        key: Any
+
+    order = checked_order(Keyed.key, (Keyed,))
+    assert order is not None
+    assert one == other
+    assert order.key_of(Keyed(key=one)) == order.key_of(Keyed(key=other))
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        (Decimal("0.1234567890123456789012345678901"), Decimal("0.1234567890123456789012345678902")),
+        (datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))),
+        (Decimal("NaN"), Decimal(0)),
+        (Decimal("Infinity"), Decimal("-Infinity")),
+    ],
+)
+def test_keys_that_differ_have_two_lanes(one: Any, other: Any) -> None:
+    """However little they differ."""
+
+    class Keyed(Event):
+        """A field of any type."""
+
+        key: Any
+
+    order = checked_order(Keyed.key, (Keyed,))
+    assert order is not None
+    assert order.key_of(Keyed(key=one)) != order.key_of(Keyed(key=other))
 
 
 def test_text_and_number_are_different_keys() -> None:

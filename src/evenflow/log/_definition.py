@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -86,17 +88,26 @@ class Order:
 
 
 def _lane_of(values: list[object]) -> str:
-    text = json.dumps(to_jsonable_python([*map(_in_one_order, values)]), sort_keys=True)
+    text = json.dumps(to_jsonable_python([*map(_alike, values)]), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _in_one_order(value: object) -> object:
-    """A set as a list that is the same in every process; in tuples and lists too."""
-    if isinstance(value, (set, frozenset)):
-        return sorted(map(_in_one_order, cast("frozenset[object]", value)), key=_sort_key)
-    if isinstance(value, (tuple, list)):
-        return [*map(_in_one_order, cast("list[object]", value))]
-    return value
+def _alike(value: object) -> object:
+    """What is written alike for equal values: 1.5 and 1.50, one moment in two time zones, a set in any order."""
+    match value:
+        case set() | frozenset():
+            return sorted(map(_alike, cast("frozenset[object]", value)), key=_sort_key)
+        case tuple() | list():
+            return [*map(_alike, cast("list[object]", value))]
+        case float():
+            return value or 0.0  # and not -0.0
+        case Decimal() if value.is_finite():
+            exact = Context(prec=len(value.as_tuple().digits), Emin=MIN_EMIN, Emax=MAX_EMAX)
+            return value.normalize(exact) if value else 0
+        case datetime() if value.tzinfo is not None:
+            return value.astimezone(UTC)
+        case _:
+            return value
 
 
 def _sort_key(value: object) -> str:
