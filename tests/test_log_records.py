@@ -17,6 +17,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "evenflow"
 NO_SUBJECT = {
     "_crew.py": "tasks belong to subjects, logs and chains alike, and know a name only",
     "log/_heartbeat.py": "one heartbeat for all subjects of a log",
+    "log/_opening.py": "groups of any subject of a log",
     "log/_schedule.py": "one schedule for all subjects of a log",
     "log/_sqlite/_writer.py": "the file of all subjects of a log",
     "log/_sqlite/_changes.py": "the clock of a file",

@@ -40,7 +40,7 @@ def _from_2(old: dict[str, Any]) -> dict[str, Any]:
 def whole(**keywords: Any) -> dict[str, Any]:
     """A document with a subject of each kind."""
     log = MemoryLog(name="shop")
-    kept = log.subject("orders", *EVERY, retain=Retain(age=timedelta(days=3), events=5, last_by=Everything.number))
+    kept = log.subject("orders", *EVERY, retain=Retain(age=timedelta(days=3), events=5))
 
     @kept.consumer("billing")
     async def bill(event: Everything) -> None: ...
@@ -106,8 +106,12 @@ def test_a_channel_says_how_its_subject_keeps_events() -> None:
         "durable": True,
         "groups": ["billing"],
         "log": "shop",
-        "retain": {"age": "P3D", "events": 5, "lastBy": "number", "unacked": "keep"},
+        "retain": {"age": "P3D", "events": 5, "unacked": "keep"},
     }
+    log = MemoryLog(name="shop")
+    log.subject("newest", Everything, retain=Retain(last_by=Everything.number, unacked="drop"))
+    newest = document(log, title="t", version="1")["channels"]["newest"]
+    assert newest["x-evenflow"]["retain"] == {"lastBy": "number", "unacked": "drop"}
     assert channels["moves_all_of_them"]["title"] == "moves {all} / of them"
     assert channels["moves_all_of_them"]["address"] is None  # braces would be parameters
     assert channels["moves_all_of_them"]["x-evenflow"] == {"durable": False, "replay": 3}
