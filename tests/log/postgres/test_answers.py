@@ -89,16 +89,16 @@ def world() -> World:
 
 
 def test_quick_tasks_hear_all_at_once(world: World) -> None:
-    """A commit that takes longer than they do is worth sharing: the next waits for what they do."""
+    """A commit that takes half as long again as they do is worth sharing: the next waits for what they do."""
     world.know("a", "b", "c", "d")
-    assert world.transact(4.0, queued=0) is True
+    assert world.transact(6.0, queued=0) is True
     assert world.hears() == ["a", "b", "c", "d"]
 
 
 def test_slow_tasks_hear_by_halves(world: World) -> None:
     """The first half runs, and the others hear once its changes are on their way."""
     world.know("a", "b", "c", "d")
-    assert world.transact(3.9, queued=0) is False
+    assert world.transact(5.9, queued=0) is False
     assert world.hears() == ["a", "b"]
     world.answers.tell()
     assert world.hears() == ["c", "d"]
@@ -108,17 +108,17 @@ def test_slow_tasks_hear_by_halves(world: World) -> None:
 def test_slow_tasks_hear_nothing_before_what_is_queued_is_on_its_way(world: World) -> None:
     """The server has something to do at once; how long tasks take is reckoned for all of them."""
     world.know("a", "b")
-    assert world.transact(3.9, queued=2) is False
+    assert world.transact(5.9, queued=2) is False
     assert world.hears() == []
     assert world.answers.wait
-    assert world.transact(4.5, queued=2) is True  # the mean is 4.05
+    assert world.transact(6.7, queued=2) is True  # the mean is 6.1
     assert world.hears() == ["a", "b"]
 
 
 def test_one_transaction_says_little(world: World) -> None:
     """Neither one that is slow nor one that is quick: the mean of the last ones counts."""
     found: list[bool] = []
-    for seconds in (3.0, 6.0, 9.0, 9.0, 3.0, 1.0, 1.0):  # of which the mean is 3, 3.75, 5.06, 6.05, 5.3, 4.2, 3.4
+    for seconds in (4.5, 9.0, 13.5, 13.5, 4.5, 1.5, 1.5):  # of which the mean is 4.5, 5.6, 7.6, 9.1, 7.9, 6.3, 5.1
         world.know("a", "b")
         found.append(world.transact(seconds, queued=2))
         world.answers.tell()

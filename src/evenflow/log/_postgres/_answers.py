@@ -3,9 +3,9 @@
 A hundred tasks that each publish, wait, and publish again, would all hear at once, and all publish at once: the server
 has nothing to do while they run, and they have nothing to do while it works.
 
-Rule 1: where the tasks that hear take longer than a transaction does, they hear by halves: while the changes of one
-        half are committed, the tasks of the other half run. What is told is never kept back for a change that may not
-        come: only for one turn of the loop, or until the next transaction is on its way.
+Rule 1: where the tasks that hear take about as long as a transaction, or longer, they hear by halves: while the
+        changes of one half are committed, the tasks of the other half run. What is told is never kept back for a change
+        that may not come: only for one turn of the loop, or until the next transaction is on its way.
 Rule 2: where a transaction takes longer, as on a slow disk, all hear at once: what they do next shares one commit.
 """
 
@@ -29,6 +29,10 @@ LEAST: Final = 2
 
 WEIGHT: Final = 0.25
 """Of the last transaction in how long one takes. One that is quick alone must not divide what a slow disk waits for."""
+
+WORTH: Final = 1.5
+"""How much longer than its tasks a transaction may take before all hear at once: one of half as many changes takes less.
+On a quick disk, 100 tasks that publish: 26 us an event, 28 with 1, 31 where all hear at once."""
 
 
 class Answers:
@@ -68,7 +72,7 @@ class Answers:
         known = len(self._untold)
         seconds = self._clock() - self._begun - self._ran  # its answer waits for tasks that run meanwhile
         self._takes += (seconds - self._takes) * (WEIGHT if self._takes else 1.0)
-        if known + queued < LEAST or self._each * (known + queued) <= self._takes:
+        if known + queued < LEAST or WORTH * self._each * (known + queued) <= self._takes:
             self.tell()
             return True
         if not queued:
