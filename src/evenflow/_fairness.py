@@ -23,7 +23,7 @@ DELIVERIES_A_TURN: Final = 8_192
 """After this many deliveries a publish or a receive lets the loop turn.
 
 Each side may make as many in one turn. With a thousand new readers, whose buffers are not in any cache, both together
-take five milliseconds. With 6,144 they take four, and `publish_many` to a hundred is a third dearer."""
+take five milliseconds."""
 
 SECONDS_A_TURN: Final = 0.01
 """After this time a publish or a receive lets the loop turn, if it is known that the loop has not turned meanwhile."""

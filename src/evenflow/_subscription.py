@@ -195,8 +195,9 @@ class Subscription(Stream[W_co]):
         counts, line, buffer = loop.counts, mailbox.line, mailbox.buffer
         # a reader that finds nothing lets the loop turn by waiting
         finds = buffer.outbox or buffer.inbox or buffer.replay
-        more_waits = buffer.ration < len(buffer.outbox) and buffer.ration < RATION
-        if (finds and (more_waits or buffer.ration < QUICK)) or counts[TAKEN] >= counts[LOOK_TAKEN]:
+        ration = buffer.ration
+        may_be_slow = finds and (ration < QUICK or len(buffer.outbox) > ration < RATION)
+        if may_be_slow or counts[TAKEN] >= counts[LOOK_TAKEN]:
             buffer.adapt_ration(loop.budget.reader_looks())
             if finds and loop.budget.is_used_up(TAKEN):
                 await loop.turn_when_due()
