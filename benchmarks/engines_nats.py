@@ -2,7 +2,8 @@
 
 One server on loopback, on a disk: 100 tasks that publish, thousands published together, and a group that handles and
 acknowledges a thousand at a time. The bare client makes and reads the same JSON by the same classes, without the
-headers that make an event a CloudEvents event; its group is a durable pull consumer.
+headers that make an event a CloudEvents event; its group is a durable pull consumer. Beside both, where it is
+installed, FastStream, which validates as evenflow does.
 
 And what comes over the network to a reader that wants one event in a hundred, with ``routed_by`` and without; counted
 in bytes, by a proxy.
@@ -27,6 +28,7 @@ QUESTION = "What is a log on NATS beside bare nats-py, doing the same job?"
 
 BARE = "nats-py"
 EVENFLOW = "evenflow"
+FASTSTREAM = "FastStream"
 _AT_ONCE = 1_000
 
 
@@ -46,12 +48,15 @@ def run(bench: Bench) -> None:
             _log(consume(at_once=_AT_ONCE, buffer=2 * _AT_ONCE), count),
         ),
     }  # fmt: skip
+    frameworks = _frameworks(count)
     for key, (title, at_most, bare, ours) in jobs.items():
+        cases = {BARE: bare, EVENFLOW: ours, **({FASTSTREAM: frameworks[key]} if frameworks else {})}
         found = bench.compare(
-            f"engines-nats-{key}", title, {BARE: bare, EVENFLOW: ours}, reference=BARE, per="event",
-            figures=("wall", "cpu"), rounds=rounds,
-        )  # fmt: skip
+            f"engines-nats-{key}", title, cases, reference=BARE, per="event", figures=("wall", "cpu"), rounds=rounds
+        )
         bench.expect(f"nats {key}: time beside nats-py", found.ratio(EVENFLOW, of="wall"), at_most=at_most)
+        if frameworks:
+            bench.expect(f"nats {key}: time beside FastStream", found.ratio(EVENFLOW, FASTSTREAM), at_most=1.0)
     _bytes(bench)
 
 
@@ -74,6 +79,42 @@ def _bytes(bench: Bench) -> None:
     for how, bytes_ in last.items():
         share = bytes_ / found["everything"][how]
         bench.expect(f"nats, {how}: bytes for 1 % of the events, of those for all", share, at_most=0.1)
+
+
+def _frameworks(count: int) -> dict[str, Case]:
+    """The same jobs by FastStream; empty where it is not installed."""
+    try:
+        from benchmarks.peers import faststream_nats as peer
+    except ImportError:
+        print("FastStream is not installed: it is not measured.")
+        return {}
+
+    def case(work: Callable[[Stopwatch, Any, list[Ordered]], Awaitable[None]]) -> Case:
+        async def measured(watch: Stopwatch) -> None:
+            server = Nats()
+            server.start()
+            try:
+                async with peer.broker(server.url) as connected:
+                    await work(watch, connected, made_events(count))
+            finally:
+                server.stop()
+
+        return measured
+
+    async def publish(watch: Stopwatch, connected: Any, events: list[Ordered]) -> None:
+        with watch(count):
+            await peer.publish(connected, TASKS, events)
+
+    async def publish_many(watch: Stopwatch, connected: Any, events: list[Ordered]) -> None:
+        with watch(count):
+            await peer.publish_many(connected, events)
+
+    async def consume(watch: Stopwatch, connected: Any, events: list[Ordered]) -> None:
+        await peer.publish_many(connected, events)
+        with watch(count):
+            await peer.consume(connected, Ordered, count)
+
+    return {"publish": case(publish), "publish-many": case(publish_many), "consume": case(consume)}
 
 
 def _bare(work: Callable[[Stopwatch, Any, int], Awaitable[None]], count: int) -> Case:
