@@ -471,7 +471,8 @@ class Stream(Claimable[T_co], ObjectReceiveStream[T_co]):
     def combine_latest(self, *others: Streamable[Any]) -> Stream[Any]:
         """Yield, for each event of any source, a tuple of the newest of all, once each has yielded one.
 
-        The end comes after the last source, an error at once.
+        The end comes after the last source, an error at once. Where the others have ended, and one of them without any
+        event, the next event is the end: no tuple can follow.
 
         Holds two events for each source, needs a task for each. Cancelling loses nothing but, before the first tuple,
         what is replaced.

@@ -587,7 +587,8 @@ TABLE: tuple[Operator, ...] = (
     Operator(
         "repeat",
         lambda s, c: s.repeat(c.args[0]),
-        lambda o, c: o.pipe(ops.repeat(c.args[0])),
+        # `repeat(0)` of RxPY ends behind what later sources give at once, although it comes before them
+        lambda o, c: o.pipe(ops.repeat(c.args[0])) if c.args[0] else rx.empty(),
         number(0, 3),
     ),
     Operator(

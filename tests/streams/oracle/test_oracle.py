@@ -192,6 +192,15 @@ def test_batches_that_one_error_closes_come_before_it(
         assert (mine.end, mine.ended) == ("boom: source 1", 5571)
 
 
+def test_a_first_source_that_is_over_at_once_is_over_before_the_next_begins() -> None:
+    """The end of ``repeat(0)`` comes before what the next source gives at the same moment; then no tuple can follow."""
+    rest = Step(named("start_with"), (0,), Source(0, hot=False, events=(), end=1011))
+    program = Step(named("combine_latest"), (), Step(named("repeat"), (0,), STARTS), (rest,))
+    mine = run_ours(program)
+    assert (mine.events, mine.ended) == ([], 0)
+    assert differs(program, mine, run_theirs(program)) is None
+
+
 def test_every_operator_is_in_the_table_or_among_the_differences() -> None:
     """Every operator is compared, or is listed as different on purpose."""
     given_names = {name for name in dir(Stream) if not name.startswith("_")}
