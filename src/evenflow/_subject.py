@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, overload
 
 from ._drain import drain
 from ._errors import SubjectClosed, refuses_copying
@@ -14,6 +14,7 @@ from ._life import Life
 from ._mailbox import UserFunctions, with_context
 from ._observers import Observer, ObserverFailed
 from ._options import (
+    BUFFER,
     REPLAY_KEYS,
     STALL_AFTER,
     Key,
@@ -28,12 +29,12 @@ from ._options import (
     whole,
 )
 from ._routing import classes_in, names
-from ._signatures import Subject as Signatures
+from ._signatures import T1, T2, T3, T4, E, Subject as Signatures
 from ._subscription import Subscription
 from ._supervisor import Leaving, Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
     from typing import Self
 
@@ -41,36 +42,10 @@ if TYPE_CHECKING:
 
     from ._events import Event
     from ._explain import Explanation
-    from ._gaps import Gap
-    from ._mailbox import Overflow
-    from ._numbers import Numbered
     from ._routing import Interest
     from ._statistics import SubjectStatistics
 
-E = TypeVar("E")
-E_co = TypeVar("E_co", covariant=True)
-E_contra = TypeVar("E_contra", contravariant=True)
-T1 = TypeVar("T1")
-T2 = TypeVar("T2")
-T3 = TypeVar("T3")
-T4 = TypeVar("T4")
 _numbers: Final = count(1)
-
-
-class Publisher(Protocol[E_contra]):
-    """The end of a subject that takes events."""
-
-    def publish(self, event: E_contra, /) -> Awaitable[object]:
-        """Publish one event."""
-        ...
-
-
-class Source(Protocol[E_co]):
-    """The end of a subject that gives events."""
-
-    def subscribe(self) -> Subscription[E_co]:
-        """Subscribe to all of them."""
-        ...
 
 
 class Subject(Signatures[E], Generic[E]):
@@ -133,8 +108,8 @@ class Subject(Signatures[E], Generic[E]):
         self._stall_after = checked_seconds(stall_after, "stall_after")
         self._kept = (replay, key, replay_keys)
         self._may_block = True
-        self._started = False
-        """Whether it was entered by ``start``, so that ``aclose`` leaves it."""
+        self._started = 0
+        """Which of its lives began with ``start``, so that ``aclose`` leaves it; 0 for none."""
         self._failures: Subject[ObserverFailed] | None = None
         self._supervisor = Supervisor(self._name)
         self._begin()
@@ -237,24 +212,20 @@ class Subject(Signatures[E], Generic[E]):
     def _subscribe(
         self,
         wants: Any,
-        where: Any,
-        buffer: int,
-        overflow: Any,
-        conflate: Any,
-        replay: bool | int,
-        gaps: bool,
-        name: Any,
-        created_at: tuple[str, int],
         *,
+        replay: bool | int = False,
+        after: int | None = None,
+        gaps: bool = False,
+        created_at: tuple[str, int],
         quiet: bool = False,
+        **options: Any,
     ) -> Subscription[Any]:
-        interest, functions, options = checked_subscription(self, wants, where, buffer, overflow, conflate, name)
+        """Subscribe; with ``after`` to ``Numbered`` events: first those that are kept after this number."""
+        interest, functions, options = checked_subscription(self, wants, **options)
+        options |= {"gaps": bool(gaps), "replay": checked_replay(replay), "after": after, "created_at": created_at}
         life = self._life
         life.check()
-        mailbox = life.open(
-            interest, functions, **options, gaps=bool(gaps), replay=checked_replay(replay), created_at=created_at
-        )
-        return Subscription(life, mailbox, functions, quiet=quiet)
+        return Subscription(life, life.open(interest, functions, **options), functions, quiet=quiet)
 
     def _check_wants(self, wants: tuple[Any, ...]) -> None:
         self._life.members.interest(wants, None)
@@ -263,21 +234,18 @@ class Subject(Signatures[E], Generic[E]):
         self,
         handler: Callable[[Any], object],
         wants: Any,
-        where: Any,
-        buffer: int,
-        overflow: Any,
-        conflate: Any,
+        *,
         concurrency: int,
         ordered_by: Any,
         context: Any,
-        name: Any,
+        **options: Any,
     ) -> Observer:
         self._life.check_unless_closed()
         if wants:
             check_handler(handler)
         elif (annotated := wants_of_handler(handler)) not in (None, Any, object):
             wants = (annotated,)
-        interest, functions, options = checked_subscription(self, wants, where, buffer, overflow, conflate, name)
+        interest, functions, options = checked_subscription(self, wants, **options)
         given = options.pop("name")
         options["created_at"] = written_at(handler)
         options["carry"] = with_context if checked_context(context) == "publisher" else None
@@ -348,14 +316,11 @@ class Subject(Signatures[E], Generic[E]):
             Deadlock: called from inside one of this subject's own handlers.
         """
         self._supervisor.refuse_inside("aclose")
-        if self._started:
-            try:
-                await self.__aexit__(None, None, None)
-            finally:
-                self._started = self._supervisor.is_entered
-            return
-        self.close()
-        await self._supervisor.wait_ended()
+        if self._supervisor.is_entered and self._supervisor.lives == self._started:
+            await self.__aexit__(None, None, None)
+        else:
+            self.close()
+            await self._supervisor.wait_ended()
 
     async def start(self) -> None:
         """Enter it, for a host that has two hooks instead of an ``async with``: ``aclose`` leaves it.
@@ -367,7 +332,7 @@ class Subject(Signatures[E], Generic[E]):
             RuntimeError: it is entered already.
         """
         await self.__aenter__()
-        self._started = True
+        self._started = self._supervisor.lives
 
     async def __aenter__(self) -> Self:
         self._life.check_unless_closed()
@@ -449,7 +414,14 @@ class Subject(Signatures[E], Generic[E]):
 
 
 def checked_subscription(
-    subject: Subject[Any], wants: Any, where: Any, buffer: int, overflow: Any, conflate: Any, name: Any
+    subject: Subject[Any],
+    wants: Any,
+    *,
+    where: Any = None,
+    buffer: int = BUFFER,
+    overflow: Any = None,
+    conflate: Any = None,
+    name: Any = None,
 ) -> tuple[Interest, UserFunctions, dict[str, Any]]:
     """What a subscription was asked to be: what it wants, its own functions, and how its buffer is made.
 
@@ -464,27 +436,3 @@ def checked_subscription(
         "name": checked_name(name),
     }
     return interest, UserFunctions(where if interest.asks else None, key), options
-
-
-def subscribe_numbered(
-    subject: Subject[E],
-    wants: Any,
-    where: Any,
-    *,
-    after: int,
-    buffer: int,
-    overflow: Overflow,
-    conflate: Any = None,
-    name: str | None = None,
-    created_at: tuple[str, int],
-) -> Subscription[Numbered[E] | Gap]:
-    """Subscribe to events with their numbers: what is kept after this number, then what comes.
-
-    Gaps are told, but where the reader is disconnected: after what was dropped then, nothing comes.
-    """
-    interest, functions, options = checked_subscription(subject, wants, where, buffer, overflow, conflate, name)
-    life = subject._life
-    life.check()
-    gaps = options["overflow"] != "disconnect"
-    mailbox = life.open(interest, functions, **options, gaps=gaps, after=after, created_at=created_at)
-    return Subscription(life, mailbox, functions)
