@@ -252,7 +252,7 @@ class Observer:
 
     def _keep_unhandled(self, subscription: Subscription[Any]) -> None:
         rest = [item.event if type(item) is Carried else item for item in subscription._mailbox.buffer.held()]
-        self._unhandled = (*self._handling.unfinished(), *rest)
+        self._unhandled = (*self._handling.in_hand.values(), *rest)
         if self._unhandled:
             _log.log(
                 logging.INFO if any(member.was_cut_off for member in self._members) else logging.WARNING,
