@@ -237,8 +237,6 @@ class Supervisor:
                     one.close_failures()
         finally:
             self.close_failures()
-            if self.courier is not None:
-                self.courier.stop()
             try:
                 await crew.close(around=around)
             finally:
