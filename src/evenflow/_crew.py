@@ -67,11 +67,13 @@ class Crew:
     Attributes:
         name: what they run for, for logs and errors.
         loop: the loop they run in.
+        context: the context variables of whoever made it.
     """
 
     def __init__(self, name: str, loop: RunningLoop) -> None:
         self.name = name
         self.loop = loop
+        self.context: Context = copy_context()
         self._home: Home = loop.backend.home()
         self._members: dict[Member, None] = {}
         self._one_over: Event | None = None

@@ -51,7 +51,7 @@ class Handling:
         *,
         capacity: int,
         failed: Callable[[Any, Exception], None],
-        done: Callable[[], None],
+        done: Callable[[], None] = lambda: None,
         around: Around | None = None,
     ) -> None:
         self._handler = handler

@@ -10,7 +10,7 @@ Rule 4: what it was owed and did not finish is kept, counted and logged once.
 from __future__ import annotations
 
 import logging
-from contextvars import Context, ContextVar, copy_context
+from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +23,7 @@ from ._handling import Around, Handling
 from ._loop import running_loop
 from ._mailbox import Carried, carry_with, with_context
 from ._routing import wanted
+from ._subscription import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from ._mailbox import Mailbox, UserFunctions
     from ._routing import Interest
     from ._statistics import ObserverStatistics
-    from ._subscription import Subscription
 
 _log = logging.getLogger("evenflow.observers")
 
@@ -54,33 +54,22 @@ class ObserverFailed:
 
 
 class Host(Protocol):
-    """Who runs an observer."""
+    """Whoever runs an observer."""
 
     name: str
 
-    def subscribe(self, observer: Observer, /) -> Subscription[Any]:
-        """The subscription that the observer reads."""
-        ...
-
     def remove(self, observer: Observer, /) -> None:
         """The observer was detached."""
-        ...
-
-    def handled(self) -> None:
-        """An event was handled."""
-        ...
 
     def failed(self, failed: ObserverFailed, /) -> None:
         """A handler raised."""
-        ...
 
     def ended(self, observer: Observer, /) -> None:
         """The last task of the observer has ended."""
-        ...
 
 
 class Tracing(Protocol):
-    """Who follows the events of a subject, such as `evenflow.telemetry`."""
+    """Whoever follows the events of a subject, such as `evenflow.telemetry`."""
 
     def carry(self, event: Any, /) -> Carried:
         """The event with what an observer's handling is linked to; asked where it is published."""
@@ -92,11 +81,9 @@ class Tracing(Protocol):
 
     def retired(self, mailbox: Mailbox, /) -> None:
         """A subscription was closed: its numbers are final."""
-        ...
 
     def life_began(self, life: Life[Any], /) -> None:
         """The subject begins another life: the numbers of the last one are final."""
-        ...
 
 
 class Observer:
@@ -122,9 +109,7 @@ class Observer:
         self._options = options
         self._around: Around | None = None
         self._concurrency = concurrency
-        self._begin = partial(
-            Handling, handler, ordered_by, capacity=options["capacity"], failed=self._fail, done=host.handled
-        )
+        self._begin = partial(Handling, handler, ordered_by, capacity=options["capacity"], failed=self._fail)
         self._handling: Handling = self._begin()
         self._subscription: Subscription[Any] | None = None
         """What it reads, from its first start on."""
@@ -206,17 +191,18 @@ class Observer:
         except Exception:  # noqa: BLE001 -- the event has been published: nobody is there to hear of it
             return False
 
-    def _start(self, crew: Crew, context: Context | None) -> None:
+    def _start(self, crew: Crew, life: Life[Any]) -> None:
         """Subscribe, and begin to handle."""
-        self._handling = handling = self._begin(around=self._around)
+        self._handling = handling = self._begin(around=self._around, done=life.note_change)
         self._unhandled = ()
-        self._subscription = subscription = self._host.subscribe(self)
+        mailbox = life.open(self._interest, self._functions, name=f"{self._host.name}/{self.name}", **self._options)
+        self._subscription = subscription = Subscription[Any](life, mailbox, self._functions)
         self._tasks = self._concurrency
-        subscription._mailbox.line.keep_private()
-        subscription._mailbox.line.expect(self._concurrency)
+        mailbox.line.keep_private()
+        mailbox.line.expect(self._concurrency)
         start = partial(crew.start, self._work, subscription, handling, name=f"observer {self.name}")
-        context, ended = context or copy_context(), partial(self._task_ended, subscription)
-        self._members = [start(context=context.copy(), ended=ended) for _ in range(self._concurrency)]
+        ended = partial(self._task_ended, subscription)
+        self._members = [start(context=crew.context.copy(), ended=ended) for _ in range(self._concurrency)]
 
     def _abandon(self) -> None:
         """The loop has ended under its tasks: they will never run again."""

@@ -9,7 +9,6 @@ What is buffered for readers stays readable; nobody waits for them.
 from __future__ import annotations
 
 import logging
-from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,6 @@ from ._crew import Crew
 from ._errors import Deadlock
 from ._loop import running_loop
 from ._observers import HANDLING, Observer, ObserverFailed, Tracing
-from ._subscription import Subscription
 from ._threads import Courier
 
 if TYPE_CHECKING:
@@ -66,7 +64,6 @@ class Supervisor:
         self._failures: Supervisor | None = None
         """The supervisor of the subject of failures, which is entered and left with this one."""
         self._crew: Crew | None = None
-        self._context: Context | None = None
         self._left: Event | None = None
         """Fires when the subject has been left; there while it is being left."""
         self._told_of_observers = False
@@ -107,17 +104,6 @@ class Supervisor:
         self._life.check_here()
         self.observers.pop(observer, None)
 
-    def subscribe(self, observer: Observer) -> Subscription[Any]:
-        """The subscription that an observer reads."""
-        mailbox = self._life.open(
-            observer._interest, observer._functions, name=f"{self.name}/{observer.name}", **observer._options
-        )
-        return Subscription(self._life, mailbox, observer._functions)
-
-    def handled(self) -> None:
-        """An observer has handled an event."""
-        self._life.note_change()
-
     def failed(self, failed: ObserverFailed) -> None:
         """A handler raised: it is published to whoever observes failures."""
         for watcher in self._life.gate.watchers:
@@ -154,8 +140,7 @@ class Supervisor:
         Raises:
             Deadlock: called from inside one of this subject's own handlers.
         """
-        if handling := HANDLING.get():
-            self._refuse_in(what, [handler() for host, handler in handling if host is self])
+        self._refuse_in(what, [handler() for host, handler in HANDLING.get() if host is self])
 
     def _refuse_in(self, what: str, handlers: list[Any]) -> None:
         if handlers and running_loop().current_task() in handlers:
@@ -165,19 +150,15 @@ class Supervisor:
                 path=(self.name,),
             )
 
-    def _handlers_around(self) -> list[Any]:
-        """The tasks of this crew in whose handlers, or in tasks that these have started, the present code runs."""
-        return [handler() for host, handler in HANDLING.get() if host._crew is self._crew]
-
     def _start(self, observer: Observer, crew: Crew) -> None:
         self.running[observer] = None
-        observer._start(crew, self._context)
+        observer._start(crew, self._life)
 
     def nest(self, failures: Supervisor) -> None:
         """From now on failures are published there."""
         self._failures = failures
         if self._crew is not None:
-            failures._join(self._crew, self._context)
+            failures._join(self._crew)
         elif self._life.is_closed:
             failures._life.close()
 
@@ -191,17 +172,16 @@ class Supervisor:
         self.lives += 1
         self._told_of_observers = False
         self.courier = Courier(self.name, self._life.delivery, loop, crew)
-        self._join(crew, copy_context())
+        self._join(crew)
 
-    def _join(self, crew: Crew, context: Context | None) -> None:
-        """Run the observers in this crew, with these context variables."""
+    def _join(self, crew: Crew) -> None:
+        """Run the observers in this crew."""
         self._life.binding.belong_to(crew.loop)
         self._crew = crew
-        self._context = context
         for observer in list(self.observers):
             self._start(observer, crew)
         if self._failures is not None:
-            self._failures._join(crew, context)
+            self._failures._join(crew)
 
     async def wait_ended(self) -> None:
         """Wait until the observers of a closed subject have handled what they are owed."""
@@ -221,7 +201,8 @@ class Supervisor:
         crew = self._crew
         if crew is None:  # its loop has ended under it, and the task is only now let go
             return
-        around = self._handlers_around()
+        # the tasks in whose handlers, or in tasks that these have started, the present code runs
+        around = [handler() for host, handler in HANDLING.get() if host._crew is crew]
         self._refuse_in("leaving", around)
         if self._left is not None:
             await self._left.wait()
@@ -271,6 +252,6 @@ class Supervisor:
             self.close_failures()
 
     def _forget_crew(self) -> None:
-        self._crew = self._context = self.courier = self._left = None
+        self._crew = self.courier = self._left = None
         if self._failures is not None:
             self._failures._forget_crew()
