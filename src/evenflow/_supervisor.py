@@ -9,7 +9,6 @@ What is buffered for readers stays readable; nobody waits for them.
 from __future__ import annotations
 
 import logging
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anyio import Event
@@ -43,11 +42,13 @@ class Leaving:
         if subject is None:
             return self._leave
         supervisor: Supervisor = subject._supervisor
-        return partial(self._leave_its_own, subject, supervisor.lives + (not supervisor.is_entered))
+        life = supervisor.lives + (not supervisor.is_entered)
 
-    async def _leave_its_own(self, subject: Any, life: int, exc_type: type | None, *error: Any) -> None:
-        if exc_type is not GeneratorExit or life == subject._supervisor.lives:
-            await self._leave(subject, exc_type, *error)
+        async def leave_that_life(exc_type: type | None, *error: Any) -> None:
+            if exc_type is not GeneratorExit or life == supervisor.lives:
+                await self._leave(subject, exc_type, *error)
+
+        return leave_that_life
 
 
 class Supervisor:
@@ -134,15 +135,14 @@ class Supervisor:
                 extra={"subject": self.name},
             )
 
-    def refuse_inside(self, what: str) -> None:
-        """Refuse to wait in a handler for that very handler.
+    def refuse_inside(self, what: str, handlers: list[Any] | None = None) -> None:
+        """Refuse to wait in a handler for that very handler; ``handlers`` are tasks, by default those of this subject.
 
         Raises:
-            Deadlock: called from inside one of this subject's own handlers.
+            Deadlock: called from inside one of them.
         """
-        self._refuse_in(what, [handler() for host, handler in HANDLING.get() if host is self])
-
-    def _refuse_in(self, what: str, handlers: list[Any]) -> None:
+        if handlers is None:
+            handlers = [handler() for host, handler in HANDLING.get() if host is self]
         if handlers and running_loop().current_task() in handlers:
             raise Deadlock(
                 f"{what} of {self.name} was called from inside one of its own handlers, and would wait for that very"
@@ -172,7 +172,8 @@ class Supervisor:
         self.lives += 1
         self._told_of_observers = False
         self.courier = Courier(self.name, self._life.delivery, loop, crew)
-        self._join(crew)
+        for one in self._with_failures():
+            one._join(crew)
 
     def _join(self, crew: Crew) -> None:
         """Run the observers in this crew."""
@@ -180,8 +181,6 @@ class Supervisor:
         self._crew = crew
         for observer in list(self.observers):
             self._start(observer, crew)
-        if self._failures is not None:
-            self._failures._join(crew)
 
     async def wait_ended(self) -> None:
         """Wait until the observers of a closed subject have handled what they are owed."""
@@ -203,28 +202,27 @@ class Supervisor:
             return
         # the tasks in whose handlers, or in tasks that these have started, the present code runs
         around = [handler() for host, handler in HANDLING.get() if host._crew is crew]
-        self._refuse_in("leaving", around)
+        self.refuse_inside("leaving", around)
         if self._left is not None:
             await self._left.wait()
             return
         crew.check_end()
         self._left = left = Event()
-        lives = [one._life for one in self._with_failures()]
         self._life.close(leaving=True)
         try:
             if error is None:
                 for one in self._with_failures():
+                    one._life.close()  # only now, when no more failures come
                     await one.wait_ended()
-                    one.close_failures()
         finally:
             self.close_failures()
             try:
                 await crew.close(around=around)
             finally:
-                for life in lives:
-                    life.left()
                 left.set()
-                if crew is self._crew:
+                if crew is self._crew:  # else its loop has ended under it
+                    for one in self._with_failures():
+                        one._life.left()
                     self._forget_crew()
 
     def _with_failures(self) -> Iterator[Supervisor]:
@@ -235,9 +233,10 @@ class Supervisor:
             one = one._failures
 
     def close_failures(self) -> None:
-        """No more failures come."""
+        """No more failures come, nor failures of these."""
         if self._failures is not None:
-            self._failures._life.close()
+            for one in self._failures._with_failures():
+                one._life.close()
 
     def loop_ended(self, life: Life[Any]) -> None:
         """The loop of a life has ended under it: nothing of it will ever run again."""
@@ -252,6 +251,5 @@ class Supervisor:
             self.close_failures()
 
     def _forget_crew(self) -> None:
-        self._crew = self.courier = self._left = None
-        if self._failures is not None:
-            self._failures._forget_crew()
+        for one in self._with_failures():
+            one._crew = one.courier = one._left = None

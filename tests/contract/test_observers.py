@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -386,6 +387,25 @@ async def test_leaving_by_an_error_waits_for_no_observer_of_failures() -> None:
             await begun.wait()
             raise KeyError
     assert not told
+
+
+@pytest.mark.parametrize("how", ["left", "left by an error", "closed"])
+@both
+async def test_readers_of_failures_of_failures_get_the_end(how: str) -> None:
+    """However the subject ends."""
+    subject = Subject(Order)
+    failures = [subject.failures.subscribe(), subject.failures.failures.subscribe()]
+    if how == "closed":
+        subject.close()
+    else:
+        with suppress(KeyError):
+            async with subject:
+                if how == "left by an error":
+                    raise KeyError
+    for reader in failures:
+        with pytest.raises(anyio.EndOfStream):
+            await reader.receive()
+        await reader.aclose()
 
 
 @both
