@@ -14,7 +14,6 @@ from evenflow._subject import Subject
 from evenflow.streams._stream import stream as stream_of
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
     from typing_extensions import Unpack
@@ -71,9 +70,7 @@ class Shared(Generic[T]):
         self._task = crew.start(self._run, name="share", ended=self._ended)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
         """Close the stream; what lies in the buffers of the subscribers stays readable, and then they get the end."""
         crew = self._crew
         if crew is not None:

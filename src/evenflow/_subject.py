@@ -35,7 +35,6 @@ from ._supervisor import Leaving, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import TracebackType
     from typing import Self
 
     from typing_extensions import TypeForm as F, Unpack
@@ -345,12 +344,7 @@ class Subject(Signatures[E], Generic[E]):
         await self._supervisor.enter()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, exc_type: object, exc: BaseException | None, traceback: object) -> None:
         await self._supervisor.leave(exc)
 
     if not TYPE_CHECKING:

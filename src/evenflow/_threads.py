@@ -8,7 +8,7 @@ Rule 3: the thread never hangs on a loop that has ended: it looks every half sec
 from __future__ import annotations
 
 import math
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future, InvalidStateError, wait
 from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
@@ -83,7 +83,7 @@ class Request(Future[int]):
         except RuntimeError:
             raise _loop_has_ended(name) from None
         try:
-            while not self._is_done_in_time():
+            while not wait([self], min(LOOK, max(0.0, self.until - monotonic()))).done:
                 if loop.has_ended() and not self.done():
                     raise _loop_has_ended(name)
                 if (error := refusal()) is not None and self.cancel():
@@ -94,12 +94,6 @@ class Request(Future[int]):
                     loop.call_soon(self.call_off)
             raise
         return self.result()
-
-    def _is_done_in_time(self) -> bool:
-        """Wait for the answer, until it is time to look."""
-        with suppress(TimeoutError):  # the answer may be one too, and is not raised here
-            self.exception(min(LOOK, max(0.0, self.until - monotonic())))
-        return self.done()
 
 
 def call_in_loop(loop: RunningLoop, name: str, function: Callable[[], None]) -> None:
