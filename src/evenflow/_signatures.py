@@ -216,8 +216,8 @@ class Subject(Generic[E]):
             TypeError, ValueError: an argument makes no sense, or nothing could ever be wanted.
             RuntimeError: called from another thread, or by a condition.
         """
-        o = O(where=where, buffer=buffer, overflow=overflow, conflate=conflate, name=name)
-        return self._observe(handler, wants, **o, concurrency=concurrency, ordered_by=ordered_by, context=context)
+        reads = S(where=where, buffer=buffer, overflow=overflow, conflate=conflate, name=name)
+        return self._observe(handler, wants, **reads, concurrency=concurrency, ordered_by=ordered_by, context=context)
 
     @overload
     def observer(self, a: F[T1], /, **o: Unpack[O[T1]]) -> Callable[[H], H]: ...
