@@ -107,7 +107,8 @@ class Crew:
         try:
             await member.run(work, task)
         except get_cancelled_exc_class():
-            if not member.was_cancelled and self.loop.backend.times_cancelled(task):
+            # in trio a scope around the crew may cancel it; elsewhere nobody but its own member does so rightly
+            if not member.was_cancelled and (self.loop.backend.times_cancelled(task) or not self.loop.is_cancelled()):
                 self._note_cut_off(member, "was cancelled")
             raise
         except (KeyboardInterrupt, SystemExit):

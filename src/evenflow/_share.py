@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from anyio import ClosedResourceError
+from anyio import ClosedResourceError, get_cancelled_exc_class
 
 from evenflow._crew import Crew, Member
 from evenflow._errors import refuses_copying
@@ -63,6 +63,7 @@ class Shared(Generic[T]):
     async def __aenter__(self) -> Self:
         if self._crew is not None:
             raise RuntimeError(f"{self!r} runs already; it is entered once, and subscribed to as often as you like")
+        await self._stream.__aenter__()  # here, and not in the task: what comes from now on is shared
         crew = Crew("share", running_loop())
         await crew.open()
         self._crew = crew
@@ -80,6 +81,7 @@ class Shared(Generic[T]):
                 await crew.close()
             finally:
                 self._subject._life.close(leaving=True)
+                await self._stream.__aexit__(None, None, None)
 
     def _ended(self) -> None:
         if self._task is not None and self._task.was_cut_off:  # the subscribers must not wait for ever
@@ -92,8 +94,12 @@ class Shared(Generic[T]):
                 async for event in events:
                     await self._subject.publish(event)
                     del event  # or it would be held until the next one comes
-        except Exception as error:  # noqa: BLE001 -- it is handed to the subscribers, as it is
+        except (get_cancelled_exc_class(), KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # it is handed to the subscribers, as it is
             self._subject.close(error)
+            if not isinstance(error, Exception):  # and to whoever leaves, as from a task group
+                raise
         else:
             self._subject.close()
 

@@ -11,7 +11,7 @@ from ._errors import SubjectClosed, refuses_copying
 from ._life import Life
 from ._mailbox import UserFunctions
 from ._options import STALL_AFTER, checked_name
-from ._routing import Interest, wanted
+from ._routing import Interest, is_async, wanted
 from ._signatures import caller
 from ._subscription import Subscription
 from ._threads import call_in_loop
@@ -110,8 +110,8 @@ class State(Generic[V]):
         Raises: as for ``set``; then ``fn`` was not called.
         """
         self._check()
-        if not callable(fn):
-            raise TypeError(f"update takes a function of the value, not {fn!r}; set() takes a value")
+        if not callable(fn) or is_async(fn):
+            raise TypeError(f"update takes a plain function of the value, not {fn!r}; set() takes a value")
         self.set(fn(self._value))
         return self._value
 
