@@ -63,10 +63,13 @@ class Shared(Generic[T]):
     async def __aenter__(self) -> Self:
         if self._crew is not None:
             raise RuntimeError(f"{self!r} runs already; it is entered once, and subscribed to as often as you like")
-        await self._stream.__aenter__()  # here, and not in the task: what comes from now on is shared
-        crew = Crew("share", running_loop())
+        self._crew = crew = Crew("share", running_loop())
+        try:
+            await self._stream.__aenter__()  # here, and not in the task: what comes from now on is shared
+        except BaseException:
+            self._crew = None
+            raise
         await crew.open()
-        self._crew = crew
         forget_in_child(self)
         self._task = crew.start(self._run, name="share", ended=self._ended)
         return self
