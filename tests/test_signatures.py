@@ -28,7 +28,7 @@ class Recording(Signatures[Any]):
         self.given, self.options = args, options
         return self
 
-    _subscribe = _observe = _check_wants = _note
+    _subscribe = _observe = _checked = _note
 
 
 HERE = __file__

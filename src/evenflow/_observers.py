@@ -103,6 +103,7 @@ class Observer:
     ) -> None:
         self.name = name
         self._host = host
+        self._log = logging.LoggerAdapter(_log, {"subject": host.name, "subscription": f"{host.name}/{name}"})
         self._interest = interest
         self._functions = functions
         functions.report_to(self._fail)
@@ -179,11 +180,6 @@ class Observer:
             state = f"{len(mailbox.buffer)}/{mailbox.buffer.capacity} {mailbox.overflow}"
         return f"<Observer {self.name} of {self._host.name} wants {self._interest}, {state}>"
 
-    @property
-    def _log_fields(self) -> dict[str, str]:
-        """What its log records say beside their words."""
-        return {"subject": self._host.name, "subscription": f"{self._host.name}/{self.name}"}
-
     def _would_want(self, event: object, /) -> bool:
         """Whether it would have wanted the event, had it run; a ``where`` that raises wants nothing here."""
         try:
@@ -222,7 +218,7 @@ class Observer:
             pass  # it was detached
         except Exception:  # noqa: BLE001 -- whatever ends one observer ends no other
             if self._tasks == 1:  # the others of its tasks hear the same
-                _log.exception("observer %s of %s has ended", self.name, self._host.name, extra=self._log_fields)
+                self._log.exception("observer %s of %s has ended", self.name, self._host.name)
 
     def _task_ended(self, subscription: Subscription[Any]) -> None:
         if subscription is not self._subscription:  # of a life whose loop ended under it
@@ -240,17 +236,14 @@ class Observer:
         rest = [item.event if type(item) is Carried else item for item in subscription._mailbox.buffer.held()]
         self._unhandled = (*self._handling.in_hand.values(), *rest)
         if self._unhandled:
-            _log.log(
+            self._log.log(
                 logging.INFO if any(member.was_cut_off for member in self._members) else logging.WARNING,
                 "observer %s of %s was cut off, and did not finish %s: see its `unhandled`",
                 self.name,
                 self._host.name,
                 "1 event" if len(self._unhandled) == 1 else f"{len(self._unhandled)} events",
-                extra=self._log_fields,
             )
 
     def _fail(self, event: Any, error: Exception) -> None:
-        _log.error(
-            "observer %s of %s raised on %r", self.name, self._host.name, event, exc_info=error, extra=self._log_fields
-        )
+        self._log.error("observer %s of %s raised on %r", self.name, self._host.name, event, exc_info=error)
         self._host.failed(ObserverFailed(event, error, self))

@@ -243,13 +243,13 @@ class Subject(Generic[E]):
             refuse_class_method(want)
         if len(wants) == 1 and not options and callable(wants[0]) and not is_want(wants[0]):
             return observe_annotated(self.observe, wants[0], (), {})
-        self._check_wants(wants)
+        self._checked(wants)
         return partial(observe_annotated, self.observe, wants=wants, options=options)
 
     if TYPE_CHECKING:  # what a subject does with it
 
         def _subscribe(self, *args: Any, **options: Any) -> Subscription[Any]: ...
-        def _check_wants(self, wants: tuple[Any, ...]) -> None: ...
+        def _checked(self, wants: Any) -> object: ...
         def _observe(self, *args: Any, **options: Any) -> Observer: ...
 
 

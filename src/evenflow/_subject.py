@@ -11,19 +11,17 @@ from ._errors import SubjectClosed, refuses_copying
 from ._handlers import check_handler, wants_of_handler, written_at
 from ._history import History
 from ._life import Life
-from ._mailbox import UserFunctions, with_context
+from ._mailbox import with_context
 from ._observers import Observer, ObserverFailed
 from ._options import (
-    BUFFER,
     REPLAY_KEYS,
     STALL_AFTER,
     Key,
     SubjectOptions as O,
-    checked_buffer,
     checked_context,
     checked_key,
     checked_name,
-    checked_overflow,
+    checked_reader,
     checked_replay,
     checked_seconds,
     whole,
@@ -41,6 +39,7 @@ if TYPE_CHECKING:
 
     from ._events import Event
     from ._explain import Explanation
+    from ._mailbox import UserFunctions
     from ._routing import Interest
     from ._statistics import SubjectStatistics
 
@@ -220,31 +219,26 @@ class Subject(Signatures[E], Generic[E]):
         **options: Any,
     ) -> Subscription[Any]:
         """Subscribe; with ``after`` to ``Numbered`` events: first those that are kept after this number."""
-        interest, functions, options = checked_subscription(self, wants, **options)
+        interest, functions, options = self._checked(wants, **options)
         options |= {"gaps": bool(gaps), "replay": checked_replay(replay), "after": after, "created_at": created_at}
         life = self._life
         life.check()
         return Subscription(life, life.open(interest, functions, **options), functions, quiet=quiet)
 
-    def _check_wants(self, wants: tuple[Any, ...]) -> None:
-        self._life.members.interest(wants, None)
+    def _checked(self, wants: Any, where: Any = None, **o: Any) -> tuple[Interest, UserFunctions, dict[str, Any]]:
+        """What a subscription was asked to be: what it wants, its own functions, and how its buffer is made."""
+        interest = self._life.members.interest(wants, where)
+        return interest, *checked_reader(interest, self._types, where, may_block=self._may_block, **o)
 
     def _observe(
-        self,
-        handler: Callable[[Any], object],
-        wants: Any,
-        *,
-        concurrency: int,
-        ordered_by: Any,
-        context: Any,
-        **options: Any,
+        self, handler: Callable[[Any], object], wants: Any, *, concurrency: int, ordered_by: Any, context: Any, **o: Any
     ) -> Observer:
         self._life.check_unless_closed()
         if wants:
             check_handler(handler)
         elif (annotated := wants_of_handler(handler)) not in (None, Any, object):
             wants = (annotated,)
-        interest, functions, options = checked_subscription(self, wants, **options)
+        interest, functions, options = self._checked(wants, **o)
         given = options.pop("name")
         options["created_at"] = written_at(handler)
         options["carry"] = with_context if checked_context(context) == "publisher" else None
@@ -287,12 +281,8 @@ class Subject(Signatures[E], Generic[E]):
             RuntimeError: called from another thread, or from a second live loop.
         """
         self._supervisor.refuse_inside("drain")
-        await drain(
-            self._life,
-            list(self._supervisor.running),
-            observers_only=bool(observers_only),
-            stall_after=self._stall_after,
-        )
+        observers = list(self._supervisor.running)
+        await drain(self._life, observers, observers_only=bool(observers_only), stall_after=self._stall_after)
 
     def close(self, error: BaseException | None = None) -> None:
         """Take no more events; what is buffered is still delivered, then comes the end, or ``error``.
@@ -371,8 +361,8 @@ class Subject(Signatures[E], Generic[E]):
         if life.is_closed:
             asked = [replace(explanation, wanted=False, reason=why.CLOSED) for explanation in asked]
         why_not = why.NOT_RUNNING if not supervisor.is_entered else why.CLOSED if life.is_closed else why.ENDED
-        resting = [observer for observer in list(supervisor.observers) if observer not in supervisor.running]
-        return (*asked, *(why.Explanation(observer.name, False, why_not, "not asked") for observer in resting))
+        resting = [one.name for one in list(supervisor.observers) if one not in supervisor.running]
+        return (*asked, *(why.Explanation(name, False, why_not, "not asked") for name in resting))
 
     def statistics(self) -> SubjectStatistics:
         """Plain numbers, as they are now.
@@ -405,28 +395,3 @@ class Subject(Signatures[E], Generic[E]):
         state = "closed" if self.is_closed else f"{len(active)} subscriptions"
         full = sum(1 for mailbox in list(active) if mailbox.room() <= 0)
         return f"<Subject {self._name} of {takes}, {state}{f', {full} full' if full else ''}>"
-
-
-def checked_subscription(
-    subject: Subject[Any],
-    wants: Any,
-    *,
-    where: Any = None,
-    buffer: int = BUFFER,
-    overflow: Any = None,
-    conflate: Any = None,
-    name: Any = None,
-) -> tuple[Interest, UserFunctions, dict[str, Any]]:
-    """What a subscription was asked to be: what it wants, its own functions, and how its buffer is made.
-
-    Raises:
-        TypeError, ValueError: an argument makes no sense.
-    """
-    interest = subject._life.members.interest(wants, where)
-    key = checked_key(conflate, "conflate", interest.wants or subject._types)
-    options = {
-        "capacity": checked_buffer(buffer),
-        "overflow": checked_overflow(overflow, conflated=key is not None, may_block=subject._may_block),
-        "name": checked_name(name),
-    }
-    return interest, UserFunctions(where if interest.asks else None, key), options

@@ -95,8 +95,7 @@ class Supervisor:
     def add(self, observer: Observer) -> None:
         """Run this observer while the subject is entered."""
         self.observers[observer] = None
-        if self._tracing is not None:
-            observer._trace(self._tracing)
+        observer._trace(self._tracing)
         if self._crew is not None and not self._life.is_closed:
             self._start(observer, self._crew)
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from evenflow._gaps import Gap
 from evenflow._share import Shared, share
-from evenflow._subject import Subject, checked_subscription
+from evenflow._subject import Subject
 from evenflow._subscription import Subscription
 from evenflow.log import DurableSubject, LogError, Offset
 from evenflow.streams._stream import Stream
@@ -102,8 +102,7 @@ class Memory(Source):
     def check(self, asked: Asked | None) -> None:
         super().check(asked)
         options = self.options
-        checked_subscription(
-            self._subject,
+        self._subject._checked(
             options.wants,
             where=options.where,
             buffer=options.buffer,
