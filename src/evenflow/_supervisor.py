@@ -214,13 +214,13 @@ class Supervisor:
                     one._life.close()  # only now, when no more failures come
                     await one.wait_ended()
         finally:
-            self.close_failures()
             try:
                 await crew.close(around=around)
             finally:
                 left.set()
                 if crew is self._crew:  # else its loop has ended under it
                     for one in self._with_failures():
+                        one._life.close()
                         one._life.left()
                     self._forget_crew()
 
