@@ -324,7 +324,8 @@ class Subject(Signatures[E], Generic[E]):
         self._started = self._supervisor.lives
 
     async def __aenter__(self) -> Self:
-        self._life.check_unless_closed()
+        if self._supervisor.is_entered or not self.is_closed:
+            self._life.check()  # this may find that the loop in which it was entered has ended
         if self._supervisor.is_entered:
             raise RuntimeError(
                 f"{self._name} is entered already, and lives once at a time; leave it first, or make a subject for each"
