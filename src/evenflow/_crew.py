@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from contextvars import Context, copy_context
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,26 +26,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger("evenflow.tasks")
 
 
+@dataclass(eq=False, slots=True)
 class Member:
-    """One task of a crew.
+    """One task of a crew."""
 
-    Attributes:
-        name: what it does, for logs.
-        was_cancelled: whether evenflow has cancelled it.
-        was_cut_off: whether somebody else has.
-        task: the task, while it runs.
-        ended: what to call when it is over, if it is not.
-    """
-
-    __slots__ = ("_scope", "ended", "name", "task", "was_cancelled", "was_cut_off")
-
-    def __init__(self, name: str, ended: Callable[[], None]) -> None:
-        self.name: str = name
-        self.ended: Callable[[], None] | None = ended
-        self.was_cancelled: bool = False
-        self.was_cut_off: bool = False
-        self.task: object | None = None
-        self._scope: CancelScope | None = None
+    name: str  # what it does, for logs
+    ended: Callable[[], None] | None  # what to call when it is over; None when it is
+    was_cancelled: bool = False  # whether evenflow has cancelled it
+    was_cut_off: bool = False  # whether somebody else has, or what it runs has let out a cancellation of somebody else
+    task: object | None = None  # the task, while it runs
+    _scope: CancelScope | None = None
 
     async def run(self, work: Callable[[], Coroutine[Any, Any, None]], task: object) -> None:
         """What the task does."""
