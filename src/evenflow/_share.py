@@ -30,20 +30,16 @@ class Shared(Generic[T]):
     """One stream, run from entering to leaving, for many subscribers: a ``Source``. ``share()`` makes it."""
 
     def __init__(self, source: Stream[T], replay: int) -> None:
-        self._replay = replay
-        self._subject = self._made()
+        self._subject = cast("Subject[T]", Subject(object, name="share", replay=replay))
         self._stream = source._then(source._claim("share"))
         self._crew: Crew | None = None
         self._task: Member | None = None
-
-    def _made(self) -> Subject[T]:
-        return cast("Subject[T]", Subject(object, name="share", replay=self._replay))
 
     def _forked(self) -> None:
         """The task that reads the stream runs in the parent process: whoever subscribes here gets the end."""
         if self._crew is not None:
             self._crew = None
-            self._subject = self._made()
+            self._subject = cast("Subject[T]", Subject(object, name="share"))
             self._subject.close(ClosedResourceError(f"{self!r} runs in the parent process; share() a stream here"))
 
     def __repr__(self) -> str:
