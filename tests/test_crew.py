@@ -94,6 +94,37 @@ async def test_closing_survives_task_cancel_again_and_again() -> None:
     assert ended == ["work"]
 
 
+@only_asyncio
+async def test_a_task_that_lets_out_a_cancellation_that_was_not_its_own_was_cut_off() -> None:
+    """Its owner may have to tell whoever waits for it."""
+    import asyncio
+
+    async def work() -> None:
+        future = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+    crew = await opened()
+    member = crew.start(work, name="work")
+    await settle()
+    assert member.was_cut_off
+    await crew.close()
+
+
+@both
+async def test_a_task_in_a_scope_that_was_cancelled_was_not_cut_off() -> None:
+    """On trio the scope of whoever opened the crew holds its tasks too."""
+    with anyio.CancelScope() as scope:
+        crew = await opened()
+        member = crew.start(anyio.sleep_forever, name="work")
+        await settle()
+        scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await settle()
+        await crew.close()
+    assert not member.was_cut_off
+
+
 @pytest.mark.parametrize("begun", [True, False])
 @only_asyncio
 async def test_a_task_that_somebody_else_cancels_ends_alone_and_is_logged(

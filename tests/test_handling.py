@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from evenflow._crew import Crew
-from evenflow._handling import Handling, InContext
+from evenflow._handling import Handling, in_context
 from evenflow._loop import running_loop
 from evenflow._mailbox import Carried
 from evenflow.testing import run_virtual
@@ -195,11 +195,11 @@ async def test_what_is_awaited_in_a_context_gets_values_errors_and_cancellations
         await anyio.sleep(1)
         raise LookupError
 
-    assert await InContext(copy_context(), works()) == "worked"
+    assert await in_context(copy_context(), works()) == "worked"
     with pytest.raises(LookupError):
-        await InContext(copy_context(), fails())
+        await in_context(copy_context(), fails())
     with anyio.move_on_after(1) as scope:
-        await InContext(copy_context(), anyio.sleep_forever())
+        await in_context(copy_context(), anyio.sleep_forever())
     assert scope.cancelled_caught
 
 
@@ -260,7 +260,7 @@ async def test_what_is_cut_off_is_kept_in_the_order_in_which_it_was_taken() -> N
     """What runs, and what waits behind it."""
     scene = Scene(lambda _: anyio.sleep_forever(), lambda event: event[0], tasks=3)
     await play(scene, "a1", "a2", "b1", "a3")
-    assert scene.handling.unfinished() == ["a1", "a2", "b1", "a3"]
+    assert [*scene.handling.in_hand.values()] == ["a1", "a2", "b1", "a3"]
     assert (scene.handling.handled, scene.done) == (0, 0)
 
 
@@ -275,7 +275,7 @@ async def test_what_waits_behind_others_can_be_discarded() -> None:
     scene.handling.discard()
     go.set()
     await settle()
-    assert (scene.handling.handled, scene.handling.unfinished()) == (1, [])
+    assert (scene.handling.handled, scene.handling.in_hand) == (1, {})
     await crew.close()
 
 

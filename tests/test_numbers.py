@@ -9,7 +9,6 @@ import pytest
 
 from evenflow import Event, Gap, Subject, Subscription
 from evenflow._numbers import Numbered
-from evenflow._subject import subscribe_numbered
 
 from .contract.kit import both
 
@@ -21,12 +20,8 @@ class Order(Event):
 
 
 def numbered(subject: Subject[Any], after: int = 0, **given: Any) -> Subscription[Any]:
-    return subscribe_numbered(
-        subject,
-        (),
-        given.pop("where", None),
-        **{"buffer": 64, "overflow": "block", "created_at": ("f", 1), "after": after, **given},
-    )
+    gaps = given.get("overflow") != "disconnect"
+    return subject._subscribe((), after=after, gaps=gaps, created_at=("f", 1), **given)
 
 
 def taken(subscription: Subscription[Any]) -> list[tuple[int, int]]:

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from evenflow import Event
-from evenflow._options import checked_buffer, checked_key, checked_name, checked_overflow, checked_seconds, whole
+from evenflow._options import (
+    checked_buffer,
+    checked_key,
+    checked_name,
+    checked_overflow,
+    checked_reader,
+    checked_seconds,
+    whole,
+)
+from evenflow._routing import Interest
 
 
 class Tick(Event):
@@ -88,3 +97,21 @@ def test_a_field_that_other_classes_have_too_is_a_key_of_theirs() -> None:
 
     for classes in [(Tick, Quote), (Event,), (Tick, Plain), ()]:
         assert checked_key(Tick.symbol, "conflate", classes) is not None
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_reader_has_the_functions_that_must_be_asked_and_a_buffer_as_it_was_given(asks: bool) -> None:
+    """A condition that the index answers is no function of its own."""
+    functions, options = checked_reader(
+        Interest((Tick,), None, asks=asks), (Event,), bool, buffer=3, conflate=Tick.symbol, name="ticks"
+    )
+    assert functions.where is (bool if asks else None)
+    assert functions.key is not None
+    assert options == {"capacity": 3, "overflow": "drop_oldest", "name": "ticks"}
+
+
+def test_a_key_must_be_a_field_of_what_a_reader_wants() -> None:
+    """Or, where it names nothing, of what its subject carries."""
+    checked_reader(Interest((Tick,), None, asks=False), (Tick, Other), conflate=Tick.symbol)
+    with pytest.raises(ValueError, match="no field of Other"):
+        checked_reader(Interest((), None, asks=False), (Tick, Other), conflate=Tick.symbol)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
 import pytest
 
-from evenflow import Source, State, share as from_the_top, streams
+from evenflow import Source, State, Subject, share as from_the_top, streams
 from evenflow.streams import interval, share, stream
-from evenflow.testing import marbles
+from evenflow.testing import marbles, run_virtual
 
 from .streams.drawing import on_both_loops
 from .streams.probes import Bench, Boom
@@ -143,5 +145,74 @@ def test_a_state_can_be_shared_and_both_names_are_one_function() -> None:
             assert await values.receive() == "1"
             state.set(2)
             assert await values.receive() == "2"
+
+    on_both_loops(main)
+
+
+def test_what_is_published_right_after_entering_is_shared() -> None:
+    """A subject is subscribed to when the share is entered, and not when its task first runs."""
+
+    async def main() -> None:
+        subject = Subject(int)
+        async with share(subject) as shared, shared.subscribe() as reader:
+            subject.publish_nowait(1)
+            assert await reader.receive() == 1
+        assert subject.statistics().subscriptions == ()
+
+    on_both_loops(main)
+
+
+class NoException(BaseException):
+    """What no `except Exception` catches."""
+
+
+def test_what_is_no_exception_reaches_the_subscribers_and_whoever_leaves() -> None:
+    """Nobody waits for ever."""
+
+    async def source() -> AsyncIterator[int]:
+        yield 1
+        raise NoException
+
+    async def main() -> None:
+        got: list[int] = []
+        with pytest.raises(NoException):
+            async with share(source) as shared:
+                reader = shared.subscribe()
+                with pytest.raises(NoException):
+                    await reader.for_each(got.append)
+                got.append(2)
+        assert got == [1, 2]
+
+    on_both_loops(main)
+
+
+def test_a_cancellation_that_the_source_lets_out_ends_the_subscribers() -> None:
+    """Such as that of a future that somebody else has cancelled."""
+
+    async def source() -> AsyncIterator[int]:
+        yield 1
+        future = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+    async def main() -> None:
+        got: list[int] = []
+        async with share(source) as shared:
+            with pytest.raises(RuntimeError, match="cancelled by somebody else"):
+                await shared.subscribe().for_each(got.append)
+        assert got == [1]
+
+    run_virtual(main)
+
+
+def test_a_share_that_was_left_cannot_be_entered_again() -> None:
+    """Its source is closed."""
+
+    async def main() -> None:
+        shared = share([1])
+        async with shared:
+            pass
+        with pytest.raises(anyio.ClosedResourceError):
+            await shared.__aenter__()
 
     on_both_loops(main)

@@ -22,35 +22,40 @@ class Recording(Signatures[Any]):
     """What the signatures hand on."""
 
     given: tuple[Any, ...] = ()
+    options: dict[str, Any] = {}  # noqa: RUF012 -- replaced, never changed
 
-    def _note(self, *args: Any) -> Any:
-        self.given = args
+    def _note(self, *args: Any, **options: Any) -> Any:
+        self.given, self.options = args, options
         return self
 
-    _subscribe = _observe = _check_wants = _note
+    _subscribe = _observe = _checked = _note
 
 
 HERE = __file__
+READER = {"where": None, "buffer": BUFFER, "overflow": None, "conflate": None, "name": None}
+OBSERVER = READER | {"concurrency": 1, "ordered_by": None, "context": "subject"}
 
 
 def test_a_subscription_is_asked_for_with_what_it_was_given_and_where() -> None:
     """The place is that of the call."""
     recording: Any = Recording()
     recording.subscribe()
-    *given, place = recording.given
-    line = inspect.currentframe().f_lineno - 2  # type: ignore[union-attr]
-    assert given == [(), None, BUFFER, None, None, True, False, None]
-    assert place == (HERE, line)
-    recording.subscribe(Note, where="w", buffer=1, overflow="o", conflate="c", replay=False, gaps=True, name="n")
-    assert recording.given[:-1] == ((Note,), "w", 1, "o", "c", False, True, "n")
+    line = inspect.currentframe().f_lineno - 1  # type: ignore[union-attr]
+    assert recording.given == ((),)
+    assert recording.options == READER | {"replay": True, "gaps": False, "created_at": (HERE, line)}
+    options = {"where": "w", "buffer": 1, "overflow": "o", "conflate": "c", "replay": False, "gaps": True, "name": "n"}
+    recording.subscribe(Note, **options)
+    assert recording.given == ((Note,),)
+    assert recording.options.items() >= options.items()
 
 
 def test_an_observer_is_asked_for_with_what_it_was_given() -> None:
     """The handler first, and then what it wants."""
     recording: Any = Recording()
     recording.observe("handler")
-    assert recording.given == ("handler", (), None, BUFFER, None, None, 1, None, "subject", None)
+    assert (recording.given, recording.options) == (("handler", ()), OBSERVER)
     options = {
+        "where": "w",
         "buffer": 1,
         "overflow": "o",
         "conflate": "c",
@@ -59,8 +64,8 @@ def test_an_observer_is_asked_for_with_what_it_was_given() -> None:
         "context": "publisher",
         "name": "n",
     }
-    recording.observe("handler", Note, where="w", **options)
-    assert recording.given == ("handler", (Note,), "w", 1, "o", "c", 2, "k", "publisher", "n")
+    recording.observe("handler", Note, **options)
+    assert (recording.given, recording.options) == (("handler", (Note,)), options)
 
 
 def test_a_decorated_handler_is_observed_with_its_wants_and_returned() -> None:
@@ -71,7 +76,7 @@ def test_a_decorated_handler_is_observed_with_its_wants_and_returned() -> None:
         """Handle it."""
 
     assert recording.observer(Note, name="n")(handler) is handler
-    assert recording.given == (handler, (Note,), None, BUFFER, None, None, 1, None, "subject", "n")
+    assert (recording.given, recording.options) == ((handler, (Note,)), OBSERVER | {"name": "n"})
     assert recording.observer(handler) is handler
     assert recording.given[:2] == (handler, ())
 

@@ -15,7 +15,7 @@ from evenflow import Event, SubjectClosed
 from evenflow._crew import Crew
 from evenflow._life import Life
 from evenflow._mailbox import Mailbox, UserFunctions
-from evenflow._threads import Courier, Request, _Withdrawn
+from evenflow._threads import Courier, NoAnswer, Request
 
 from .contract.kit import both_real
 from .parts import PLAIN, on_both, run
@@ -40,7 +40,7 @@ def test_what_the_thread_has_withdrawn_the_loop_cannot_claim() -> None:
     one = request()
     assert one.cancel()
     assert one.cancelled()
-    with pytest.raises(_Withdrawn):
+    with pytest.raises(NoAnswer):
         one.claim()
 
 
@@ -101,7 +101,6 @@ async def scene(capacity: int = 9) -> AsyncIterator[Scene]:
     try:
         yield Scene(life, courier, box)
     finally:
-        courier.stop()
         await crew.close()
 
 
@@ -150,7 +149,7 @@ async def test_what_was_withdrawn_before_the_loop_looked_is_not_published() -> N
     async with scene() as at:
         one = Request(Note(n=1))
         one.cancel()
-        at.courier._begin(one)
+        one.answer(partial(at.courier._begin, one))
         await at.courier._publish(one)
         assert at.life.delivery.published == 0
 
@@ -163,7 +162,7 @@ async def test_what_was_withdrawn_while_somebody_was_asked_reaches_nobody() -> N
         functions = UserFunctions(where=lambda _: one.cancel())
         interest = at.life.members.interest((), functions.where)
         at.life.open(interest, functions, capacity=1, overflow="block", created_at=("", 0))
-        at.courier._begin(one)
+        one.answer(partial(at.courier._begin, one))
         assert one.done()
         assert at.numbers() == []
 
@@ -177,7 +176,7 @@ async def test_what_the_publish_raises_is_raised_in_the_thread() -> None:
 
 
 @both_real
-async def test_a_thread_that_waits_is_refused_when_the_courier_stops() -> None:
+async def test_a_thread_that_waits_is_refused_when_the_subject_is_closed() -> None:
     """Whether its wait has begun, or it is still on its way."""
     refused: list[BaseException] = []
     async with scene(capacity=1) as at, anyio.create_task_group() as tasks:
@@ -192,10 +191,9 @@ async def test_a_thread_that_waits_is_refused_when_the_courier_stops() -> None:
         tasks.start_soon(publish)
         await at.until(lambda: at.life.gate.waiting() == 1)
         at.life.close()
-        at.courier.stop()
         await at.until(lambda: len(refused) == 1)
         late = Request(Note(n=2))
-        at.courier._begin(late)
+        late.answer(partial(at.courier._begin, late))
         with pytest.raises(SubjectClosed):
             late.result()
 
@@ -207,7 +205,7 @@ async def test_requests_whose_task_has_not_begun_are_answered_at_the_end() -> No
     async with scene(capacity=1) as at:
         at.life.delivery.publish_nowait(Note(n=0))
         for one in requests:
-            at.courier._begin(one)
+            one.answer(partial(at.courier._begin, one))
     for one in requests:
         with pytest.raises(SubjectClosed, match="nobody got the event"):
             one.result()

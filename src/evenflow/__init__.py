@@ -25,8 +25,9 @@ from ._gaps import Gap
 from ._later import import_later
 from ._mailbox import Overflow
 from ._observers import Observer, ObserverFailed
+from ._signatures import Publisher, Source
 from ._state import State
-from ._subject import Publisher, Source, Subject
+from ._subject import Subject
 from ._subscription import Subscription
 from .streams._stream import Stream, interval, stream, timer
 

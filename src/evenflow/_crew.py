@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from contextvars import Context, copy_context
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,50 +26,30 @@ if TYPE_CHECKING:
 _log = logging.getLogger("evenflow.tasks")
 
 
+@dataclass(eq=False, slots=True)
 class Member:
-    """One task of a crew.
+    """One task of a crew."""
 
-    Attributes:
-        name: what it does, for logs.
-        is_over: whether it is.
-        was_cancelled: whether evenflow has cancelled it.
-        was_cut_off: whether somebody else has.
-        task: the task, while it runs.
-    """
+    name: str  # what it does, for logs
+    ended: Callable[[], None] | None  # what to call when it is over; None when it is
+    was_cancelled: bool = False  # whether evenflow has cancelled it
+    was_cut_off: bool = False  # whether somebody else has, or what it runs has let out a cancellation of somebody else
+    task: object | None = None  # the task, while it runs
+    _scope: CancelScope | None = None
 
-    __slots__ = ("_ended", "_scope", "_work", "is_over", "name", "task", "was_cancelled", "was_cut_off")
-
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, None]], name: str, ended: Callable[[], None]) -> None:
-        self._work: Callable[[], Coroutine[Any, Any, None]] | None = work
-        self._ended: Callable[[], None] | None = ended
-        self._scope: CancelScope | None = None
-        self.name: str = name
-        self.is_over: bool = False
-        self.was_cancelled: bool = False
-        self.was_cut_off: bool = False
-        self.task: object | None = None
-
-    async def run(self) -> None:
-        """What the task runs."""
+    async def run(self, work: Callable[[], Coroutine[Any, Any, None]], task: object) -> None:
+        """What the task does."""
+        self.task = task
         with CancelScope() as self._scope:
             if self.was_cancelled:
                 self._scope.cancel()
-            if self._work is not None:
-                await self._work()
+            await work()
 
     def cancel(self) -> None:
         """Cancel it, without waiting for its end."""
         self.was_cancelled = True
         if self._scope is not None:
             self._scope.cancel()
-
-    def end(self) -> None:
-        """It is over: tell, once, and let go of everything."""
-        self.is_over = True
-        self.task = None
-        ended, self._ended, self._work = self._ended, None, None
-        if ended is not None:
-            ended()
 
 
 class Crew:
@@ -77,11 +58,13 @@ class Crew:
     Attributes:
         name: what they run for, for logs and errors.
         loop: the loop they run in.
+        context: the context variables of whoever made it.
     """
 
     def __init__(self, name: str, loop: RunningLoop) -> None:
         self.name = name
         self.loop = loop
+        self.context: Context = copy_context()
         self._home: Home = loop.backend.home()
         self._members: dict[Member, None] = {}
         self._one_over: Event | None = None
@@ -103,20 +86,20 @@ class Crew:
 
         ``ended`` is called when it is over, even if it was cancelled before it began. It must not raise.
         """
-        member = Member(partial(work, *arguments), name, ended)
+        member = Member(name, ended)
         self._members[member] = None
-        (context or copy_context()).run(
-            self._home.spawn, partial(self._run, member), f"evenflow {name}", partial(self._over, member)
-        )
+        run, over = partial(self._run, member, partial(work, *arguments)), partial(self._over, member)
+        (context or copy_context()).run(self._home.spawn, run, f"evenflow {name}", over)
         return member
 
-    async def _run(self, member: Member) -> None:
-        member.task = task = self.loop.current_task()
+    async def _run(self, member: Member, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = self.loop.current_task()
         self.loop.own.add(task)
         try:
-            await member.run()
+            await member.run(work, task)
         except get_cancelled_exc_class():
-            if not member.was_cancelled and self.loop.backend.times_cancelled(task):
+            # in trio a scope around the crew may cancel it; elsewhere nobody but its own member does so rightly
+            if not member.was_cancelled and (self.loop.backend.times_cancelled(task) or not self.loop.is_cancelled()):
                 self._note_cut_off(member, "was cancelled")
             raise
         except (KeyboardInterrupt, SystemExit):
@@ -126,15 +109,17 @@ class Crew:
             self._error = self._error or error
             self.cancel()
         finally:
-            self._over(member, begun=True)
+            self._over(member)
 
-    def _over(self, member: Member, *, begun: bool = False) -> None:
-        if member.is_over:
+    def _over(self, member: Member) -> None:
+        ended, member.ended = member.ended, None
+        if ended is None:  # the task has said so itself, before its home
             return
         del self._members[member]
-        if not begun and not member.was_cancelled:
+        if member.task is None and not member.was_cancelled:
             self._note_cut_off(member, "was cancelled before it began")
-        member.end()
+        member.task = None
+        ended()
         if self._one_over is not None:
             self._one_over.set()
 

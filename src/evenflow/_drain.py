@@ -49,7 +49,7 @@ async def drain(life: Life[Any], observers: list[Observer], *, observers_only: b
     in_hand = [(mailbox, one._handling, set(one._handling.in_hand)) for one, mailbox in reading]
 
     def handling() -> list[Mailbox]:
-        return [mailbox for mailbox, handling, numbers in in_hand if handling.in_hand.keys() & numbers]
+        return [mailbox for mailbox, one, numbers in in_hand if (one.in_hand.keys() & numbers) - one.cut_off]
 
     await _until_none(life, handling, lambda _: "a handler has not returned", stall_after)
 

@@ -13,7 +13,7 @@ from collections import deque
 from contextvars import Context, copy_context
 from functools import partial
 from inspect import isawaitable
-from types import CoroutineType
+from types import CoroutineType, coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import ref
 
@@ -40,8 +40,8 @@ class Handling:
         handled: how many were handled.
         failed: how many of these failed.
         running: how many handlers run.
-        in_hand: each event in hand, by a number of its own.
-        cut_off: each event whose handler was cancelled.
+        in_hand: each event that was taken and not handled, by a number of its own, in order.
+        cut_off: the numbers of those whose handler was cancelled.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Handling:
         *,
         capacity: int,
         failed: Callable[[Any, Exception], None],
-        done: Callable[[], None],
+        done: Callable[[], None] = lambda: None,
         around: Around | None = None,
     ) -> None:
         self._handler = handler
@@ -64,7 +64,7 @@ class Handling:
         self.failed: int = 0
         self.running: int = 0
         self.in_hand: dict[int, Any] = {}
-        self.cut_off: dict[int, Any] = {}
+        self.cut_off: set[int] = set()
         self._number = 0
         self._lines: dict[object, deque[tuple[int, Any]]] = {}
         """For each key that is being handled, what waits behind it."""
@@ -114,7 +114,7 @@ class Handling:
         finally:
             del self._lines[key]
             for waiting, _ in line:  # this task was cancelled
-                self.cut_off[waiting] = self.in_hand.pop(waiting)
+                self.cut_off.add(waiting)
                 self._one_less_behind()
 
     def _one_less_behind(self) -> None:
@@ -131,7 +131,7 @@ class Handling:
             else:
                 error = await self._around(item, worker.context(item), partial(worker.call_in, item))
         except BaseException:
-            self.cut_off[number] = self.in_hand.pop(number)
+            self.cut_off.add(number)
             raise
         finally:
             self.running -= 1
@@ -152,11 +152,6 @@ class Handling:
             while line:
                 self.in_hand.pop(line.popleft()[0])
                 self._one_less_behind()
-
-    def unfinished(self) -> list[Any]:
-        """All that was taken and not handled, in the order in which it was taken."""
-        both = self.cut_off | self.in_hand
-        return [both[number] for number in sorted(both)]
 
 
 class Worker:
@@ -188,12 +183,12 @@ class Worker:
         """Call the handler for an item; returns what it raised."""
         before = self._times_cancelled(self._task())
         try:
-            if type(item) is Carried:
+            if self._leaks or type(item) is Carried:
                 context = self.context(item)
                 context.run(self._mark)
-                await self._in_context(context, item.event)
-            elif self._leaks:
-                await self._in_context(self._base.copy(), item)
+                result = context.run(self._handler, item.event if type(item) is Carried else item)
+                if isawaitable(result):
+                    await in_context(context, result)
             else:
                 # a copy for each event would cost half of what a handler costs; this asks whether one was needed
                 try:
@@ -215,36 +210,24 @@ class Worker:
             return stray  # noqa: ASYNC104 -- it was not this task that was cancelled
         return None
 
-    async def _in_context(self, context: Context, event: Any) -> None:
-        result = context.run(self._handler, event)
-        if isawaitable(result):
-            await InContext(context, result)
 
-
-class InContext:
-    """Awaits something in a context, step by step; Python 3.11 has no other way but a task."""
-
-    __slots__ = ("_awaited", "_context")
-
-    def __init__(self, context: Context, awaited: Awaitable[Any]) -> None:
-        self._context = context
-        self._awaited = awaited
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        run, steps = self._context.run, _wait(self._awaited).__await__()
-        advance: Callable[[Any], Any] = steps.send
-        given: Any = None
-        while True:
-            try:
-                asked = run(advance, given)
-            except StopIteration as end:
-                return end.value
-            try:
-                given = yield asked
-            except BaseException as error:  # noqa: ASYNC103, BLE001 -- it is for what is awaited
-                advance, given = steps.throw, error
-            else:
-                advance = steps.send
+@coroutine
+def in_context(context: Context, awaited: Awaitable[Any]) -> Generator[Any, Any, Any]:
+    """Await something in a context, step by step; Python 3.11 has no other way but a task."""
+    steps = _wait(awaited)
+    advance: Callable[[Any], Any] = steps.send
+    given: Any = None
+    while True:
+        try:
+            asked = context.run(advance, given)
+        except StopIteration as end:
+            return end.value
+        try:
+            given = yield asked
+        except BaseException as error:  # noqa: ASYNC103, BLE001 -- it is for what is awaited
+            advance, given = steps.throw, error
+        else:
+            advance = steps.send
 
 
 async def _wait(awaited: Awaitable[Any]) -> Any:

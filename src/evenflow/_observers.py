@@ -10,7 +10,7 @@ Rule 4: what it was owed and did not finish is kept, counted and logged once.
 from __future__ import annotations
 
 import logging
-from contextvars import Context, ContextVar, copy_context
+from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +23,7 @@ from ._handling import Around, Handling
 from ._loop import running_loop
 from ._mailbox import Carried, carry_with, with_context
 from ._routing import wanted
+from ._subscription import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from ._mailbox import Mailbox, UserFunctions
     from ._routing import Interest
     from ._statistics import ObserverStatistics
-    from ._subscription import Subscription
 
 _log = logging.getLogger("evenflow.observers")
 
@@ -54,33 +54,22 @@ class ObserverFailed:
 
 
 class Host(Protocol):
-    """Who runs an observer."""
+    """Whoever runs an observer."""
 
     name: str
 
-    def subscribe(self, observer: Observer, /) -> Subscription[Any]:
-        """The subscription that the observer reads."""
-        ...
-
     def remove(self, observer: Observer, /) -> None:
         """The observer was detached."""
-        ...
-
-    def handled(self) -> None:
-        """An event was handled."""
-        ...
 
     def failed(self, failed: ObserverFailed, /) -> None:
         """A handler raised."""
-        ...
 
     def ended(self, observer: Observer, /) -> None:
         """The last task of the observer has ended."""
-        ...
 
 
 class Tracing(Protocol):
-    """Who follows the events of a subject, such as `evenflow.telemetry`."""
+    """Whoever follows the events of a subject, such as `evenflow.telemetry`."""
 
     def carry(self, event: Any, /) -> Carried:
         """The event with what an observer's handling is linked to; asked where it is published."""
@@ -92,11 +81,9 @@ class Tracing(Protocol):
 
     def retired(self, mailbox: Mailbox, /) -> None:
         """A subscription was closed: its numbers are final."""
-        ...
 
     def life_began(self, life: Life[Any], /) -> None:
         """The subject begins another life: the numbers of the last one are final."""
-        ...
 
 
 class Observer:
@@ -116,15 +103,14 @@ class Observer:
     ) -> None:
         self.name = name
         self._host = host
+        self._log = logging.LoggerAdapter(_log, {"subject": host.name, "subscription": f"{host.name}/{name}"})
         self._interest = interest
         self._functions = functions
         functions.report_to(self._fail)
         self._options = options
         self._around: Around | None = None
         self._concurrency = concurrency
-        self._begin = partial(
-            Handling, handler, ordered_by, capacity=options["capacity"], failed=self._fail, done=host.handled
-        )
+        self._begin = partial(Handling, handler, ordered_by, capacity=options["capacity"], failed=self._fail)
         self._handling: Handling = self._begin()
         self._subscription: Subscription[Any] | None = None
         """What it reads, from its first start on."""
@@ -194,11 +180,6 @@ class Observer:
             state = f"{len(mailbox.buffer)}/{mailbox.buffer.capacity} {mailbox.overflow}"
         return f"<Observer {self.name} of {self._host.name} wants {self._interest}, {state}>"
 
-    @property
-    def _log_fields(self) -> dict[str, str]:
-        """What its log records say beside their words."""
-        return {"subject": self._host.name, "subscription": f"{self._host.name}/{self.name}"}
-
     def _would_want(self, event: object, /) -> bool:
         """Whether it would have wanted the event, had it run; a ``where`` that raises wants nothing here."""
         try:
@@ -206,17 +187,18 @@ class Observer:
         except Exception:  # noqa: BLE001 -- the event has been published: nobody is there to hear of it
             return False
 
-    def _start(self, crew: Crew, context: Context | None) -> None:
+    def _start(self, crew: Crew, life: Life[Any]) -> None:
         """Subscribe, and begin to handle."""
-        self._handling = handling = self._begin(around=self._around)
+        self._handling = handling = self._begin(around=self._around, done=life.note_change)
         self._unhandled = ()
-        self._subscription = subscription = self._host.subscribe(self)
+        mailbox = life.open(self._interest, self._functions, name=f"{self._host.name}/{self.name}", **self._options)
+        self._subscription = subscription = Subscription[Any](life, mailbox, self._functions)
         self._tasks = self._concurrency
-        subscription._mailbox.line.keep_private()
-        subscription._mailbox.line.expect(self._concurrency)
+        mailbox.line.keep_private()
+        mailbox.line.expect(self._concurrency)
         start = partial(crew.start, self._work, subscription, handling, name=f"observer {self.name}")
-        context, ended = context or copy_context(), partial(self._task_ended, subscription)
-        self._members = [start(context=context.copy(), ended=ended) for _ in range(self._concurrency)]
+        ended = partial(self._task_ended, subscription)
+        self._members = [start(context=crew.context.copy(), ended=ended) for _ in range(self._concurrency)]
 
     def _abandon(self) -> None:
         """The loop has ended under its tasks: they will never run again."""
@@ -236,7 +218,7 @@ class Observer:
             pass  # it was detached
         except Exception:  # noqa: BLE001 -- whatever ends one observer ends no other
             if self._tasks == 1:  # the others of its tasks hear the same
-                _log.exception("observer %s of %s has ended", self.name, self._host.name, extra=self._log_fields)
+                self._log.exception("observer %s of %s has ended", self.name, self._host.name)
 
     def _task_ended(self, subscription: Subscription[Any]) -> None:
         if subscription is not self._subscription:  # of a life whose loop ended under it
@@ -252,19 +234,16 @@ class Observer:
 
     def _keep_unhandled(self, subscription: Subscription[Any]) -> None:
         rest = [item.event if type(item) is Carried else item for item in subscription._mailbox.buffer.held()]
-        self._unhandled = (*self._handling.unfinished(), *rest)
+        self._unhandled = (*self._handling.in_hand.values(), *rest)
         if self._unhandled:
-            _log.log(
+            self._log.log(
                 logging.INFO if any(member.was_cut_off for member in self._members) else logging.WARNING,
                 "observer %s of %s was cut off, and did not finish %s: see its `unhandled`",
                 self.name,
                 self._host.name,
                 "1 event" if len(self._unhandled) == 1 else f"{len(self._unhandled)} events",
-                extra=self._log_fields,
             )
 
     def _fail(self, event: Any, error: Exception) -> None:
-        _log.error(
-            "observer %s of %s raised on %r", self.name, self._host.name, event, exc_info=error, extra=self._log_fields
-        )
+        self._log.error("observer %s of %s raised on %r", self.name, self._host.name, event, exc_info=error)
         self._host.failed(ObserverFailed(event, error, self))

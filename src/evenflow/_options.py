@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, Typed
 from ._comparable import path_of
 from ._events import is_printable
 from ._fields import fields_of
-from ._mailbox import Overflow
+from ._mailbox import Overflow, UserFunctions
 from ._routing import is_async, names
 
 if TYPE_CHECKING:
     from ._conditions import Condition
     from ._fields import Path
+    from ._routing import Interest
 
 W = TypeVar("W")
 
@@ -160,3 +161,24 @@ def checked_key(key: Any, name: str, classes: tuple[type, ...] = ()) -> Callable
         raise TypeError(f"{name} must be a field or a plain function, not the async {key!r}: it runs inside publish")
     reader: Callable[[Any], object] = key
     return reader
+
+
+def checked_reader(
+    interest: Interest,
+    classes: tuple[type, ...],
+    where: Any = None,
+    *,
+    buffer: object = BUFFER,
+    overflow: object = None,
+    conflate: Any = None,
+    name: object = None,
+    may_block: bool = True,
+) -> tuple[UserFunctions, dict[str, Any]]:
+    """A reader's own functions, and how its mailbox is made; ``classes`` are all that its subject carries."""
+    key = checked_key(conflate, "conflate", interest.wants or classes)
+    options = {
+        "capacity": checked_buffer(buffer),
+        "overflow": checked_overflow(overflow, conflated=key is not None, may_block=may_block),
+        "name": checked_name(name),
+    }
+    return UserFunctions(where if interest.asks else None, key), options

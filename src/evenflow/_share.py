@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from anyio import ClosedResourceError
+from anyio import ClosedResourceError, get_cancelled_exc_class
 
 from evenflow._crew import Crew, Member
 from evenflow._errors import refuses_copying
@@ -14,7 +14,6 @@ from evenflow._subject import Subject
 from evenflow.streams._stream import stream as stream_of
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
     from typing_extensions import Unpack
@@ -31,20 +30,16 @@ class Shared(Generic[T]):
     """One stream, run from entering to leaving, for many subscribers: a ``Source``. ``share()`` makes it."""
 
     def __init__(self, source: Stream[T], replay: int) -> None:
-        self._replay = replay
-        self._subject = self._made()
+        self._subject = cast("Subject[T]", Subject(object, name="share", replay=replay))
         self._stream = source._then(source._claim("share"))
         self._crew: Crew | None = None
         self._task: Member | None = None
-
-    def _made(self) -> Subject[T]:
-        return cast("Subject[T]", Subject(object, name="share", replay=self._replay))
 
     def _forked(self) -> None:
         """The task that reads the stream runs in the parent process: whoever subscribes here gets the end."""
         if self._crew is not None:
             self._crew = None
-            self._subject = self._made()
+            self._subject = cast("Subject[T]", Subject(object, name="share"))
             self._subject.close(ClosedResourceError(f"{self!r} runs in the parent process; share() a stream here"))
 
     def __repr__(self) -> str:
@@ -64,16 +59,18 @@ class Shared(Generic[T]):
     async def __aenter__(self) -> Self:
         if self._crew is not None:
             raise RuntimeError(f"{self!r} runs already; it is entered once, and subscribed to as often as you like")
-        crew = Crew("share", running_loop())
+        self._crew = crew = Crew("share", running_loop())
+        try:
+            await self._stream.__aenter__()  # here, and not in the task: what comes from now on is shared
+        except BaseException:
+            self._crew = None
+            raise
         await crew.open()
-        self._crew = crew
         forget_in_child(self)
         self._task = crew.start(self._run, name="share", ended=self._ended)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
         """Close the stream; what lies in the buffers of the subscribers stays readable, and then they get the end."""
         crew = self._crew
         if crew is not None:
@@ -83,6 +80,7 @@ class Shared(Generic[T]):
                 await crew.close()
             finally:
                 self._subject._life.close(leaving=True)
+                await self._stream.__aexit__(None, None, None)
 
     def _ended(self) -> None:
         if self._task is not None and self._task.was_cut_off:  # the subscribers must not wait for ever
@@ -95,8 +93,12 @@ class Shared(Generic[T]):
                 async for event in events:
                     await self._subject.publish(event)
                     del event  # or it would be held until the next one comes
-        except Exception as error:  # noqa: BLE001 -- it is handed to the subscribers, as it is
+        except (get_cancelled_exc_class(), KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # it is handed to the subscribers, as it is
             self._subject.close(error)
+            if not isinstance(error, Exception):  # and to whoever leaves, as from a task group
+                raise
         else:
             self._subject.close()
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from ._handlers import check_handler, refuse_class_method, refuse_other_annotation, wants_of_handler
 from ._options import BUFFER, Key, ObserveOptions as O, SubscribeOptions as S, Where
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Coroutine
 
     from typing_extensions import TypeForm as F, Unpack
 
@@ -30,8 +30,26 @@ T1 = TypeVar("T1")
 T2 = TypeVar("T2")
 T3 = TypeVar("T3")
 T4 = TypeVar("T4")
+E_co = TypeVar("E_co", covariant=True)
+E_contra = TypeVar("E_contra", contravariant=True)
 W = TypeVar("W")
 H = TypeVar("H", bound=Callable[[Any], object])
+
+
+class Publisher(Protocol[E_contra]):
+    """The end of a subject that takes events."""
+
+    def publish(self, event: E_contra, /) -> Awaitable[object]:
+        """Publish one event."""
+        ...
+
+
+class Source(Protocol[E_co]):
+    """The end of a subject that gives events."""
+
+    def subscribe(self) -> Subscription[E_co]:
+        """Subscribe to all of them."""
+        ...
 
 
 class Subject(Generic[E]):
@@ -114,7 +132,8 @@ class Subject(Generic[E]):
             TypeError, ValueError: an argument makes no sense, or nothing could ever be wanted.
             RuntimeError: called from another thread, or by a condition.
         """
-        return self._subscribe(wants, where, buffer, overflow, conflate, replay, gaps, name, caller())
+        o = S(where=where, buffer=buffer, overflow=overflow, conflate=conflate, replay=replay, name=name)
+        return self._subscribe(wants, **o, gaps=gaps, created_at=caller())
 
     @overload
     def first(self, /, *, where: Where[E] = None) -> Coroutine[Any, Any, E]: ...
@@ -139,7 +158,8 @@ class Subject(Generic[E]):
             anyio.EndOfStream: the subject was closed without one.
             TypeError, ValueError, RuntimeError: as for ``subscribe``.
         """
-        return next_of(self._subscribe(wants, where, 1, "drop_newest", None, False, False, None, caller(), quiet=True))
+        o = S(where=where, buffer=1, overflow="drop_newest")
+        return next_of(self._subscribe(wants, **o, created_at=caller(), quiet=True))
 
     @overload
     def observe(self, handler: Callable[[E], object], /, **o: Unpack[O[E]]) -> Observer: ...
@@ -196,7 +216,8 @@ class Subject(Generic[E]):
             TypeError, ValueError: an argument makes no sense, or nothing could ever be wanted.
             RuntimeError: called from another thread, or by a condition.
         """
-        return self._observe(handler, wants, where, buffer, overflow, conflate, concurrency, ordered_by, context, name)
+        reads = S(where=where, buffer=buffer, overflow=overflow, conflate=conflate, name=name)
+        return self._observe(handler, wants, **reads, concurrency=concurrency, ordered_by=ordered_by, context=context)
 
     @overload
     def observer(self, a: F[T1], /, **o: Unpack[O[T1]]) -> Callable[[H], H]: ...
@@ -222,13 +243,13 @@ class Subject(Generic[E]):
             refuse_class_method(want)
         if len(wants) == 1 and not options and callable(wants[0]) and not is_want(wants[0]):
             return observe_annotated(self.observe, wants[0], (), {})
-        self._check_wants(wants)
+        self._checked(wants)
         return partial(observe_annotated, self.observe, wants=wants, options=options)
 
     if TYPE_CHECKING:  # what a subject does with it
 
         def _subscribe(self, *args: Any, **options: Any) -> Subscription[Any]: ...
-        def _check_wants(self, wants: tuple[Any, ...]) -> None: ...
+        def _checked(self, wants: Any) -> object: ...
         def _observe(self, *args: Any, **options: Any) -> Observer: ...
 
 

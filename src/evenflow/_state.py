@@ -11,7 +11,7 @@ from ._errors import SubjectClosed, refuses_copying
 from ._life import Life
 from ._mailbox import UserFunctions
 from ._options import STALL_AFTER, checked_name
-from ._routing import Interest, wanted
+from ._routing import Interest, is_async, wanted
 from ._signatures import caller
 from ._subscription import Subscription
 from ._threads import call_in_loop
@@ -23,11 +23,7 @@ V = TypeVar("V")
 
 _EVERYTHING = Interest((), None, asks=False)
 _WHAT_HOLDS = Interest((), None, asks=True)
-
-
-def _one_key(_: object) -> str:
-    """All values are one thing: the newest replaces what was not read."""
-    return "value"
+_KEY = "value"  # all values are one thing: the newest replaces what was not read
 
 
 class State(Generic[V]):
@@ -43,13 +39,14 @@ class State(Generic[V]):
 
     def __init__(self, initial: V, *, name: str | None = None) -> None:
         self._value = initial
-        self._untold: deque[V] = deque()
+        untold: deque[V] = deque()
+        self._untold = untold
         """Values that nobody has been told of yet: set by a predicate, while it was asked about the one before."""
         self._life: Life[V] = Life(
             checked_name(name) or "state",
             (object,),
             stall_after=STALL_AFTER,
-            loop_ended=partial(_forget, self._untold),
+            loop_ended=lambda _: untold.clear(),  # whoever was telling of a value goes on nowhere
             from_thread="set_from_thread",
         )
 
@@ -67,8 +64,7 @@ class State(Generic[V]):
             SubjectClosed: the state was closed.
             RuntimeError: called from another thread; there use ``set_from_thread``.
         """
-        self._life.binding.check()
-        self._check_open()
+        self._check()
         if value is self._value or bool(value == self._value):
             return
         self._value = value
@@ -94,7 +90,8 @@ class State(Generic[V]):
             raise RuntimeError(f"set_from_thread was called in the thread of the loop of {name}; there use 'set'")
         call_in_loop(loop, name, partial(self.set, value))
 
-    def _check_open(self) -> None:
+    def _check(self) -> None:
+        self._life.binding.check()
         if self._life.is_closed:
             raise SubjectClosed(f"{self._life.name} is closed: its value changes no more; make a new State")
 
@@ -112,10 +109,9 @@ class State(Generic[V]):
 
         Raises: as for ``set``; then ``fn`` was not called.
         """
-        self._life.binding.check()
-        self._check_open()
-        if not callable(fn):
-            raise TypeError(f"update takes a function of the value, not {fn!r}; set() takes a value")
+        self._check()
+        if not callable(fn) or is_async(fn):
+            raise TypeError(f"update takes a plain function of the value, not {fn!r}; set() takes a value")
         self.set(fn(self._value))
         return self._value
 
@@ -123,9 +119,9 @@ class State(Generic[V]):
         """The value now, then each newest; a reader that is slow skips to the newest."""
         life = self._life
         life.check()
-        functions = UserFunctions(key=_one_key)
+        functions = UserFunctions(key=lambda _: _KEY)
         mailbox = life.open(_EVERYTHING, functions, capacity=1, overflow="drop_oldest", created_at=caller())
-        life.delivery.give_first(mailbox, self._value, _one_key(self._value))
+        life.delivery.give_first(mailbox, self._value, _KEY)
         return Subscription(life, mailbox, functions)
 
     async def wait_for(self, predicate: Callable[[V], bool], /) -> V:
@@ -162,8 +158,3 @@ class State(Generic[V]):
 
     def __repr__(self) -> str:
         return f"<State {self._life.name} of {self._value!r}{', closed' if self._life.is_closed else ''}>"
-
-
-def _forget(untold: deque[V], _: object) -> None:
-    """Its loop has ended, or this is a copy in another process: whoever was telling of a value goes on nowhere."""
-    untold.clear()

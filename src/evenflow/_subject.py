@@ -4,73 +4,46 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, overload
 
 from ._drain import drain
 from ._errors import SubjectClosed, refuses_copying
 from ._handlers import check_handler, wants_of_handler, written_at
 from ._history import History
 from ._life import Life
-from ._mailbox import UserFunctions, with_context
+from ._mailbox import with_context
 from ._observers import Observer, ObserverFailed
 from ._options import (
     REPLAY_KEYS,
     STALL_AFTER,
     Key,
     SubjectOptions as O,
-    checked_buffer,
     checked_context,
     checked_key,
     checked_name,
-    checked_overflow,
+    checked_reader,
     checked_replay,
     checked_seconds,
     whole,
 )
 from ._routing import classes_in, names
-from ._signatures import Subject as Signatures
+from ._signatures import T1, T2, T3, T4, E, Subject as Signatures
 from ._subscription import Subscription
 from ._supervisor import Leaving, Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
-    from types import TracebackType
+    from collections.abc import Callable, Iterable
     from typing import Self
 
     from typing_extensions import TypeForm as F, Unpack
 
     from ._events import Event
     from ._explain import Explanation
-    from ._gaps import Gap
-    from ._mailbox import Overflow
-    from ._numbers import Numbered
+    from ._mailbox import UserFunctions
     from ._routing import Interest
     from ._statistics import SubjectStatistics
 
-E = TypeVar("E")
-E_co = TypeVar("E_co", covariant=True)
-E_contra = TypeVar("E_contra", contravariant=True)
-T1 = TypeVar("T1")
-T2 = TypeVar("T2")
-T3 = TypeVar("T3")
-T4 = TypeVar("T4")
 _numbers: Final = count(1)
-
-
-class Publisher(Protocol[E_contra]):
-    """The end of a subject that takes events."""
-
-    def publish(self, event: E_contra, /) -> Awaitable[object]:
-        """Publish one event."""
-        ...
-
-
-class Source(Protocol[E_co]):
-    """The end of a subject that gives events."""
-
-    def subscribe(self) -> Subscription[E_co]:
-        """Subscribe to all of them."""
-        ...
 
 
 class Subject(Signatures[E], Generic[E]):
@@ -133,8 +106,8 @@ class Subject(Signatures[E], Generic[E]):
         self._stall_after = checked_seconds(stall_after, "stall_after")
         self._kept = (replay, key, replay_keys)
         self._may_block = True
-        self._started = False
-        """Whether it was entered by ``start``, so that ``aclose`` leaves it."""
+        self._started = 0
+        """Which of its lives began with ``start``, so that ``aclose`` leaves it; 0 for none."""
         self._failures: Subject[ObserverFailed] | None = None
         self._supervisor = Supervisor(self._name)
         self._begin()
@@ -237,47 +210,35 @@ class Subject(Signatures[E], Generic[E]):
     def _subscribe(
         self,
         wants: Any,
-        where: Any,
-        buffer: int,
-        overflow: Any,
-        conflate: Any,
-        replay: bool | int,
-        gaps: bool,
-        name: Any,
-        created_at: tuple[str, int],
         *,
+        replay: bool | int = False,
+        after: int | None = None,
+        gaps: bool = False,
+        created_at: tuple[str, int],
         quiet: bool = False,
+        **options: Any,
     ) -> Subscription[Any]:
-        interest, functions, options = checked_subscription(self, wants, where, buffer, overflow, conflate, name)
+        """Subscribe; with ``after`` to ``Numbered`` events: first those that are kept after this number."""
+        interest, functions, options = self._checked(wants, **options)
+        options |= {"gaps": bool(gaps), "replay": checked_replay(replay), "after": after, "created_at": created_at}
         life = self._life
         life.check()
-        mailbox = life.open(
-            interest, functions, **options, gaps=bool(gaps), replay=checked_replay(replay), created_at=created_at
-        )
-        return Subscription(life, mailbox, functions, quiet=quiet)
+        return Subscription(life, life.open(interest, functions, **options), functions, quiet=quiet)
 
-    def _check_wants(self, wants: tuple[Any, ...]) -> None:
-        self._life.members.interest(wants, None)
+    def _checked(self, wants: Any, where: Any = None, **o: Any) -> tuple[Interest, UserFunctions, dict[str, Any]]:
+        """What a subscription was asked to be: what it wants, its own functions, and how its buffer is made."""
+        interest = self._life.members.interest(wants, where)
+        return interest, *checked_reader(interest, self._types, where, may_block=self._may_block, **o)
 
     def _observe(
-        self,
-        handler: Callable[[Any], object],
-        wants: Any,
-        where: Any,
-        buffer: int,
-        overflow: Any,
-        conflate: Any,
-        concurrency: int,
-        ordered_by: Any,
-        context: Any,
-        name: Any,
+        self, handler: Callable[[Any], object], wants: Any, *, concurrency: int, ordered_by: Any, context: Any, **o: Any
     ) -> Observer:
         self._life.check_unless_closed()
         if wants:
             check_handler(handler)
         elif (annotated := wants_of_handler(handler)) not in (None, Any, object):
             wants = (annotated,)
-        interest, functions, options = checked_subscription(self, wants, where, buffer, overflow, conflate, name)
+        interest, functions, options = self._checked(wants, **o)
         given = options.pop("name")
         options["created_at"] = written_at(handler)
         options["carry"] = with_context if checked_context(context) == "publisher" else None
@@ -320,12 +281,8 @@ class Subject(Signatures[E], Generic[E]):
             RuntimeError: called from another thread, or from a second live loop.
         """
         self._supervisor.refuse_inside("drain")
-        await drain(
-            self._life,
-            list(self._supervisor.running),
-            observers_only=bool(observers_only),
-            stall_after=self._stall_after,
-        )
+        observers = list(self._supervisor.running)
+        await drain(self._life, observers, observers_only=bool(observers_only), stall_after=self._stall_after)
 
     def close(self, error: BaseException | None = None) -> None:
         """Take no more events; what is buffered is still delivered, then comes the end, or ``error``.
@@ -348,14 +305,11 @@ class Subject(Signatures[E], Generic[E]):
             Deadlock: called from inside one of this subject's own handlers.
         """
         self._supervisor.refuse_inside("aclose")
-        if self._started:
-            try:
-                await self.__aexit__(None, None, None)
-            finally:
-                self._started = self._supervisor.is_entered
-            return
-        self.close()
-        await self._supervisor.wait_ended()
+        if self._supervisor.is_entered and self._supervisor.lives == self._started:
+            await self.__aexit__(None, None, None)
+        else:
+            self.close()
+            await self._supervisor.wait_ended()
 
     async def start(self) -> None:
         """Enter it, for a host that has two hooks instead of an ``async with``: ``aclose`` leaves it.
@@ -367,10 +321,11 @@ class Subject(Signatures[E], Generic[E]):
             RuntimeError: it is entered already.
         """
         await self.__aenter__()
-        self._started = True
+        self._started = self._supervisor.lives
 
     async def __aenter__(self) -> Self:
-        self._life.check_unless_closed()
+        if self._supervisor.is_entered or not self.is_closed:
+            self._life.check()  # this may find that the loop in which it was entered has ended
         if self._supervisor.is_entered:
             raise RuntimeError(
                 f"{self._name} is entered already, and lives once at a time; leave it first, or make a subject for each"
@@ -380,12 +335,7 @@ class Subject(Signatures[E], Generic[E]):
         await self._supervisor.enter()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, exc_type: object, exc: BaseException | None, traceback: object) -> None:
         await self._supervisor.leave(exc)
 
     if not TYPE_CHECKING:
@@ -412,8 +362,8 @@ class Subject(Signatures[E], Generic[E]):
         if life.is_closed:
             asked = [replace(explanation, wanted=False, reason=why.CLOSED) for explanation in asked]
         why_not = why.NOT_RUNNING if not supervisor.is_entered else why.CLOSED if life.is_closed else why.ENDED
-        resting = [observer for observer in list(supervisor.observers) if observer not in supervisor.running]
-        return (*asked, *(why.Explanation(observer.name, False, why_not, "not asked") for observer in resting))
+        resting = [one.name for one in list(supervisor.observers) if one not in supervisor.running]
+        return (*asked, *(why.Explanation(name, False, why_not, "not asked") for name in resting))
 
     def statistics(self) -> SubjectStatistics:
         """Plain numbers, as they are now.
@@ -446,45 +396,3 @@ class Subject(Signatures[E], Generic[E]):
         state = "closed" if self.is_closed else f"{len(active)} subscriptions"
         full = sum(1 for mailbox in list(active) if mailbox.room() <= 0)
         return f"<Subject {self._name} of {takes}, {state}{f', {full} full' if full else ''}>"
-
-
-def checked_subscription(
-    subject: Subject[Any], wants: Any, where: Any, buffer: int, overflow: Any, conflate: Any, name: Any
-) -> tuple[Interest, UserFunctions, dict[str, Any]]:
-    """What a subscription was asked to be: what it wants, its own functions, and how its buffer is made.
-
-    Raises:
-        TypeError, ValueError: an argument makes no sense.
-    """
-    interest = subject._life.members.interest(wants, where)
-    key = checked_key(conflate, "conflate", interest.wants or subject._types)
-    options = {
-        "capacity": checked_buffer(buffer),
-        "overflow": checked_overflow(overflow, conflated=key is not None, may_block=subject._may_block),
-        "name": checked_name(name),
-    }
-    return interest, UserFunctions(where if interest.asks else None, key), options
-
-
-def subscribe_numbered(
-    subject: Subject[E],
-    wants: Any,
-    where: Any,
-    *,
-    after: int,
-    buffer: int,
-    overflow: Overflow,
-    conflate: Any = None,
-    name: str | None = None,
-    created_at: tuple[str, int],
-) -> Subscription[Numbered[E] | Gap]:
-    """Subscribe to events with their numbers: what is kept after this number, then what comes.
-
-    Gaps are told, but where the reader is disconnected: after what was dropped then, nothing comes.
-    """
-    interest, functions, options = checked_subscription(subject, wants, where, buffer, overflow, conflate, name)
-    life = subject._life
-    life.check()
-    gaps = options["overflow"] != "disconnect"
-    mailbox = life.open(interest, functions, **options, gaps=gaps, after=after, created_at=created_at)
-    return Subscription(life, mailbox, functions)

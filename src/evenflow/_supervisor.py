@@ -9,8 +9,6 @@ What is buffered for readers stays readable; nobody waits for them.
 from __future__ import annotations
 
 import logging
-from contextvars import Context, copy_context
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anyio import Event
@@ -19,7 +17,6 @@ from ._crew import Crew
 from ._errors import Deadlock
 from ._loop import running_loop
 from ._observers import HANDLING, Observer, ObserverFailed, Tracing
-from ._subscription import Subscription
 from ._threads import Courier
 
 if TYPE_CHECKING:
@@ -45,11 +42,13 @@ class Leaving:
         if subject is None:
             return self._leave
         supervisor: Supervisor = subject._supervisor
-        return partial(self._leave_its_own, subject, supervisor.lives + (not supervisor.is_entered))
+        life = supervisor.lives + (not supervisor.is_entered)
 
-    async def _leave_its_own(self, subject: Any, life: int, exc_type: type | None, *error: Any) -> None:
-        if exc_type is not GeneratorExit or life == subject._supervisor.lives:
-            await self._leave(subject, exc_type, *error)
+        async def leave_that_life(exc_type: type | None, *error: Any) -> None:
+            if exc_type is not GeneratorExit or life == supervisor.lives:
+                await self._leave(subject, exc_type, *error)
+
+        return leave_that_life
 
 
 class Supervisor:
@@ -66,7 +65,6 @@ class Supervisor:
         self._failures: Supervisor | None = None
         """The supervisor of the subject of failures, which is entered and left with this one."""
         self._crew: Crew | None = None
-        self._context: Context | None = None
         self._left: Event | None = None
         """Fires when the subject has been left; there while it is being left."""
         self._told_of_observers = False
@@ -97,8 +95,7 @@ class Supervisor:
     def add(self, observer: Observer) -> None:
         """Run this observer while the subject is entered."""
         self.observers[observer] = None
-        if self._tracing is not None:
-            observer._trace(self._tracing)
+        observer._trace(self._tracing)
         if self._crew is not None and not self._life.is_closed:
             self._start(observer, self._crew)
 
@@ -106,17 +103,6 @@ class Supervisor:
         """An observer was detached."""
         self._life.check_here()
         self.observers.pop(observer, None)
-
-    def subscribe(self, observer: Observer) -> Subscription[Any]:
-        """The subscription that an observer reads."""
-        mailbox = self._life.open(
-            observer._interest, observer._functions, name=f"{self.name}/{observer.name}", **observer._options
-        )
-        return Subscription(self._life, mailbox, observer._functions)
-
-    def handled(self) -> None:
-        """An observer has handled an event."""
-        self._life.note_change()
 
     def failed(self, failed: ObserverFailed) -> None:
         """A handler raised: it is published to whoever observes failures."""
@@ -148,16 +134,14 @@ class Supervisor:
                 extra={"subject": self.name},
             )
 
-    def refuse_inside(self, what: str) -> None:
-        """Refuse to wait in a handler for that very handler.
+    def refuse_inside(self, what: str, handlers: list[Any] | None = None) -> None:
+        """Refuse to wait in a handler for that very handler; ``handlers`` are tasks, by default those of this subject.
 
         Raises:
-            Deadlock: called from inside one of this subject's own handlers.
+            Deadlock: called from inside one of them.
         """
-        if handling := HANDLING.get():
-            self._refuse_in(what, [handler() for host, handler in handling if host is self])
-
-    def _refuse_in(self, what: str, handlers: list[Any]) -> None:
+        if handlers is None:
+            handlers = [handler() for host, handler in HANDLING.get() if host is self]
         if handlers and running_loop().current_task() in handlers:
             raise Deadlock(
                 f"{what} of {self.name} was called from inside one of its own handlers, and would wait for that very"
@@ -165,19 +149,15 @@ class Supervisor:
                 path=(self.name,),
             )
 
-    def _handlers_around(self) -> list[Any]:
-        """The tasks of this crew in whose handlers, or in tasks that these have started, the present code runs."""
-        return [handler() for host, handler in HANDLING.get() if host._crew is self._crew]
-
     def _start(self, observer: Observer, crew: Crew) -> None:
         self.running[observer] = None
-        observer._start(crew, self._context)
+        observer._start(crew, self._life)
 
     def nest(self, failures: Supervisor) -> None:
         """From now on failures are published there."""
         self._failures = failures
         if self._crew is not None:
-            failures._join(self._crew, self._context)
+            failures._join(self._crew)
         elif self._life.is_closed:
             failures._life.close()
 
@@ -191,17 +171,15 @@ class Supervisor:
         self.lives += 1
         self._told_of_observers = False
         self.courier = Courier(self.name, self._life.delivery, loop, crew)
-        self._join(crew, copy_context())
+        for one in self._with_failures():
+            one._join(crew)
 
-    def _join(self, crew: Crew, context: Context | None) -> None:
-        """Run the observers in this crew, with these context variables."""
+    def _join(self, crew: Crew) -> None:
+        """Run the observers in this crew."""
         self._life.binding.belong_to(crew.loop)
         self._crew = crew
-        self._context = context
         for observer in list(self.observers):
             self._start(observer, crew)
-        if self._failures is not None:
-            self._failures._join(crew, context)
 
     async def wait_ended(self) -> None:
         """Wait until the observers of a closed subject have handled what they are owed."""
@@ -221,31 +199,29 @@ class Supervisor:
         crew = self._crew
         if crew is None:  # its loop has ended under it, and the task is only now let go
             return
-        around = self._handlers_around()
-        self._refuse_in("leaving", around)
+        # the tasks in whose handlers, or in tasks that these have started, the present code runs
+        around = [handler() for host, handler in HANDLING.get() if host._crew is crew]
+        self.refuse_inside("leaving", around)
         if self._left is not None:
             await self._left.wait()
             return
         crew.check_end()
         self._left = left = Event()
-        lives = [one._life for one in self._with_failures()]
         self._life.close(leaving=True)
         try:
             if error is None:
                 for one in self._with_failures():
+                    one._life.close()  # only now, when no more failures come
                     await one.wait_ended()
-                    one.close_failures()
         finally:
-            self.close_failures()
-            if self.courier is not None:
-                self.courier.stop()
             try:
                 await crew.close(around=around)
             finally:
-                for life in lives:
-                    life.left()
                 left.set()
-                if crew is self._crew:
+                if crew is self._crew:  # else its loop has ended under it
+                    for one in self._with_failures():
+                        one._life.close()
+                        one._life.left()
                     self._forget_crew()
 
     def _with_failures(self) -> Iterator[Supervisor]:
@@ -256,9 +232,10 @@ class Supervisor:
             one = one._failures
 
     def close_failures(self) -> None:
-        """No more failures come."""
+        """No more failures come, nor failures of these."""
         if self._failures is not None:
-            self._failures._life.close()
+            for one in self._failures._with_failures():
+                one._life.close()
 
     def loop_ended(self, life: Life[Any]) -> None:
         """The loop of a life has ended under it: nothing of it will ever run again."""
@@ -273,6 +250,5 @@ class Supervisor:
             self.close_failures()
 
     def _forget_crew(self) -> None:
-        self._crew = self._context = self.courier = self._left = None
-        if self._failures is not None:
-            self._failures._forget_crew()
+        for one in self._with_failures():
+            one._crew = one.courier = one._left = None

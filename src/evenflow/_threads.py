@@ -8,7 +8,7 @@ Rule 3: the thread never hangs on a loop that has ended: it looks every half sec
 from __future__ import annotations
 
 import math
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future, InvalidStateError, wait
 from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
@@ -30,8 +30,8 @@ LOOK: Final = 0.5
 """Seconds after which a waiting thread looks whether the loop still lives."""
 
 
-class _Withdrawn(Exception):
-    """The thread no longer waits."""
+class NoAnswer(Exception):
+    """There is none now: the thread no longer waits, or a task will answer it."""
 
 
 class Request(Future[int]):
@@ -49,9 +49,20 @@ class Request(Future[int]):
         """In the loop: what waits for room."""
 
     def claim(self) -> None:
-        """In the loop, right before the commit; raises ``_Withdrawn`` where the thread has given up."""
+        """In the loop, right before the commit; raises ``NoAnswer`` where the thread has given up."""
         if not self.set_running_or_notify_cancel():
-            raise _Withdrawn
+            raise NoAnswer
+
+    def answer(self, function: Callable[[], int]) -> None:
+        """In a callback of the loop: the thread gets what ``function`` returns or raises."""
+        if self.cancelled():
+            return
+        try:
+            self.set_result(self.context.run(function))
+        except NoAnswer:
+            pass
+        except BaseException as error:  # noqa: ASYNC103, BLE001 -- it belongs to the thread; no task runs here
+            self.fail(error)
 
     def fail(self, error: BaseException) -> None:
         """In the loop: the thread gets this error, unless it has given up."""
@@ -64,15 +75,15 @@ class Request(Future[int]):
             self.task.cancel()
 
     def send(
-        self, loop: RunningLoop, name: str, begin: Callable[[], None], refusal: Callable[[], Exception | None]
+        self, loop: RunningLoop, name: str, function: Callable[[], int], refusal: Callable[[], Exception | None]
     ) -> int:
-        """In the thread: have the loop call ``begin``, and wait for the answer, or until there is a ``refusal``."""
+        """In the thread: have the loop call ``function``, and wait for the answer, or until there is a ``refusal``."""
         try:
-            loop.call_soon(begin)
+            loop.call_soon(partial(self.answer, function))
         except RuntimeError:
             raise _loop_has_ended(name) from None
         try:
-            while not self._is_done_in_time():
+            while not wait([self], min(LOOK, max(0.0, self.until - monotonic()))).done:
                 if loop.has_ended() and not self.done():
                     raise _loop_has_ended(name)
                 if (error := refusal()) is not None and self.cancel():
@@ -84,12 +95,6 @@ class Request(Future[int]):
             raise
         return self.result()
 
-    def _is_done_in_time(self) -> bool:
-        """Wait for the answer, until it is time to look."""
-        with suppress(TimeoutError):  # the answer may be one too, and is not raised here
-            self.exception(min(LOOK, max(0.0, self.until - monotonic())))
-        return self.done()
-
 
 def call_in_loop(loop: RunningLoop, name: str, function: Callable[[], None]) -> None:
     """Call ``function`` in the loop, from another thread, and wait here until that is done; it must not wait.
@@ -98,17 +103,12 @@ def call_in_loop(loop: RunningLoop, name: str, function: Callable[[], None]) -> 
     """
     request = Request()
 
-    def begin() -> None:
-        with suppress(_Withdrawn):
-            request.claim()
-            try:
-                function()
-            except BaseException as error:  # noqa: ASYNC103, BLE001 -- it belongs to the thread; no task runs here
-                request.fail(error)
-            else:
-                request.set_result(0)
+    def claim_and_call() -> int:
+        request.claim()
+        function()
+        return 0
 
-    request.send(loop, name, begin, lambda: None)
+    request.send(loop, name, claim_and_call, lambda: None)
 
 
 def _loop_has_ended(name: str) -> SubjectClosed:
@@ -123,7 +123,6 @@ class Courier:
         self._delivery = delivery
         self._loop = loop
         self._crew = crew
-        self.is_stopped = False  # whether the subject was left
 
     def publish(self, event: Any, timeout: float | None) -> int:
         """Publish in the subject's loop, and wait here until that is done; see ``Subject.publish_from_thread``."""
@@ -132,8 +131,8 @@ class Courier:
 
     def _refusal(self, request: Request) -> Exception | None:
         """Why the thread should wait no longer, if it should not."""
-        if self.is_stopped:
-            return SubjectClosed(f"{self._name} is closed: it was left while this publish was on its way")
+        if self._delivery.closed:
+            return self._closed()
         if monotonic() >= request.until:
             return TimeoutError(
                 f"{self._name} had no room for {type(request.event).__name__} in time; nobody got it;"
@@ -141,41 +140,23 @@ class Courier:
             )
         return None
 
-    def _begin(self, request: Request) -> None:
-        """In a callback: publish at once, or begin to wait for room. Raises nothing."""
-        if request.cancelled():
-            return
+    def _begin(self, request: Request) -> int:
+        """In a callback: publish at once, or begin to wait for room."""
         try:
-            request.set_result(request.context.run(self._delivery.publish_nowait, request.event, request.claim))
+            return self._delivery.publish_nowait(request.event, request.claim)
         except WouldBlock:
             if not request.patient:
                 what = type(request.event).__name__
-                request.fail(TimeoutError(f"{self._name} has no room for {what}; nobody got it"))
-            elif self.is_stopped:
-                request.fail(self._closed())
-            else:
-                request.task = self._crew.start(
-                    self._publish,
-                    request,
-                    name=f"publish_from_thread {self._name}",
-                    context=request.context,
-                    ended=lambda: request.fail(self._closed()),
-                )
-        except _Withdrawn:
-            pass
-        except BaseException as error:  # noqa: ASYNC103, BLE001 -- it belongs to the thread; no task runs here
-            request.fail(error)
-
-    def stop(self) -> None:
-        """The subject was closed: no more requests come."""
-        self.is_stopped = True
+                raise TimeoutError(f"{self._name} has no room for {what}; nobody got it") from None
+        name = f"publish_from_thread {self._name}"
+        request.task = self._crew.start(self._publish, request, name=name, ended=lambda: request.fail(self._closed()))
+        raise NoAnswer
 
     async def _publish(self, request: Request) -> None:
         """As a task of its own: wait for room."""
         try:
-            if not request.cancelled():
-                request.set_result(await self._delivery.publish_later(request.event, None, request.claim))
-        except _Withdrawn:
+            request.set_result(await self._delivery.publish_later(request.event, None, request.claim))
+        except NoAnswer:
             pass
         except Exception as raised:  # noqa: BLE001 -- it belongs to the thread
             request.fail(raised)

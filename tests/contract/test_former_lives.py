@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import anyio
@@ -602,6 +602,45 @@ def test_a_block_that_is_closed_after_its_loop_has_ended_does_not_end_the_next_l
     run(next_life, "asyncio")
     assert handled == [1]
     assert subject.is_closed
+
+
+def test_a_leaving_that_is_closed_after_its_loop_has_ended_does_not_end_the_next_life() -> None:
+    """Nor the failures of that life: what an observer raises there is published."""
+    subject = Subject(Order)
+
+    async def handle(order: Order) -> None:
+        if order.n == 0:
+            await anyio.sleep_forever()
+        raise ZeroDivisionError
+
+    subject.observe(handle, Order)
+    failures = subject.failures.subscribe()
+
+    async def left_at_once() -> None:
+        async with subject:
+            await subject.publish(Order(n=0))
+
+    async def until_it_waits() -> None:
+        former.send(None)
+        await settle()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await settle()
+
+    async def next_life() -> None:
+        async with subject:
+            failures = subject.failures.subscribe()
+            with suppress(RuntimeError):  # it cannot wait any more
+                former.close()
+            assert not subject.is_closed
+            await subject.publish(Order(n=1))
+            assert (await failures.receive()).event.n == 1
+            await failures.aclose()
+
+    former = left_at_once()
+    run(until_it_waits, "asyncio")
+    run(next_life, "asyncio")
+    failures.close()
 
 
 @both

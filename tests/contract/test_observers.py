@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -386,6 +387,53 @@ async def test_leaving_by_an_error_waits_for_no_observer_of_failures() -> None:
             await begun.wait()
             raise KeyError
     assert not told
+
+
+@pytest.mark.parametrize("asked", ["before", "by the handler"])
+@both
+async def test_what_a_handler_raises_while_it_is_cancelled_is_published_too(asked: str) -> None:
+    """And the readers of failures get the end, also those that are there only then."""
+    subject = Subject(Order)
+    readers = [subject.failures.subscribe()] if asked == "before" else []
+
+    async def handle(order: Order) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            if asked == "by the handler":
+                readers.append(subject.failures.subscribe())
+            raise ZeroDivisionError
+
+    subject.observe(handle, Order)
+    with pytest.raises(KeyError):
+        async with subject:
+            await subject.publish(Order(n=1))
+            await settle()
+            raise KeyError
+    (reader,) = readers
+    assert isinstance((await reader.receive()).error, ZeroDivisionError)
+    with pytest.raises(anyio.EndOfStream):
+        await reader.receive()
+    await reader.aclose()
+
+
+@pytest.mark.parametrize("how", ["left", "left by an error", "closed"])
+@both
+async def test_readers_of_failures_of_failures_get_the_end(how: str) -> None:
+    """However the subject ends."""
+    subject = Subject(Order)
+    failures = [subject.failures.subscribe(), subject.failures.failures.subscribe()]
+    if how == "closed":
+        subject.close()
+    else:
+        with suppress(KeyError):
+            async with subject:
+                if how == "left by an error":
+                    raise KeyError
+    for reader in failures:
+        with pytest.raises(anyio.EndOfStream):
+            await reader.receive()
+        await reader.aclose()
 
 
 @both

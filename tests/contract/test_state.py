@@ -16,6 +16,18 @@ from evenflow import State, SubjectClosed
 from .kit import both, both_real, collect, group, settle, take_all
 
 
+def test_update_takes_no_async_function() -> None:
+    """The value would be a coroutine that nobody awaits."""
+
+    async def more(value: int) -> int:
+        return value + 1
+
+    state: State[Any] = State(1)
+    with pytest.raises(TypeError, match="update takes a plain function"):
+        state.update(more)
+    assert state.value == 1
+
+
 @both
 async def test_value_set_and_update() -> None:
     """`value` is the current value; `set` and `update` never wait."""

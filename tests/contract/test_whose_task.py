@@ -64,6 +64,22 @@ async def test_what_was_started_cannot_be_entered_again_before_it_is_closed() ->
     assert plugin.handled == [1]
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_start_in_a_loop_that_has_ended_is_forgotten(backend: str) -> None:
+    """Who enters the subject with ``async with`` after that leaves it with that, and not with ``aclose`` inside."""
+    subject = Subject(Order, name="orders")
+    asyncio.run(subject.start())
+
+    async def live() -> None:
+        async with subject:
+            async with anyio.create_task_group():
+                await subject.aclose()  # a leaving is refused here on trio, and may begin nothing anew anywhere
+            with pytest.raises(RuntimeError, match="entered already"):
+                await subject.start()
+
+    anyio.run(live, backend=backend)
+
+
 @both
 async def test_aclose_from_inside_a_handler_is_a_deadlock() -> None:
     """It would wait for that very handler; the subject goes on."""

@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 from evenflow._errors import refuses_copying
 from evenflow._mailbox import UserFunctions
-from evenflow._options import BUFFER, checked_buffer, checked_key, checked_name, checked_overflow
+from evenflow._options import BUFFER, checked_reader
 from evenflow._routing import Router, names
 from evenflow._subject import Subject
 from evenflow._subscription import Subscription
@@ -297,15 +297,14 @@ class DurableSubject(Reading[E], Grouping[E], GroupAdministration[E], Generic[E]
         interest = self._router.interest(wants, where)
         checked_since(since)
         tail = opening.tail(self._kind)
-        key = checked_key(conflate, "conflate", interest.wants or self._types)
-        functions = UserFunctions(where if interest.asks else None, key)
+        functions, options = checked_reader(
+            interest, self._types, where, buffer=buffer, overflow=overflow, conflate=conflate, name=name
+        )
         mailbox = tail.life.mailbox(
             functions,
-            capacity=checked_buffer(buffer),
-            overflow=checked_overflow(overflow, conflated=key is not None),
+            **options,
             gaps=(lambda: moment(round(opening.engine.wall() * 1e6))) if gaps else False,
             carry=tail.record if records else None,
-            name=checked_name(name),
             created_at=created_at,
         )
         feed = Feed(opening.running, tail, mailbox, interest, since=since, gaps=bool(gaps), skips=self._kind.skips)
@@ -318,10 +317,7 @@ class DurableSubject(Reading[E], Grouping[E], GroupAdministration[E], Generic[E]
         self._openings.open_for_threads()
         interest = self._router.interest(wants, where)
         checked_since(since)
-        key = checked_key(conflate, "conflate", interest.wants or self._types)
-        checked_buffer(buffer)
-        checked_overflow(overflow, conflated=key is not None)
-        checked_name(name)
+        checked_reader(interest, self._types, where, buffer=buffer, overflow=overflow, conflate=conflate, name=name)
 
     async def _is_within(self, offset: Offset, back: timedelta | None) -> bool:
         """Whether reading may go on after an offset: at most so far back, and everything after it is kept.

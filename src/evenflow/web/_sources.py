@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from evenflow._gaps import Gap
 from evenflow._share import Shared, share
-from evenflow._subject import Subject, checked_subscription, subscribe_numbered
+from evenflow._subject import Subject
 from evenflow._subscription import Subscription
 from evenflow.log import DurableSubject, LogError, Offset
 from evenflow.streams._stream import Stream
@@ -102,14 +102,13 @@ class Memory(Source):
     def check(self, asked: Asked | None) -> None:
         super().check(asked)
         options = self.options
-        checked_subscription(
-            self._subject,
+        self._subject._checked(
             options.wants,
-            options.where,
-            options.buffer,
-            options.overflow,
-            options.conflate,
-            options.name,
+            where=options.where,
+            buffer=options.buffer,
+            overflow=options.overflow,
+            conflate=options.conflate,
+            name=options.name,
         )
         refuse_clash(self._subject.name, options.classes() or self._subject._types)
 
@@ -126,14 +125,15 @@ class Memory(Source):
             after = self._numbers.newest if self._since == "now" else self._numbers.start()
         if self._numbers.is_kept:
             self.began_at = memory_cursor(self._numbers.epoch, after)
-        subscription = subscribe_numbered(
-            self._subject,
+        overflow = options.overflow or ("drop_oldest" if options.conflate is not None else "disconnect")
+        subscription = self._subject._subscribe(
             options.wants,
-            options.where,
+            where=options.where,
             after=after,
             buffer=options.buffer,
-            overflow=options.overflow or ("drop_oldest" if options.conflate is not None else "disconnect"),
+            overflow=overflow,
             conflate=options.conflate,
+            gaps=overflow != "disconnect",  # nothing comes after what that drops
             name=options.name,
             created_at=options.created_at,
         )
