@@ -13,11 +13,10 @@ No step looks at all that wait: they are found by the mailbox that they miss, an
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections import deque
-from itertools import count, islice
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from itertools import count, islice, takewhile
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -65,6 +64,7 @@ class Terms(Protocol):
         ...
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Waiter:
     """A publish that waits for room; the lower its ``ticket``, the earlier it came.
 
@@ -80,30 +80,17 @@ class Waiter:
         refusal: why it will never go.
     """
 
-    __slots__ = (
-        "_wake_up", "event", "granted", "held", "missing", "now", "refusal", "targets", "terms", "ticket",
-        "unheld",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        event: object,
-        targets: Any,
-        ticket: int,
-        terms: Terms,
-        now: Callable[[], float],
-    ) -> None:
-        self.event: object = event
-        self.targets: Any = targets
-        self.ticket: int = ticket
-        self.terms: Terms = terms
-        self.now: Callable[[], float] = now
-        self.missing: dict[Mailbox, float] = {}
-        self.held: tuple[Mailbox, ...] = ()
-        self.unheld: tuple[Mailbox, ...] = ()
-        self.granted: bool = False
-        self.refusal: Deadlock | None = None
-        self._wake_up: WakeUp | None = None
+    event: object
+    targets: Any
+    ticket: int
+    terms: Terms
+    now: Callable[[], float]
+    missing: dict[Mailbox, float] = field(default_factory=dict)
+    held: tuple[Mailbox, ...] = ()
+    unheld: tuple[Mailbox, ...] = ()
+    granted: bool = False
+    refusal: Deadlock | None = None
+    _wake_up: WakeUp | None = None
 
     @property
     def what(self) -> str:
@@ -143,12 +130,16 @@ class Waiter:
         self.held = tuple(one for one in self.held if one is not mailbox)
 
 
+Line: TypeAlias = OrderedDict[Waiter, None]
+"""Publishes, the earliest first. It is sorted, and any one is taken out at once."""
+
+
 class Gate:
     """The publishes that wait at one subject.
 
     Attributes:
         queue: all of them.
-        missed: those that miss a slot, by mailbox, each line with the earliest first.
+        missed: those that miss a slot, by mailbox.
         tickets: each publish that comes draws the next.
         closed: whether the subject takes no more events.
         watchers: who is told; nearly always nobody.
@@ -165,11 +156,11 @@ class Gate:
 
     def _clear(self) -> None:
         self.queue: dict[Waiter, None] = {}
-        self.missed: dict[Mailbox, deque[Waiter]] = {}
-        self._waiting: deque[Waiter] = deque()
-        """Those that may not go yet, the earliest first."""
-        self._going: dict[Mailbox, deque[Waiter]] = {}
-        """Those that may go and hold a slot, by mailbox, each line with the earliest first."""
+        self.missed: dict[Mailbox, Line] = {}
+        self._waiting: Line = OrderedDict()
+        """Those that may not go yet."""
+        self._going: dict[Mailbox, Line] = {}
+        """Those that may go and hold a slot, by mailbox."""
 
     def watch(self, watcher: Watcher) -> None:
         """Tell this one from now on."""
@@ -181,32 +172,32 @@ class Gate:
 
     def join(self, waiter: Waiter, blocked: Collection[Mailbox], holding: Collection[Mailbox] = ()) -> None:
         """A publish begins to wait, or has to wait again because somebody new has no room; it keeps what it has."""
-        before = self._waiting[0] if self._waiting else waiter
-        if self.watchers and waiter not in self.queue:
+        longest = next(iter(self._waiting), waiter)
+        if waiter not in self.queue:
+            self.queue[waiter] = None
             for watcher in self.watchers:
                 watcher.waits(blocked)
-        if waiter.granted or waiter not in self.queue:
+        if waiter not in self._waiting:
             waiter.granted = False
-            self.queue[waiter] = None
             _insert(self._waiting, waiter)
         if holding:
             waiter.hold_all(holding)
         self._miss(waiter, blocked)
-        if before.held or waiter.held:
-            self._let_only_the_longest_hold(before, waiter)
+        # whoever is not the longest gives back what was reserved for it: two could hold what the other needs
+        other = waiter if self._waits_longest(longest) else longest
+        if other.held and not self._waits_longest(other):
+            given_back = other.give_back_all()
+            self._miss(other, (*other.missing, *given_back))
+            for mailbox in given_back:
+                self.freed(mailbox)
 
     def freed(self, mailbox: Mailbox) -> None:
         """A slot has come free: whose is it?"""
-        if (line := self.missed.get(mailbox)) is None:
-            return
-        at = 0
-        while at < len(line) and mailbox.room() > 0:
-            waiter = line[at]
-            if waiter is self._waiting[0]:
+        while (line := self.missed.get(mailbox)) and mailbox.room() > 0:
+            waiter = next(iter(line))
+            if self._waits_longest(waiter):
                 waiter.hold_all((mailbox,))
             self._misses_no_more(waiter, mailbox)
-            if at < len(line) and line[at] is waiter:
-                at += 1
 
     def look_again(self, mailbox: Mailbox) -> None:
         """A key has come to a conflated buffer: who brings the same key needs no room any more."""
@@ -230,30 +221,29 @@ class Gate:
 
     def leave(self, waiter: Waiter, had: Iterable[Mailbox]) -> None:
         """A publish has run, or was called off: what it held, or ``had``, and did not use goes to the next."""
-        if waiter in self.queue:
-            del self.queue[waiter]
-            if not waiter.granted:
-                del self._waiting[_place(self._waiting, waiter)]
-        while waiter.missing:
-            self._wait_no_more(waiter, waiter.missing.popitem()[0])
+        self.queue.pop(waiter, None)
+        self._waiting.pop(waiter, None)
+        for mailbox in list(waiter.missing):
+            self._wait_no_more(waiter, mailbox)
         for mailbox in {*self.give_back(waiter), *had} if waiter.held else had:
             self.freed(mailbox)
 
     def close(self) -> None:
         """The subject takes no more events: nobody needs to wait."""
         self.closed = True
-        self._hold_nobody(self.missed)
-        self.missed = {}
-        for waiter in list(self.queue):
-            waiter.missing.clear()
+        waiters = list(self.queue)
+        self.abandon()
+        for waiter in waiters:
             waiter.wake()
 
     def abandon(self) -> None:
-        """The loop has ended: a publish that waited here holds nothing, and is not waited for."""
+        """The loop has ended, or the subject: a publish that waited here holds nothing, and is not waited for."""
         for waiter in self.queue:
             waiter.missing.clear()
             waiter.give_back_all()
-        self._hold_nobody(self.missed)
+        for watcher in self.watchers:
+            for mailbox in self.missed:
+                watcher.holds_nobody(mailbox)
         self._clear()
 
     def waiting(self) -> int:
@@ -270,29 +260,28 @@ class Gate:
 
     def comes_before(self, waiter: Waiter) -> bool:
         """Whether a publish that came earlier may go too, shares a mailbox, and has not run yet."""
-        return any(self._going[mailbox][0] is not waiter for mailbox in waiter.held)
+        return any(next(iter(self._going[mailbox])) is not waiter for mailbox in waiter.held)
+
+    def _waits_longest(self, waiter: Waiter) -> bool:
+        return next(iter(self._waiting)) is waiter
 
     def _miss(self, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
         """A publish needs a slot in each of these, and may not go before."""
         missing, missed = waiter.missing, self.missed
-        for mailbox in [one for one in missing if one not in blocked] if missing else ():
-            del missing[mailbox]
+        for mailbox in [one for one in missing if one not in blocked]:
             self._wait_no_more(waiter, mailbox)
         now = waiter.now()
         for mailbox in blocked:
             if mailbox not in missing:
                 missing[mailbox] = now
-                if (line := missed.get(mailbox)) is None:
-                    missed[mailbox] = deque((waiter,))
+                if mailbox not in missed:
                     mailbox.watch(self._note_take)
                     for watcher in self.watchers:
                         watcher.holds(mailbox)
-                else:
-                    _insert(line, waiter)
+                _insert(missed.setdefault(mailbox, OrderedDict()), waiter)
 
     def _misses_no_more(self, waiter: Waiter, mailbox: Mailbox) -> None:
         """A publish needs no slot in this mailbox any more; it may go if that was the last."""
-        del waiter.missing[mailbox]
         self._wait_no_more(waiter, mailbox)
         if mailbox not in waiter.held and mailbox not in waiter.unheld:
             waiter.unheld = (*waiter.unheld, mailbox)
@@ -301,59 +290,31 @@ class Gate:
         if blocked := waiter.terms.blocked(waiter):
             self._miss(waiter, blocked)
             return
-        if waiter.unheld:
-            waiter.hold_all([one for one in waiter.unheld if one not in waiter.held and one.room() > 0])
+        waiter.hold_all([one for one in waiter.unheld if one not in waiter.held and one.room() > 0])
         waiter.granted = True
-        del self._waiting[_place(self._waiting, waiter)]
+        del self._waiting[waiter]
         for one in waiter.held:
-            if (line := self._going.get(one)) is None:
-                self._going[one] = deque((waiter,))
-            else:
-                _insert(line, waiter)
+            _insert(self._going.setdefault(one, OrderedDict()), waiter)
         waiter.wake()
 
     def _wait_no_more(self, waiter: Waiter, mailbox: Mailbox) -> None:
         """Take a publish out of the line at a mailbox."""
+        del waiter.missing[mailbox]
         _remove(self.missed, mailbox, waiter)
-        if self.watchers and mailbox not in self.missed:
-            self._hold_nobody((mailbox,))
-
-    def _hold_nobody(self, mailboxes: Iterable[Mailbox]) -> None:
-        """Nobody waits for these any more: tell whoever looks."""
-        for watcher in self.watchers:
-            for mailbox in mailboxes:
-                watcher.holds_nobody(mailbox)
-
-    def _let_only_the_longest_hold(self, *may_hold: Waiter) -> None:
-        """Whoever else waits gives back what was reserved for it: two could hold what the other needs."""
-        given_back: dict[Mailbox, None] = {}
-        for waiter in may_hold:
-            if waiter is not self._waiting[0] and (held := waiter.give_back_all()):
-                self._miss(waiter, (*waiter.missing, *held))
-                given_back.update(dict.fromkeys(held))
-        for mailbox in given_back:
-            self.freed(mailbox)
+        for watcher in self.watchers if mailbox not in self.missed else ():
+            watcher.holds_nobody(mailbox)
 
 
-_TICKET: Final = attrgetter("ticket")
-
-
-def _insert(line: deque[Waiter], waiter: Waiter) -> None:
+def _insert(line: Line, waiter: Waiter) -> None:
     """Put a publish into its place; nearly always that is the last."""
-    if line and line[-1].ticket > waiter.ticket:
-        insort(line, waiter, key=_TICKET)
-    else:
-        line.append(waiter)
+    later = [*takewhile(lambda one: one.ticket > waiter.ticket, reversed(line))]
+    line[waiter] = None
+    for one in reversed(later):
+        line.move_to_end(one)
 
 
-def _place(line: deque[Waiter], waiter: Waiter) -> int:
-    """Where a publish stands; nearly always that is the first place."""
-    return 0 if line[0] is waiter else bisect_left(line, waiter.ticket, key=_TICKET)
-
-
-def _remove(lines: dict[Mailbox, deque[Waiter]], mailbox: Mailbox, waiter: Waiter) -> None:
+def _remove(lines: dict[Mailbox, Line], mailbox: Mailbox, waiter: Waiter) -> None:
     """Take a publish out of the line at a mailbox; a line without anybody is none."""
-    line = lines[mailbox]
-    del line[_place(line, waiter)]
-    if not line:
+    del lines[mailbox][waiter]
+    if not lines[mailbox]:
         del lines[mailbox]
