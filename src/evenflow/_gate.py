@@ -13,10 +13,12 @@ No step looks at all that wait: they are found by the mailbox that they miss, an
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from bisect import bisect_left, insort
+from collections import deque
 from dataclasses import dataclass, field
-from itertools import count, islice, takewhile
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from itertools import count, islice
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -130,8 +132,8 @@ class Waiter:
         self.held = tuple(one for one in self.held if one is not mailbox)
 
 
-Line: TypeAlias = OrderedDict[Waiter, None]
-"""Publishes, the earliest first. It is sorted, and any one is taken out at once."""
+Line: TypeAlias = deque[Waiter]
+"""Publishes, the earliest first."""
 
 
 class Gate:
@@ -157,7 +159,7 @@ class Gate:
     def _clear(self) -> None:
         self.queue: dict[Waiter, None] = {}
         self.missed: dict[Mailbox, Line] = {}
-        self._waiting: Line = OrderedDict()
+        self._waiting: Line = deque()
         """Those that may not go yet."""
         self._going: dict[Mailbox, Line] = {}
         """Those that may go and hold a slot, by mailbox."""
@@ -172,20 +174,20 @@ class Gate:
 
     def join(self, waiter: Waiter, blocked: Collection[Mailbox], holding: Collection[Mailbox] = ()) -> None:
         """A publish begins to wait, or has to wait again because somebody new has no room; it keeps what it has."""
-        longest = next(iter(self._waiting), waiter)
-        if waiter not in self.queue:
-            self.queue[waiter] = None
-            for watcher in self.watchers:
-                watcher.waits(blocked)
-        if waiter not in self._waiting:
+        longest = self._waiting[0] if self._waiting else waiter
+        is_new = waiter not in self.queue
+        for watcher in self.watchers if is_new else ():
+            watcher.waits(blocked)
+        if is_new or waiter.granted:
             waiter.granted = False
+            self.queue[waiter] = None
             _insert(self._waiting, waiter)
         if holding:
             waiter.hold_all(holding)
         self._miss(waiter, blocked)
         # whoever is not the longest gives back what was reserved for it: two could hold what the other needs
-        other = waiter if self._waits_longest(longest) else longest
-        if other.held and not self._waits_longest(other):
+        other = waiter if longest is self._waiting[0] else longest
+        if other.held and other is not self._waiting[0]:
             given_back = other.give_back_all()
             self._miss(other, (*other.missing, *given_back))
             for mailbox in given_back:
@@ -194,8 +196,7 @@ class Gate:
     def freed(self, mailbox: Mailbox) -> None:
         """A slot has come free: whose is it?"""
         while (line := self.missed.get(mailbox)) and mailbox.room() > 0:
-            waiter = next(iter(line))
-            if self._waits_longest(waiter):
+            if (waiter := line[0]) is self._waiting[0]:
                 waiter.hold_all((mailbox,))
             self._misses_no_more(waiter, mailbox)
 
@@ -216,13 +217,15 @@ class Gate:
         """A publish that was let go runs now, or leaves: its slots are not reserved any more. Returns the mailboxes."""
         if waiter.granted:
             for mailbox in waiter.held:
-                _remove(self._going, mailbox, waiter)
+                _leave(self._going, mailbox, waiter)
         return waiter.give_back_all()
 
     def leave(self, waiter: Waiter, had: Iterable[Mailbox]) -> None:
         """A publish has run, or was called off: what it held, or ``had``, and did not use goes to the next."""
-        self.queue.pop(waiter, None)
-        self._waiting.pop(waiter, None)
+        if waiter in self.queue:
+            del self.queue[waiter]
+            if not waiter.granted:
+                _remove(self._waiting, waiter)
         for mailbox in list(waiter.missing):
             self._wait_no_more(waiter, mailbox)
         for mailbox in {*self.give_back(waiter), *had} if waiter.held else had:
@@ -260,15 +263,12 @@ class Gate:
 
     def comes_before(self, waiter: Waiter) -> bool:
         """Whether a publish that came earlier may go too, shares a mailbox, and has not run yet."""
-        return any(next(iter(self._going[mailbox])) is not waiter for mailbox in waiter.held)
-
-    def _waits_longest(self, waiter: Waiter) -> bool:
-        return next(iter(self._waiting)) is waiter
+        return any(self._going[mailbox][0] is not waiter for mailbox in waiter.held)
 
     def _miss(self, waiter: Waiter, blocked: Collection[Mailbox]) -> None:
         """A publish needs a slot in each of these, and may not go before."""
         missing, missed = waiter.missing, self.missed
-        for mailbox in [one for one in missing if one not in blocked]:
+        for mailbox in [one for one in missing if one not in blocked] if missing else ():
             self._wait_no_more(waiter, mailbox)
         now = waiter.now()
         for mailbox in blocked:
@@ -278,7 +278,7 @@ class Gate:
                     mailbox.watch(self._note_take)
                     for watcher in self.watchers:
                         watcher.holds(mailbox)
-                _insert(missed.setdefault(mailbox, OrderedDict()), waiter)
+                _join(missed, mailbox, waiter)
 
     def _misses_no_more(self, waiter: Waiter, mailbox: Mailbox) -> None:
         """A publish needs no slot in this mailbox any more; it may go if that was the last."""
@@ -290,31 +290,47 @@ class Gate:
         if blocked := waiter.terms.blocked(waiter):
             self._miss(waiter, blocked)
             return
-        waiter.hold_all([one for one in waiter.unheld if one not in waiter.held and one.room() > 0])
+        if waiter.unheld:
+            waiter.hold_all([one for one in waiter.unheld if one not in waiter.held and one.room() > 0])
         waiter.granted = True
-        del self._waiting[waiter]
+        _remove(self._waiting, waiter)
         for one in waiter.held:
-            _insert(self._going.setdefault(one, OrderedDict()), waiter)
+            _join(self._going, one, waiter)
         waiter.wake()
 
     def _wait_no_more(self, waiter: Waiter, mailbox: Mailbox) -> None:
         """Take a publish out of the line at a mailbox."""
         del waiter.missing[mailbox]
-        _remove(self.missed, mailbox, waiter)
+        _leave(self.missed, mailbox, waiter)
         for watcher in self.watchers if mailbox not in self.missed else ():
             watcher.holds_nobody(mailbox)
 
 
+_TICKET: Final = attrgetter("ticket")
+
+
 def _insert(line: Line, waiter: Waiter) -> None:
     """Put a publish into its place; nearly always that is the last."""
-    later = [*takewhile(lambda one: one.ticket > waiter.ticket, reversed(line))]
-    line[waiter] = None
-    for one in reversed(later):
-        line.move_to_end(one)
+    if line and line[-1].ticket > waiter.ticket:
+        insort(line, waiter, key=_TICKET)
+    else:
+        line.append(waiter)
 
 
-def _remove(lines: dict[Mailbox, Line], mailbox: Mailbox, waiter: Waiter) -> None:
+def _remove(line: Line, waiter: Waiter) -> None:
+    """Take a publish out; nearly always it is the first."""
+    del line[0 if line[0] is waiter else bisect_left(line, waiter.ticket, key=_TICKET)]
+
+
+def _join(lines: dict[Mailbox, Line], mailbox: Mailbox, waiter: Waiter) -> None:
+    if mailbox in lines:
+        _insert(lines[mailbox], waiter)
+    else:
+        lines[mailbox] = deque((waiter,))
+
+
+def _leave(lines: dict[Mailbox, Line], mailbox: Mailbox, waiter: Waiter) -> None:
     """Take a publish out of the line at a mailbox; a line without anybody is none."""
-    del lines[mailbox][waiter]
+    _remove(lines[mailbox], waiter)
     if not lines[mailbox]:
         del lines[mailbox]
