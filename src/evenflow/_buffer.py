@@ -18,6 +18,8 @@ Nothing is decided here: what happens when the buffer is full is said in ``_mail
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
+from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 from weakref import finalize
 
@@ -237,20 +239,13 @@ class Buffer(Generic[T]):
         self.inbox, self.outbox, self.fast = self.outbox, outbox, EMPTY
 
 
+@dataclass(eq=False, slots=True)
 class Cell:
     """One event of a conflated buffer, which a later event of the same key replaces in its place."""
 
-    __slots__ = ("event", "key", "sequence")
-
-    def __init__(self, key: object, event: object, sequence: int) -> None:
-        self.key = key
-        self.event = event
-        self.sequence = sequence
-
-    def replace(self, event: object, sequence: int) -> object:
-        """Hold this event from now on; returns the one before it."""
-        old, self.event, self.sequence = self.event, event, sequence
-        return old
+    key: object
+    event: object
+    sequence: int
 
 
 class ConflatedBuffer(Buffer[T]):
@@ -269,8 +264,7 @@ class ConflatedBuffer(Buffer[T]):
 
     def held(self) -> list[T]:
         """All that is buffered, the oldest first."""
-        lanes = [*self.outbox, *self.inbox]
-        return [*self.replay, *(cell.event for cell in lanes)]
+        return [*self.replay, *(cell.event for lane in (self.outbox, self.inbox) for cell in lane)]
 
     def find(self, key: object) -> Cell | None:
         """The cell of this key, if one is buffered."""
@@ -279,7 +273,8 @@ class ConflatedBuffer(Buffer[T]):
     def replace(self, cell: Cell, event: T) -> object:
         """Replace the event of this cell; returns the one before it."""
         self.sequence += 1
-        return cell.replace(event, self.sequence)
+        old, cell.event, cell.sequence = cell.event, event, self.sequence
+        return old
 
     def put(self, key: object, event: T) -> None:
         """Append the event of a key that is not buffered; the caller has seen that there is room."""
@@ -350,9 +345,14 @@ def hashed(key: object) -> object:
     """The key in a form that runs none of the user's code when it is looked up, but for a comparison.
 
     Raises:
-        TypeError: it cannot be hashed; or whatever else its ``__hash__`` raises.
+        TypeError: it cannot be hashed, or is a coroutine; or whatever else its ``__hash__`` raises.
     """
-    return key if type(key) in _PLAIN_KEYS else HashedKey(key)
+    if type(key) in _PLAIN_KEYS:
+        return key
+    if iscoroutine(key):
+        key.close()
+        raise TypeError("a key function returned a coroutine; it must be a plain function")
+    return HashedKey(key)
 
 
 def _close(*streams: MemoryObjectSendStream[Any] | MemoryObjectReceiveStream[Any]) -> None:

@@ -25,10 +25,12 @@ from ._routing import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
+    from typing import Unpack
 
     from ._ends import End
     from ._history import History
     from ._loop import RunningLoop
+    from ._mailbox import MailboxOptions
     from ._routing import Interest
 
 E = TypeVar("E")
@@ -87,31 +89,34 @@ class Life(Generic[E]):
         *,
         replay: bool | int = False,
         after: int | None = None,
-        **options: Any,
+        name: str | None = None,
+        **options: Unpack[MailboxOptions],
     ) -> Mailbox:
-        """A mailbox for a new subscription, which is active from now on; ``options`` as for `mailbox`.
+        """A mailbox for a new subscription, which is active from now on.
 
         With ``after`` it gets ``Numbered`` events: first those that are kept after this number.
         """
-        if after is not None and functions.key is None:
-            options["buffer"] = NumberedBuffer(options["capacity"], self.numbers)
-        elif after is not None:
-            options["carry"] = self.numbers.carry
-        mailbox = self.mailbox(functions, **options)
+        kept: list[Any] = []
         if after is not None:
             kept, replay = self.delivery.ask(partial(self.numbers.after, after)), True
-        else:
-            kept = self.delivery.ask(self.history.events) if replay and self.history is not None else []
-        if self.is_closed:
-            self._give_replay(mailbox, interest, kept, replay)
-            mailbox.finish(self.end)
-        else:
+            if functions.key is None:
+                options["buffer"] = NumberedBuffer(options["capacity"], self.numbers)
+            else:
+                options["carry"] = self.numbers.carry
+        elif replay and self.history is not None:
+            kept = self.delivery.ask(self.history.events)
+        mailbox = self.mailbox(functions, name=name, **options)
+        if not self.is_closed:
             self.members.add(mailbox, interest)
-            self._give_replay(mailbox, interest, kept, replay)
+        self._give_replay(mailbox, interest, kept, replay)
+        if self.is_closed:
+            mailbox.finish(self.end)
         return mailbox
 
-    def mailbox(self, functions: UserFunctions, *, name: str | None = None, **options: Any) -> Mailbox:
-        """A mailbox that is no member yet; ``options`` are those of a ``Mailbox`` that a life does not know itself."""
+    def mailbox(
+        self, functions: UserFunctions, *, name: str | None = None, **options: Unpack[MailboxOptions]
+    ) -> Mailbox:
+        """A mailbox that is no member yet."""
         self._opened += 1
         return Mailbox(
             functions=functions,
@@ -142,10 +147,8 @@ class Life(Generic[E]):
     def detach(self, mailbox: Mailbox) -> None:
         """Close a subscription: what is buffered is discarded."""
         self.binding.check()
-        if self.delivery.busy:
-            self.delivery.deferred.append(partial(self._discard, mailbox))
-        else:
-            self._discard(mailbox)
+        self.delivery.deferred.append(partial(self._discard, mailbox))
+        self.delivery.run_deferred()
 
     def detach_later(self, mailbox: Mailbox) -> None:
         """A subscription lost its last reference, in whatever thread and in the middle of whatever."""
@@ -185,11 +188,9 @@ class Life(Generic[E]):
         self.was_left = self.was_left or (leaving and not self.is_closed)
         if error is not None and not isinstance(error, BaseException):
             raise TypeError(f"close takes an exception for the readers, or nothing, not {error!r}")
-        if self.delivery.busy:
-            self.delivery.deferred.append(partial(self._close, error))
-        else:
-            # asked, so that what a destructor closes meanwhile is detached afterwards
-            self.delivery.ask(partial(self._close, error))
+        # asked, so that what a destructor closes meanwhile is detached afterwards
+        self.delivery.deferred.append(partial(self.delivery.ask, partial(self._close, error)))
+        self.delivery.run_deferred()
 
     def _close(self, error: BaseException | None) -> None:
         if self.is_closed:
@@ -273,5 +274,5 @@ class Life(Generic[E]):
         try:
             yield event
         finally:
-            if event in self._watchers:  # not where the loop has ended
+            with suppress(ValueError):  # the loop has ended
                 self._watchers.remove(event)

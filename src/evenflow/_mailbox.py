@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import sys
 from contextvars import Context, copy_context
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Required, TypeAlias, TypedDict
 from weakref import ref
 
 from ._buffer import Buffer, ConflatedBuffer
@@ -57,20 +58,19 @@ def with_context(event: Any) -> Carried:
     return Carried(event, copy_context())
 
 
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class UserFunctions:
-    """What a user gave to one subscription; the subscription keeps it alive, its mailbox does not."""
+    """What a user gave to one subscription; the subscription keeps it alive, its mailbox does not.
 
-    __slots__ = ("__weakref__", "key", "report", "where")
+    Attributes:
+        where: which events it wants, beyond their class.
+        key: what makes two events the same, where events are conflated.
+        report: hears that one of these two raised on an event; None where that ends the subscription.
+    """
 
-    def __init__(
-        self, where: Callable[[Any], object] | None = None, key: Callable[[Any], object] | None = None
-    ) -> None:
-        self.where: Callable[[Any], object] | None = where
-        """Which events it wants, beyond their class."""
-        self.key: Callable[[Any], object] | None = key
-        """What makes two events the same, where events are conflated."""
-        self.report: Callable[[Any, Exception], None] | None = None
-        """Hears that one of these two raised on an event; None where that ends the subscription."""
+    where: Callable[[Any], object] | None = None
+    key: Callable[[Any], object] | None = None
+    report: Callable[[Any, Exception], None] | None = None
 
     def report_to(self, report: Callable[[Any, Exception], None]) -> None:
         """What is raised ends the subscription no more: it is told here."""
@@ -79,6 +79,17 @@ class UserFunctions:
     def ask(self, event: object, /) -> object:
         """What ``where`` says."""
         return self.where is None or self.where(event)
+
+
+class MailboxOptions(TypedDict, total=False):
+    """What of a mailbox its subscription decides."""
+
+    capacity: Required[int]
+    overflow: Required[Overflow]
+    created_at: Required[tuple[str, int]]
+    gaps: bool | Callable[[], datetime]
+    carry: Callable[[Any], object] | None
+    buffer: Buffer[Any]
 
 
 class Mailbox:
@@ -224,7 +235,10 @@ class Mailbox:
         if self.room() <= 0:
             if self.overflow != "drop_oldest":
                 return self._drop_newest(event)
-            given_up = self._drop_oldest()
+            if self._gaps is not None:
+                self._gaps.oldest_was_dropped(buffer.head())
+                buffer.close_lane()
+            given_up = buffer.drop_oldest()
         buffer.put(key, event)
         if not self.conflated:
             self.measure()
@@ -233,12 +247,6 @@ class Mailbox:
         if (fill := buffer.fill) is not None and len(buffer) >= fill[0]:
             fill[1]()
         return given_up
-
-    def _drop_oldest(self) -> object:
-        if self._gaps is not None:
-            self._gaps.oldest_was_dropped(self.buffer.head())
-            self.buffer.close_lane()
-        return self.buffer.drop_oldest()
 
     def _drop_newest(self, event: object) -> object:
         self._dropped_newest += 1

@@ -33,16 +33,20 @@ if TYPE_CHECKING:
     from ._statistics import SubscriptionStatistics
     from .streams._node import Node
 
+T = TypeVar("T")
 W_co = TypeVar("W_co", covariant=True)
 
 
 class Feed(Protocol):
-    """What fills the buffer of a subscription to a log."""
+    """What fills the buffer of a subscription to a log.
 
-    @property
-    def interest(self) -> object:
-        """What is wanted."""
-        ...
+    Attributes:
+        interest: what is wanted.
+        undecodable: how many events could not be read, and were skipped.
+    """
+
+    interest: Any
+    undecodable: int
 
     async def begin(self) -> None:
         """Find out where it begins, and begin."""
@@ -58,11 +62,6 @@ class Feed(Protocol):
 
     def lag(self) -> int:
         """How far it is behind."""
-        ...
-
-    @property
-    def undecodable(self) -> int:
-        """How many events could not be read, and were skipped."""
         ...
 
 
@@ -113,8 +112,8 @@ class Subscription(Stream[W_co]):
             RuntimeError: an operator owns this subscription, or it is used from a second live loop.
         """
         self._check_owner()
-        if lane := self._buffer.fast:
-            self._reading_here()
+        loop = self._loop
+        if (lane := self._buffer.fast) and loop and loop.thread == get_ident() and self._known.cr_running:
             return lane.popleft()
         return await self._pull()
 
@@ -138,8 +137,7 @@ class Subscription(Stream[W_co]):
             return lane.popleft()
         if self._owner is not None:
             self._check_owner()
-        item: W_co = await self._next(self._mailbox.take, StopAsyncIteration)
-        return item
+        return await self._next(self._mailbox.take, StopAsyncIteration)
 
     @overload
     def batches(self) -> Batches[W_co]: ...
@@ -172,8 +170,7 @@ class Subscription(Stream[W_co]):
         return _OwnersReader(self)
 
     async def _pull(self) -> W_co:
-        item: W_co = await self._next(self._mailbox.take)
-        return item
+        return await self._next(self._mailbox.take)
 
     def _pull_nowait(self) -> W_co:
         self._life.check()
@@ -187,11 +184,12 @@ class Subscription(Stream[W_co]):
             self._raise_end(EndOfStream)
         raise nothing_yet(mailbox.name)
 
-    async def _next(self, take: Callable[[list[int]], Any], end: type[Exception] = EndOfStream) -> Any:
+    async def _next(self, take: Callable[[list[int]], T], end: type[Exception] = EndOfStream) -> T:
         """What ``take`` finds, once there is anything and it is this task's turn; at the end raise ``end``."""
         loop, mailbox = self._loop, self._mailbox
         if loop is None or loop.thread != get_ident() or not self._known.cr_running:
-            loop = self._reading_here()
+            self._note_task()
+            loop = self._life.enter()
         counts, line, buffer = loop.counts, mailbox.line, mailbox.buffer
         # a reader that finds nothing lets the loop turn by waiting
         finds = buffer.outbox or buffer.inbox or buffer.replay
@@ -234,14 +232,6 @@ class Subscription(Stream[W_co]):
         if normal is StopAsyncIteration and is_the_end(end):
             raise StopAsyncIteration
         raise error_for_a_reader(end, self._mailbox.name)
-
-    def _reading_here(self) -> RunningLoop:
-        """Note which task reads; returns the loop that it reads in."""
-        loop = self._loop
-        if loop is None or loop.thread != get_ident() or not self._known.cr_running:
-            self._note_task()
-            return self._life.enter()
-        return loop
 
     def _note_task(self) -> None:
         """Note which task reads, so that it can be known whether a publisher that waits for it waits for ever."""
@@ -374,8 +364,7 @@ class _OwnersReader(AsyncIterator[W_co]):
         subscription = self._subscription
         if (lane := self._buffer.fast) and subscription._known.cr_running:
             return lane.popleft()
-        item: W_co = await subscription._next(subscription._mailbox.take, StopAsyncIteration)
-        return item
+        return await subscription._next(subscription._mailbox.take, StopAsyncIteration)
 
 
 class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
@@ -390,26 +379,12 @@ class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
     def _read_by_sink(self) -> None:
         self._subscription._read_by_sink()
 
+    def _check_owner(self) -> None:
+        super()._check_owner()
+        self._subscription._check_owner()
+
     async def _pull(self) -> tuple[W_co, ...]:
-        batch: tuple[W_co, ...] = await self._subscription._next(self._take)
-        return batch
-
-    async def receive(self) -> tuple[W_co, ...]:
-        """Wait for at least one event; cancelling loses none.
-
-        Raises:
-            anyio.EndOfStream, anyio.ClosedResourceError, SlowSubscriber: as for ``Subscription.receive``.
-        """
-        self._subscription._check_owner()
-        return await self._pull()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> tuple[W_co, ...]:
-        self._subscription._check_owner()
-        batch: tuple[W_co, ...] = await self._subscription._next(self._take, StopAsyncIteration)
-        return batch
+        return await self._subscription._next(self._take)
 
     async def aclose(self) -> None:
         """Close the subscription."""
