@@ -42,6 +42,7 @@ EMPTY: Final = cast("deque[Any]", ())
 """A lane that was never used: as empty as a deque, without the 600 bytes that an empty deque takes."""
 
 
+@dataclass(eq=False, repr=False, slots=True, weakref_slot=True)
 class Buffer(Generic[T]):
     """What one subscription has to read, as plain events.
 
@@ -60,39 +61,20 @@ class Buffer(Generic[T]):
             most, and falls to as many as do where they take longer; so it begins with one.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_close_stream",
-        "_receiving",
-        "_sending",
-        "capacity",
-        "dropped",
-        "fast",
-        "fill",
-        "in_stream",
-        "inbox",
-        "moved",
-        "outbox",
-        "ration",
-        "replay",
-        "replayed",
-    )
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity: int = capacity
-        self.inbox: deque[Any] = EMPTY
-        self.outbox: deque[Any] = EMPTY
-        self.fast: deque[T] = EMPTY
-        self.replay: deque[T] = EMPTY
-        self.in_stream: bool = False
-        self.moved: int = 0
-        self.replayed: int = 0
-        self.dropped: int = 0
-        self.ration: int = 1
-        self.fill: tuple[int, Callable[[], None]] | None = None
-        self._sending: MemoryObjectSendStream[deque[Any]] | None = None
-        self._receiving: MemoryObjectReceiveStream[deque[Any]] | None = None
-        self._close_stream: finalize[..., Any] | None = None
+    capacity: int
+    inbox: deque[Any] = EMPTY
+    outbox: deque[Any] = EMPTY
+    fast: deque[T] = EMPTY
+    replay: deque[T] = EMPTY
+    in_stream: bool = False
+    moved: int = 0
+    replayed: int = 0
+    dropped: int = 0
+    fill: tuple[int, Callable[[], None]] | None = None
+    ration: int = 1
+    _sending: MemoryObjectSendStream[deque[Any]] | None = None
+    _receiving: MemoryObjectReceiveStream[deque[Any]] | None = None
+    _close_stream: finalize[..., Any] | None = None
 
     def __len__(self) -> int:
         return len(self.replay) + len(self.outbox) + len(self.inbox)

@@ -18,7 +18,6 @@ from ._fork import forget_in_child
 from ._gate import Gate
 from ._mailbox import Mailbox, UserFunctions
 from ._members import Members
-from ._numbered_buffer import NumberedBuffer
 from ._numbers import Numbered, Numbers
 from ._readers import WakeUps
 from ._routing import wanted
@@ -99,13 +98,10 @@ class Life(Generic[E]):
         kept: list[Any] = []
         if after is not None:
             kept, replay = self.delivery.ask(partial(self.numbers.after, after)), True
-            if functions.key is None:
-                options["buffer"] = NumberedBuffer(options["capacity"], self.numbers)
-            else:
-                options["carry"] = self.numbers.carry
         elif replay and self.history is not None:
             kept = self.delivery.ask(self.history.events)
-        mailbox = self.mailbox(functions, name=name, **options)
+        numbers = None if after is None else self.numbers
+        mailbox = self.mailbox(functions, name=name, numbers=numbers, **options)
         if not self.is_closed:
             self.members.add(mailbox, interest)
         self._give_replay(mailbox, interest, kept, replay)
@@ -114,7 +110,12 @@ class Life(Generic[E]):
         return mailbox
 
     def mailbox(
-        self, functions: UserFunctions, *, name: str | None = None, **options: Unpack[MailboxOptions]
+        self,
+        functions: UserFunctions,
+        *,
+        name: str | None = None,
+        numbers: Numbers | None = None,
+        **options: Unpack[MailboxOptions],
     ) -> Mailbox:
         """A mailbox that is no member yet."""
         self._opened += 1
@@ -124,6 +125,7 @@ class Life(Generic[E]):
             unready=self.members.unready,
             became_ready=self.members.became_ready,
             wake_ups=self._wake_ups,
+            numbers=numbers,
             **options,
         )
 

@@ -29,6 +29,7 @@ from ._buffer import Buffer, ConflatedBuffer
 from ._errors import SlowSubscriber
 from ._fairness import TAKEN
 from ._gaps import Gap, Gaps
+from ._numbered_buffer import NumberedBuffer
 from ._readers import ReaderLine, WakeUps
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ._ends import End
+    from ._numbers import Numbers
     from ._statistics import SubscriptionStatistics
 
 Overflow: TypeAlias = Literal["block", "drop_oldest", "drop_newest", "disconnect"]
@@ -89,7 +91,6 @@ class MailboxOptions(TypedDict, total=False):
     created_at: Required[tuple[str, int]]
     gaps: bool | Callable[[], datetime]
     carry: Callable[[Any], object] | None
-    buffer: Buffer[Any]
 
 
 class Mailbox:
@@ -138,7 +139,7 @@ class Mailbox:
         functions: UserFunctions,
         gaps: bool | Callable[[], datetime] = False,
         carry: Callable[[Any], object] | None = None,
-        buffer: Buffer[Any] | None = None,
+        numbers: Numbers | None = None,
         unready: set[Mailbox],
         became_ready: Callable[[Mailbox], None],
         wake_ups: WakeUps,
@@ -148,9 +149,13 @@ class Mailbox:
         self.name: str = name
         self.created_at: tuple[str, int] = created_at
         self.conflated: bool = functions.key is not None
-        if buffer is None:
-            buffer = ConflatedBuffer(capacity) if self.conflated else Buffer(capacity)
-        self.buffer: Buffer[Any] = buffer
+        self.carry: Callable[[Any], object] | None = carry
+        self.buffer: Buffer[Any]
+        if self.conflated:
+            self.buffer = ConflatedBuffer(capacity)
+            self.carry = carry if numbers is None else numbers.carry
+        else:
+            self.buffer = Buffer(capacity) if numbers is None else NumberedBuffer(capacity, numbers)
         self.line: ReaderLine = ReaderLine(wake_ups)
         self.overflow: Overflow = overflow
         self.end: End | None = None
@@ -162,7 +167,6 @@ class Mailbox:
         self._tell: Callable[[Mailbox], None] | None = None
         self._unready = unready
         self._became_ready = became_ready
-        self.carry: Callable[[Any], object] | None = carry
 
     def ask(self, event: object, /) -> object:
         """What the subscription's own ``where`` says; a subscription that is gone wants nothing."""
