@@ -104,7 +104,8 @@ class Life(Generic[E]):
         mailbox = self.mailbox(functions, name=name, numbers=numbers, **options)
         if not self.is_closed:
             self.members.add(mailbox, interest)
-        self._give_replay(mailbox, interest, kept, replay)
+        if kept:
+            self._give_replay(mailbox, interest, kept, replay)
         if self.is_closed:
             mailbox.finish(self.end)
         return mailbox
@@ -131,8 +132,6 @@ class Life(Generic[E]):
 
     def _give_replay(self, mailbox: Mailbox, interest: Interest, kept: list[Any], replay: bool | int) -> None:
         """Give it those of the kept events that it wants, as many of the last as it asks for."""
-        if not kept:
-            return
         try:
             numbered = type(kept[0]) is Numbered
             events = self.delivery.ask(
@@ -149,8 +148,10 @@ class Life(Generic[E]):
     def detach(self, mailbox: Mailbox) -> None:
         """Close a subscription: what is buffered is discarded."""
         self.binding.check()
-        self.delivery.deferred.append(partial(self._discard, mailbox))
-        self.delivery.run_deferred()
+        if self.delivery.busy:
+            self.delivery.deferred.append(partial(self._discard, mailbox))
+        else:
+            self._discard(mailbox)
 
     def detach_later(self, mailbox: Mailbox) -> None:
         """A subscription lost its last reference, in whatever thread and in the middle of whatever."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from ._backends import KnownTask
+    from ._ends import End
     from ._life import Life
     from ._loop import RunningLoop
     from ._mailbox import Mailbox, UserFunctions
@@ -93,11 +94,9 @@ class Subscription(Stream[W_co]):
         self._quiet = quiet
         """Whether nobody but us holds it: then dropping it is no mistake of the user's."""
         self._feed = feed
-        """What fills the buffer, where that is no subject in memory."""
         self._loop: RunningLoop | None = None
-        """The loop of the task that read last."""
         self._known: KnownTask = NOT_RUNNING
-        """That task."""
+        """The task that read last, and its loop."""
 
     async def receive(self) -> W_co:
         """Wait for the next event.
@@ -180,8 +179,8 @@ class Subscription(Stream[W_co]):
         line, counts = mailbox.line, [0, 0]  # nobody lets the loop turn here
         if line.woken < mailbox.items() and (item := mailbox.take(counts)) is not NOTHING:
             return cast("W_co", item)
-        if not line.woken:
-            self._raise_end(EndOfStream)
+        if mailbox.end is not None and not line.woken:
+            raise self._how_it_ended(mailbox.end, EndOfStream)
         raise nothing_yet(mailbox.name)
 
     async def _next(self, take: Callable[[list[int]], T], end: type[Exception] = EndOfStream) -> T:
@@ -207,7 +206,7 @@ class Subscription(Stream[W_co]):
                         line.wake(mailbox.items())
                     return found
                 if mailbox.end is not None:
-                    self._raise_end(end)
+                    raise self._how_it_ended(mailbox.end, end)
             wake_up = loop.backend.wake_up()
             line.join(wake_up, first=first)
             if not first or mailbox.buffer.inbox or mailbox.end is not None:  # a destructor may have run in between
@@ -222,22 +221,17 @@ class Subscription(Stream[W_co]):
                 raise
             first = True
 
-    def _raise_end(self, normal: type[Exception]) -> None:
-        """Raise what the subscription ended with, if it has ended; ``normal`` where that was no error."""
-        end = self._mailbox.end
-        if end is None:
-            return
+    def _how_it_ended(self, end: End, normal: type[Exception]) -> BaseException:
+        """What a reader gets at this end; ``normal`` where that was no error."""
         if self._mailbox.discarded and not isinstance(end, ClosedResourceError):  # that says why it was closed
             end = ClosedResourceError
         if normal is StopAsyncIteration and is_the_end(end):
-            raise StopAsyncIteration
-        raise error_for_a_reader(end, self._mailbox.name)
+            return StopAsyncIteration()
+        return error_for_a_reader(end, self._mailbox.name)
 
     def _note_task(self) -> None:
         """Note which task reads, so that it can be known whether a publisher that waits for it waits for ever."""
-        here = self._life.binding.here()
-        task = None if here is None else here.current_task()
-        if here is None or task is None:
+        if (here := self._life.binding.here()) is None or (task := here.current_task()) is None:
             return
         if self._loop is not None and self._loop is not here:
             self._mailbox.line.forget()  # they waited in a loop that has ended
@@ -370,11 +364,10 @@ class _OwnersReader(AsyncIterator[W_co]):
 class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
     """All that waits at a subscription, a tuple at a time; ends when the subscription does."""
 
-    __slots__ = ("_subscription", "_take")
+    __slots__ = ("_subscription",)
 
     def __init__(self, subscription: Subscription[W_co]) -> None:
         self._subscription = subscription
-        self._take = subscription._mailbox.take_batch
 
     def _read_by_sink(self) -> None:
         self._subscription._read_by_sink()
@@ -384,7 +377,13 @@ class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
         self._subscription._check_owner()
 
     async def _pull(self) -> tuple[W_co, ...]:
-        return await self._subscription._next(self._take)
+        return await self._subscription._next(self._subscription._mailbox.take_batch)
+
+    async def __anext__(self) -> tuple[W_co, ...]:
+        subscription = self._subscription
+        if self._owner is not None or subscription._owner is not None:
+            self._check_owner()
+        return await subscription._next(subscription._mailbox.take_batch, StopAsyncIteration)
 
     async def aclose(self) -> None:
         """Close the subscription."""
