@@ -325,17 +325,18 @@ async def test_a_batch_is_all_that_waits() -> None:
         assert waited.cancelled_caught
 
 
-@pytest.mark.parametrize("way", ["receive", "async for"])
+@pytest.mark.parametrize("way", [*WAYS, "its batches, receive", "its batches, async for"])
 @both
 async def test_batches_that_an_operator_owns_are_read_by_nobody_else(way: str) -> None:
-    """As it is with every stream: the operator would miss what another reader takes."""
+    """Nor is their subscription: the operator would miss what another reader takes."""
     subject = Subject(Note)
     async with subject.subscribe() as subscription:
         batches = subscription.batches()
+        source = batches if way.startswith("its batches") else subscription
         async with batches.map(len) as lengths:
             publish(subject, 1, 2)
             with pytest.raises(RuntimeError, match="the source of map"):
-                await (batches.receive() if way == "receive" else anext(batches))
+                await WAYS[way.removeprefix("its batches, ")](source)
             assert await lengths.receive() == 2
 
 

@@ -233,7 +233,7 @@ class Subscription(Stream[W_co]):
         """Note which task reads, so that it can be known whether a publisher that waits for it waits for ever."""
         if (here := self._life.binding.here()) is None or (task := here.current_task()) is None:
             return
-        if self._loop is not None and self._loop is not here:
+        if self._loop not in (None, here):
             self._mailbox.line.forget()  # they waited in a loop that has ended
         self._loop = self._life.enter()
         self._known = here.backend.know(task, partial(_forget, ref(self)))
@@ -373,17 +373,19 @@ class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
         self._subscription._read_by_sink()
 
     def _check_owner(self) -> None:
-        super()._check_owner()
         self._subscription._check_owner()
+
+    def _claim(self, owner: str, /) -> Node[tuple[W_co, ...]]:
+        node = super()._claim(owner)
+        self._subscription._claim(owner)  # whoever reads that would take from these
+        return node
 
     async def _pull(self) -> tuple[W_co, ...]:
         return await self._subscription._next(self._subscription._mailbox.take_batch)
 
     async def __anext__(self) -> tuple[W_co, ...]:
-        subscription = self._subscription
-        if self._owner is not None or subscription._owner is not None:
-            self._check_owner()
-        return await subscription._next(subscription._mailbox.take_batch, StopAsyncIteration)
+        self._check_owner()
+        return await self._subscription._next(self._subscription._mailbox.take_batch, StopAsyncIteration)
 
     async def aclose(self) -> None:
         """Close the subscription."""
@@ -395,6 +397,5 @@ class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
 
 def _forget(subscription: ref[Subscription[Any]], gone: object) -> None:
     """The task that read last is gone."""
-    knowing = subscription()
-    if knowing is not None and knowing._known is gone:
+    if (knowing := subscription()) is not None and knowing._known is gone:
         knowing._known = NOT_RUNNING
