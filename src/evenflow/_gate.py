@@ -257,10 +257,6 @@ class Gate:
         """The publish that will go last, as things stand, of all others."""
         return next((one for one in reversed(self._waiting) if one is not waiter), None)
 
-    def is_waited_for(self, mailbox: Mailbox) -> bool:
-        """Whether a publish waits for room in this mailbox."""
-        return mailbox in self.missed
-
     def comes_before(self, waiter: Waiter) -> bool:
         """Whether a publish that came earlier may go too, shares a mailbox, and has not run yet."""
         return any(self._going[mailbox][0] is not waiter for mailbox in waiter.held)

@@ -261,7 +261,7 @@ class Life(Generic[E]):
         """A reader has taken an event from a mailbox that somebody waits for."""
         self.delivery.ask(lambda: self.gate.freed(mailbox))
         self.note_change()
-        if not self._watchers and not self.gate.is_waited_for(mailbox):
+        if not self._watchers and mailbox not in self.gate.missed:
             mailbox.watch(None)
 
     def note_change(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
@@ -30,27 +31,18 @@ TICK: Final = 0.5
 """Seconds after which the watch looks again: for a deadlock, and for a stall."""
 
 
+@dataclass(eq=False, repr=False)
 class Waiting:
     """The publishes of one life that sleep."""
 
-    def __init__(
-        self,
-        name: str,
-        gate: Gate,
-        stall_after: float,
-        run_deferred: Callable[[], None],
-        blocked: Callable[[Waiter], Collection[Mailbox]],
-    ) -> None:
-        self.name: str = name
-        self._gate = gate
-        self.stall_after: float = stall_after  # seconds after which a subscription that holds a publisher is logged
-        self.blocked: Callable[[Waiter], Collection[Mailbox]] = blocked
-        self._run_deferred = run_deferred
-        self._watch: Waiter | None = None
-        """Whoever looks for all that wait."""
-        self._look_at = 0.0
-        """When it looks next."""
-        self._logged: WeakSet[Mailbox] = WeakSet()
+    name: str
+    _gate: Gate
+    stall_after: float  # seconds after which a subscription that holds a publisher is logged
+    _run_deferred: Callable[[], None]
+    blocked: Callable[[Waiter], Collection[Mailbox]]
+    _watch: Waiter | None = None  # whoever looks for all that wait
+    _look_at: float = 0.0  # when it looks next
+    _logged: WeakSet[Mailbox] = field(default_factory=WeakSet)
 
     def enter(self, loop: RunningLoop, waiter: Waiter) -> object:
         """A publish begins to wait; returns its task, and ``leave`` must follow. Refuses it if it can never go on."""
