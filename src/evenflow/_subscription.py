@@ -384,7 +384,7 @@ class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
         return await self._subscription._next(self._subscription._mailbox.take_batch)
 
     async def __anext__(self) -> tuple[W_co, ...]:
-        self._check_owner()
+        self._subscription._check_owner()
         return await self._subscription._next(self._subscription._mailbox.take_batch, StopAsyncIteration)
 
     async def aclose(self) -> None:
