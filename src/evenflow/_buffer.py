@@ -245,7 +245,6 @@ class ConflatedBuffer(Buffer[T]):
         self._cells: dict[object, Cell] = {}
 
     def held(self) -> list[T]:
-        """All that is buffered, the oldest first."""
         return [*self.replay, *(cell.event for lane in (self.outbox, self.inbox) for cell in lane)]
 
     def find(self, key: object) -> Cell | None:
@@ -265,7 +264,6 @@ class ConflatedBuffer(Buffer[T]):
         (self.inbox or self.begin()).append(cell)
 
     def mark(self) -> int:
-        """Mark what is buffered now, for `has_passed`."""
         return self.sequence
 
     def has_passed(self, mark: int) -> bool:
@@ -273,7 +271,6 @@ class ConflatedBuffer(Buffer[T]):
         return not self.replay and all(cell.sequence > mark for cell in self._cells.values())
 
     def take(self) -> T:
-        """The oldest event."""
         if self.replay:
             return super().take()
         cell = cast("Cell", super().take())
@@ -281,7 +278,6 @@ class ConflatedBuffer(Buffer[T]):
         return cast("T", cell.event)
 
     def take_all(self, most: int) -> tuple[T, ...]:
-        """At most ``most`` of the oldest events."""
         return tuple([self.take() for _ in range(min(most, len(self)))])
 
     def open_lane(self) -> int:
@@ -289,13 +285,11 @@ class ConflatedBuffer(Buffer[T]):
         return 0
 
     def drop_oldest(self) -> object:
-        """Take away the oldest cell unread."""
         cell = cast("Cell", super().drop_oldest())
         self._cells.pop(cell.key, None)
         return cell
 
     def clear(self) -> list[object]:
-        """Take away everything unread."""
         self._cells.clear()
         return super().clear()
 
