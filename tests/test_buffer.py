@@ -401,3 +401,12 @@ def test_a_key_that_cannot_be_hashed_is_refused_when_it_is_wrapped() -> None:
     """That is before the event is given out."""
     with pytest.raises(TypeError, match="unhashable"):
         hashed([])
+
+
+def test_a_coroutine_is_no_key() -> None:
+    """Each call of an async function makes another, which nobody would await."""
+
+    async def key() -> None: ...
+
+    with pytest.raises(TypeError, match="a plain function"):
+        hashed(key())

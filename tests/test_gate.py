@@ -258,7 +258,7 @@ def test_a_mailbox_that_is_gone_is_waited_for_no_longer() -> None:
     other.discard(EOFError)
     scene.gate.gone(other)
     assert waiter.granted
-    assert not scene.gate.is_waited_for(other)
+    assert other not in scene.gate.missed
 
 
 def test_a_mailbox_that_is_gone_is_held_no_longer() -> None:
@@ -356,7 +356,7 @@ def test_a_loop_that_has_ended_leaves_nothing_reserved() -> None:
     scene.gate.abandon()
     assert (one.reserved, one.room()) == (0, 1)
     assert scene.gate.waiting() == 0
-    assert not scene.gate.is_waited_for(other)
+    assert other not in scene.gate.missed
 
 
 def test_it_is_noted_since_when_a_mailbox_is_missed() -> None:

@@ -325,6 +325,21 @@ async def test_a_batch_is_all_that_waits() -> None:
         assert waited.cancelled_caught
 
 
+@pytest.mark.parametrize("way", [*WAYS, "its batches, receive", "its batches, async for"])
+@both
+async def test_batches_that_an_operator_owns_are_read_by_nobody_else(way: str) -> None:
+    """Nor is their subscription: the operator would miss what another reader takes."""
+    subject = Subject(Note)
+    async with subject.subscribe() as subscription:
+        batches = subscription.batches()
+        source = batches if way.startswith("its batches") else subscription
+        async with batches.map(len) as lengths:
+            publish(subject, 1, 2)
+            with pytest.raises(RuntimeError, match="the source of map"):
+                await WAYS[way.removeprefix("its batches, ")](source)
+            assert await lengths.receive() == 2
+
+
 @both
 async def test_closing_the_batches_closes_the_subscription() -> None:
     """They are one stream."""

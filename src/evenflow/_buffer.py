@@ -18,6 +18,8 @@ Nothing is decided here: what happens when the buffer is full is said in ``_mail
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
+from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 from weakref import finalize
 
@@ -40,6 +42,7 @@ EMPTY: Final = cast("deque[Any]", ())
 """A lane that was never used: as empty as a deque, without the 600 bytes that an empty deque takes."""
 
 
+@dataclass(eq=False, repr=False, slots=True, weakref_slot=True)
 class Buffer(Generic[T]):
     """What one subscription has to read, as plain events.
 
@@ -58,39 +61,20 @@ class Buffer(Generic[T]):
             most, and falls to as many as do where they take longer; so it begins with one.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_close_stream",
-        "_receiving",
-        "_sending",
-        "capacity",
-        "dropped",
-        "fast",
-        "fill",
-        "in_stream",
-        "inbox",
-        "moved",
-        "outbox",
-        "ration",
-        "replay",
-        "replayed",
-    )
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity: int = capacity
-        self.inbox: deque[Any] = EMPTY
-        self.outbox: deque[Any] = EMPTY
-        self.fast: deque[T] = EMPTY
-        self.replay: deque[T] = EMPTY
-        self.in_stream: bool = False
-        self.moved: int = 0
-        self.replayed: int = 0
-        self.dropped: int = 0
-        self.ration: int = 1
-        self.fill: tuple[int, Callable[[], None]] | None = None
-        self._sending: MemoryObjectSendStream[deque[Any]] | None = None
-        self._receiving: MemoryObjectReceiveStream[deque[Any]] | None = None
-        self._close_stream: finalize[..., Any] | None = None
+    capacity: int
+    inbox: deque[Any] = EMPTY
+    outbox: deque[Any] = EMPTY
+    fast: deque[T] = EMPTY
+    replay: deque[T] = EMPTY
+    in_stream: bool = False
+    moved: int = 0
+    replayed: int = 0
+    dropped: int = 0
+    fill: tuple[int, Callable[[], None]] | None = None
+    ration: int = 1
+    _sending: MemoryObjectSendStream[deque[Any]] | None = None
+    _receiving: MemoryObjectReceiveStream[deque[Any]] | None = None
+    _close_stream: finalize[..., Any] | None = None
 
     def __len__(self) -> int:
         return len(self.replay) + len(self.outbox) + len(self.inbox)
@@ -237,20 +221,13 @@ class Buffer(Generic[T]):
         self.inbox, self.outbox, self.fast = self.outbox, outbox, EMPTY
 
 
+@dataclass(eq=False, slots=True)
 class Cell:
     """One event of a conflated buffer, which a later event of the same key replaces in its place."""
 
-    __slots__ = ("event", "key", "sequence")
-
-    def __init__(self, key: object, event: object, sequence: int) -> None:
-        self.key = key
-        self.event = event
-        self.sequence = sequence
-
-    def replace(self, event: object, sequence: int) -> object:
-        """Hold this event from now on; returns the one before it."""
-        old, self.event, self.sequence = self.event, event, sequence
-        return old
+    key: object
+    event: object
+    sequence: int
 
 
 class ConflatedBuffer(Buffer[T]):
@@ -268,9 +245,7 @@ class ConflatedBuffer(Buffer[T]):
         self._cells: dict[object, Cell] = {}
 
     def held(self) -> list[T]:
-        """All that is buffered, the oldest first."""
-        lanes = [*self.outbox, *self.inbox]
-        return [*self.replay, *(cell.event for cell in lanes)]
+        return [*self.replay, *(cell.event for lane in (self.outbox, self.inbox) for cell in lane)]
 
     def find(self, key: object) -> Cell | None:
         """The cell of this key, if one is buffered."""
@@ -279,7 +254,8 @@ class ConflatedBuffer(Buffer[T]):
     def replace(self, cell: Cell, event: T) -> object:
         """Replace the event of this cell; returns the one before it."""
         self.sequence += 1
-        return cell.replace(event, self.sequence)
+        old, cell.event, cell.sequence = cell.event, event, self.sequence
+        return old
 
     def put(self, key: object, event: T) -> None:
         """Append the event of a key that is not buffered; the caller has seen that there is room."""
@@ -288,7 +264,6 @@ class ConflatedBuffer(Buffer[T]):
         (self.inbox or self.begin()).append(cell)
 
     def mark(self) -> int:
-        """Mark what is buffered now, for `has_passed`."""
         return self.sequence
 
     def has_passed(self, mark: int) -> bool:
@@ -296,7 +271,6 @@ class ConflatedBuffer(Buffer[T]):
         return not self.replay and all(cell.sequence > mark for cell in self._cells.values())
 
     def take(self) -> T:
-        """The oldest event."""
         if self.replay:
             return super().take()
         cell = cast("Cell", super().take())
@@ -304,7 +278,6 @@ class ConflatedBuffer(Buffer[T]):
         return cast("T", cell.event)
 
     def take_all(self, most: int) -> tuple[T, ...]:
-        """At most ``most`` of the oldest events."""
         return tuple([self.take() for _ in range(min(most, len(self)))])
 
     def open_lane(self) -> int:
@@ -312,13 +285,11 @@ class ConflatedBuffer(Buffer[T]):
         return 0
 
     def drop_oldest(self) -> object:
-        """Take away the oldest cell unread."""
         cell = cast("Cell", super().drop_oldest())
         self._cells.pop(cell.key, None)
         return cell
 
     def clear(self) -> list[object]:
-        """Take away everything unread."""
         self._cells.clear()
         return super().clear()
 
@@ -350,9 +321,14 @@ def hashed(key: object) -> object:
     """The key in a form that runs none of the user's code when it is looked up, but for a comparison.
 
     Raises:
-        TypeError: it cannot be hashed; or whatever else its ``__hash__`` raises.
+        TypeError: it cannot be hashed, or is a coroutine; or whatever else its ``__hash__`` raises.
     """
-    return key if type(key) in _PLAIN_KEYS else HashedKey(key)
+    if type(key) in _PLAIN_KEYS:
+        return key
+    if iscoroutine(key):
+        key.close()
+        raise TypeError("a key function returned a coroutine; it must be a plain function")
+    return HashedKey(key)
 
 
 def _close(*streams: MemoryObjectSendStream[Any] | MemoryObjectReceiveStream[Any]) -> None:

@@ -17,8 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from itertools import pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from ._errors import Deadlock
 
@@ -58,6 +57,9 @@ class Readers(NamedTuple):
     since: float | None  # when the last of them began to wait; None where only evenflow's own tasks can read
 
 
+Edges: TypeAlias = "Mapping[object, Sequence[object]]"
+"""What each task or subscription leads to: tasks to subscriptions, and these to tasks."""
+
 NOT_ALL_WAIT: Final = Readers((), math.inf)
 """One of those that read, or may read, does not wait in a publish."""
 
@@ -74,15 +76,10 @@ class WaitGraph:
         self._backend = backend
         self._readers: dict[Mailbox, Readers] = {}
 
-    def refuse_deadlock(self, task: object) -> None:
-        """Raise ``Deadlock`` if this task's publish can never go on."""
-        if (found := self.find((task,))) is not None:
-            raise found[1]
-
     def find(self, tasks: Iterable[object]) -> tuple[Waiter, Deadlock] | None:
         """The first of these tasks whose publish can never go on, and why."""
         stuck = self._stuck(tasks := list(tasks))
-        if not all(self._waits(task) for task in stuck):  # a destructor has read meanwhile
+        if not all(self._waits(one) for one in stuck if one in self._waiting):  # a destructor has read meanwhile
             return None
         for task in tasks:
             if task in stuck and (path := self._path(task, stuck)):
@@ -128,70 +125,66 @@ class WaitGraph:
         before = waiter.now() - waiter.terms.stall_after + HAIR
         return all_wait_since is None or max(all_wait_since, since) <= before
 
-    def _stuck(self, tasks: list[object]) -> dict[object, Mailbox]:
-        """The tasks that wait for ever among these and those that they wait for, and where: rule 1."""
-        held: dict[object, dict[Mailbox, None]] = {}
-        needed_by: dict[Mailbox, list[object]] = {}
-        read_by: dict[object, list[Mailbox]] = {}
-        ahead = list(tasks)
+    def _needs(self, one: Any) -> Iterable[object]:
+        """The subscriptions that may hold a task for ever, or the tasks that read a subscription."""
+        if (waiter := self._waiting.get(one)) is None:
+            return self._all_waiting(one).tasks
+        return [mailbox for mailbox in list(waiter.missing) if self._holds(waiter, mailbox)]
+
+    def _stuck(self, tasks: list[object]) -> Edges:
+        """What waits for ever among these and all that they need, and for what of that: rule 1."""
+        needs: dict[object, dict[object, None]] = {}
+        ahead = [*tasks]
         while ahead:
-            task = ahead.pop()
-            if task in held:
-                continue
-            held[task] = {}
-            waiter = self._waiting[task]
-            for mailbox in [one for one in list(waiter.missing) if self._holds(waiter, one)]:
-                held[task][mailbox] = None
-                if mailbox not in needed_by:
-                    needed_by[mailbox] = []
-                    for reader in self._all_waiting(mailbox).tasks:
-                        read_by.setdefault(reader, []).append(mailbox)
-                        ahead.append(reader)
-                needed_by[mailbox].append(task)
-        free = [task for task, mailboxes in held.items() if not mailboxes]
+            if (one := ahead.pop()) not in needs:
+                needs[one] = dict.fromkeys(self._needs(one))
+                ahead += needs[one]
+        needed_by = _reversed(needs)
+        free = [one for one, needed in needs.items() if not needed]
         while free:
-            for mailbox in read_by.get(free.pop(), ()):
-                for task in needed_by.pop(mailbox, ()):
-                    del held[task][mailbox]
-                    if not held[task]:
-                        free.append(task)
-        return {task: next(iter(mailboxes)) for task, mailboxes in held.items() if mailboxes}
+            goes_on = free.pop()
+            for one in needed_by.pop(goes_on, ()):
+                if one in self._waiting:
+                    needs[one].pop(goes_on, None)
+                else:
+                    needs[one].clear()  # one reader makes room
+                if not needs[one]:
+                    free.append(one)
+        # one subscription is enough to hold a task
+        return {one: [*needed][: 1 if one in self._waiting else None] for one, needed in needs.items() if needed}
 
-    def _path(self, task: object, stuck: dict[object, Mailbox]) -> tuple[str, ...]:
+    def _path(self, task: object, stuck: Edges) -> tuple[str, ...]:
         """The way round, in words; empty where one of those that it waits for does not wait for it: rule 3."""
-        waits_for_me: dict[object, object] = {}
-        needed_by: dict[Mailbox, list[object]] = {}
-        read_by: dict[object, list[Mailbox]] = {}
-        ahead = deque([task])
-        while ahead:
-            one = ahead.popleft()
-            mailbox = stuck[one]
-            if mailbox not in needed_by:
-                needed_by[mailbox] = []
-                for reader in self._all_waiting(mailbox).tasks:
-                    read_by.setdefault(reader, []).append(mailbox)
-                    if reader not in waits_for_me:
-                        waits_for_me[reader] = one
-                        if reader is not task:
-                            ahead.append(reader)
-            needed_by[mailbox].append(one)
-        leads_back, back = {task}, [task]
-        while back:
-            for mailbox in read_by.get(back.pop(), ()):
-                for one in needed_by.pop(mailbox, ()):
-                    if one not in leads_back:
-                        leads_back.add(one)
-                        back.append(one)
-        if task not in waits_for_me or not leads_back.issuperset(waits_for_me):
+        reached_from = _reached(task, stuck)
+        back = _reversed({one: stuck[one] for one in reached_from})
+        if _reached(task, back).keys() != reached_from.keys():
             return ()
-        return self._words(task, waits_for_me, stuck)
-
-    def _words(self, task: object, waits_for_me: dict[object, object], stuck: dict[object, Mailbox]) -> tuple[str, ...]:
-        way = [task, waits_for_me[task]]
-        while way[-1] is not task:
-            way.append(waits_for_me[way[-1]])
+        way: list[Any] = [reached_from[task], task]
+        while way[0] is not task:
+            way.insert(0, reached_from[way[0]])
         name, path = self._backend.task_name, list[str]()
-        for one, reader in pairwise(reversed(way)):
-            path.append(f"task {name(one)!r} publishes {self._waiting[one].what}")
-            path.append(f"{stuck[one].name} is full and is read by task {name(reader)!r}")
+        for publisher, mailbox, reader in zip(way[:-1:2], way[1::2], way[2::2], strict=True):
+            path.append(f"task {name(publisher)!r} publishes {self._waiting[publisher].what}")
+            path.append(f"{mailbox.name} is full and is read by task {name(reader)!r}")
         return tuple(path)
+
+
+def _reversed(edges: Mapping[object, Iterable[object]]) -> dict[object, list[object]]:
+    found: dict[object, list[object]] = {}
+    for one, others in edges.items():
+        for other in others:
+            found.setdefault(other, []).append(one)
+    return found
+
+
+def _reached(start: object, edges: Edges) -> dict[object, object]:
+    """All that the edges lead to from here, and from where each was reached on the shortest way."""
+    found: dict[object, object] = {}
+    ahead = deque([start])
+    while ahead:
+        one = ahead.popleft()
+        for other in edges.get(one, ()):
+            if other not in found:
+                found[other] = one
+                ahead.append(other)
+    return found

@@ -24,39 +24,30 @@ class Gap:
     last_at: datetime
 
 
-class Gaps:
-    """The gaps of one subscription that its reader has not seen yet, in order, dated by the clock ``now``."""
-
-    __slots__ = ("_gaps", "_now")
+class Gaps(deque[tuple[int, Gap]]):
+    """The gaps of one subscription that its reader has not seen yet, each behind its position, in order."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        super().__init__()
         self._now = now
-        self._gaps: deque[tuple[int, Gap]] = deque()
-
-    def __len__(self) -> int:
-        return len(self._gaps)
 
     def oldest_was_dropped(self, position: int) -> None:
         """The oldest event, at this position, was dropped: a gap comes before everything that is buffered."""
-        adjacent = self._gaps and self._gaps[0][0] <= position + 1
-        self._gaps.appendleft((0, _wider(self._gaps.popleft()[1] if adjacent else None, self._now())))
+        gap = self.take() if self.is_due(position + 1) else None
+        self.appendleft((0, _wider(gap, self._now())))
 
     def newest_was_dropped(self, position: int, count: int = 1) -> None:
         """As many of the newest events were dropped: a gap comes after all that is buffered, at this position."""
-        gap = self._gaps.pop()[1] if self._gaps and self._gaps[-1][0] == position else None
-        self._gaps.append((position, _wider(gap, self._now(), count)))
+        gap = self.pop()[1] if self and self[-1][0] == position else None
+        self.append((position, _wider(gap, self._now(), count)))
 
     def is_due(self, position: int) -> bool:
         """Whether the next item is a gap, once as many events as ``position`` have left the buffer."""
-        return bool(self._gaps) and self._gaps[0][0] <= position
+        return bool(self) and self[0][0] <= position
 
     def take(self) -> Gap:
         """Take out the first gap."""
-        return self._gaps.popleft()[1]
-
-    def clear(self) -> None:
-        """Forget all of them: nobody will read on."""
-        self._gaps.clear()
+        return self.popleft()[1]
 
 
 def _wider(gap: Gap | None, now: datetime, count: int = 1) -> Gap:

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
+from dataclasses import dataclass, field
 from itertools import count, islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -65,6 +66,7 @@ class Terms(Protocol):
         ...
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Waiter:
     """A publish that waits for room; the lower its ``ticket``, the earlier it came.
 
@@ -80,30 +82,17 @@ class Waiter:
         refusal: why it will never go.
     """
 
-    __slots__ = (
-        "_wake_up", "event", "granted", "held", "missing", "now", "refusal", "targets", "terms", "ticket",
-        "unheld",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        event: object,
-        targets: Any,
-        ticket: int,
-        terms: Terms,
-        now: Callable[[], float],
-    ) -> None:
-        self.event: object = event
-        self.targets: Any = targets
-        self.ticket: int = ticket
-        self.terms: Terms = terms
-        self.now: Callable[[], float] = now
-        self.missing: dict[Mailbox, float] = {}
-        self.held: tuple[Mailbox, ...] = ()
-        self.unheld: tuple[Mailbox, ...] = ()
-        self.granted: bool = False
-        self.refusal: Deadlock | None = None
-        self._wake_up: WakeUp | None = None
+    event: object
+    targets: Any
+    ticket: int
+    terms: Terms
+    now: Callable[[], float]
+    missing: dict[Mailbox, float] = field(default_factory=dict)
+    held: tuple[Mailbox, ...] = ()
+    unheld: tuple[Mailbox, ...] = ()
+    granted: bool = False
+    refusal: Deadlock | None = None
+    _wake_up: WakeUp | None = None
 
     @property
     def what(self) -> str:
@@ -143,12 +132,16 @@ class Waiter:
         self.held = tuple(one for one in self.held if one is not mailbox)
 
 
+Line: TypeAlias = deque[Waiter]
+"""Publishes, the earliest first."""
+
+
 class Gate:
     """The publishes that wait at one subject.
 
     Attributes:
         queue: all of them.
-        missed: those that miss a slot, by mailbox, each line with the earliest first.
+        missed: those that miss a slot, by mailbox.
         tickets: each publish that comes draws the next.
         closed: whether the subject takes no more events.
         watchers: who is told; nearly always nobody.
@@ -165,11 +158,11 @@ class Gate:
 
     def _clear(self) -> None:
         self.queue: dict[Waiter, None] = {}
-        self.missed: dict[Mailbox, deque[Waiter]] = {}
-        self._waiting: deque[Waiter] = deque()
-        """Those that may not go yet, the earliest first."""
-        self._going: dict[Mailbox, deque[Waiter]] = {}
-        """Those that may go and hold a slot, by mailbox, each line with the earliest first."""
+        self.missed: dict[Mailbox, Line] = {}
+        self._waiting: Line = deque()
+        """Those that may not go yet."""
+        self._going: dict[Mailbox, Line] = {}
+        """Those that may go and hold a slot, by mailbox."""
 
     def watch(self, watcher: Watcher) -> None:
         """Tell this one from now on."""
@@ -181,32 +174,31 @@ class Gate:
 
     def join(self, waiter: Waiter, blocked: Collection[Mailbox], holding: Collection[Mailbox] = ()) -> None:
         """A publish begins to wait, or has to wait again because somebody new has no room; it keeps what it has."""
-        before = self._waiting[0] if self._waiting else waiter
-        if self.watchers and waiter not in self.queue:
-            for watcher in self.watchers:
-                watcher.waits(blocked)
-        if waiter.granted or waiter not in self.queue:
+        longest = self._waiting[0] if self._waiting else waiter
+        is_new = waiter not in self.queue
+        for watcher in self.watchers if is_new else ():
+            watcher.waits(blocked)
+        if is_new or waiter.granted:
             waiter.granted = False
             self.queue[waiter] = None
             _insert(self._waiting, waiter)
         if holding:
             waiter.hold_all(holding)
         self._miss(waiter, blocked)
-        if before.held or waiter.held:
-            self._let_only_the_longest_hold(before, waiter)
+        # whoever is not the longest gives back what was reserved for it: two could hold what the other needs
+        other = waiter if longest is self._waiting[0] else longest
+        if other.held and other is not self._waiting[0]:
+            given_back = other.give_back_all()
+            self._miss(other, (*other.missing, *given_back))
+            for mailbox in given_back:
+                self.freed(mailbox)
 
     def freed(self, mailbox: Mailbox) -> None:
         """A slot has come free: whose is it?"""
-        if (line := self.missed.get(mailbox)) is None:
-            return
-        at = 0
-        while at < len(line) and mailbox.room() > 0:
-            waiter = line[at]
-            if waiter is self._waiting[0]:
+        while (line := self.missed.get(mailbox)) and mailbox.room() > 0:
+            if (waiter := line[0]) is self._waiting[0]:
                 waiter.hold_all((mailbox,))
             self._misses_no_more(waiter, mailbox)
-            if at < len(line) and line[at] is waiter:
-                at += 1
 
     def look_again(self, mailbox: Mailbox) -> None:
         """A key has come to a conflated buffer: who brings the same key needs no room any more."""
@@ -225,7 +217,7 @@ class Gate:
         """A publish that was let go runs now, or leaves: its slots are not reserved any more. Returns the mailboxes."""
         if waiter.granted:
             for mailbox in waiter.held:
-                _remove(self._going, mailbox, waiter)
+                _leave(self._going, mailbox, waiter)
         return waiter.give_back_all()
 
     def leave(self, waiter: Waiter, had: Iterable[Mailbox]) -> None:
@@ -233,27 +225,28 @@ class Gate:
         if waiter in self.queue:
             del self.queue[waiter]
             if not waiter.granted:
-                del self._waiting[_place(self._waiting, waiter)]
-        while waiter.missing:
-            self._wait_no_more(waiter, waiter.missing.popitem()[0])
+                _remove(self._waiting, waiter)
+        for mailbox in list(waiter.missing):
+            self._wait_no_more(waiter, mailbox)
         for mailbox in {*self.give_back(waiter), *had} if waiter.held else had:
             self.freed(mailbox)
 
     def close(self) -> None:
         """The subject takes no more events: nobody needs to wait."""
         self.closed = True
-        self._hold_nobody(self.missed)
-        self.missed = {}
-        for waiter in list(self.queue):
-            waiter.missing.clear()
+        waiters = list(self.queue)
+        self.abandon()
+        for waiter in waiters:
             waiter.wake()
 
     def abandon(self) -> None:
-        """The loop has ended: a publish that waited here holds nothing, and is not waited for."""
+        """The loop has ended, or the subject: a publish that waited here holds nothing, and is not waited for."""
         for waiter in self.queue:
             waiter.missing.clear()
             waiter.give_back_all()
-        self._hold_nobody(self.missed)
+        for watcher in self.watchers:
+            for mailbox in self.missed:
+                watcher.holds_nobody(mailbox)
         self._clear()
 
     def waiting(self) -> int:
@@ -264,10 +257,6 @@ class Gate:
         """The publish that will go last, as things stand, of all others."""
         return next((one for one in reversed(self._waiting) if one is not waiter), None)
 
-    def is_waited_for(self, mailbox: Mailbox) -> bool:
-        """Whether a publish waits for room in this mailbox."""
-        return mailbox in self.missed
-
     def comes_before(self, waiter: Waiter) -> bool:
         """Whether a publish that came earlier may go too, shares a mailbox, and has not run yet."""
         return any(self._going[mailbox][0] is not waiter for mailbox in waiter.held)
@@ -276,23 +265,19 @@ class Gate:
         """A publish needs a slot in each of these, and may not go before."""
         missing, missed = waiter.missing, self.missed
         for mailbox in [one for one in missing if one not in blocked] if missing else ():
-            del missing[mailbox]
             self._wait_no_more(waiter, mailbox)
         now = waiter.now()
         for mailbox in blocked:
             if mailbox not in missing:
                 missing[mailbox] = now
-                if (line := missed.get(mailbox)) is None:
-                    missed[mailbox] = deque((waiter,))
+                if mailbox not in missed:
                     mailbox.watch(self._note_take)
                     for watcher in self.watchers:
                         watcher.holds(mailbox)
-                else:
-                    _insert(line, waiter)
+                _join(missed, mailbox, waiter)
 
     def _misses_no_more(self, waiter: Waiter, mailbox: Mailbox) -> None:
         """A publish needs no slot in this mailbox any more; it may go if that was the last."""
-        del waiter.missing[mailbox]
         self._wait_no_more(waiter, mailbox)
         if mailbox not in waiter.held and mailbox not in waiter.unheld:
             waiter.unheld = (*waiter.unheld, mailbox)
@@ -304,41 +289,23 @@ class Gate:
         if waiter.unheld:
             waiter.hold_all([one for one in waiter.unheld if one not in waiter.held and one.room() > 0])
         waiter.granted = True
-        del self._waiting[_place(self._waiting, waiter)]
+        _remove(self._waiting, waiter)
         for one in waiter.held:
-            if (line := self._going.get(one)) is None:
-                self._going[one] = deque((waiter,))
-            else:
-                _insert(line, waiter)
+            _join(self._going, one, waiter)
         waiter.wake()
 
     def _wait_no_more(self, waiter: Waiter, mailbox: Mailbox) -> None:
         """Take a publish out of the line at a mailbox."""
-        _remove(self.missed, mailbox, waiter)
-        if self.watchers and mailbox not in self.missed:
-            self._hold_nobody((mailbox,))
-
-    def _hold_nobody(self, mailboxes: Iterable[Mailbox]) -> None:
-        """Nobody waits for these any more: tell whoever looks."""
-        for watcher in self.watchers:
-            for mailbox in mailboxes:
-                watcher.holds_nobody(mailbox)
-
-    def _let_only_the_longest_hold(self, *may_hold: Waiter) -> None:
-        """Whoever else waits gives back what was reserved for it: two could hold what the other needs."""
-        given_back: dict[Mailbox, None] = {}
-        for waiter in may_hold:
-            if waiter is not self._waiting[0] and (held := waiter.give_back_all()):
-                self._miss(waiter, (*waiter.missing, *held))
-                given_back.update(dict.fromkeys(held))
-        for mailbox in given_back:
-            self.freed(mailbox)
+        del waiter.missing[mailbox]
+        _leave(self.missed, mailbox, waiter)
+        for watcher in self.watchers if mailbox not in self.missed else ():
+            watcher.holds_nobody(mailbox)
 
 
 _TICKET: Final = attrgetter("ticket")
 
 
-def _insert(line: deque[Waiter], waiter: Waiter) -> None:
+def _insert(line: Line, waiter: Waiter) -> None:
     """Put a publish into its place; nearly always that is the last."""
     if line and line[-1].ticket > waiter.ticket:
         insort(line, waiter, key=_TICKET)
@@ -346,14 +313,20 @@ def _insert(line: deque[Waiter], waiter: Waiter) -> None:
         line.append(waiter)
 
 
-def _place(line: deque[Waiter], waiter: Waiter) -> int:
-    """Where a publish stands; nearly always that is the first place."""
-    return 0 if line[0] is waiter else bisect_left(line, waiter.ticket, key=_TICKET)
+def _remove(line: Line, waiter: Waiter) -> None:
+    """Take a publish out; nearly always it is the first."""
+    del line[0 if line[0] is waiter else bisect_left(line, waiter.ticket, key=_TICKET)]
 
 
-def _remove(lines: dict[Mailbox, deque[Waiter]], mailbox: Mailbox, waiter: Waiter) -> None:
+def _join(lines: dict[Mailbox, Line], mailbox: Mailbox, waiter: Waiter) -> None:
+    if mailbox in lines:
+        _insert(lines[mailbox], waiter)
+    else:
+        lines[mailbox] = deque((waiter,))
+
+
+def _leave(lines: dict[Mailbox, Line], mailbox: Mailbox, waiter: Waiter) -> None:
     """Take a publish out of the line at a mailbox; a line without anybody is none."""
-    line = lines[mailbox]
-    del line[_place(line, waiter)]
-    if not line:
+    _remove(lines[mailbox], waiter)
+    if not lines[mailbox]:
         del lines[mailbox]

@@ -18,17 +18,18 @@ from ._fork import forget_in_child
 from ._gate import Gate
 from ._mailbox import Mailbox, UserFunctions
 from ._members import Members
-from ._numbered_buffer import NumberedBuffer
 from ._numbers import Numbered, Numbers
 from ._readers import WakeUps
 from ._routing import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
+    from typing import Unpack
 
     from ._ends import End
     from ._history import History
     from ._loop import RunningLoop
+    from ._mailbox import MailboxOptions
     from ._routing import Interest
 
 E = TypeVar("E")
@@ -87,31 +88,37 @@ class Life(Generic[E]):
         *,
         replay: bool | int = False,
         after: int | None = None,
-        **options: Any,
+        name: str | None = None,
+        **options: Unpack[MailboxOptions],
     ) -> Mailbox:
-        """A mailbox for a new subscription, which is active from now on; ``options`` as for `mailbox`.
+        """A mailbox for a new subscription, which is active from now on.
 
         With ``after`` it gets ``Numbered`` events: first those that are kept after this number.
         """
-        if after is not None and functions.key is None:
-            options["buffer"] = NumberedBuffer(options["capacity"], self.numbers)
-        elif after is not None:
-            options["carry"] = self.numbers.carry
-        mailbox = self.mailbox(functions, **options)
+        kept: list[Any] = []
         if after is not None:
             kept, replay = self.delivery.ask(partial(self.numbers.after, after)), True
-        else:
-            kept = self.delivery.ask(self.history.events) if replay and self.history is not None else []
-        if self.is_closed:
-            self._give_replay(mailbox, interest, kept, replay)
-            mailbox.finish(self.end)
-        else:
+        elif replay and self.history is not None:
+            kept = self.delivery.ask(self.history.events)
+        numbers = None if after is None else self.numbers
+        mailbox = self.mailbox(functions, name=name, numbers=numbers, **options)
+        if not self.is_closed:
             self.members.add(mailbox, interest)
+        if kept:
             self._give_replay(mailbox, interest, kept, replay)
+        if self.is_closed:
+            mailbox.finish(self.end)
         return mailbox
 
-    def mailbox(self, functions: UserFunctions, *, name: str | None = None, **options: Any) -> Mailbox:
-        """A mailbox that is no member yet; ``options`` are those of a ``Mailbox`` that a life does not know itself."""
+    def mailbox(
+        self,
+        functions: UserFunctions,
+        *,
+        name: str | None = None,
+        numbers: Numbers | None = None,
+        **options: Unpack[MailboxOptions],
+    ) -> Mailbox:
+        """A mailbox that is no member yet."""
         self._opened += 1
         return Mailbox(
             functions=functions,
@@ -119,13 +126,12 @@ class Life(Generic[E]):
             unready=self.members.unready,
             became_ready=self.members.became_ready,
             wake_ups=self._wake_ups,
+            numbers=numbers,
             **options,
         )
 
     def _give_replay(self, mailbox: Mailbox, interest: Interest, kept: list[Any], replay: bool | int) -> None:
         """Give it those of the kept events that it wants, as many of the last as it asks for."""
-        if not kept:
-            return
         try:
             numbered = type(kept[0]) is Numbered
             events = self.delivery.ask(
@@ -185,11 +191,9 @@ class Life(Generic[E]):
         self.was_left = self.was_left or (leaving and not self.is_closed)
         if error is not None and not isinstance(error, BaseException):
             raise TypeError(f"close takes an exception for the readers, or nothing, not {error!r}")
-        if self.delivery.busy:
-            self.delivery.deferred.append(partial(self._close, error))
-        else:
-            # asked, so that what a destructor closes meanwhile is detached afterwards
-            self.delivery.ask(partial(self._close, error))
+        # asked, so that what a destructor closes meanwhile is detached afterwards
+        self.delivery.deferred.append(partial(self.delivery.ask, partial(self._close, error)))
+        self.delivery.run_deferred()
 
     def _close(self, error: BaseException | None) -> None:
         if self.is_closed:
@@ -257,7 +261,7 @@ class Life(Generic[E]):
         """A reader has taken an event from a mailbox that somebody waits for."""
         self.delivery.ask(lambda: self.gate.freed(mailbox))
         self.note_change()
-        if not self._watchers and not self.gate.is_waited_for(mailbox):
+        if not self._watchers and mailbox not in self.gate.missed:
             mailbox.watch(None)
 
     def note_change(self) -> None:
@@ -273,5 +277,5 @@ class Life(Generic[E]):
         try:
             yield event
         finally:
-            if event in self._watchers:  # not where the loop has ended
+            with suppress(ValueError):  # the loop has ended
                 self._watchers.remove(event)

@@ -20,14 +20,16 @@ from __future__ import annotations
 
 import sys
 from contextvars import Context, copy_context
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Required, TypeAlias, TypedDict
 from weakref import ref
 
 from ._buffer import Buffer, ConflatedBuffer
 from ._errors import SlowSubscriber
 from ._fairness import TAKEN
 from ._gaps import Gap, Gaps
+from ._numbered_buffer import NumberedBuffer
 from ._readers import ReaderLine, WakeUps
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ._ends import End
+    from ._numbers import Numbers
     from ._statistics import SubscriptionStatistics
 
 Overflow: TypeAlias = Literal["block", "drop_oldest", "drop_newest", "disconnect"]
@@ -57,20 +60,19 @@ def with_context(event: Any) -> Carried:
     return Carried(event, copy_context())
 
 
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class UserFunctions:
-    """What a user gave to one subscription; the subscription keeps it alive, its mailbox does not."""
+    """What a user gave to one subscription; the subscription keeps it alive, its mailbox does not.
 
-    __slots__ = ("__weakref__", "key", "report", "where")
+    Attributes:
+        where: which events it wants, beyond their class.
+        key: what makes two events the same, where events are conflated.
+        report: hears that one of these two raised on an event; None where that ends the subscription.
+    """
 
-    def __init__(
-        self, where: Callable[[Any], object] | None = None, key: Callable[[Any], object] | None = None
-    ) -> None:
-        self.where: Callable[[Any], object] | None = where
-        """Which events it wants, beyond their class."""
-        self.key: Callable[[Any], object] | None = key
-        """What makes two events the same, where events are conflated."""
-        self.report: Callable[[Any, Exception], None] | None = None
-        """Hears that one of these two raised on an event; None where that ends the subscription."""
+    where: Callable[[Any], object] | None = None
+    key: Callable[[Any], object] | None = None
+    report: Callable[[Any, Exception], None] | None = None
 
     def report_to(self, report: Callable[[Any, Exception], None]) -> None:
         """What is raised ends the subscription no more: it is told here."""
@@ -79,6 +81,16 @@ class UserFunctions:
     def ask(self, event: object, /) -> object:
         """What ``where`` says."""
         return self.where is None or self.where(event)
+
+
+class MailboxOptions(TypedDict, total=False):
+    """What of a mailbox its subscription decides."""
+
+    capacity: Required[int]
+    overflow: Required[Overflow]
+    created_at: Required[tuple[str, int]]
+    gaps: bool | Callable[[], datetime]
+    carry: Callable[[Any], object] | None
 
 
 class Mailbox:
@@ -127,7 +139,7 @@ class Mailbox:
         functions: UserFunctions,
         gaps: bool | Callable[[], datetime] = False,
         carry: Callable[[Any], object] | None = None,
-        buffer: Buffer[Any] | None = None,
+        numbers: Numbers | None = None,
         unready: set[Mailbox],
         became_ready: Callable[[Mailbox], None],
         wake_ups: WakeUps,
@@ -137,9 +149,13 @@ class Mailbox:
         self.name: str = name
         self.created_at: tuple[str, int] = created_at
         self.conflated: bool = functions.key is not None
-        if buffer is None:
-            buffer = ConflatedBuffer(capacity) if self.conflated else Buffer(capacity)
-        self.buffer: Buffer[Any] = buffer
+        self.carry: Callable[[Any], object] | None = carry
+        self.buffer: Buffer[Any]
+        if self.conflated:
+            self.buffer = ConflatedBuffer(capacity)
+            self.carry = carry if numbers is None else numbers.carry
+        else:
+            self.buffer = Buffer(capacity) if numbers is None else NumberedBuffer(capacity, numbers)
         self.line: ReaderLine = ReaderLine(wake_ups)
         self.overflow: Overflow = overflow
         self.end: End | None = None
@@ -151,7 +167,6 @@ class Mailbox:
         self._tell: Callable[[Mailbox], None] | None = None
         self._unready = unready
         self._became_ready = became_ready
-        self.carry: Callable[[Any], object] | None = carry
 
     def ask(self, event: object, /) -> object:
         """What the subscription's own ``where`` says; a subscription that is gone wants nothing."""
@@ -224,7 +239,10 @@ class Mailbox:
         if self.room() <= 0:
             if self.overflow != "drop_oldest":
                 return self._drop_newest(event)
-            given_up = self._drop_oldest()
+            if self._gaps is not None:
+                self._gaps.oldest_was_dropped(buffer.head())
+                buffer.close_lane()
+            given_up = buffer.drop_oldest()
         buffer.put(key, event)
         if not self.conflated:
             self.measure()
@@ -233,12 +251,6 @@ class Mailbox:
         if (fill := buffer.fill) is not None and len(buffer) >= fill[0]:
             fill[1]()
         return given_up
-
-    def _drop_oldest(self) -> object:
-        if self._gaps is not None:
-            self._gaps.oldest_was_dropped(self.buffer.head())
-            self.buffer.close_lane()
-        return self.buffer.drop_oldest()
 
     def _drop_newest(self, event: object) -> object:
         self._dropped_newest += 1

@@ -9,7 +9,6 @@ A mailbox that wants an event by its condition is measured each time.
 
 from __future__ import annotations
 
-from inspect import iscoroutine
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 from weakref import ref
@@ -169,7 +168,9 @@ class Members(Generic[E]):
         of_class = self.of_classes.get(id(kind))
         if of_class is None:
             self.check_type(event)
-            of_class = self._know(kind)
+            number, of_classes = id(kind), self.of_classes
+            gone = ref(kind, lambda _: of_classes.pop(number, None))
+            of_class = of_classes[number] = ClassTargets(self._router.route(kind), gone)
         targets = Targets(of_class, self._last)
         if self._history_key is not None:
             targets.history_key = hashed(self._history_key(event))
@@ -177,13 +178,6 @@ class Members(Generic[E]):
             targets.chosen = of_class.route.find(event, targets.failed)
         self.find_blocked(event, targets, published)
         return targets
-
-    def _know(self, cls: type) -> ClassTargets:
-        """Find out who wants events of a class, as long as it is there."""
-        number, of_classes = id(cls), self.of_classes
-        gone = ref(cls, lambda _: of_classes.pop(number, None))
-        known = of_classes[number] = ClassTargets(self._router.route(cls), gone)
-        return known
 
     def find_again(self, event: Any, targets: Targets, published: int) -> Targets:
         """After a wait: ask those that have subscribed since, forget those that have ended, measure room again."""
@@ -241,11 +235,7 @@ class Members(Generic[E]):
         if (key_of := mailbox.key_of()) is None:
             return FAILED
         try:
-            key = key_of(event)
-            if iscoroutine(key):
-                key.close()
-                raise TypeError(f"conflate of {mailbox.name} returned a coroutine; it must be a plain function")
-            keys[mailbox] = hashed(key)
+            keys[mailbox] = hashed(key_of(event))
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: ASYNC103, BLE001 -- whatever it is, it ends that subscription alone

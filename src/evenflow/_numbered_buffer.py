@@ -56,7 +56,6 @@ class NumberedBuffer(Buffer[T]):
         self._numbers = numbers
 
     def new_inbox(self) -> deque[Any]:
-        """An inbox that numbers."""
         inbox = NumberedInbox(self._numbers)
         inbox.fill = self.fill
         return inbox

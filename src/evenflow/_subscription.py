@@ -27,22 +27,27 @@ if TYPE_CHECKING:
     from typing import Self
 
     from ._backends import KnownTask
+    from ._ends import End
     from ._life import Life
     from ._loop import RunningLoop
     from ._mailbox import Mailbox, UserFunctions
     from ._statistics import SubscriptionStatistics
     from .streams._node import Node
 
+T = TypeVar("T")
 W_co = TypeVar("W_co", covariant=True)
 
 
 class Feed(Protocol):
-    """What fills the buffer of a subscription to a log."""
+    """What fills the buffer of a subscription to a log.
 
-    @property
-    def interest(self) -> object:
-        """What is wanted."""
-        ...
+    Attributes:
+        interest: what is wanted.
+        undecodable: how many events could not be read, and were skipped.
+    """
+
+    interest: Any
+    undecodable: int
 
     async def begin(self) -> None:
         """Find out where it begins, and begin."""
@@ -58,11 +63,6 @@ class Feed(Protocol):
 
     def lag(self) -> int:
         """How far it is behind."""
-        ...
-
-    @property
-    def undecodable(self) -> int:
-        """How many events could not be read, and were skipped."""
         ...
 
 
@@ -94,11 +94,9 @@ class Subscription(Stream[W_co]):
         self._quiet = quiet
         """Whether nobody but us holds it: then dropping it is no mistake of the user's."""
         self._feed = feed
-        """What fills the buffer, where that is no subject in memory."""
         self._loop: RunningLoop | None = None
-        """The loop of the task that read last."""
         self._known: KnownTask = NOT_RUNNING
-        """That task."""
+        """The task that read last, and its loop."""
 
     async def receive(self) -> W_co:
         """Wait for the next event.
@@ -113,8 +111,8 @@ class Subscription(Stream[W_co]):
             RuntimeError: an operator owns this subscription, or it is used from a second live loop.
         """
         self._check_owner()
-        if lane := self._buffer.fast:
-            self._reading_here()
+        loop = self._loop
+        if (lane := self._buffer.fast) and loop and loop.thread == get_ident() and self._known.cr_running:
             return lane.popleft()
         return await self._pull()
 
@@ -138,8 +136,7 @@ class Subscription(Stream[W_co]):
             return lane.popleft()
         if self._owner is not None:
             self._check_owner()
-        item: W_co = await self._next(self._mailbox.take, StopAsyncIteration)
-        return item
+        return await self._next(self._mailbox.take, StopAsyncIteration)
 
     @overload
     def batches(self) -> Batches[W_co]: ...
@@ -172,8 +169,7 @@ class Subscription(Stream[W_co]):
         return _OwnersReader(self)
 
     async def _pull(self) -> W_co:
-        item: W_co = await self._next(self._mailbox.take)
-        return item
+        return await self._next(self._mailbox.take)
 
     def _pull_nowait(self) -> W_co:
         self._life.check()
@@ -183,15 +179,16 @@ class Subscription(Stream[W_co]):
         line, counts = mailbox.line, [0, 0]  # nobody lets the loop turn here
         if line.woken < mailbox.items() and (item := mailbox.take(counts)) is not NOTHING:
             return cast("W_co", item)
-        if not line.woken:
-            self._raise_end(EndOfStream)
+        if mailbox.end is not None and not line.woken:
+            raise self._how_it_ended(mailbox.end, EndOfStream)
         raise nothing_yet(mailbox.name)
 
-    async def _next(self, take: Callable[[list[int]], Any], end: type[Exception] = EndOfStream) -> Any:
+    async def _next(self, take: Callable[[list[int]], T], end: type[Exception] = EndOfStream) -> T:
         """What ``take`` finds, once there is anything and it is this task's turn; at the end raise ``end``."""
         loop, mailbox = self._loop, self._mailbox
         if loop is None or loop.thread != get_ident() or not self._known.cr_running:
-            loop = self._reading_here()
+            self._note_task()
+            loop = self._life.enter()
         counts, line, buffer = loop.counts, mailbox.line, mailbox.buffer
         # a reader that finds nothing lets the loop turn by waiting
         finds = buffer.outbox or buffer.inbox or buffer.replay
@@ -209,7 +206,7 @@ class Subscription(Stream[W_co]):
                         line.wake(mailbox.items())
                     return found
                 if mailbox.end is not None:
-                    self._raise_end(end)
+                    raise self._how_it_ended(mailbox.end, end)
             wake_up = loop.backend.wake_up()
             line.join(wake_up, first=first)
             if not first or mailbox.buffer.inbox or mailbox.end is not None:  # a destructor may have run in between
@@ -224,32 +221,19 @@ class Subscription(Stream[W_co]):
                 raise
             first = True
 
-    def _raise_end(self, normal: type[Exception]) -> None:
-        """Raise what the subscription ended with, if it has ended; ``normal`` where that was no error."""
-        end = self._mailbox.end
-        if end is None:
-            return
+    def _how_it_ended(self, end: End, normal: type[Exception]) -> BaseException:
+        """What a reader gets at this end; ``normal`` where that was no error."""
         if self._mailbox.discarded and not isinstance(end, ClosedResourceError):  # that says why it was closed
             end = ClosedResourceError
         if normal is StopAsyncIteration and is_the_end(end):
-            raise StopAsyncIteration
-        raise error_for_a_reader(end, self._mailbox.name)
-
-    def _reading_here(self) -> RunningLoop:
-        """Note which task reads; returns the loop that it reads in."""
-        loop = self._loop
-        if loop is None or loop.thread != get_ident() or not self._known.cr_running:
-            self._note_task()
-            return self._life.enter()
-        return loop
+            return StopAsyncIteration()
+        return error_for_a_reader(end, self._mailbox.name)
 
     def _note_task(self) -> None:
         """Note which task reads, so that it can be known whether a publisher that waits for it waits for ever."""
-        here = self._life.binding.here()
-        task = None if here is None else here.current_task()
-        if here is None or task is None:
+        if (here := self._life.binding.here()) is None or (task := here.current_task()) is None:
             return
-        if self._loop is not None and self._loop is not here:
+        if self._loop not in (None, here):
             self._mailbox.line.forget()  # they waited in a loop that has ended
         self._loop = self._life.enter()
         self._known = here.backend.know(task, partial(_forget, ref(self)))
@@ -374,42 +358,34 @@ class _OwnersReader(AsyncIterator[W_co]):
         subscription = self._subscription
         if (lane := self._buffer.fast) and subscription._known.cr_running:
             return lane.popleft()
-        item: W_co = await subscription._next(subscription._mailbox.take, StopAsyncIteration)
-        return item
+        return await subscription._next(subscription._mailbox.take, StopAsyncIteration)
 
 
 class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
     """All that waits at a subscription, a tuple at a time; ends when the subscription does."""
 
-    __slots__ = ("_subscription", "_take")
+    __slots__ = ("_subscription",)
 
     def __init__(self, subscription: Subscription[W_co]) -> None:
         self._subscription = subscription
-        self._take = subscription._mailbox.take_batch
 
     def _read_by_sink(self) -> None:
         self._subscription._read_by_sink()
 
-    async def _pull(self) -> tuple[W_co, ...]:
-        batch: tuple[W_co, ...] = await self._subscription._next(self._take)
-        return batch
-
-    async def receive(self) -> tuple[W_co, ...]:
-        """Wait for at least one event; cancelling loses none.
-
-        Raises:
-            anyio.EndOfStream, anyio.ClosedResourceError, SlowSubscriber: as for ``Subscription.receive``.
-        """
+    def _check_owner(self) -> None:
         self._subscription._check_owner()
-        return await self._pull()
 
-    def __aiter__(self) -> Self:
-        return self
+    def _claim(self, owner: str, /) -> Node[tuple[W_co, ...]]:
+        node = super()._claim(owner)
+        self._subscription._claim(owner)  # whoever reads that would take from these
+        return node
+
+    async def _pull(self) -> tuple[W_co, ...]:
+        return await self._subscription._next(self._subscription._mailbox.take_batch)
 
     async def __anext__(self) -> tuple[W_co, ...]:
         self._subscription._check_owner()
-        batch: tuple[W_co, ...] = await self._subscription._next(self._take, StopAsyncIteration)
-        return batch
+        return await self._subscription._next(self._subscription._mailbox.take_batch, StopAsyncIteration)
 
     async def aclose(self) -> None:
         """Close the subscription."""
@@ -421,6 +397,5 @@ class Batches(Stream[tuple[W_co, ...]], Generic[W_co]):
 
 def _forget(subscription: ref[Subscription[Any]], gone: object) -> None:
     """The task that read last is gone."""
-    knowing = subscription()
-    if knowing is not None and knowing._known is gone:
+    if (knowing := subscription()) is not None and knowing._known is gone:
         knowing._known = NOT_RUNNING

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
@@ -15,10 +16,9 @@ from anyio import CancelScope
 from anyio.lowlevel import checkpoint
 
 from ._deadlock import HAIR, WaitGraph, how_it_is_read, may_be_stuck
-from ._errors import Deadlock
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Iterable
 
     from ._backends import WakeUp
     from ._gate import Gate, Waiter
@@ -31,40 +31,29 @@ TICK: Final = 0.5
 """Seconds after which the watch looks again: for a deadlock, and for a stall."""
 
 
+@dataclass(eq=False, repr=False)
 class Waiting:
     """The publishes of one life that sleep."""
 
-    def __init__(
-        self,
-        name: str,
-        gate: Gate,
-        stall_after: float,
-        run_deferred: Callable[[], None],
-        blocked: Callable[[Waiter], Collection[Mailbox]],
-    ) -> None:
-        self.name: str = name
-        self._gate = gate
-        self.stall_after: float = stall_after  # seconds after which a subscription that holds a publisher is logged
-        self.blocked: Callable[[Waiter], Collection[Mailbox]] = blocked
-        self._run_deferred = run_deferred
-        self._watch: Waiter | None = None
-        """Whoever looks for all that wait."""
-        self._look_at = 0.0
-        """When it looks next."""
-        self._logged: WeakSet[Mailbox] = WeakSet()
+    name: str
+    _gate: Gate
+    stall_after: float  # seconds after which a subscription that holds a publisher is logged
+    _run_deferred: Callable[[], None]
+    blocked: Callable[[Waiter], Collection[Mailbox]]
+    _watch: Waiter | None = None  # whoever looks for all that wait
+    _look_at: float = 0.0  # when it looks next
+    _logged: WeakSet[Mailbox] = field(default_factory=WeakSet)
 
     def enter(self, loop: RunningLoop, waiter: Waiter) -> object:
-        """A publish begins to wait; returns its task, and ``leave`` must follow. ``Deadlock`` if it can never go on."""
+        """A publish begins to wait; returns its task, and ``leave`` must follow. Refuses it if it can never go on."""
         task = loop.backend.current_task()
         loop.waiting[task] = waiter
-        if may_be_stuck(waiter, loop.waiting, loop.backend):
-            try:
-                WaitGraph(loop.waiting, loop.own, loop.backend).refuse_deadlock(task)
-            except BaseException as refusal:
-                self.leave(loop, task, waiter)
-                if isinstance(refusal, Deadlock):
-                    self._tell(refusal)
-                raise
+        try:
+            if may_be_stuck(waiter, loop.waiting, loop.backend):
+                self._refuse_one(WaitGraph(loop.waiting, loop.own, loop.backend), (task,))
+        except BaseException:
+            self.leave(loop, task, waiter)
+            raise
         return task
 
     def sleep(self, loop: RunningLoop, waiter: Waiter) -> Awaitable[object] | None:
@@ -109,18 +98,19 @@ class Waiting:
 
     def _refuse_deadlocks(self, loop: RunningLoop) -> None:
         """Look for publishes that can never go on, among all that those of this gate wait for."""
-        while True:
+        graph = WaitGraph(loop.waiting, loop.own, loop.backend)
+        while self._refuse_one(graph, graph.suspects(list(self._gate.missed))):
             graph = WaitGraph(loop.waiting, loop.own, loop.backend)
-            found = graph.find(graph.suspects(list(self._gate.missed)))
-            if found is None:
-                return
-            waiter, refusal = found
-            waiter.refuse(refusal)
-            self._tell(refusal)
 
-    def _tell(self, refusal: Deadlock) -> None:
+    def _refuse_one(self, graph: WaitGraph, tasks: Iterable[object]) -> bool:
+        """Refuse the first of these tasks' publishes that can never go on; returns whether there is one."""
+        if (found := graph.find(tasks)) is None:
+            return False
+        waiter, refusal = found
+        waiter.refuse(refusal)
         for watcher in self._gate.watchers:
             watcher.refused(refusal)
+        return True
 
     def _log_stalls(self, loop: RunningLoop) -> None:
         """Log each subscription that has held a publisher for too long, once."""

@@ -57,7 +57,7 @@ class Ended:
 class Cancelling:
     """A block whose body is cancelled a while after a subscription has ended. ``Subscription.cancelling`` makes it."""
 
-    __slots__ = ("_end", "_grace", "_left", "_life", "_loop", "_mailbox", "_scope")
+    __slots__ = ("_end", "_grace", "_life", "_loop", "_mailbox", "_scope")
 
     def __init__(self, life: Life[Any], mailbox: Mailbox, grace: float) -> None:
         self._life = life
@@ -67,7 +67,6 @@ class Cancelling:
         self._scope: CancelScope | None = None
         self._end: End | None = None
         """What the subscription ended with: it may be closed before the body is left."""
-        self._left = False
 
     async def __aenter__(self) -> None:
         if self._scope is not None:
@@ -87,7 +86,6 @@ class Cancelling:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        self._left = True
         self._mailbox.line.do_not_tell_of_end(self._has_ended)
         scope, end = self._scope, self._end
         assert scope is not None
@@ -105,5 +103,5 @@ class Cancelling:
             self._loop.call_soon(self._begin_grace)
 
     def _begin_grace(self) -> None:
-        if self._scope is not None and self._loop is not None and not self._left:
+        if self._scope is not None and self._loop is not None:
             self._scope.deadline = self._loop.backend.time() + self._grace

@@ -125,13 +125,12 @@ def publishes_in_a_cancelled_scope(_: Any) -> Any:
 def conflated_goes_to_the_end(_: Any) -> Any:
     """An event that replaces another goes to the end of the buffer."""
 
-    def replace_at_the_end(self: Any, key: object, event: object) -> object:
-        old = self._cells.pop(key)
+    def replace_at_the_end(self: Any, cell: Any, event: object) -> object:
         for lane in (self.outbox, self.inbox):
-            if old in lane:
-                lane.remove(old)
-        self.put(key, event)
-        return old.event
+            if cell in lane:
+                lane.remove(cell)
+        self.put(cell.key, event)
+        return cell.event
 
     return replace_at_the_end
 
