@@ -57,36 +57,28 @@ def own_copy(given: BaseException) -> BaseException:
     """A new exception that a reader may raise instead of the one given; the caller sets the cause."""
     if isinstance(given, (StopIteration, StopAsyncIteration)):
         return RuntimeError(f"the error at the end is {given!r}, which a loop would take for a normal end")
-    made: BaseException | None
-    try:
-        made = _clone(given)
-    except Exception:  # noqa: BLE001 -- a class may refuse in any way
-        made = _copied_by_its_class(given)
-    if made is not None:
-        return made
+    for copied in (_clone, _copied_by_its_class):
+        with suppress(Exception):  # a class may refuse in any way
+            return copied(given)
     name = type(given).__qualname__
     return EvenflowError(f"the error at the end is a {name}, of which no copy can be made for each reader: {given}")
 
 
-def _clone(given: BaseException) -> BaseException:
+def _clone(given: Any) -> BaseException:
     """The same class, ``args``, attributes, slots and notes; the class's own constructor is not asked."""
     cls: type[Any] = type(given)
+    # A group needs its exceptions when it is made, whatever its own constructor took.
+    args = (given.message, given.exceptions) if issubclass(cls, BaseExceptionGroup) else given.args
     maker = cls
     while maker.__flags__ & _HEAP_TYPE and isinstance(maker.__base__, type):
         maker = maker.__base__
-    made = cast("BaseException", maker.__new__(cls, *_args_of(given)))
+    made = cast("BaseException", maker.__new__(cls, *args))
     for base in cls.__mro__:
         for name, slot in vars(base).items():
             if (ismemberdescriptor(slot) or isgetsetdescriptor(slot)) and not name.startswith("__"):
                 _take_over(slot, given, made)
     _take_over_attributes(given, made)
     return made
-
-
-def _args_of(given: Any) -> tuple[Any, ...]:
-    """A group needs its exceptions when it is made, whatever its own constructor took."""
-    is_group = issubclass(type(given), BaseExceptionGroup)  # does not narrow what is known of its type
-    return (given.message, given.exceptions) if is_group else given.args
 
 
 def _take_over_attributes(given: BaseException, made: BaseException) -> None:
@@ -108,15 +100,11 @@ def _take_over(slot: Any, given: BaseException, made: BaseException) -> None:
         slot.__set__(made, value)
 
 
-def _copied_by_its_class(given: BaseException) -> BaseException | None:
+def _copied_by_its_class(given: BaseException) -> BaseException:
     """What ``copy.copy`` makes of it, unless that is something else."""
-    try:
-        made = copy(given)
-        same = type(made) is type(given) and made is not given and str(made) == str(given)
-    except Exception:  # noqa: BLE001 -- as above
-        return None
-    if not same:
-        return None
+    made = copy(given)
+    if type(made) is not type(given) or made is given or str(made) != str(given):
+        raise TypeError("its class makes something else of it")
     made.args = given.args
     _take_over_attributes(given, made)
     return made
