@@ -64,21 +64,25 @@ def own_copy(given: BaseException) -> BaseException:
     return EvenflowError(f"the error at the end is a {name}, of which no copy can be made for each reader: {given}")
 
 
-def _clone(given: Any) -> BaseException:
+def _clone(given: BaseException) -> BaseException:
     """The same class, ``args``, attributes, slots and notes; the class's own constructor is not asked."""
     cls: type[Any] = type(given)
-    # A group needs its exceptions when it is made, whatever its own constructor took.
-    args = (given.message, given.exceptions) if issubclass(cls, BaseExceptionGroup) else given.args
     maker = cls
     while maker.__flags__ & _HEAP_TYPE and isinstance(maker.__base__, type):
         maker = maker.__base__
-    made = cast("BaseException", maker.__new__(cls, *args))
+    made = cast("BaseException", maker.__new__(cls, *_args_of(given)))
     for base in cls.__mro__:
         for name, slot in vars(base).items():
             if (ismemberdescriptor(slot) or isgetsetdescriptor(slot)) and not name.startswith("__"):
                 _take_over(slot, given, made)
     _take_over_attributes(given, made)
     return made
+
+
+def _args_of(given: Any) -> tuple[Any, ...]:
+    """A group needs its exceptions when it is made, whatever its own constructor took."""
+    is_group = issubclass(type(given), BaseExceptionGroup)  # does not narrow what is known of its type
+    return (given.message, given.exceptions) if is_group else given.args
 
 
 def _take_over_attributes(given: BaseException, made: BaseException) -> None:

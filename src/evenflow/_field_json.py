@@ -116,13 +116,11 @@ class FieldJSON:
             ValueError: it could not be read back as the same.
         """
         for kind in (None, *(kind for kind, cls in KINDS.items() if type(value) is cls)):
-            try:
+            with suppress(Exception):  # a class of the program's may raise anything
                 plain = _plain(value, kind)
                 back = self.read(from_json(to_json(plain, inf_nan_mode="constants"), allow_inf_nan=False), kind)
-            except (ValueError, RecursionError):
-                continue
-            if type(back) is type(value) and _same(back, value):
-                return Written(plain, kind)
+                if type(back) is type(value) and back == value:
+                    return Written(plain, kind)
         shown = f"{_brief_text(repr(value))} ({type(value).__name__})"
         raise ValueError(f"{shown} could not be read back as a value of {self._path}")
 
@@ -149,13 +147,6 @@ def _refused_if_nan(value: object) -> object:
     if value.is_nan() if isinstance(value, Decimal) else isinstance(value, float) and math.isnan(value):
         raise ValueError("nan equals nothing")
     return value
-
-
-def _same(one: object, other: object) -> bool:
-    try:
-        return bool(one == other)
-    except Exception:  # noqa: BLE001 -- a class of the program's may raise anything when it is compared
-        return False
 
 
 def _reason(error: ValidationError) -> str:

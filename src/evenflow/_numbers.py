@@ -5,7 +5,7 @@ Rule 1: the n-th event that is published has the number n, whoever wants it; one
 Rule 2: all readers of one event get the same object, so that what one of them makes of it (``memo``) serves all.
 Rule 3: nothing here keeps an event alive. A numbered event lives as long as it lies in a buffer, or somebody reads it.
 
-It costs nothing as long as nobody asks for numbers.
+As long as nobody asks for numbers, it costs no more than to be made.
 """
 
 from __future__ import annotations
@@ -53,28 +53,22 @@ class Numbers:
 
     Attributes:
         is_kept: whether the subject keeps events for later, so that one can go on after a number.
+        epoch: tells this life from every other one, in other processes as well.
     """
 
-    __slots__ = ("_counter", "_epoch", "_history", "_known", "_last", "is_kept")
+    __slots__ = ("_counter", "_history", "_known", "_last", "epoch", "is_kept")
 
     def __init__(self, counter: Counter, history: History | None) -> None:
         self.is_kept: bool = history is not None
         self._counter = counter
         self._history = history
-        self._epoch: str | None = None
-        self._known: WeakValueDictionary[int, Numbered[Any]] | None = None
-        self._last: ref[Numbered[Any]] | None = None
-
-    @property
-    def epoch(self) -> str:
-        """Tells this life from every other one, in other processes as well."""
-        if self._epoch is None:
-            self._epoch = token_hex(5)
-        return self._epoch
+        self.begin_anew()
 
     def begin_anew(self) -> None:
-        """This is a copy in another process, whose events are others from now on."""
-        self._epoch = self._known = self._last = None
+        """The events are others from now on: a life begins, or this is a copy of one in another process."""
+        self.epoch: str = token_hex(5)
+        self._known: WeakValueDictionary[int, Numbered[Any]] = WeakValueDictionary()
+        self._last: ref[Numbered[Any]] | None = None
 
     @property
     def newest(self) -> int:
@@ -112,8 +106,6 @@ class Numbers:
         return self._history is not None and number >= self._history.forgotten(self._counter.published)
 
     def _numbered(self, number: int, event: object) -> Numbered[Any]:
-        if self._known is None:
-            self._known = WeakValueDictionary()
         known = self._known.get(number)
         if known is None:
             known = self._known[number] = Numbered(event, number)
