@@ -57,7 +57,7 @@ def failure(end: End) -> End:
     """What ends one subscription: an ``EndOfStream`` that its own function raised is an error, and no normal end."""
     if not isinstance(end, EndOfStream):
         return end
-    failed = RuntimeError(f"its where or conflate raised {end!r}, which a loop would take for a normal end")
+    failed = RuntimeError(f"one of its functions raised {end!r}, which a loop would take for a normal end")
     failed.__cause__ = end
     return failed
 
