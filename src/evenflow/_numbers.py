@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
-from weakref import WeakValueDictionary, ref
+from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +56,7 @@ class Numbers:
         epoch: tells this life from every other one, in other processes as well.
     """
 
-    __slots__ = ("_counter", "_history", "_known", "_last", "epoch", "is_kept")
+    __slots__ = ("_counter", "_history", "_known", "epoch", "is_kept")
 
     def __init__(self, counter: Counter, history: History | None) -> None:
         self.is_kept: bool = history is not None
@@ -68,7 +68,6 @@ class Numbers:
         """The events are others from now on: a life begins, or this is a copy of one in another process."""
         self.epoch: str = token_hex(5)
         self._known: WeakValueDictionary[int, Numbered[Any]] = WeakValueDictionary()
-        self._last: ref[Numbered[Any]] | None = None
 
     @property
     def newest(self) -> int:
@@ -77,13 +76,7 @@ class Numbers:
 
     def carry(self, event: object) -> Numbered[Any]:
         """The event that is being given out, with its number. It is counted when all have it."""
-        number = self._counter.published + 1
-        # one event goes to many: to look it up each time costs three times as much
-        last = None if self._last is None else self._last()
-        if last is None or last.number != number:
-            last = self._numbered(number, event)
-            self._last = ref(last)
-        return last
+        return self._numbered(self._counter.published + 1, event)
 
     def carry_all(self, events: Iterable[Any]) -> list[Numbered[Any]]:
         """A run of events that are being given out together, with their numbers."""
