@@ -271,6 +271,33 @@ def test_a_field_that_hides_an_attribute_is_refused(name: str) -> None:
         create_model("Bad", __base__=OrderPlaced, **{name: (int, 1)})
 
 
+class MyClassVar(BaseModel):
+    """Its name says nothing of what is annotated with it."""
+
+
+def test_a_field_hides_an_attribute_wherever_it_was_written_and_whatever_its_type_is_called() -> None:
+    """In a plain model that the event derives from, too; a real `ClassVar` is no field."""
+    with pytest.warns(UserWarning, match="shadows an attribute"):
+
+        class Mixin(BaseModel):
+            register: int = 1
+
+    with pytest.raises(TypeError, match="field 'register' of Bad would hide"):
+
+        class Bad(Mixin, Event):
+            pass
+
+    with pytest.raises(TypeError, match="field 'json' of Worse would hide"):
+
+        class Worse(Event):
+            json: MyClassVar  # type: ignore[assignment]
+
+    class Good(Event):
+        schema: ClassVar[int] = 3  # type: ignore[assignment]
+
+    assert Good.schema == 3
+
+
 def test_an_unknown_class_keyword_is_refused() -> None:
     """A misspelled `name=` is a TypeError that suggests the right word; the settings of pydantic are taken."""
     with pytest.raises(TypeError, match="'nmae'; did you mean 'name'"):

@@ -13,6 +13,7 @@ Rule 5: type checkers see pydantic's own metaclass. Ours would conflict with oth
 
 from __future__ import annotations
 
+import re
 import sys
 from contextvars import ContextVar
 from functools import partial
@@ -55,9 +56,10 @@ def _refuse_hidden_attributes(cls_name: str, bases: tuple[type, ...], namespace:
     # Only Event itself derives from BaseModel alone, and it cannot be looked at while it is being made.
     if BaseModel in bases:
         return
-    for field, annotation in _annotations(namespace).items():
+    inherited: dict[str, object] = {field: "" for base in bases for field in getattr(base, "__pydantic_fields__", ())}
+    for field, annotation in {**inherited, **_annotations(namespace)}.items():
         hides = any(field in cls.__dict__ for cls in (*Event.__mro__, *type.mro(EventMeta)))
-        if hides and not field.startswith("_") and "ClassVar" not in str(annotation):
+        if hides and not field.startswith("_") and not re.search(r"\bClassVar\b", str(annotation)):
             raise TypeError(
                 f"the field {field!r} of {cls_name} would hide an attribute of Event; give it another name, "
                 f"as in `{field}_: ... = Field(alias={field!r})`"
