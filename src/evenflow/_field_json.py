@@ -128,7 +128,8 @@ class FieldJSON:
 def _plain(value: object, kind: str | None) -> Any:
     """What stands in JSON for a value of this kind."""
     if kind is None:
-        return to_jsonable_python(value, by_alias=True, inf_nan_mode="constants")
+        # pydantic 2.10 does not know fractions; whatever a text cannot be read back from is not written.
+        return to_jsonable_python(value, by_alias=True, inf_nan_mode="constants", fallback=str)
     look = _TEXTS.get(type(value))
     return str(value) if look is not None and look.fullmatch(str(value)) else value
 
