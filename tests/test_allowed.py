@@ -115,6 +115,18 @@ def test_a_name_stands_for_the_field_of_every_class_that_has_it() -> None:
     condition = read({"eq": ["region", "eu"]}, BOTH, Order | Shipped)
     assert condition == (Order.region == "eu") | (Shipped.region == "eu")
     assert read({"eq": ["region", "eu"]}, BOTH, Shipped) == when(Shipped.region == "eu")
+    several = read({"in": ["region", ["eu", "us"]]}, BOTH, Order | Shipped)
+    assert several == one_of(Order.region, "eu", "us") | one_of(Shipped.region, "eu", "us")
+
+
+def test_a_field_that_is_a_bool_in_one_class_alone_is_no_condition_by_itself() -> None:
+    """The message says what it is in the other class."""
+
+    class Refunded(Event):
+        paid: int = 0
+
+    with pytest.raises(ValueError, match="true of 'paid': it is int, and not bool"):
+        read({"true": "paid"}, Allowed(Order.paid, Refunded.paid), Order | Refunded)
 
 
 def test_a_field_is_that_of_the_nearest_class_that_is_allowed() -> None:

@@ -30,7 +30,7 @@ from ._fields import spoken
 from ._routing import classes_in, related
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection
 
     from ._fields import Path
 
@@ -166,8 +166,8 @@ class _Reading:
     def _term(self, word: str, operands: Any) -> Condition:
         if word == "true":
             fields = self._fields(operands)
-            if any(part is not bool for field in fields for part in field._parts):
-                raise ValueError(f"true of {_shown(operands)}: it is {spoken(fields[0]._parts)}, and not bool")
+            if strange := [field._parts for field in fields if set(field._parts) != {bool}]:
+                raise ValueError(f"true of {_shown(operands)}: it is {spoken(strange[0])}, and not bool")
             return _joined(Either, [Truth(field._path) for field in fields])
         if not _is_list(operands) or len(operands) not in (2, 3):
             raise ValueError(f"{word} takes [field, value], not {_shown(operands)}")
@@ -192,7 +192,7 @@ class _Reading:
         present = frozenset(number for number, word in enumerate(words) if word.endswith("!"))
         return [FieldRef(path._replace(present=present)) for path in found]
 
-    def _compared(self, word: str, field: FieldRef, pairs: Iterable[tuple[Any, Any]]) -> Condition:
+    def _compared(self, word: str, field: FieldRef, pairs: list[tuple[Any, Any]]) -> Condition:
         sign = OPERATORS.get(word, "==")
         reader = self._reader(field._path._replace(present=frozenset()))
         values: list[object] = []
@@ -203,7 +203,7 @@ class _Reading:
         return OneOf(field._path, tuple(values)) if word == "in" else Comparison(field._path, sign, values[0])
 
 
-def _pairs(values: Any, kinds: Any) -> Iterable[tuple[Any, Any]]:
+def _pairs(values: Any, kinds: Any) -> list[tuple[Any, Any]]:
     """Each value of an ``in`` with its kind."""
     if not _is_list(values) or not values:
         raise ValueError(f"it takes a list of values with at least one, not {_shown(values)}")
@@ -212,7 +212,7 @@ def _pairs(values: Any, kinds: Any) -> Iterable[tuple[Any, Any]]:
     named = [None] * len(values) if kinds is None else kinds
     if not _is_list(named) or len(named) != len(values):
         raise ValueError("it takes one kind for each value")
-    return zip(values, named, strict=True)
+    return list(zip(values, named, strict=True))
 
 
 def _is_list(value: Any) -> TypeGuard[list[Any]]:
