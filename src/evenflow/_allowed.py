@@ -166,7 +166,7 @@ class _Reading:
     def _term(self, word: str, operands: Any) -> Condition:
         if word == "true":
             fields = self._fields(operands)
-            if strange := [field._parts for field in fields if set(field._parts) != {bool}]:
+            if strange := [field._parts for field in fields if any(part is not bool for part in field._parts)]:
                 raise ValueError(f"true of {_shown(operands)}: it is {spoken(strange[0])}, and not bool")
             return _joined(Either, [Truth(field._path) for field in fields])
         if not _is_list(operands) or len(operands) not in (2, 3):
