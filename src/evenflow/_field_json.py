@@ -19,9 +19,10 @@ import re
 from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
+from types import GenericAlias
 from typing import Any, Final, NamedTuple, Union
 
-from pydantic import ImportString, ValidationError, create_model
+from pydantic import ImportString, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json, to_jsonable_python
 
 from ._fields import Path, parts_of, without_none
@@ -79,13 +80,12 @@ class FieldJSON:
         holders = without_none(parts_of(Path(path.owner, path.names[:-1])))
         settings: dict[str, Any] = getattr(holders[0], "model_config", {}) if len(holders) == 1 else {}
         config: Any = {name: settings[name] for name in _SETTINGS if name in settings}
-        kind: Any = Union[self._parts]  # noqa: UP007 -- made of a tuple
+        # In a tuple, because pydantic takes no settings for a model alone, which has its own.
+        kind: Any = GenericAlias(tuple, (Union[self._parts],))  # noqa: UP007 -- made of a tuple
         try:
-            # A model, because its settings count for a field of whatever type.
-            self._model: Any = create_model("Value", __config__=config, value=(kind, ...))
-            self._model.model_rebuild()  # raises if a name in the annotation is not known yet
+            self._adapter: TypeAdapter[tuple[Any]] = TypeAdapter(kind, config=config)
             if config.get("arbitrary_types_allowed"):  # then only this says that a class has no JSON
-                self._model.model_json_schema()
+                self._adapter.json_schema()
         except Exception as error:
             raise TypeError(f"{path} has no JSON: {_brief_text(str(error))}") from error
 
@@ -102,7 +102,7 @@ class FieldJSON:
         if isinstance(value, str) and Fraction in self._parts:
             _of_type(Fraction, value)
         try:
-            found: object = self._model.model_validate_json(to_json({"value": value})).value
+            [found] = self._adapter.validate_json(to_json([value]))
         except ValidationError as error:
             raise ValueError(_reason(error)) from None
         except Exception as error:  # noqa: BLE001 -- a validator of the program may raise anything
