@@ -253,7 +253,7 @@ def test_a_field_that_imports_modules_cannot_be_allowed() -> None:
         target: ImportString[Any]
         plain: ImportString = None  # type: ignore[type-arg]  # of anything
 
-    with pytest.raises(TypeError, match=r"Loads\.plain is an ImportString"):
+    with pytest.raises(TypeError, match=r"Loads\.plain holds an ImportString"):
         Allowed(Loads.plain)
 
 

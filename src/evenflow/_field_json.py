@@ -4,7 +4,8 @@ Rule 1: a value is read as pydantic reads the annotation of the field; constrain
 Rule 2: an integer for a field of fractional numbers stays an integer: it compares the same, and is exact.
 Rule 3: a value of another type than the field's has the name of its type beside it (``KINDS``).
 Rule 4: what cannot be read back as the same value of the same type is not written.
-Rule 5: reading takes time and memory in proportion to the text, and never imports, opens or evaluates anything.
+Rule 5: reading takes time and memory in proportion to the text, and never imports, opens or evaluates anything: a field
+        of a type that does so, however deep in it, is refused when it is named.
 
     ``total: Decimal``        JSON            with the kind
     ``Decimal("12.50")``      ``"12.50"``
@@ -19,13 +20,17 @@ import re
 from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
+from inspect import isfunction
 from types import GenericAlias
-from typing import Any, Final, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Union, cast
 
-from pydantic import ImportString, TypeAdapter, ValidationError
+from pydantic import DirectoryPath, FilePath, ImportString, NewPath, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json, to_jsonable_python
 
 from ._fields import Path, parts_of, without_none
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _SETTINGS: Final = (
     "arbitrary_types_allowed",
@@ -58,6 +63,26 @@ _TEXTS: Final[dict[type, re.Pattern[str]]] = {
 """What values of these types look like where they are texts in JSON."""
 
 
+def _functions_in(schema: object) -> Iterator[object]:
+    """The functions that pydantic calls somewhere in this schema."""
+    if isfunction(schema):
+        yield schema
+    inner: Iterable[object] = ()
+    if isinstance(schema, dict):  # what a default holds is the program's own
+        inner = [each for key, each in cast("dict[str, object]", schema).items() if key != "default"]
+    elif isinstance(schema, (list, tuple)):
+        inner = cast("Iterable[object]", schema)
+    for each in inner:
+        yield from _functions_in(each)
+
+
+_TYPES_THAT_REACH: Final[tuple[Any, ...]] = (ImportString, FilePath, DirectoryPath, NewPath)
+_REACHING: Final = frozenset(
+    function for kind in _TYPES_THAT_REACH for function in _functions_in(TypeAdapter[Any](kind).core_schema)
+)
+"""What reads a text and reaches beyond it: it imports a module, or looks for a file."""
+
+
 class Written(NamedTuple):
     """A value as it is written: its JSON, and the name of its type where that is not the field's."""
 
@@ -75,8 +100,6 @@ class FieldJSON:
     def __init__(self, path: Path) -> None:
         self._path = Path(path.owner, path.names)
         self._parts = parts_of(self._path)
-        if ImportString in self._parts:
-            raise TypeError(f"{path} is an ImportString: whoever writes a value of it has the program import a module")
         holders = without_none(parts_of(Path(path.owner, path.names[:-1])))
         settings: dict[str, Any] = getattr(holders[0], "model_config", {}) if len(holders) == 1 else {}
         config: Any = {name: settings[name] for name in _SETTINGS if name in settings}
@@ -88,6 +111,11 @@ class FieldJSON:
                 self._adapter.json_schema()
         except Exception as error:
             raise TypeError(f"{path} has no JSON: {_brief_text(str(error))}") from error
+        if not _REACHING.isdisjoint(_functions_in(self._adapter.core_schema)):
+            raise TypeError(
+                f"{path} holds an ImportString, or a path that must or must not exist: whoever writes a value of it has"
+                " the program import a module, or look for a file"
+            )
 
     def read(self, value: object, kind: object = None, /) -> object:
         """The value that this JSON stands for.
