@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from types import UnionType
     from typing import Protocol
 
-    from ._field_json import Written
     from ._fields import Path
 
     class Allows(Protocol):
@@ -168,8 +167,8 @@ class _OfField(Condition):
         words = [f"{name}!" if number in self.path.present else name for number, name in enumerate(self.path.names)]
         return f"{self.path.wire_owner}:{'.'.join(words)}" if qualified else ".".join(words)
 
-    def _written(self, *values: object) -> list[Written]:
-        """The values as JSON."""
+    def _written(self, *values: object) -> list[tuple[Any, str | None]]:
+        """The values as JSON, with their kinds."""
         from ._field_json import FieldJSON  # noqa: PLC0415 -- few conditions leave the process
 
         try:
@@ -229,9 +228,8 @@ class OneOf(_OfField):
         return any(found == value for value in self.values)
 
     def _document(self, *, qualified: bool) -> dict[str, object]:
-        written = self._written(*self.values)
-        kinds = [each.kind for each in written]
-        operands: list[object] = [self._name(qualified=qualified), [each.value for each in written]]
+        values, kinds = zip(*self._written(*self.values), strict=True)
+        operands: list[object] = [self._name(qualified=qualified), values]
         return {"in": [*operands, kinds] if any(kinds) else operands}
 
     def __repr__(self) -> str:

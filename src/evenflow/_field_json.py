@@ -22,7 +22,7 @@ from decimal import Decimal
 from fractions import Fraction
 from inspect import isfunction
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Union, cast
+from typing import TYPE_CHECKING, Any, Final, Union, cast
 
 from pydantic import DirectoryPath, FilePath, ImportString, NewPath, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json, to_jsonable_python
@@ -83,13 +83,6 @@ _REACHING: Final = frozenset(
 """What reads a text and reaches beyond it: it imports a module, or looks for a file."""
 
 
-class Written(NamedTuple):
-    """A value as it is written: its JSON, and the name of its type where that is not the field's."""
-
-    value: Any
-    kind: str | None
-
-
 class FieldJSON:
     """The values of one field, as JSON.
 
@@ -137,8 +130,8 @@ class FieldJSON:
             raise ValueError(f"it is not valid ({type(error).__name__})") from None
         return value if type(value) is int and type(found) in (float, Decimal) else _refused_if_nan(found)
 
-    def write(self, value: object, /) -> Written:
-        """The value as JSON.
+    def write(self, value: object, /) -> tuple[Any, str | None]:
+        """The value as JSON, and the name of its type where that is not the field's.
 
         Raises:
             ValueError: it could not be read back as the same.
@@ -148,7 +141,7 @@ class FieldJSON:
                 plain = _plain(value, kind)
                 back = self.read(from_json(to_json(plain, inf_nan_mode="constants"), allow_inf_nan=False), kind)
                 if type(back) is type(value) and back == value:
-                    return Written(plain, kind)
+                    return plain, kind
         shown = f"{_brief_text(repr(value))} ({type(value).__name__})"
         raise ValueError(f"{shown} could not be read back as a value of {self._path}")
 
