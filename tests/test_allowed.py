@@ -115,6 +115,18 @@ def test_a_name_stands_for_the_field_of_every_class_that_has_it() -> None:
     condition = read({"eq": ["region", "eu"]}, BOTH, Order | Shipped)
     assert condition == (Order.region == "eu") | (Shipped.region == "eu")
     assert read({"eq": ["region", "eu"]}, BOTH, Shipped) == when(Shipped.region == "eu")
+    several = read({"in": ["region", ["eu", "us"]]}, BOTH, Order | Shipped)
+    assert several == one_of(Order.region, "eu", "us") | one_of(Shipped.region, "eu", "us")
+
+
+def test_a_field_that_is_a_bool_in_one_class_alone_is_no_condition_by_itself() -> None:
+    """The message says what it is in the other class."""
+
+    class Refunded(Event):
+        paid: int = 0
+
+    with pytest.raises(ValueError, match="true of 'paid': it is int, and not bool"):
+        read({"true": "paid"}, Allowed(Order.paid, Refunded.paid), Order | Refunded)
 
 
 def test_a_field_is_that_of_the_nearest_class_that_is_allowed() -> None:
@@ -145,7 +157,7 @@ def test_a_field_is_that_of_the_nearest_class_that_is_allowed() -> None:
         ({"eq": ["number", "x"]}, "eq of 'number': Input should be a valid integer"),
         ({"eq": ["colour", 3]}, "eq of 'colour': Input should be 1 or 2"),
         ({"eq": ["number", None]}, "eq of 'number': Input should be"),
-        ({"eq": ["discount!", None]}, "marked as present is never null"),
+        ({"eq": ["discount!", None]}, "eq of 'discount!': it is Decimal and cannot be null"),
         ({"in": ["region", "eu"]}, "it takes a list of values"),
         ({"in": ["region", []]}, "it takes a list of values"),
         ({"in": ["region", ["eu"], ["str", "str"]]}, "one kind for each value"),
@@ -222,7 +234,7 @@ def test_more_operators_only_where_it_is_said() -> None:
         (lambda: Allowed(Order.region, also="ne"), TypeError, "also= names operators"),
         (lambda: Allowed(Order.region, also=("like",)), ValueError, "also= can allow ne and not, not 'like'"),
         (lambda: Condition.from_json(Customer, "{}", ALLOWED), TypeError, "no field of Customer is allowed"),
-        (lambda: Condition.from_json("Order", "{}", ALLOWED), TypeError, "classes of events"),  # type: ignore[arg-type]  # wrong on purpose
+        (lambda: Condition.from_json("Order", "{}", ALLOWED), TypeError, "'Order' is not a class of events"),  # type: ignore[arg-type]  # wrong on purpose
         (lambda: Condition.from_json(Order, b"{}", ALLOWED), TypeError, "a condition as JSON is a str"),  # type: ignore[arg-type]  # wrong on purpose
     ],
 )
@@ -241,7 +253,7 @@ def test_a_field_that_imports_modules_cannot_be_allowed() -> None:
         target: ImportString[Any]
         plain: ImportString = None  # type: ignore[type-arg]  # of anything
 
-    with pytest.raises(TypeError, match=r"Loads\.plain is an ImportString"):
+    with pytest.raises(TypeError, match=r"Loads\.plain holds an ImportString"):
         Allowed(Loads.plain)
 
 

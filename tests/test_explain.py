@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -44,6 +45,11 @@ class Broken:
         raise ZeroDivisionError("no")
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def cancels(event: object) -> bool:
+    """It raises what no `except Exception` catches."""
+    raise asyncio.CancelledError("there")
 
 
 REASONS: list[tuple[Any, Any, Event, bool, str]] = [
@@ -97,6 +103,13 @@ REASONS: list[tuple[Any, Any, Event, bool, str]] = [
         Order(note=Broken()),
         False,
         "its condition raised ZeroDivisionError: no; that ends the subscription",
+    ),
+    (
+        (),
+        cancels,
+        Order(),
+        False,
+        "its callable raised CancelledError: there; that ends the subscription",
     ),
 ]
 

@@ -20,8 +20,7 @@ from evenflow._fields import (
     can_hold,
     fields_of,
     members,
-    members_behind,
-    members_of,
+    parts_of,
     spoken,
     without_none,
 )
@@ -64,6 +63,10 @@ class Order(Event):
     customer: Customer | None = None
     buyer: Customer | Company = Customer()
     late: "Later | None" = None
+    tags: list[str] = []  # noqa: RUF012 -- pydantic copies it
+    either: Customer | int = 1
+    anything: Any = None
+    nothing: None = None
 
 
 class Later(BaseModel):
@@ -80,7 +83,7 @@ def test_a_path_is_read_as_python_reads_attributes() -> None:
     assert Path(Order, ("number",)).read(order) == 1
     assert Path(Order, ("customer", "place", "city")).read(order) == "Bonn"
     with pytest.raises(AttributeError):
-        Path(Order, ("nothing",)).read(order)
+        Path(Order, ("missing",)).read(order)
 
 
 def test_a_path_through_none_has_no_value_and_one_that_ends_there_has() -> None:
@@ -98,6 +101,7 @@ def test_a_path_prints_with_its_class_and_in_brief() -> None:
     path = Path(Order, ("customer",)).marked().step("country")
     assert str(path) == "present(Order.customer).country"
     assert path.brief == "customer.country"
+    assert path.wire_owner == "Order"
     assert str(Path(type("Changed[int]", (), {}), ("after",))) == "fields(Changed[int]).after"
 
 
@@ -131,32 +135,48 @@ def test_none_can_be_taken_out_of_a_field() -> None:
 def test_models_and_dataclasses_have_fields() -> None:
     """A model whose types were not known when it was made is completed first; other classes have no fields."""
     assert fields_of(Place) == {"city": str, "tags": list[str]}
-    assert members_of(Order, "late") == (Later, type(None))
+    assert parts_of(Path(Order, ("late",))) == (Later, type(None))
     assert fields_of(Plain) is None
-    with pytest.raises(AttributeError, match="Plain has no field 'x'; it has none"):
-        members_of(Plain, "x")
-
-
-def test_a_nested_field_holds_what_any_of_the_outer_types_says() -> None:
-    """For a union of models, the types of both count; None of the outer field does not."""
-    assert members_behind((Customer, Company), "country", shown="x") == (str, int)
-    assert members_behind((Customer, type(None)), "country", shown="x") == (str,)
-    assert members_behind((Any,), "whatever", shown="x") == (Any,)
-    assert members_behind((type(None),), "whatever", shown="x") == (Any,)
+    assert fields_of(Place("Bonn", [])) is None
 
 
 @pytest.mark.parametrize(
-    "parts, says",
+    "names, parts",
     [
-        ((list[str],), r"Order.x holds list\[str\]"),
-        ((Customer, int), "Order.x holds int"),
-        ((Place,), "no field 'country'"),
+        ((), (Order,)),
+        (("number",), (int,)),
+        (("customer",), (Customer, type(None))),
+        (("buyer", "country"), (str, int)),
+        (("customer", "country"), (str,)),
+        (("customer", "place", "city"), (str,)),
+        (("anything", "whatever"), (Any,)),
+        (("nothing", "whatever"), (Any,)),
     ],
 )
-def test_what_has_no_fields_is_refused(parts: tuple[Any, ...], says: str) -> None:
-    """The error names the outer field and what it holds."""
+def test_a_path_holds_what_any_of_the_outer_types_says(names: tuple[str, ...], parts: tuple[Any, ...]) -> None:
+    """For a union of models, the types of both count; None of the outer field does not."""
+    assert parts_of(Path(Order, names)) == parts
+
+
+def test_a_path_that_is_present_does_not_hold_none() -> None:
+    """A field of nothing but None keeps it."""
+    assert parts_of(Path(Order, ("customer",)).marked()) == (Customer,)
+    assert parts_of(Path(Order, ("nothing",)).marked()) == (type(None),)
+
+
+@pytest.mark.parametrize(
+    "names, says",
+    [
+        (("tags", "country"), r"Order.tags holds list\[str\]"),
+        (("either", "country"), "Order.either holds int"),
+        (("customer", "place", "country"), "Place has no field 'country'; it has city, tags"),
+        (("nubmer",), "Order has no field 'nubmer'; did you mean 'number'"),
+    ],
+)
+def test_what_has_no_fields_is_refused(names: tuple[str, ...], says: str) -> None:
+    """The error names the outer field and what it holds, or the fields that there are."""
     with pytest.raises(AttributeError, match=says):
-        members_behind(parts, "country", shown="Order.x")
+        parts_of(Path(Order, names))
 
 
 @pytest.mark.parametrize(

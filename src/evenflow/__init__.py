@@ -8,9 +8,9 @@ The house, top to bottom; a file imports only from what stands below it (import-
                 _drain  _subscription  _watch  _life  _delivery  _waiting  _members  _binding  _options
     streams     streams
     back ends   _crew  _loop  _backends  _fork
-    decisions   _explain  _deadlock  _gate  _numbers  _history  _mailbox  _readers  _numbered_buffer  _buffer  _gaps
-                _fairness  _routing
-    words       _allowed  _events  _comparable  _conditions  _field_json  _fields  _statistics  _ends  _errors  _later
+    decisions   _explain  _allowed  _deadlock  _gate  _numbers  _history  _mailbox  _readers  _numbered_buffer
+                _buffer  _gaps  _fairness  _routing
+    words       _events  _comparable  _conditions  _field_json  _fields  _statistics  _ends  _errors  _later
 
 docs/explanation/how-it-works.md is the first page for whoever changes the code.
 """

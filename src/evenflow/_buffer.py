@@ -310,7 +310,9 @@ class HashedKey:
         theirs = other.key if isinstance(other, HashedKey) else other
         try:
             return self.key is theirs or bool(self.key == theirs)
-        except Exception:  # noqa: BLE001 -- keys that cannot be compared are different keys
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # noqa: ASYNC103, BLE001 -- keys that cannot be compared are different keys
             return False
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from functools import cached_property, partialmethod
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
-from . import _fields
 from ._conditions import COMPARISONS, Comparison, Condition, OneOf, Truth
+from ._fields import can_hold, names_behind, parts_of, spoken
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -48,16 +48,16 @@ class FieldRef(metaclass=_ShownAsData):
 
     __slots__ = ("_parts", "_path")
 
-    def __init__(self, path: Path, parts: tuple[Any, ...], /) -> None:
-        self._path, self._parts = path, parts
+    def __init__(self, path: Path, /) -> None:
+        self._path, self._parts = path, parts_of(path)
 
     def __getattr__(self, name: str) -> FieldRef:
         if name.startswith("_"):
             raise AttributeError(name)
-        return FieldRef(self._path.step(name), _fields.members_behind(self._parts, name, shown=str(self._path)))
+        return FieldRef(self._path.step(name))
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *_fields.names_behind(self._parts)]
+        return [*super().__dir__(), *names_behind(self._parts)]
 
     def __bool__(self) -> bool:
         raise TypeError(f"{self} is a field, not a truth value; compare it, and use & | ~ for `and`, `or`, `not`")
@@ -74,15 +74,20 @@ class FieldRef(metaclass=_ShownAsData):
             return Truth(self._path)
         optional = all(part in (bool, type(None)) for part in self._parts)
         hint = f"write present({self})" if optional else f"compare it: {self} == ..."
-        raise TypeError(f"{self} is {_fields.spoken(self._parts)}; only a bool field is a condition by itself; {hint}")
+        raise TypeError(f"{self} is {spoken(self._parts)}; only a bool field is a condition by itself; {hint}")
+
+    def _can_be(self, op: str, value: object) -> bool:
+        """Whether comparing it with the value makes sense."""
+        is_never = value is None and self._path.is_present
+        return not is_never and can_hold(self._parts, value, ordering=op[0] in "<>")
 
     def _check(self, op: str, value: object) -> None:
         if isinstance(value, FieldRef):
             raise TypeError(f"{self} {op} {value} compares two fields, which a condition cannot; {_CALLABLE}")
-        if value is None and len(self._path.names) - 1 in self._path.present:
+        if value is None and self._path.is_present:
             raise TypeError(f"{self} {op} None can never hold; ask one_of(field, None) without present()")
-        if not _fields.can_hold(self._parts, value, ordering=op[0] in "<>"):
-            kind, given = _fields.spoken(self._parts), type(value).__name__
+        if not self._can_be(op, value):
+            kind, given = spoken(self._parts), type(value).__name__
             raise TypeError(f"{self} is {kind} and cannot hold {value!r} ({given}); compare it with {kind}")
 
     def _compared(self, op: str, value: object, /) -> Condition:
@@ -110,23 +115,17 @@ for _word in [*_OTHERS.split(), *_ARITHMETIC.split(), *(f"r{_word}" for _word in
 
 
 def _described(field: FieldRef) -> str | None:
-    return _fields.description(field._path)
+    """What was said of a field of an event: ``Field(description="in cents")``."""
+    owner: Any = field._path.owner
+    names = field._path.names
+    return owner.model_fields[names[0]].description if len(names) == 1 else None
 
 
-def computed(cls_name: str, name: str, value: object, /) -> object:
-    """A property or a cached property that refuses to be compared on the class; anything else as it is."""
-    if type(value) is property:
-        made: Any = ComputedProperty(value.fget, value.fset, value.fdel, value.__doc__)
-    elif type(value) is cached_property:
-        made = ComputedCachedProperty(value.func)
-        made.__set_name__(None, name)
-    else:
-        return value
-    made.shown, made.__doc__ = f"{cls_name}.{name}", value.__doc__  # which in 3.11 a subclass's own text would hide
-    return made
+# What `help` and Sphinx print below a field; set here, because in the class it would be the class's own text.
+FieldRef.__doc__ = cast("str", property(_described))
 
 
-class ComputedProperty(property):
+class Computed:
     """A property of an event: like any other, but that comparing it on the class is refused."""
 
     shown: str
@@ -134,36 +133,51 @@ class ComputedProperty(property):
     def __repr__(self) -> str:
         return self.shown
 
-
-class ComputedCachedProperty(cached_property[Any]):
-    """A cached property of an event: like any other, but that comparing it on the class is refused."""
-
-    shown: str
-
-    def __repr__(self) -> str:
-        return self.shown
+    def _refuse(self, *_: object) -> Any:
+        name = self.shown.rpartition(".")[2]
+        raise TypeError(
+            f"{self} is computed from an event, and a condition compares only what an event holds: its fields; use a"
+            f" callable: where=lambda event: event.{name} ..."
+        )
 
 
-def _refuse_computed(value: ComputedProperty | ComputedCachedProperty, *_: object) -> Any:
-    name = value.shown.rpartition(".")[2]
-    raise TypeError(
-        f"{value.shown} is computed from an event, and a condition compares only what an event holds: its fields; use a"
-        f" callable: where=lambda event: event.{name} ..."
-    )
+class _Property(Computed, property):
+    pass
 
 
-for _kind in (ComputedProperty, ComputedCachedProperty):
-    for _word in (*COMPARISONS.values(), "and", "rand", "or", "ror", "invert", "evenflow_condition"):
-        setattr(_kind, f"__{_word}__", _refuse_computed)
+class _CachedProperty(Computed, cached_property[Any]):
+    pass
 
 
-# What `help` and Sphinx print below a field; set here, because in the class it would be the class's own text.
-FieldRef.__doc__ = cast("str", property(_described))
+for _word in (*COMPARISONS.values(), "and", "rand", "or", "ror", "invert", "evenflow_condition"):
+    setattr(Computed, f"__{_word}__", Computed._refuse)
+
+
+def computed(cls_name: str, name: str, value: object, /) -> object:
+    """A property or a cached property that refuses to be compared on the class; anything else as it is."""
+    if type(value) is property:
+        made: Any = _Property(value.fget, value.fset, value.fdel)
+    elif type(value) is cached_property:
+        made = _CachedProperty(value.func)
+        made.__set_name__(None, name)
+    else:
+        return value
+    made.shown, made.__doc__ = f"{cls_name}.{name}", value.__doc__  # which in 3.11 a subclass's own text would hide
+    return made
 
 
 def path_of(field: object, /) -> Path | None:
     """The path of a field that was read on a class; None for anything else."""
     return field._path if isinstance(field, FieldRef) else None
+
+
+def field_in(value: object, taker: str, /) -> FieldRef:
+    """The field that an argument is; ``taker`` says what takes one, for the error."""
+    if isinstance(value, Computed):
+        value._refuse()
+    if not isinstance(value, FieldRef):
+        raise TypeError(f"{taker}, not {value!r}")
+    return value
 
 
 def present(field: T | None, /) -> T:
@@ -174,11 +188,8 @@ def present(field: T | None, /) -> T:
     Raises:
         TypeError: it is not a field read on a class of events.
     """
-    if isinstance(field, ComputedProperty | ComputedCachedProperty):
-        _refuse_computed(field)
-    if not isinstance(field, FieldRef):
-        raise TypeError(f"present() takes a field read on a class, as in OrderPlaced.discount, not {field!r}")
-    return cast("T", FieldRef(field._path.marked(), _fields.without_none(field._parts)))
+    path = field_in(field, "present() takes a field read on a class, as in OrderPlaced.discount")._path
+    return cast("T", FieldRef(path.marked()))
 
 
 @overload
@@ -196,12 +207,9 @@ def one_of(field: object, /, *values: object) -> Condition:
         TypeError: the first argument is not a field read on a class of events, or the field cannot hold a value.
         ValueError: there are no values.
     """
-    if isinstance(field, ComputedProperty | ComputedCachedProperty):
-        _refuse_computed(field)
-    if not isinstance(field, FieldRef):
-        raise TypeError(f"one_of() takes a field read on a class, as in OrderPlaced.region, not {field!r}")
+    compared = field_in(field, "one_of() takes a field read on a class, as in OrderPlaced.region")
     if not values:
-        raise ValueError(f"one_of({field}) names no value and could never hold; name at least one")
+        raise ValueError(f"one_of({compared}) names no value and could never hold; name at least one")
     for value in values:
-        field._check("==", value)
-    return OneOf(field._path, values)
+        compared._check("==", value)
+    return OneOf(compared._path, values)

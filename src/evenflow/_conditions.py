@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_json
 
-from ._fields import MISSING, Path, owner_name
+from ._fields import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from types import UnionType
     from typing import Protocol
 
-    from ._field_json import Written
+    from ._fields import Path
 
     class Allows(Protocol):
         """What ``Allowed`` is to this file, which stands below it."""
@@ -165,25 +165,17 @@ class _OfField(Condition):
 
     def _name(self, *, qualified: bool) -> str:
         words = [f"{name}!" if number in self.path.present else name for number, name in enumerate(self.path.names)]
-        return f"{owner_name(self.path)}:{'.'.join(words)}" if qualified else ".".join(words)
+        return f"{self.path.wire_owner}:{'.'.join(words)}" if qualified else ".".join(words)
 
-    def _written(self, *values: object) -> list[Written]:
-        """The values as JSON."""
+    def _written(self, *values: object) -> list[tuple[Any, str | None]]:
+        """The values as JSON, with their kinds."""
         from ._field_json import FieldJSON  # noqa: PLC0415 -- few conditions leave the process
 
-        found: list[Written] = []
         try:
             field = FieldJSON(self.path)
-        except TypeError as error:
+            return [field.write(value) for value in values]
+        except (TypeError, ValueError) as error:
             raise ValueError(f"{self} has no JSON: {error}") from error
-        for value in values:
-            if (written := field.write(value)) is None:
-                raise ValueError(
-                    f"{self} has no JSON: {_shown(value)} ({type(value).__name__}) could not be read back as a value "
-                    f"of {self.path}"
-                )
-            found.append(written)
-        return found
 
     def accepts(self, found: object, /) -> bool:
         """Whether it holds for this value of the field."""
@@ -236,9 +228,8 @@ class OneOf(_OfField):
         return any(found == value for value in self.values)
 
     def _document(self, *, qualified: bool) -> dict[str, object]:
-        written = self._written(*self.values)
-        kinds = [each.kind for each in written]
-        operands: list[object] = [self._name(qualified=qualified), [each.value for each in written]]
+        values, kinds = zip(*self._written(*self.values), strict=True)
+        operands: list[object] = [self._name(qualified=qualified), values]
         return {"in": [*operands, kinds] if any(kinds) else operands}
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ Rule 2: a copy is of the same class, and is made without the class's own constru
     most exceptions                    a new object with the same ``args``, attributes, slots and notes
     a class that hides what it has     ``copy.copy``, if that makes one of the same class and the same words
     one that cannot be copied          ``EvenflowError``, which says so
-    StopIteration and its like         ``RuntimeError``: a loop would take it for a normal end
+    StopIteration, WouldBlock          ``RuntimeError``: a reader would take it for a normal end, or for nothing yet
 
 The copy is shallow: what an attribute holds, and the exceptions in a group, are shared. The list of notes is not.
 """
@@ -20,7 +20,7 @@ from copy import copy
 from inspect import isgetsetdescriptor, ismemberdescriptor
 from typing import Any, Final, TypeAlias, cast
 
-from anyio import EndOfStream
+from anyio import EndOfStream, WouldBlock
 
 from ._errors import EvenflowError, ended
 
@@ -53,17 +53,22 @@ def error_for_a_reader(end: End, name: str) -> BaseException:
     return made
 
 
+def failure(end: End) -> End:
+    """What ends one subscription: an ``EndOfStream`` that its own function raised is an error, and no normal end."""
+    if not isinstance(end, EndOfStream):
+        return end
+    failed = RuntimeError(f"one of its functions raised {end!r}, which a loop would take for a normal end")
+    failed.__cause__ = end
+    return failed
+
+
 def own_copy(given: BaseException) -> BaseException:
     """A new exception that a reader may raise instead of the one given; the caller sets the cause."""
-    if isinstance(given, (StopIteration, StopAsyncIteration)):
-        return RuntimeError(f"the error at the end is {given!r}, which a loop would take for a normal end")
-    made: BaseException | None
-    try:
-        made = _clone(given)
-    except Exception:  # noqa: BLE001 -- a class may refuse in any way
-        made = _copied_by_its_class(given)
-    if made is not None:
-        return made
+    if isinstance(given, (StopIteration, StopAsyncIteration, WouldBlock)):
+        return RuntimeError(f"the error at the end is {given!r}, which a reader would take for something else")
+    for copied in (_clone, _copied_by_its_class):
+        with suppress(Exception):  # a class may refuse in any way
+            return copied(given)
     name = type(given).__qualname__
     return EvenflowError(f"the error at the end is a {name}, of which no copy can be made for each reader: {given}")
 
@@ -108,15 +113,11 @@ def _take_over(slot: Any, given: BaseException, made: BaseException) -> None:
         slot.__set__(made, value)
 
 
-def _copied_by_its_class(given: BaseException) -> BaseException | None:
+def _copied_by_its_class(given: BaseException) -> BaseException:
     """What ``copy.copy`` makes of it, unless that is something else."""
-    try:
-        made = copy(given)
-        same = type(made) is type(given) and made is not given and str(made) == str(given)
-    except Exception:  # noqa: BLE001 -- as above
-        return None
-    if not same:
-        return None
+    made = copy(given)
+    if type(made) is not type(given) or made is given or str(made) != str(given):
+        raise TypeError("its class makes something else of it")
     made.args = given.args
     _take_over_attributes(given, made)
     return made

@@ -13,21 +13,23 @@ Rule 5: type checkers see pydantic's own metaclass. Ours would conflict with oth
 
 from __future__ import annotations
 
+import re
 import sys
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, TypeVar, cast
 from unicodedata import category
 
 from pydantic import BaseModel, ConfigDict
 
 from ._comparable import FieldRef, computed
-from ._fields import Path, members_of
+from ._fields import Path, did_you_mean
 
 if sys.version_info >= (3, 14):
     import annotationlib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pydantic import Field, PrivateAttr
     from pydantic._internal._model_construction import ModelMetaclass
@@ -54,9 +56,10 @@ def _refuse_hidden_attributes(cls_name: str, bases: tuple[type, ...], namespace:
     # Only Event itself derives from BaseModel alone, and it cannot be looked at while it is being made.
     if BaseModel in bases:
         return
-    for field, annotation in _annotations(namespace).items():
+    inherited: dict[str, object] = {field: "" for base in bases for field in getattr(base, "__pydantic_fields__", ())}
+    for field, annotation in {**inherited, **_annotations(namespace)}.items():
         hides = any(field in cls.__dict__ for cls in (*Event.__mro__, *type.mro(EventMeta)))
-        if hides and not field.startswith("_") and "ClassVar" not in str(annotation):
+        if hides and not field.startswith("_") and not re.search(r"\bClassVar\b", str(annotation)):
             raise TypeError(
                 f"the field {field!r} of {cls_name} would hide an attribute of Event; give it another name, "
                 f"as in `{field}_: ... = Field(alias={field!r})`"
@@ -89,15 +92,9 @@ def _refuse_unknown_keywords(cls_name: str, bases: tuple[type, ...], keywords: I
     parents = {cls for base in bases for cls in base.__mro__} - {object, BaseModel, Generic}
     if not unknown or any("__init_subclass__" in cls.__dict__ for cls in parents):
         return
-    from difflib import get_close_matches  # noqa: PLC0415 -- for this error alone
-
-    close = get_close_matches(unknown[0], ["name", "version", "formerly", *_CONFIG], n=1)
-    hint = (
-        f"; did you mean {close[0]!r}?"
-        if close
-        else "; it takes name=, version=, formerly= and the settings of pydantic.ConfigDict"
-    )
-    raise TypeError(f"the class {cls_name} does not know the keyword {unknown[0]!r}{hint}")
+    keywords_of_ours = "it takes name=, version=, formerly= and the settings of pydantic.ConfigDict"
+    hint = did_you_mean(unknown[0], ["name", "version", "formerly", *_CONFIG], keywords_of_ours)
+    raise TypeError(f"the class {cls_name} does not know the keyword {unknown[0]!r}; {hint}")
 
 
 def is_printable(name: str, /) -> bool:
@@ -105,37 +102,32 @@ def is_printable(name: str, /) -> bool:
     return not any(category(letter) in _UNPRINTABLE for letter in name)
 
 
-def _refuse_unprintable(cls_name: str, *names: str) -> None:
-    for name in names:
-        if not is_printable(name):
-            raise ValueError(
-                f"the name {name!r} of the class {cls_name!r} has a control character or a line end: it goes into"
-                " headers and lines, so it must be one line of text"
-            )
-
-
 def _checked_identity(cls_name: str, name: object, version: object, formerly: object) -> Identity:
     """What the class is called outside the process, from its keywords."""
-    if name is not None and (not isinstance(name, str) or not name.strip()):
-        raise TypeError(f"the name of {cls_name} must be a text that is not empty, not {name!r}")
     if not isinstance(version, int) or isinstance(version, bool):
         raise TypeError(f"the version of {cls_name} must be a whole number, not {version!r}")
     if version < 1:
         raise ValueError(f"the version of {cls_name} must be at least 1, not {version}: the first version is 1")
-    if isinstance(formerly, str):
-        raise TypeError(f"formerly= of {cls_name} must be a tuple of names: write formerly=({formerly!r},)")
     if not isinstance(formerly, (tuple, list, set, frozenset)):
-        raise TypeError(f"formerly= of {cls_name} must be a tuple of names, not {formerly!r}")
-    former: list[object] = list(cast("Iterable[object]", formerly))
-    known = [cls_name if name is None else name]
-    for each in former:
+        raise TypeError(f"formerly= of {cls_name} must be a tuple of names, as in ('OldName',), not {formerly!r}")
+    known: list[str] = []
+    for each in (cls_name if name is None else name, *cast("Iterable[object]", formerly)):
         if not isinstance(each, str) or not each.strip():
-            raise TypeError(f"a former name of {cls_name} must be a text that is not empty, not {each!r}")
+            raise TypeError(f"a name of {cls_name} must be a text that is not empty, not {each!r}")
+        if not is_printable(each):
+            raise ValueError(
+                f"the name {each!r} of the class {cls_name!r} has a control character or a line end: it goes into"
+                " headers and lines, so it must be one line of text"
+            )
         if each in known:
             raise ValueError(f"formerly= of {cls_name} has {each!r} twice, or it is the name of today")
         known.append(each)
-    _refuse_unprintable(cls_name, *known)
     return Identity(known[0], version, tuple(known[1:]))
+
+
+def _made(make: Callable[[], T]) -> T:
+    # pydantic looks for the names in annotations among the local names of its caller: here is none that one could mean.
+    return make()
 
 
 if TYPE_CHECKING:
@@ -155,7 +147,10 @@ else:
             identity = _checked_identity(cls_name, name, version, formerly)
             outer = _making.set(_making.get() + bases)
             try:
-                cls = super().__new__(mcs, cls_name, bases, namespace, **keywords)
+                cls = _made(partial(super().__new__, mcs, cls_name, bases, namespace, **keywords))
+                if keywords.get("__pydantic_reset_parent_namespace__", True):
+                    # Names that are local to where the class is written: pydantic has looked for them here.
+                    cls.model_rebuild(raise_errors=False, _parent_namespace_depth=3)
             finally:
                 _making.reset(outer)
             if not cls.model_config.get("frozen"):
@@ -179,7 +174,7 @@ else:
             if name.startswith("_") or known is None or hidden:
                 return super().__getattr__(name)
             if (found := known.get(name)) is None:
-                found = FieldRef(Path(cls, (name,)), members_of(cls, name))
+                found = FieldRef(Path(cls, (name,)))
                 if cls.__pydantic_complete__:
                     known[name] = found
             return found

@@ -57,7 +57,9 @@ def _answer(interest: Interest, event: object, target: Target) -> tuple[bool, st
             if isinstance(event, condition._owners):
                 return said, _because(condition, event, said=said)
             return said, _stranger(event, "and the condition speaks of", condition._owners)
-    except Exception as error:  # noqa: BLE001 -- users' code may raise anything, and that is the answer
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: ASYNC103, BLE001 -- users' code may raise anything, and that is the answer
         return False, f"{source} raised {type(error).__name__}: {error}; that ends the subscription"
     verdict = f"its callable says {'yes' if said else 'no'}"
     return said, verdict if interest.asks else f"every {' or '.join(names(interest.wants)) or 'event'} is wanted"

@@ -14,6 +14,7 @@ import numbers
 from enum import Enum
 from types import NoneType, UnionType
 from typing import (
+    TYPE_CHECKING,
     Annotated,
     Any,
     Final,
@@ -23,12 +24,16 @@ from typing import (
     NewType,
     TypeVar,
     Union,
+    cast,
     get_args,
     get_origin,
     get_type_hints,
 )
 
 from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MISSING: Final = object()
 """What reading a path returns if it leads through None, or ends at a None that ``present`` rules out."""
@@ -52,16 +57,26 @@ class Path(NamedTuple):
 
     def step(self, name: str, /) -> Path:
         """The path to an attribute of the value at the end of this path."""
-        return Path(self.owner, (*self.names, name), self.present)
+        return self._replace(names=(*self.names, name))
 
     def marked(self) -> Path:
         """The same path inside a ``present(...)``."""
-        return Path(self.owner, self.names, self.present | {len(self.names) - 1})
+        return self._replace(present=self.present | {len(self.names) - 1})
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the whole path is inside a ``present(...)``."""
+        return len(self.names) - 1 in self.present
 
     @property
     def brief(self) -> str:
         """The path without its class, as in ``customer.country``."""
         return ".".join(self.names)
+
+    @property
+    def wire_owner(self) -> str:
+        """What its class is called outside the process."""
+        return str(cast("Any", self.owner).__evenflow_identity__.name)
 
     def __str__(self) -> str:
         owner = self.owner.__name__
@@ -71,12 +86,6 @@ class Path(NamedTuple):
             if position in self.present:
                 text = f"present({text})"
         return text
-
-
-def owner_name(path: Path, /) -> str:
-    """What the class of a path is called outside the process."""
-    identity = path.owner.__dict__.get("__evenflow_identity__")
-    return path.owner.__name__ if identity is None else str(identity.name)
 
 
 def members(annotation: Any, /) -> tuple[Any, ...]:
@@ -103,58 +112,59 @@ def without_none(parts: tuple[Any, ...], /) -> tuple[Any, ...]:
     return tuple(part for part in parts if part is not NoneType) or parts
 
 
-def fields_of(cls: type[Any], /) -> dict[str, Any] | None:
-    """The fields of a model or a dataclass with their annotations; None for any other class."""
-    if issubclass(cls, BaseModel):
+def fields_of(cls: Any, /) -> dict[str, Any] | None:
+    """The fields of a model or a dataclass with their annotations; None for anything else."""
+    if isinstance(cls, type) and issubclass(cls, BaseModel):
         if not cls.__pydantic_complete__:
             cls.model_rebuild(raise_errors=False)
         return {name: info.annotation for name, info in cls.model_fields.items()}
-    if dataclasses.is_dataclass(cls):
+    if isinstance(cls, type) and dataclasses.is_dataclass(cls):
         hints = get_type_hints(cls, include_extras=True)
         return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
     return None
 
 
-def members_of(cls: type, name: str, /) -> tuple[Any, ...]:
-    """The ``members`` of a field of this class, or an ``AttributeError`` that lists the fields that it has."""
-    known = fields_of(cls) or {}
-    if name in known:
-        return members(known[name])
-    from difflib import get_close_matches  # noqa: PLC0415 -- for this error alone
-
-    close = get_close_matches(name, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(known) or 'none'}"
-    raise AttributeError(f"{cls.__name__} has no field {name!r}{hint}", name=name, obj=cls)
-
-
-def members_behind(parts: tuple[Any, ...], name: str, /, *, shown: str) -> tuple[Any, ...]:
-    """The ``members`` of a field of a field, as ``country`` in ``customer.country``; ``shown`` is the outer field."""
-    found: list[Any] = []
-    for part in (part for part in parts if part is not NoneType):
-        cls: Any = get_origin(part) or part
-        if cls is Any or cls is object or isinstance(cls, (str, ForwardRef)):  # unknown, or not known yet
-            found.append(Any)
-        elif isinstance(cls, type) and fields_of(cls) is not None:
-            found.extend(members_of(cls, name))
-        else:
-            raise AttributeError(
-                f"{shown} holds {_spoken(part)}, and of that a condition can only compare the value itself, not "
-                f"use {name!r}; use a callable: where=lambda event: ...",
-                name=name,
-            )
-    return tuple(found) or (Any,)
-
-
 def names_behind(parts: tuple[Any, ...], /) -> list[str]:
     """The names of the fields that the values of a field have."""
-    classes = (get_origin(part) or part for part in parts)
-    return [name for cls in classes if isinstance(cls, type) for name in fields_of(cls) or ()]
+    return [name for part in parts for name in fields_of(get_origin(part) or part) or ()]
 
 
-def description(path: Path, /) -> str | None:
-    """What was said of a field of an event: ``Field(description="in cents")``."""
-    owner: Any = path.owner
-    return owner.model_fields[path.names[0]].description if len(path.names) == 1 else None
+def parts_of(path: Path, /) -> tuple[Any, ...]:
+    """The ``members`` of the field at the end of a path; of an empty path, its class.
+
+    Raises:
+        AttributeError: one of its names is no field of what has it; the message lists those that there are.
+    """
+    if not path.names:
+        return (path.owner,)
+    outer = path._replace(names=path.names[:-1])
+    found = tuple(part for holder in without_none(parts_of(outer)) for part in _held(holder, path.names[-1], outer))
+    return without_none(found) if path.is_present else found
+
+
+def _held(holder: Any, name: str, outer: Path) -> tuple[Any, ...]:
+    """The ``members`` of one field of a type that the field at the end of ``outer`` holds."""
+    cls = get_origin(holder) or holder
+    if cls in (Any, object, NoneType) or isinstance(cls, (str, ForwardRef)):  # unknown, or not known yet
+        return (Any,)
+    if (known := fields_of(cls)) is None:
+        raise AttributeError(
+            f"{outer} holds {spoken((holder,))}, and of that a condition can only compare the value itself, not "
+            f"use {name!r}; use a callable: where=lambda event: ...",
+            name=name,
+        )
+    if name in known:
+        return members(known[name])
+    hint = did_you_mean(name, known, f"it has {', '.join(known) or 'none'}")
+    raise AttributeError(f"{cls.__name__} has no field {name!r}; {hint}", name=name, obj=cls)
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str, /) -> str:
+    """The way out of a misspelled word, for an error."""
+    from difflib import get_close_matches  # noqa: PLC0415 -- for errors alone
+
+    close = get_close_matches(word, list(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else otherwise
 
 
 def can_hold(parts: tuple[Any, ...], value: object, /, *, ordering: bool = False) -> bool:

@@ -38,11 +38,16 @@ OBSERVER: Final = Role("an observer", "observe", "subject.observe(", "@subject.o
 
 def written_at(handler: Any) -> tuple[str, int]:
     """Where a handler was written: its file and line; ("", 0) where it does not say."""
+    code = getattr(_function_of(handler), "__code__", None)
+    return (code.co_filename, code.co_firstlineno) if isinstance(code, CodeType) else ("", 0)
+
+
+def _function_of(handler: Any) -> Any:
+    """The function behind what is bound or wrapped, or behind an object that can be called."""
     while isinstance(handler, partial):
         handler = handler.func
-    written = unwrap(handler)
-    code = getattr(written, "__code__", None) or getattr(type(written).__call__, "__code__", None)
-    return (code.co_filename, code.co_firstlineno) if isinstance(code, CodeType) else ("", 0)
+    function = unwrap(handler)
+    return function if hasattr(function, "__code__") else unwrap(type(function).__call__)
 
 
 def refuse_class_method(handler: Any, role: Role = OBSERVER) -> None:
@@ -114,11 +119,7 @@ def wants_of_handler(handler: Callable[..., object], role: Role = OBSERVER) -> o
     first = next(iter(taken.parameters.values()))
     if first.annotation is Parameter.empty:
         return None
-    while isinstance(handler, partial):
-        handler = handler.func
-    function = unwrap(handler)
-    if not hasattr(function, "__globals__"):  # an object that can be called
-        function = unwrap(type(function).__call__)
+    function = _function_of(handler)
     alone = SimpleNamespace(__annotations__={first.name: first.annotation})
     try:
         return get_type_hints(alone, getattr(function, "__globals__", {}), include_extras=True)[first.name]

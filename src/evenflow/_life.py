@@ -14,6 +14,7 @@ from anyio import ClosedResourceError, EndOfStream, Event
 
 from ._binding import LoopBinding
 from ._delivery import Delivery
+from ._ends import failure
 from ._fork import forget_in_child
 from ._gate import Gate
 from ._mailbox import Mailbox, UserFunctions
@@ -171,7 +172,7 @@ class Life(Generic[E]):
 
     def _finish(self, mailbox: Mailbox, end: End) -> None:
         """End a subscription: what is buffered can still be read."""
-        mailbox.finish(end)
+        mailbox.finish(failure(end))
         self._forget(mailbox)
 
     def _forget(self, mailbox: Mailbox) -> None:

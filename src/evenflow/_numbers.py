@@ -5,14 +5,14 @@ Rule 1: the n-th event that is published has the number n, whoever wants it; one
 Rule 2: all readers of one event get the same object, so that what one of them makes of it (``memo``) serves all.
 Rule 3: nothing here keeps an event alive. A numbered event lives as long as it lies in a buffer, or somebody reads it.
 
-It costs nothing as long as nobody asks for numbers.
+As long as nobody asks for numbers, it costs no more than to be made.
 """
 
 from __future__ import annotations
 
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
-from weakref import WeakValueDictionary, ref
+from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,28 +53,21 @@ class Numbers:
 
     Attributes:
         is_kept: whether the subject keeps events for later, so that one can go on after a number.
+        epoch: tells this life from every other one, in other processes as well.
     """
 
-    __slots__ = ("_counter", "_epoch", "_history", "_known", "_last", "is_kept")
+    __slots__ = ("_counter", "_history", "_known", "epoch", "is_kept")
 
     def __init__(self, counter: Counter, history: History | None) -> None:
         self.is_kept: bool = history is not None
         self._counter = counter
         self._history = history
-        self._epoch: str | None = None
-        self._known: WeakValueDictionary[int, Numbered[Any]] | None = None
-        self._last: ref[Numbered[Any]] | None = None
-
-    @property
-    def epoch(self) -> str:
-        """Tells this life from every other one, in other processes as well."""
-        if self._epoch is None:
-            self._epoch = token_hex(5)
-        return self._epoch
+        self.begin_anew()
 
     def begin_anew(self) -> None:
-        """This is a copy in another process, whose events are others from now on."""
-        self._epoch = self._known = self._last = None
+        """The events are others from now on: a life begins, or this is a copy of one in another process."""
+        self.epoch: str = token_hex(5)
+        self._known: WeakValueDictionary[int, Numbered[Any]] = WeakValueDictionary()
 
     @property
     def newest(self) -> int:
@@ -83,13 +76,7 @@ class Numbers:
 
     def carry(self, event: object) -> Numbered[Any]:
         """The event that is being given out, with its number. It is counted when all have it."""
-        number = self._counter.published + 1
-        # one event goes to many: to look it up each time costs three times as much
-        last = None if self._last is None else self._last()
-        if last is None or last.number != number:
-            last = self._numbered(number, event)
-            self._last = ref(last)
-        return last
+        return self._numbered(self._counter.published + 1, event)
 
     def carry_all(self, events: Iterable[Any]) -> list[Numbered[Any]]:
         """A run of events that are being given out together, with their numbers."""
@@ -112,8 +99,6 @@ class Numbers:
         return self._history is not None and number >= self._history.forgotten(self._counter.published)
 
     def _numbered(self, number: int, event: object) -> Numbered[Any]:
-        if self._known is None:
-            self._known = WeakValueDictionary()
         known = self._known.get(number)
         if known is None:
             known = self._known[number] = Numbered(event, number)

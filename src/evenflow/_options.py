@@ -85,11 +85,8 @@ def whole(value: object, name: str, least: int, hint: str = "") -> int:
 
 def checked_buffer(buffer: object) -> int:
     """How many events a buffer holds."""
-    if buffer is None:
-        raise TypeError(
-            "buffer must be a whole number, not None: every buffer is bounded; for a large one write 10_000"
-        )
-    return whole(buffer, "buffer", 1, "; to keep only the newest event use buffer=1, overflow='drop_oldest', or State")
+    newest = "to keep only the newest event use buffer=1, overflow='drop_oldest', or State"
+    return whole(buffer, "buffer", 1, f"; every buffer is bounded, a large one by 10_000; {newest}")
 
 
 def checked_replay(replay: object) -> bool | int:
@@ -108,19 +105,20 @@ def checked_overflow(overflow: object, *, conflated: bool, may_block: bool = Tru
             "overflow='block' would make the handlers wait that failed: on failures use overflow='drop_oldest'"
             " (the default), 'drop_newest' or 'disconnect'"
         )
-    for policy in get_args(Overflow):
-        if policy == overflow:
-            return cast("Overflow", policy)
-    raise ValueError(f"overflow must be one of {', '.join(map(repr, get_args(Overflow)))}, not {overflow!r}")
+    return cast("Overflow", _word(overflow, "overflow", get_args(Overflow)))
 
 
 def checked_context(context: object) -> str:
-    """Whose context variables a handler sees."""
-    if context not in ("subject", "publisher"):
-        raise ValueError(
-            f"context must be 'subject' (the variables at the `async with`) or 'publisher', not {context!r}"
-        )
-    return str(context)
+    """Whose context variables a handler sees: those at the ``async with``, or the publisher's."""
+    return _word(context, "context", ("subject", "publisher"))
+
+
+def _word(given: object, name: str, words: tuple[str, ...]) -> str:
+    """The word that was given, which may be a member of an enum of texts."""
+    for word in words:
+        if word == given:
+            return word
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, words))}, not {given!r}")
 
 
 def checked_seconds(

@@ -241,8 +241,10 @@ class Subject(Generic[E]):
         """
         for want in wants:
             refuse_class_method(want)
-        if len(wants) == 1 and not options and callable(wants[0]) and not is_want(wants[0]):
-            return observe_annotated(self.observe, wants[0], (), {})
+        only = wants[0] if len(wants) == 1 and not options else None
+        # A function, and no name of events: classes can be called as well, and so can `list[Order]`.
+        if callable(only) and not isinstance(only, type) and not hasattr(only, "__origin__"):
+            return observe_annotated(self.observe, only, (), {})
         self._checked(wants)
         return partial(observe_annotated, self.observe, wants=wants, options=options)
 
@@ -251,11 +253,6 @@ class Subject(Generic[E]):
         def _subscribe(self, *args: Any, **options: Any) -> Subscription[Any]: ...
         def _checked(self, wants: Any) -> object: ...
         def _observe(self, *args: Any, **options: Any) -> Observer: ...
-
-
-def is_want(thing: Any) -> bool:
-    """Whether an argument of ``observer`` names events, and is not the function that is decorated."""
-    return isinstance(thing, type) or not callable(thing) or hasattr(thing, "__origin__")
 
 
 def observe_annotated(observe: Callable[..., object], handler: Any, wants: Any, options: dict[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -27,11 +28,14 @@ class HashRaises:
 class EqualityRaises:
     """A key whose equality raises."""
 
+    def __init__(self, error: type[BaseException]) -> None:
+        self.error = error
+
     def __hash__(self) -> int:
         return 1
 
     def __eq__(self, other: object) -> bool:
-        raise ZeroDivisionError("equality")
+        raise self.error("equality")
 
 
 def raises(event: Any) -> Any:
@@ -39,6 +43,17 @@ def raises(event: Any) -> Any:
     if event.n:
         raise ZeroDivisionError("callable")
     return True
+
+
+def reads_elsewhere(error: Exception) -> Callable[[Any], bool]:
+    """Raise from the second event on what reading another stream raises."""
+
+    def where(event: Any) -> bool:
+        if event.n:
+            raise error
+        return True
+
+    return where
 
 
 async def never() -> bool:
@@ -53,6 +68,9 @@ def returns_a_coroutine(event: Any) -> Any:
 
 BROKEN: list[Any] = [
     pytest.param({"where": raises}, ZeroDivisionError, id="where raises"),
+    pytest.param({"where": reads_elsewhere(anyio.EndOfStream("there"))}, RuntimeError, id="where meets an end"),
+    pytest.param({"where": reads_elsewhere(anyio.WouldBlock("there"))}, RuntimeError, id="where finds nothing"),
+    pytest.param({"conflate": reads_elsewhere(anyio.EndOfStream("there"))}, RuntimeError, id="conflate meets an end"),
     pytest.param({"where": returns_a_coroutine}, TypeError, id="where returns a coroutine"),
     pytest.param({"conflate": raises}, ZeroDivisionError, id="conflate raises"),
     pytest.param({"conflate": returns_a_coroutine}, TypeError, id="conflate returns a coroutine"),
@@ -124,12 +142,13 @@ async def test_a_full_subscription_whose_where_raises_holds_no_publisher() -> No
     assert (await broken.receive()).n == 0
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError, GeneratorExit, asyncio.CancelledError])
 @both
-async def test_a_key_whose_comparison_raises_reaches_no_publisher() -> None:
+async def test_a_key_whose_comparison_raises_reaches_no_publisher(error: type[BaseException]) -> None:
     """Keys are compared during a publish: an error there affects only the subscription whose key it is."""
     subject = Subject(Order)
     before = subject.subscribe(Order)
-    broken = subject.subscribe(Order, conflate=lambda event: EqualityRaises())
+    broken = subject.subscribe(Order, conflate=lambda event: EqualityRaises(error))
     after = subject.subscribe(Order)
     for n in range(4):
         await subject.publish(Order(n=n))

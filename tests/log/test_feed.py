@@ -95,6 +95,23 @@ async def test_what_a_where_raises_ends_its_own_subscription() -> None:
 
 
 @both
+async def test_an_end_of_stream_that_a_where_raises_is_no_end_of_the_log() -> None:
+    """A `where` that reads another stream meets its end: the loop over the events raises, and does not end in silence."""
+
+    def where(order: Ordered) -> bool:
+        raise anyio.EndOfStream("there")
+
+    async with opened() as (orders, _):
+        await orders.publish(Ordered(n=0))
+        for since in ("start", "now"):
+            async with orders.subscribe(Ordered, where=where, since=since) as feed:
+                if since == "now":
+                    await orders.publish(Ordered(n=0))
+                with pytest.raises(RuntimeError, match="there"):
+                    await anext(feed)
+
+
+@both
 async def test_a_dropped_subscription_leaves_nothing_behind() -> None:
     """The last reference detaches it, with a warning, also while it is behind."""
     async with opened() as (orders, opening):

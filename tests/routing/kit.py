@@ -53,9 +53,11 @@ class Polite(ABC):  # noqa: B024 -- to be registered with
 class Moody(type(Event)):  # type: ignore[misc]
     """A metaclass whose ``isinstance`` looks at the event, and may raise."""
 
+    error: type[BaseException] = ZeroDivisionError
+
     def __instancecheck__(cls, instance: object) -> bool:
         if getattr(instance, "key", 0) == 13:
-            raise ZeroDivisionError
+            raise Moody.error
         return getattr(instance, "key", 0) == 7
 
 

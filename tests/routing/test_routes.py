@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sized
 
 import pytest
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 
 from evenflow._routing import Route, wanted
 from evenflow._routing._interest import Interest
-from tests.routing.kit import A, B, HasHello, HasX, Lucky, NamedRouter, Polite, Target
+from tests.routing.kit import A, B, HasHello, HasX, Lucky, Moody, NamedRouter, Polite, Target
 
 
 def test_protocols_are_told_by_the_event() -> None:
@@ -54,8 +55,12 @@ def test_abstract_classes_are_told_by_what_derives_and_what_is_registered() -> N
     assert named.got([]) == ["sized"]
 
 
-def test_a_metaclass_may_look_at_the_event_and_may_raise() -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, GeneratorExit, asyncio.CancelledError])
+def test_a_metaclass_may_look_at_the_event_and_may_raise(
+    error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a metaclass raises is a failure of those who want that class, and of nobody else."""
+    monkeypatch.setattr(Moody, "error", error)
     named = NamedRouter()
     named.add("lucky", Lucky)
     named.add("lucky with x", Lucky, where=A.x == 0)
@@ -65,7 +70,7 @@ def test_a_metaclass_may_look_at_the_event_and_may_raise() -> None:
     found, failed = named.ask(A(key=13))
     assert found == ["all"]
     assert sorted(name for name, _ in failed) == ["lucky", "lucky with x"]
-    assert {type(error) for _, error in failed} == {ZeroDivisionError}
+    assert {type(raised) for _, raised in failed} == {error}
 
 
 def test_callables_are_asked_and_may_raise() -> None:

@@ -12,7 +12,7 @@ _routes.py     which subscriptions want events of one class
 _router.py     all classes of events, and the subscriptions that want them
 """
 
-from ._classes import names as names, refused_event as refused_event, with_article as with_article
+from ._classes import names as names, refused_event as refused_event, related as related, with_article as with_article
 from ._interest import Interest as Interest, classes_in as classes_in, is_async as is_async
 from ._router import Router as Router
 from ._routes import Route as Route, Target as Target, wanted as wanted
@@ -26,6 +26,7 @@ __all__ = [
     "is_async",
     "names",
     "refused_event",
+    "related",
     "wanted",
     "with_article",
 ]

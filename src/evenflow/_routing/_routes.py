@@ -173,7 +173,9 @@ def _is_one(event: object, node: Node[T], failed: dict[T, BaseException]) -> boo
     """Whether the event is of a class for which ``isinstance`` must be asked."""
     try:
         return node.wants(event)
-    except Exception as error:  # noqa: BLE001 -- a hook of the user's may raise anything, for all who want this class
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: ASYNC103, BLE001 -- what a hook of the user's raises fails all who want the class
         failed.update(dict.fromkeys(node.unconditional, error))
         failed.update((entry.target, error) for entry in node.index.entries())
         return False

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from anyio import Event, sleep
 
 from evenflow._buffer import hashed
+from evenflow._ends import failure
 from evenflow._errors import LogError, SlowSubscriber
 from evenflow._routing import wanted
 
@@ -204,7 +205,7 @@ class Feed:
         try:
             goes_on = self._put_all(page.rows)
         except Exception as error:  # noqa: BLE001 -- what its own functions raise ends it, and so does an upgrade's step
-            self.end(error)
+            self.end(failure(error))
             return False
         if goes_on and not self._needs_room:
             self._position = max(self._position, page.through)
