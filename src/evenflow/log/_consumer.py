@@ -232,6 +232,10 @@ class Consumer:
                 await member.close()
                 self._member = None
 
+    def _handles_in(self, task: object) -> bool:
+        """Whether this is a task that runs its handler."""
+        return any(member.task is task for member in self._tasks)
+
     # ------------------------------------------------------------------ handling
 
     async def _work(self, member: GroupMember) -> None:

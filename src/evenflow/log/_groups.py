@@ -16,7 +16,7 @@ While a log is open:
         types_of(wants) -> frozenset of wire names, or None for everything
         offset(seq) -> Offset
         await position(since) -> the number that a Since stands for ("start", "now", Offset, datetime)
-    groups = SubjectGroups(host, offset)                     one for each subject of an opening
+    groups = SubjectGroups(host, offset, is_closing=False)   one for each subject of an opening
     groups.deliveries(spec) -> Deliveries                    entered with `async with`
     await groups.start(consumer)                             runs it; it ends with detach(), or with close()
     await groups.start_later(consumer)                       the same, for one that was added while the log is open
@@ -73,12 +73,12 @@ _log = logging.getLogger("evenflow.consumers")
 class SubjectGroups:
     """The groups of one subject, while its log is open."""
 
-    def __init__(self, host: Host, offset: Callable[[int], Offset]) -> None:
+    def __init__(self, host: Host, offset: Callable[[int], Offset], *, is_closing: bool = False) -> None:
         self._host = host
         self._offset = offset
         self._consumers: dict[Consumer, None] = {}
         self._open: dict[Deliveries[Any], None] = {}
-        self._is_closing = False
+        self._is_closing = is_closing
 
     def _keys(self, group: str) -> Keys:
         checked_name(group, "a group")
@@ -142,6 +142,10 @@ class SubjectGroups:
                 await sleep(pause)
                 continue
             return
+
+    def running(self) -> tuple[Consumer, ...]:
+        """The consumers that were started."""
+        return tuple(self._consumers)
 
     async def close(self, grace: float | None = None) -> None:
         """End all readers: what was not begun is given back at once, uncounted.
