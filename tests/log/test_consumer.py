@@ -273,13 +273,17 @@ async def test_an_event_whose_beginning_cannot_be_noted_is_begun_later() -> None
 
 
 @both
-async def test_a_consumer_of_a_deleted_group_ends() -> None:
-    """It says so, and handles nothing more."""
+async def test_a_consumer_of_a_deleted_group_ends(caplog: pytest.LogCaptureFixture) -> None:
+    """It says so, once, and handles nothing more."""
     async with process() as one:
         consumer = await one.consume(lambda event: None, concurrency=2)
-        await one.groups.delete("g")
-        await anyio.sleep(3)
+        with caplog.at_level(logging.ERROR, "evenflow"):
+            await one.groups.delete("g")
+            await anyio.sleep(3)
         assert not consumer.statistics().running
+    assert [record.getMessage() for record in caplog.records if "has ended" in record.getMessage()] == [
+        f"consumer {consumer.name} of orders has ended: group 'g' of orders was deleted while it was read"
+    ]
 
 
 def stalled(one: Process) -> anyio.Event:

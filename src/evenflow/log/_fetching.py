@@ -36,7 +36,7 @@ class Fetching:
         settlements: Settlements,
         *,
         tell: Callable[[str, BaseException], object],
-        group_changed: Callable[[BaseException], Awaitable[object]],
+        group_changed: Callable[[GroupChanged], Awaitable[object]],
     ) -> None:
         self._host = settlements.host
         self._spec = settlements.desk.spec

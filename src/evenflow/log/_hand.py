@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import EndOfStream, Event, WouldBlock
 
+from evenflow._ends import own_copy
+
 from ._delivery import FETCHED, Batch, Delivery
 
 if TYPE_CHECKING:
@@ -69,6 +71,11 @@ class Hand:
     def room(self) -> int:
         """How many events it wants now: none before half of them were handed over."""
         return self.capacity - len(self.fetched) if len(self.fetched) <= self.capacity // 2 else 0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more is handed over."""
+        return self._end is not None
 
     @property
     def is_waited_for(self) -> bool:
@@ -198,7 +205,7 @@ class Hand:
             self.places -= 1
             return delivery
         if self._end is not None:
-            raise self._end.with_traceback(None)
+            raise own_copy(self._end)
         raise WouldBlock
 
     def _is_sure(self, delivery: Delivery[Any], silences: int) -> bool:
