@@ -54,6 +54,23 @@ async def test_the_condition_is_asked_where_it_is_known() -> None:
 
 
 @both
+async def test_the_condition_is_asked_of_a_consumer_that_does_not_run_here() -> None:
+    """A web process that shares its module with the worker sees what is due for the worker's consumer, and no more."""
+    store = MemoryLog()
+    orders = store.subject("orders", Ordered)
+    orders.consume("early", print, Ordered, where=Ordered.n >= 7)
+    async with store.opened(consumers=False):
+        for group, least in (("early", 7), ("late", 8)):
+            async with orders.deliveries(group, Ordered, where=Ordered.n >= least):
+                pass
+        orders.consume("late", print, Ordered, where=Ordered.n >= 8)
+        await orders.publish_many(Ordered(n=n) for n in range(10))
+        assert [group.due for group in await orders.groups()] == [3, 2]
+        [subject] = (await store.statistics()).subjects
+        assert [group.due for group in subject.groups] == [3, 2]
+
+
+@both
 async def test_what_no_group_needs_may_go() -> None:
     """The least that any group has in hand, to retry or to claim decides; without a group nothing is kept."""
     async with opened() as (orders, opening):

@@ -39,8 +39,9 @@ class GroupStatistics:
         wants: its classes, condition and order, as they are kept.
         position: everything up to here was claimed, or is not wanted.
         due: how many events could be handled now: new ones that it wants (at most 10,000 are looked at), retries that
-            are due, and what waits behind others of its key. Its condition is asked where a reader or consumer of the
-            group is open in this process; elsewhere only its text is known, and all new events of its classes count.
+            are due, and what waits behind others of its key. Its condition is asked where this process has a consumer
+            of the group, running or not, or an open reader; elsewhere only its text is known, and all new events of its
+            classes count.
         oldest_due: how long the oldest of these has been there; None where nothing is due.
         in_hand: how many its members have claimed, and not settled.
         retrying: how many go out again later.

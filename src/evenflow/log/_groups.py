@@ -18,6 +18,7 @@ While a log is open:
         await position(since) -> the number that a Since stands for ("start", "now", Offset, datetime)
     groups = SubjectGroups(host, offset, is_closing=False)   one for each subject of an opening
     groups.deliveries(spec) -> Deliveries                    entered with `async with`
+    groups.know(consumer)                                    its condition can be asked, whether it runs or not
     await groups.start(consumer)                             runs it; it ends with detach(), or with close()
     await groups.start_later(consumer)                       the same, for one that was added while the log is open
     await groups.close(grace)                                gives back what was not begun; before crew.close()
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
     from ._consumer import Consumer
     from ._engine import Row
+    from ._group_records import Definition
     from ._group_spec import GroupSpec, Host
     from ._offsets import Offset
 
@@ -78,6 +80,8 @@ class SubjectGroups:
         self._offset = offset
         self._consumers: dict[Consumer, None] = {}
         self._open: dict[Deliveries[Any], None] = {}
+        self._known: dict[tuple[str, Definition], GroupSpec] = {}
+        """What the consumers of this process ask for, whether they run or not: what their groups are."""
         self._is_closing = is_closing
 
     def _keys(self, group: str) -> Keys:
@@ -99,6 +103,11 @@ class SubjectGroups:
                 f"deliveries of group {deliveries._spec.group} cannot be entered any more: the log is being closed"
             )
         self._open[deliveries] = None
+
+    def know(self, consumer: Consumer) -> None:
+        """There is a consumer in this process, which may run in another: what its group is can be asked of it."""
+        spec = consumer._spec
+        self._known[spec.group, spec.definition] = spec
 
     async def start(self, consumer: Consumer) -> None:
         """Run a consumer; while the log is being closed, do nothing.
@@ -208,12 +217,11 @@ class SubjectGroups:
         )
 
     def _spec_of(self, name: str, group: GroupRecord) -> GroupSpec | None:
-        """What a reader of a group in this process asks for, if there is one."""
-        specs = [*(consumer._spec for consumer in self._consumers), *(deliveries._spec for deliveries in self._open)]
-        for spec in specs:
-            if spec.group == name and spec.definition == group.definition:
-                return spec
-        return None
+        """What a consumer or a reader of a group in this process asks for, if there is one."""
+        if (known := self._known.get((name, group.definition))) is not None:
+            return known
+        read = (deliveries._spec for deliveries in self._open)
+        return next((spec for spec in read if (spec.group, spec.definition) == (name, group.definition)), None)
 
     def _is_wanted(self, spec: GroupSpec, row: Row) -> bool:
         """Whether a group wants an event: one that nobody here can read counts, for somebody has to see to it."""

@@ -291,8 +291,10 @@ class Log(ABC):
     async def _start_consumers(self, opening: Opening) -> None:
         for subject in [*self._subjects.values()]:
             for consumer in [*subject._consumers]:
+                groups = opening.groups(subject._kind)
+                groups.know(consumer)
                 if opening.runs(consumer):
-                    await opening.groups(subject._kind).start(consumer)
+                    await groups.start(consumer)
 
     def _consumed(self) -> set[str]:
         """The groups that consumers have."""
@@ -301,9 +303,16 @@ class Log(ABC):
     def _consumer_was_added(self, subject: DurableSubject[Any], consumer: Consumer) -> None:
         """Run it at once, if the log is open and runs consumers."""
         opening = self._openings.present()
-        if opening is not None and opening.runs(consumer):
+        if opening is None or opening.is_over:
+            return
+        runs = opening.runs(consumer)
+        if runs:
             self._openings.open()
-            groups = opening.groups(subject._kind)
+        elif not opening.running.loop.is_here():
+            return
+        groups = opening.groups(subject._kind)
+        groups.know(consumer)
+        if runs:
             opening.running.run(groups.start_later, consumer, name=f"start of consumer {consumer.name}")
 
     if not TYPE_CHECKING:
