@@ -187,13 +187,15 @@ class IdTaken(Exception):
         subject: the subject's name.
         id: the id.
         scheduled: whether the other event has not gone out yet.
+        same: of an id that was to be reserved, whether it belongs to the same event, which is stored.
     """
 
-    def __init__(self, subject: str, id: str, *, scheduled: bool) -> None:  # noqa: A002 -- as everywhere in the log
+    def __init__(self, subject: str, id: str, *, scheduled: bool, same: bool = False) -> None:  # noqa: A002 -- as everywhere in the log
         super().__init__(id)
         self.subject = subject
         self.id = id
         self.scheduled = scheduled
+        self.same = same
 
 
 class Away(LogError):

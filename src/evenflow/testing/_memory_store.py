@@ -194,7 +194,7 @@ class MemoryStore:
         for subject, name, digest in change.reserves:
             key = (subject, name)
             if (taken := claimed.get(key) or self._taken(key, now)) is not None:
-                raise IdTaken(subject, name, scheduled=taken.seq == 0)
+                raise IdTaken(subject, name, scheduled=taken.seq == 0, same=taken.seq > 0 and taken.digest == digest)
             claimed[key] = Taken(0, digest, float("inf"))
         return claimed
 

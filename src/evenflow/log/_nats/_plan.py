@@ -176,7 +176,8 @@ class Plan:
             at = self._names.id(subject, name)
             known = self._ids.get(at, FREE)
             if known.digest is not None:
-                raise IdTaken(subject, name, scheduled=known.reserved)
+                same = not known.reserved and known.digest == digest.hex()
+                raise IdTaken(subject, name, scheduled=known.reserved, same=same)
             self._ids[at] = Id(known.seq, digest.hex(), reserved=True)
             self._write_id(at, known.seq, digest.hex(), reserved=True)
 

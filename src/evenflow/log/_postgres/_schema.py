@@ -22,7 +22,7 @@ from evenflow.log._engine import Absent, Lineage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Of the tables and functions; a schema of a newer one is refused, an older one is brought up to this."""
 
 PARTITION: Final = 2**20
@@ -73,7 +73,8 @@ ALTER TABLE {s}.writer ADD COLUMN IF NOT EXISTS outcome text, ADD COLUMN IF NOT 
 
 # The events are parallel arrays, as long as `datas`. An array of one subject, type or version is of all events; where
 # no event has an id, a digest, headers or a key, the array is NULL.
-# What is returned: 'ok', or 'outdated' with the keys, or 'taken' with subject and id. The numbers of the events are
+# What is returned: 'ok', or 'outdated' with the keys, or 'taken' with subject, id, and 'true' where that is scheduled,
+# 'same' where it was to be reserved and the same event is stored. The numbers of the events are
 # `seqs`; or, where all of them are new, those that follow `base`.
 # What most settlements are, one record that is known and stored again, is checked and stored by one statement.
 # A number of the writer (see _changes) is given with the first change of each transaction: it is left in the writer's
@@ -160,11 +161,13 @@ BEGIN
                 END IF;
             END IF;
             FOR i IN 1..coalesce(cardinality(reserve_ids), 0) LOOP
-                SELECT d.seq INTO taken FROM {s}.dedup d WHERE d.subject = reserve_subjects[i] AND d.id = reserve_ids[i]
+                SELECT d.seq, d.digest = reserve_digests[i] AS same INTO taken FROM {s}.dedup d
+                    WHERE d.subject = reserve_subjects[i] AND d.id = reserve_ids[i]
                     AND (d.until IS NULL OR d.until > at);
                 IF taken.seq IS NOT NULL THEN
                     outcome := 'taken';
-                    detail := ARRAY[reserve_subjects[i], reserve_ids[i], (taken.seq = 0)::text];
+                    detail := ARRAY[reserve_subjects[i], reserve_ids[i], CASE WHEN taken.seq = 0 THEN 'true'
+                        WHEN taken.same THEN 'same' ELSE 'false' END];
                     EXIT work;
                 END IF;
             END LOOP;
