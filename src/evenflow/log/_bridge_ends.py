@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from anyio import CancelScope, EndOfStream, WouldBlock
 
-from ._delivery import described
+from ._how_left import described
 from ._names import MOST_ID, NO_HEADERS
 from ._offsets import Offset, seq_in
 

@@ -23,8 +23,9 @@ from evenflow._handling import Worker
 from evenflow._options import checked_seconds, whole
 
 from ._backoff import LONGEST_PAUSE
-from ._delivery import State, described, lease_lost, leave
+from ._delivery import State, lease_lost, leave
 from ._group_rules import Fate
+from ._how_left import described
 from ._member import GroupMember
 from ._outlast import outlast
 

@@ -43,7 +43,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from anyio import CancelScope, create_task_group, sleep
 
 from evenflow._errors import LogError
-from evenflow.streams import Stream, stream
 
 from . import _group_changes as changes
 from ._backoff import LONGEST_PAUSE
@@ -52,12 +51,14 @@ from ._deliveries import Deliveries
 from ._group_reading import news_of, read
 from ._group_records import GroupRecord, Keys, last_part
 from ._group_statistics import GroupStatistics, count, settled_through
+from ._named_stream import named_stream
 from ._names import checked_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from evenflow._conditions import Condition
+    from evenflow.streams._stream import Stream
 
     from ._consumer import Consumer
     from ._engine import Row
@@ -267,7 +268,8 @@ class SubjectGroups:
     def dead_letters(self, group: str) -> Stream[DeadLetter[Any]]:
         """The dead letters of a group, in order, as they are when the first is read."""
         keys = self._keys(group)
-        return stream(lambda: DeadLetters(self._host, keys, self._offset))
+        name = f"dead letters of group {group} of {self._host.subject}"
+        return named_stream(name, lambda: DeadLetters(self._host, keys, self._offset))
 
     async def redrive(
         self,

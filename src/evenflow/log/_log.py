@@ -10,7 +10,7 @@ from evenflow._errors import refuses_copying
 from evenflow._routing import classes_in
 
 from ._coding import Kind
-from ._delivery import is_cancellation
+from ._how_left import is_cancellation
 from ._names import checked_max_event_bytes, checked_name, refuse_unknown
 from ._opening import Opening, checked_consumers, checked_grace, refuse_unknown_groups
 from ._openings import Openings

@@ -13,7 +13,6 @@ from evenflow._options import BUFFER, checked_buffer, checked_key, checked_name,
 from evenflow._routing import Router, names
 from evenflow._subject import Subject
 from evenflow._subscription import Subscription
-from evenflow.streams import stream
 
 from ._coding import Decoder, Encoder, Kind
 from ._consumer import Consumer, ConsumerFailed
@@ -23,6 +22,7 @@ from ._feed import Feed
 from ._group_administration import GroupAdministration
 from ._group_options import consumer_of, spec_of
 from ._group_signatures import Grouping
+from ._named_stream import named_stream
 from ._offsets import checked_since, checked_until, moment
 from ._reader import Reader
 from ._schedule import Scheduled, all_scheduled, as_scheduled, checked_time, schedule, unschedule
@@ -260,7 +260,7 @@ class DurableSubject(Reading[E], Grouping[E], GroupAdministration[E], Generic[E]
             Unsupported: (when read) the engine keeps no schedule.
             DecodeError, LogError: (when read) as for ``subscribe``.
         """
-        return stream(self._all_scheduled)
+        return named_stream(f"scheduled events of {self._name}", self._all_scheduled)
 
     async def _all_scheduled(self) -> AsyncIterator[Scheduled[E]]:
         decoder = Decoder(self._openings.open().running, self._kind)
@@ -343,7 +343,8 @@ class DurableSubject(Reading[E], Grouping[E], GroupAdministration[E], Generic[E]
         checked_since(since)
         checked_until(until)
         functions = UserFunctions(where if interest.asks else None)
-        return stream(partial(Reader, self._openings.open, self._kind, interest, functions, since, until))
+        says = f"read of {self._name}: {interest}, since {since} until {until}"
+        return named_stream(says, partial(Reader, self._openings.open, self._kind, interest, functions, since, until))
 
     def _first(self, wants: Any, where: Any, since: Any, created_at: tuple[str, int]) -> Coroutine[Any, Any, Any]:
         self._router.interest(wants, where)
