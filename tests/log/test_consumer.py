@@ -12,7 +12,7 @@ from anyio.lowlevel import checkpoint
 from evenflow import LogError
 from evenflow.log import _consumer
 from evenflow.log._consumer import Consumer
-from evenflow.log._engine import Change
+from evenflow.log._stored import Change
 from evenflow.testing._memory_store import MemoryStore
 from tests.testing.kit import both
 

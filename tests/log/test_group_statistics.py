@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from evenflow import Event
-from evenflow.log._engine import Append, Change
 from evenflow.log._group_statistics import settled_through
+from evenflow.log._stored import Append, Change
 from evenflow.testing import MemoryLog, run_virtual
 from tests.contract.kit import BACKENDS, Backend, both, settle
 

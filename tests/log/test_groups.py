@@ -14,7 +14,7 @@ from evenflow import LogError
 from evenflow._errors import LeaseLost
 from evenflow.log import _claiming, _desk
 from evenflow.log._desk import Claimed
-from evenflow.log._engine import Change
+from evenflow.log._stored import Change
 from evenflow.testing._memory_store import MemoryStore
 from tests.testing.kit import both
 

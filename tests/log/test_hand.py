@@ -14,11 +14,11 @@ from sniffio import current_async_library
 
 from evenflow._loop import running_loop
 from evenflow.log._delivery import Delivery, State
-from evenflow.log._engine import Row
 from evenflow.log._group_records import Item, PageRecord
 from evenflow.log._hand import Hand
 from evenflow.log._held_page import HeldPage
 from evenflow.log._offsets import Offset
+from evenflow.log._stored import Row
 from evenflow.testing import run_virtual
 from tests.testing.kit import both
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from evenflow.log import Offset, Record
-from evenflow.log._engine import Row
+from evenflow.log._stored import Row
 from evenflow.testing import MemoryLog
 from tests.contract.kit import both
 

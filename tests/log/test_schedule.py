@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from evenflow.log import Delivery
-from evenflow.log._engine import IdTaken
 from evenflow.log._schedule import checked_time, pause_of
+from evenflow.log._stored import IdTaken
 from evenflow.testing import MemoryLog
 from tests.contract.kit import both
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from ._deliveries import Deliveries
     from ._delivery import Batch, Delivery
-    from ._engine import Lineage
     from ._record import Record
+    from ._stored import Lineage
     from ._subject import DurableSubject
 
 _log = logging.getLogger("evenflow.bridge")

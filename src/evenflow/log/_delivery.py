@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from ._engine import Row
     from ._held_page import HeldPage
     from ._offsets import Offset
+    from ._stored import Row
 
 W_co = TypeVar("W_co", covariant=True)
 
@@ -283,7 +283,8 @@ class Batch(tuple[Delivery[W_co], ...]):
             await delivery.extend(seconds)
 
     def __repr__(self) -> str:
-        return f"<Batch of {len(self)} deliveries of group {self[0].group}, {self[0].offset} to {self[-1].offset}>"
+        of = f" of group {self[0].group}, {self[0].offset} to {self[-1].offset}" if self else ""
+        return f"<Batch of {len(self)} deliveries{of}>"
 
     async def _settle(self, fate: Fate, *, after: float | None = None, error: str = "") -> None:
         open_ = self._open()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast, overload
 
 from pydantic_core import from_json, to_json
 
-from ._engine import Row
+from ._stored import Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,13 +20,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ._engine import Change, Outdated, Put
 from ._group_records import DeadRecord, Item, Keys, LaneRecord, PageRecord, RetryRecord
+from ._stored import Change, Outdated, Put
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ._engine import Record, Row
+    from ._stored import Record, Row
 
 
 LARGEST_PAGE: Final = 1_000

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from datetime import timedelta
 
-    from ._engine import Engine, Page, Record, Row
+    from ._engine import Engine
     from ._group_records import Item
     from ._offsets import Offset
+    from ._stored import Page, Record, Row
 
     News: TypeAlias = Callable[[int, int], Awaitable[Page]]
     """Reads at most so many new events after a number."""

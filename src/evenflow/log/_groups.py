@@ -61,10 +61,10 @@ if TYPE_CHECKING:
     from evenflow.streams._stream import Stream
 
     from ._consumer import Consumer
-    from ._engine import Row
     from ._group_records import Definition
     from ._group_spec import GroupSpec, Host
     from ._offsets import Offset
+    from ._stored import Row
 
 
 LOOKS: Final = 5

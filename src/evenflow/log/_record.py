@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from ._engine import Row
     from ._offsets import Offset
+    from ._stored import Row
 
 W_co = TypeVar("W_co", covariant=True)
 

@@ -18,8 +18,8 @@ from pydantic import TypeAdapter
 
 from evenflow._errors import LogError
 
-from ._engine import ABSENT, Append, Change, IdTaken, Outdated, Put, Reserve, Row
 from ._offsets import microseconds, moment
+from ._stored import ABSENT, Append, Change, IdTaken, Outdated, Put, Reserve, Row
 from ._wire import digest
 
 if TYPE_CHECKING:

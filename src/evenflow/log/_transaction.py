@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from evenflow._errors import refuses_copying
 
 from ._delivery import Delivery, refuse_unsettleable
-from ._engine import Change, IdTaken, Statement
 from ._group_transaction import commit_with
-from ._subject import DurableSubject, id_is_taken
+from ._stored import Change, IdTaken, Statement
+from ._subject import DurableSubject
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from ._engine import Append, Done
     from ._offsets import Offset
     from ._opening import Opening
     from ._openings import Openings
+    from ._stored import Append, Done
 
 E = TypeVar("E")
 
@@ -141,7 +141,7 @@ class Transaction:
         try:
             await commit_with(opening.engine, change, self._deliveries, made=partial(self._made, opening))
         except IdTaken as taken:
-            raise id_is_taken(taken) from None
+            raise taken.refusal() from None
 
     def _made(self, opening: Opening, done: Done) -> None:
         """It is done, also where the one who waits for it was cancelled meanwhile."""

@@ -23,8 +23,8 @@ from anyio.lowlevel import checkpoint
 
 from evenflow._crew import Crew
 from evenflow._errors import LogError
-from evenflow.log._engine import Absent
 from evenflow.log._heard import ServerClock
+from evenflow.log._stored import Absent
 
 from ._commits import Commits
 from ._dues import AllDues
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from evenflow._loop import RunningLoop
-    from evenflow.log._engine import Change, Done
+    from evenflow.log._stored import Change, Done
 
     from ._names import Names
     from ._servers import Servers

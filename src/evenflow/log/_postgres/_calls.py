@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from evenflow.log._engine import ABSENT, NONE, Change, Done, IdTaken, Outdated
+from evenflow.log._stored import ABSENT, NONE, Change, Done, IdTaken, Outdated
 
 if TYPE_CHECKING:
     import asyncio

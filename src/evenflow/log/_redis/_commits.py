@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from evenflow._errors import LogError, Uncertain, Unsupported
-from evenflow.log._engine import Change, Done, IdTaken, Outdated
 from evenflow.log._request import Request
+from evenflow.log._stored import Change, Done, IdTaken, Outdated
 
 from ._commit_script import ASK, COMMIT
 from ._encoding import encoded

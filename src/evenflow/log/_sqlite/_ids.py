@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from evenflow.log._engine import IdTaken
+from evenflow.log._stored import IdTaken
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from evenflow.log._engine import Change
+    from evenflow.log._stored import Change
 
 Key = tuple[str, str]
 """A subject and an id."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evenflow.log._engine import Change, IdTaken, Put, Reserve
+from evenflow.log._stored import Change, IdTaken, Put, Reserve
 from evenflow.testing.conformance._engine._kit import (
     EngineMaker,
     append,
