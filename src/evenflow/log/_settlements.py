@@ -284,7 +284,7 @@ class Settlements:
             if (mark := delivery._mark) is not None:
                 marks.append(mark)
                 delivery._mark = None
-            if delivery._following is not None:
+            if delivery._following is not None or delivery is self.hand.alone:
                 self.hand.settled(delivery)
         return marks
 

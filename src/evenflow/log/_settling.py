@@ -268,7 +268,7 @@ class Settler:
         if row is None:  # or it had, and retention has removed it: whoever claims it says so
             return Outcome(index, Fate.BACK)
         error = f"its process died, or was silent for more than {page.ack_wait:g} seconds, while it was handled"
-        return Outcome(index, Fate.AGAIN, error=error, row=row)
+        return Outcome(index, Fate.AGAIN, error=error, row=row, died=True)
 
     async def _forget(self, dead: set[str]) -> None:
         """The readers of dead members are members no more."""
