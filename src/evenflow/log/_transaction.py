@@ -106,6 +106,12 @@ class Transaction:
             more = "; of a batch, each by itself" if isinstance(delivery, tuple) else ""
             raise TypeError(f"a transaction acknowledges a delivery of a group, not {delivery!r}{more}")
         refuse_unsettleable([delivery])
+        hands: Any = delivery._hands
+        if hands.host.engine is not self._openings.open().engine:
+            raise ValueError(
+                f"{delivery!r} is of another log than this transaction's, {self._openings.name}; one commit is of one"
+                " log: acknowledge it by itself, once this is committed"
+            )
         if any(each is delivery for each in self._deliveries):
             raise RuntimeError(f"{delivery!r} is acknowledged in this transaction already")
         self._grow(0)
