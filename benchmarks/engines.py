@@ -8,7 +8,8 @@ it does for its users. ``appendfsync everysec`` for all.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from tests.log.redis.server import Server
 
 from benchmarks._engine_jobs import TASKS, Job, consume, made_events, publish, publish_many
+from benchmarks._faststream_jobs import FASTSTREAM, faststream_cases
 from benchmarks._harness import Bench, Case, Stopwatch
 from benchmarks.log import Ordered
 from benchmarks.peers import bare_redis
@@ -25,7 +27,6 @@ QUESTION = "What is a log on a server beside the bare client of that server, doi
 
 BARE = "redis-py"
 EVENFLOW = "evenflow"
-FASTSTREAM = "FastStream"
 _AT_ONCE = 1_000
 
 
@@ -42,7 +43,7 @@ def run(bench: Bench) -> None:
             _log(consume(at_once=_AT_ONCE, buffer=2 * _AT_ONCE), count),
         ),
     }  # fmt: skip
-    frameworks = _frameworks(count)
+    frameworks = faststream_cases("faststream_redis", _faststream, count)
     for key, (title, at_most, bare, ours) in jobs.items():
         cases = {BARE: bare, EVENFLOW: ours, **({FASTSTREAM: frameworks[key]} if frameworks else {})}
         found = bench.compare(
@@ -53,41 +54,16 @@ def run(bench: Bench) -> None:
             bench.expect(f"redis {key}: time beside FastStream", found.ratio(EVENFLOW, FASTSTREAM), at_most=1.0)
 
 
-def _frameworks(count: int) -> dict[str, Case]:
-    """The same jobs by FastStream; empty where it is not installed."""
-    try:
-        from benchmarks.peers import faststream_redis as peer
-    except ImportError:
-        print("FastStream is not installed: it is not measured.")
-        return {}
-
-    def case(work: Callable[[Stopwatch, Any, list[Ordered]], Awaitable[None]]) -> Case:
-        async def measured(watch: Stopwatch) -> None:
-            with TemporaryDirectory() as folder:
-                server = Server(Path(folder), appendfsync="everysec")
-                server.start()
-                try:
-                    async with peer.broker(server.port) as connected:
-                        await work(watch, connected, made_events(count))
-                finally:
-                    server.kill()
-
-        return measured
-
-    async def publish(watch: Stopwatch, connected: Any, events: list[Ordered]) -> None:
-        with watch(count):
-            await peer.publish(connected, TASKS, events)
-
-    async def publish_many(watch: Stopwatch, connected: Any, events: list[Ordered]) -> None:
-        with watch(count):
-            await peer.publish_many(connected, events)
-
-    async def consume(watch: Stopwatch, connected: Any, events: list[Ordered]) -> None:
-        await peer.publish_many(connected, events)
-        with watch(count):
-            await peer.consume(connected, Ordered, count)
-
-    return {"publish": case(publish), "publish-many": case(publish_many), "consume": case(consume)}
+@asynccontextmanager
+async def _faststream(peer: Any) -> AsyncGenerator[Any]:
+    with TemporaryDirectory() as folder:
+        server = Server(Path(folder), appendfsync="everysec")
+        server.start()
+        try:
+            async with peer.broker(server.port) as connected:
+                yield connected
+        finally:
+            server.kill()
 
 
 def _bare(work: Callable[[Stopwatch, Any, int], Awaitable[None]], count: int) -> Case:

@@ -12,12 +12,14 @@ in bytes, by a proxy.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from tests.servers import Nats, nats_program
 
 from benchmarks._engine_jobs import TASKS, Job, consume, made_events, publish, publish_many
+from benchmarks._faststream_jobs import FASTSTREAM, faststream_cases
 from benchmarks._harness import Bench, Case, Stopwatch
 from benchmarks._routed_bytes import WANTED, bytes_of
 from benchmarks.log import Ordered
@@ -28,7 +30,6 @@ QUESTION = "What is a log on NATS beside bare nats-py, doing the same job?"
 
 BARE = "nats-py"
 EVENFLOW = "evenflow"
-FASTSTREAM = "FastStream"
 _AT_ONCE = 1_000
 
 
@@ -48,7 +49,7 @@ def run(bench: Bench) -> None:
             _log(consume(at_once=_AT_ONCE, buffer=2 * _AT_ONCE), count),
         ),
     }  # fmt: skip
-    frameworks = _frameworks(count)
+    frameworks = faststream_cases("faststream_nats", _faststream, count)
     for key, (title, at_most, bare, ours) in jobs.items():
         cases = {BARE: bare, EVENFLOW: ours, **({FASTSTREAM: frameworks[key]} if frameworks else {})}
         found = bench.compare(
@@ -81,40 +82,15 @@ def _bytes(bench: Bench) -> None:
         bench.expect(f"nats, {how}: bytes for 1 % of the events, of those for all", share, at_most=0.1)
 
 
-def _frameworks(count: int) -> dict[str, Case]:
-    """The same jobs by FastStream; empty where it is not installed."""
+@asynccontextmanager
+async def _faststream(peer: Any) -> AsyncGenerator[Any]:
+    server = Nats()
+    server.start()
     try:
-        from benchmarks.peers import faststream_nats as peer
-    except ImportError:
-        print("FastStream is not installed: it is not measured.")
-        return {}
-
-    def case(work: Callable[[Stopwatch, Any, list[Ordered]], Awaitable[None]]) -> Case:
-        async def measured(watch: Stopwatch) -> None:
-            server = Nats()
-            server.start()
-            try:
-                async with peer.broker(server.url) as connected:
-                    await work(watch, connected, made_events(count))
-            finally:
-                server.stop()
-
-        return measured
-
-    async def publish(watch: Stopwatch, connected: Any, events: list[Ordered]) -> None:
-        with watch(count):
-            await peer.publish(connected, TASKS, events)
-
-    async def publish_many(watch: Stopwatch, connected: Any, events: list[Ordered]) -> None:
-        with watch(count):
-            await peer.publish_many(connected, events)
-
-    async def consume(watch: Stopwatch, connected: Any, events: list[Ordered]) -> None:
-        await peer.publish_many(connected, events)
-        with watch(count):
-            await peer.consume(connected, Ordered, count)
-
-    return {"publish": case(publish), "publish-many": case(publish_many), "consume": case(consume)}
+        async with peer.broker(server.url) as connected:
+            yield connected
+    finally:
+        server.stop()
 
 
 def _bare(work: Callable[[Stopwatch, Any, int], Awaitable[None]], count: int) -> Case:

@@ -17,13 +17,13 @@ from evenflow._loop import running_loop
 from evenflow._routing import Router
 from evenflow.log._consumer import Consumer
 from evenflow.log._deliveries import Deliveries
-from evenflow.log._engine import Append, Change, Row
 from evenflow.log._group_spec import GroupSpec, Host, group_spec
 from evenflow.log._group_statistics import GroupStatistics
 from evenflow.log._groups import SubjectGroups
 from evenflow.log._heartbeat import Heartbeat
 from evenflow.log._offsets import Offset
 from evenflow.log._record import Record
+from evenflow.log._stored import Append, Change, Row
 from evenflow.testing._memory_engine import MemoryEngine
 from evenflow.testing._memory_store import MemoryStore
 

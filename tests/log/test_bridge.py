@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import anyio
 import pytest
 
 from evenflow import Event, LogError, Subject, SubjectClosed, stream
-from evenflow.log import DurableSubject, bridge
+from evenflow.log import Bridge, DurableSubject, bridge
 from evenflow.testing import MemoryLog
 from tests.conformance.kit import numbers, take
+from tests.contract.kit import settle
 from tests.testing.kit import both
 
 
@@ -57,7 +58,7 @@ async def test_events_of_a_log_come_to_another_log_in_order_with_their_headers()
     """Those that are there first, then those that come; each with an id made of its own, and its headers."""
     async with two_logs() as (source, target):
         await source.publish(Ordered(n=1), id="one", headers={"traceparent": "00-1"})
-        second = await source.publish(Shipped(n=2))
+        first, second = await source.end(), await source.publish(Shipped(n=2))
         async with bridge(source, target) as b, target.records() as records:
             found = await take(records, 2)
             await source.publish(Ordered(n=3), id="x" * 256)
@@ -65,12 +66,72 @@ async def test_events_of_a_log_come_to_another_log_in_order_with_their_headers()
             assert b.statistics().moved == 3
         assert numbers(record.event for record in found) == [1, 2, 3]
         assert [type(record.event) for record in found] == [Ordered, Shipped, Ordered]
-        assert dict(found[0].headers) == {"traceparent": "00-1"}
-        assert not found[1].headers
+        assert found[0].headers == {"traceparent": "00-1", "evenflowpath": str(first)}
+        assert found[1].headers == {"evenflowpath": str(second)}
         assert found[0].id == "here.orders.one"
         assert found[1].id == f"here.orders.{second}"
         assert found[2].id.startswith("here.orders.")
         assert len(found[2].id) < 256
+
+
+@asynccontextmanager
+async def circle(*names: str) -> AsyncGenerator[tuple[list[DurableSubject[Any]], list[Bridge]]]:
+    """Logs of these names, a bridge from each to the next, and from the last to the first."""
+    logs = [MemoryLog(name=name) for name in names]
+    subjects = [log.subject("orders", Ordered) for log in logs]
+    async with AsyncExitStack() as stack:
+        for log in logs:
+            await stack.enter_async_context(log)
+        ways = zip(subjects, [*subjects[1:], subjects[0]], strict=True)
+        bridges = [await stack.enter_async_context(bridge(source, target)) for source, target in ways]
+        yield subjects, bridges
+
+
+@pytest.mark.parametrize("names", [("west", "east"), ("shop", "shop"), ("a", "b", "c")])
+@both
+async def test_in_a_circle_of_bridges_each_log_has_each_event_once(names: tuple[str, ...]) -> None:
+    """Wherever it was published, with an id or without, also where the logs have one name."""
+    async with circle(*names) as (subjects, bridges):
+        for place, subject in enumerate(subjects):
+            await subject.publish(Ordered(n=place), id=f"order-{place}")
+            await subject.publish_many([Ordered(n=10 + place), Ordered(n=20 + place)])
+        with anyio.fail_after(60):
+            while sum(b.statistics().returning for b in bridges) < 3 * len(names):
+                await anyio.sleep(0.01)
+        await settle()
+        for subject in subjects:
+            found = sorted(numbers(record.event for record in await stored(subject)))
+            assert found == sorted(n + place for place in range(len(names)) for n in (0, 10, 20))
+        for b in bridges:
+            assert (b.statistics().moved, b.statistics().in_hand) == (3 * (len(names) - 1), 0)
+
+
+@both
+async def test_an_event_from_outside_goes_once_through_a_circle() -> None:
+    """It has come to the circle by a bridge, and is not one of the circle's own."""
+    outside = MemoryLog(name="outside")
+    async with circle("west", "east") as ([west, east], bridges), outside:
+        source = outside.subject("orders", Ordered)
+        await source.publish(Ordered(n=1))
+        async with bridge(source, west, name="in"):
+            with anyio.fail_after(60):
+                while not bridges[1].statistics().returning:
+                    await anyio.sleep(0.01)
+        await settle()
+        for subject in (west, east):
+            assert numbers(record.event for record in await stored(subject)) == [1]
+
+
+@both
+async def test_another_event_with_the_headers_of_a_moved_one_is_moved() -> None:
+    """Whoever handles an event may pass its headers on: what it publishes is news where the first came from."""
+    async with circle("west", "east") as ([west, east], _):
+        async with east.records() as arriving, west.records(Ordered, where=Ordered.region == "us") as back:
+            await west.publish(Ordered(n=1), id="one")
+            [record] = await take(arriving, 1)
+            for name in ("two", None):
+                await east.publish(Ordered(n=2, region="us"), id=name, headers=record.headers)
+                assert numbers(found.event for found in await take(back, 1)) == [2]
 
 
 @both
@@ -149,7 +210,8 @@ async def test_a_target_that_fails_is_tried_again(
 ) -> None:
     """Nothing is lost, nothing is there twice, and it is said once."""
     async with two_logs() as (source, target):
-        real, failures = target.publish_many, 0
+        engine, failures = target._openings.open().engine, 0
+        real = engine.commit
 
         async def failing(*arguments: Any, **options: Any) -> Any:
             nonlocal failures
@@ -160,7 +222,7 @@ async def test_a_target_that_fails_is_tried_again(
                 raise LogError("the disk is full")
             return await real(*arguments, **options)
 
-        monkeypatch.setattr(target, "publish_many", failing)
+        monkeypatch.setattr(engine, "commit", failing)
         await source.publish_many([Ordered(n=n) for n in range(5)])
         async with bridge(source, target) as b:
             while failures < 2:

@@ -8,9 +8,9 @@ import pytest
 
 from evenflow.log import _claiming
 from evenflow.log._claiming import Claiming, Plain, Reading
-from evenflow.log._engine import Record, Row
 from evenflow.log._group_records import DeadRecord, Definition, GroupRecord, Item, Keys, LaneRecord, RetryRecord
 from evenflow.log._group_rules import Lanes
+from evenflow.log._stored import Record, Row
 
 KEYS = Keys("s", "g")
 NOW = 1_000.0

@@ -8,9 +8,9 @@ import pytest
 
 from evenflow.log import DecodeError, Retain
 from evenflow.log._coding import Decoder, Encoder, Kind, Unreadable
-from evenflow.log._engine import Append, Row
 from evenflow.log._routes import checked_routed_by
 from evenflow.log._schemas import Schemas
+from evenflow.log._stored import Append, Row
 from tests.contract.kit import both
 
 from .events import Ordered, Shipped, opened

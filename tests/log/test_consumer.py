@@ -12,7 +12,7 @@ from anyio.lowlevel import checkpoint
 from evenflow import LogError
 from evenflow.log import _consumer
 from evenflow.log._consumer import Consumer
-from evenflow.log._engine import Change
+from evenflow.log._stored import Change
 from evenflow.testing._memory_store import MemoryStore
 from tests.testing.kit import both
 
@@ -226,6 +226,39 @@ async def test_a_handler_that_kills_its_process_becomes_a_dead_letter_and_its_ne
 
 
 @both
+@pytest.mark.parametrize("ordered_by", [None, Placed.n])
+@pytest.mark.parametrize("killers", [(5,), (5, 6)])
+async def test_what_is_handled_beside_a_killer_is_no_dead_letter(ordered_by: Any, killers: tuple[int, ...]) -> None:
+    """Events whose process died go out one at a time, beside new ones: only the killers use up their attempts."""
+    store = MemoryStore()
+    handled: dict[int, int] = {}
+
+    async def round_() -> None:
+        async with process(store) as dying:
+
+            async def handle(delivery: Any) -> None:
+                await anyio.sleep(0.1)
+                if delivery.event.n in killers:
+                    dying.engine.kill()
+                    await anyio.sleep_forever()
+                await anyio.sleep(0.1)
+                if dying.engine._heart is not None:
+                    handled[delivery.event.n] = delivery.attempt
+
+            options = {"concurrency": 3, "max_attempts": 4, "retry_after": 0, "ordered_by": ordered_by}
+            await dying.consume(handle, takes_delivery=True, **options)
+            await anyio.sleep(30)
+
+    async with process(store) as first:
+        await first.publish(*(Placed(n=n) for n in range(12)))
+    for _ in range(4 * len(killers) + 1):
+        await round_()
+    async with process(store) as last:
+        assert [(seq - 1, attempts) for seq, attempts, _ in await last.dead()] == [(n, 4) for n in killers]
+    assert sorted(handled) == [n for n in range(12) if n not in killers]
+
+
+@both
 @pytest.mark.parametrize("concurrency", [1, 3])
 async def test_a_log_that_fails_while_an_event_is_settled_is_asked_again(
     concurrency: int, caplog: pytest.LogCaptureFixture
@@ -273,13 +306,17 @@ async def test_an_event_whose_beginning_cannot_be_noted_is_begun_later() -> None
 
 
 @both
-async def test_a_consumer_of_a_deleted_group_ends() -> None:
-    """It says so, and handles nothing more."""
+async def test_a_consumer_of_a_deleted_group_ends(caplog: pytest.LogCaptureFixture) -> None:
+    """It says so, once, and handles nothing more."""
     async with process() as one:
         consumer = await one.consume(lambda event: None, concurrency=2)
-        await one.groups.delete("g")
-        await anyio.sleep(3)
+        with caplog.at_level(logging.ERROR, "evenflow"):
+            await one.groups.delete("g")
+            await anyio.sleep(3)
         assert not consumer.statistics().running
+    assert [record.getMessage() for record in caplog.records if "has ended" in record.getMessage()] == [
+        f"consumer {consumer.name} of orders has ended: group 'g' of orders was deleted while it was read"
+    ]
 
 
 def stalled(one: Process) -> anyio.Event:

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from evenflow.log import _dead_letters, _group_statistics
-from evenflow.log._engine import Append, Change
+from evenflow.log._stored import Append, Change
 from tests.contract.kit import both
 
 from .events import Ordered, opened

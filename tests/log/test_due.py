@@ -10,9 +10,9 @@ import pytest
 from evenflow.log import _due
 from evenflow.log._claiming import Reading
 from evenflow.log._due import Due
-from evenflow.log._engine import Change, Put, Row
 from evenflow.log._group_records import Item, Keys, LaneRecord, RetryRecord
 from evenflow.log._known_lanes import KnownLanes
+from evenflow.log._stored import Change, Put, Row
 from evenflow.testing._memory_engine import MemoryEngine
 from evenflow.testing._memory_store import MemoryStore
 from tests.contract.kit import both

@@ -1,29 +1,15 @@
-"""The engine's interface: what is a change by default, and what its refusals say."""
+"""The engine's interface, and what it does by default."""
 
 from __future__ import annotations
 
 import inspect
 
-from evenflow.log._engine import Append, Change, Engine, IdTaken, Outdated, Put
+from evenflow.log._engine import Engine
 from evenflow.log._routes import Route, Wanted
 from evenflow.log._sqlite import SQLiteEngine
+from evenflow.log._stored import Append, Change, Put
 from evenflow.testing._memory_engine import MemoryEngine
 from tests.contract.kit import both
-
-
-def test_an_empty_change_changes_nothing_and_shares_nothing_that_can_be_changed() -> None:
-    """Defaults are read-only, so no change can leak into another."""
-    change = Change()
-    assert not any(change)
-    assert type(change.puts).__name__ == type(Append("s", "t", 1, b"").headers).__name__ == "mappingproxy"
-
-
-def test_refusals_name_what_they_refuse() -> None:
-    """``Outdated`` has the keys, ``IdTaken`` the subject, the id and whether it is scheduled."""
-    assert Outdated(["a/b"]).keys == ("a/b",)
-    assert "a/b" in str(Outdated(["a/b"]))
-    taken = IdTaken("orders", "x", scheduled=True)
-    assert (taken.subject, taken.id, taken.scheduled) == ("orders", "x", True)
 
 
 def test_each_engine_has_the_very_signatures_of_the_interface() -> None:

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from evenflow.log import DecodeError, SQLiteLog, _feed
-from evenflow.log._engine import Append, Change
+from evenflow.log._stored import Append, Change
 from evenflow.testing import MemoryLog
 from tests.contract.kit import both, settle
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from evenflow.log._engine import Page
 from evenflow.log._floor import Floor
+from evenflow.log._stored import Page
 
 
 def page(floor: int) -> Page:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from evenflow.log._engine import Row
 from evenflow.log._group_logs import GroupLogs, tell_dead
 from evenflow.log._group_records import DeadRecord
+from evenflow.log._stored import Row
 
 from .kit import spec
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from evenflow.log._engine import Row
 from evenflow.log._group_records import (
     DeadRecord,
     Definition,
@@ -17,6 +16,7 @@ from evenflow.log._group_records import (
     RetryRecord,
     last_part,
 )
+from evenflow.log._stored import Row
 
 NUMBERS = st.integers(1, 2**62)
 TIMES = st.floats(0, 1e10, allow_nan=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from evenflow.log._engine import Outdated, Record, Row
 from evenflow.log._group_records import DeadRecord, Item, Keys, LaneRecord, PageRecord, RetryRecord
 from evenflow.log._group_rules import Draft, Fate, Lanes, Outcome, Policy, Settled, settle
+from evenflow.log._stored import Outdated, Record, Row
 
 KEYS = Keys("s", "g")
 NOW = 1_000.0

@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from evenflow import Event
-from evenflow.log._engine import Append, Change
 from evenflow.log._group_statistics import settled_through
+from evenflow.log._stored import Append, Change
 from evenflow.testing import MemoryLog, run_virtual
 from tests.contract.kit import BACKENDS, Backend, both, settle
 
@@ -51,6 +51,23 @@ async def test_the_condition_is_asked_where_it_is_known() -> None:
             assert group.oldest_due == timedelta(seconds=5)
         [group] = await orders.groups()
         assert group.due == 301
+
+
+@both
+async def test_the_condition_is_asked_of_a_consumer_that_does_not_run_here() -> None:
+    """A web process that shares its module with the worker sees what is due for the worker's consumer, and no more."""
+    store = MemoryLog()
+    orders = store.subject("orders", Ordered)
+    orders.consume("early", print, Ordered, where=Ordered.n >= 7)
+    async with store.opened(consumers=False):
+        for group, least in (("early", 7), ("late", 8)):
+            async with orders.deliveries(group, Ordered, where=Ordered.n >= least):
+                pass
+        orders.consume("late", print, Ordered, where=Ordered.n >= 8)
+        await orders.publish_many(Ordered(n=n) for n in range(10))
+        assert [group.due for group in await orders.groups()] == [3, 2]
+        [subject] = (await store.statistics()).subjects
+        assert [group.due for group in subject.groups] == [3, 2]
 
 
 @both

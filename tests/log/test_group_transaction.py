@@ -9,8 +9,8 @@ import pytest
 
 from evenflow import LogError
 from evenflow._errors import LeaseLost
-from evenflow.log._engine import ABSENT, Append, Change, Outdated, Put
 from evenflow.log._group_transaction import commit_with
+from evenflow.log._stored import ABSENT, Append, Change, Outdated, Put
 from tests.testing.kit import both
 
 from .kit import Placed, ns, process, taken

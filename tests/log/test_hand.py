@@ -9,16 +9,17 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio import WouldBlock
 from anyio.lowlevel import checkpoint
 from sniffio import current_async_library
 
 from evenflow._loop import running_loop
 from evenflow.log._delivery import Delivery, State
-from evenflow.log._engine import Row
 from evenflow.log._group_records import Item, PageRecord
 from evenflow.log._hand import Hand
 from evenflow.log._held_page import HeldPage
 from evenflow.log._offsets import Offset
+from evenflow.log._stored import Row
 from evenflow.testing import run_virtual
 from tests.testing.kit import both
 
@@ -280,3 +281,38 @@ def test_a_task_that_is_cancelled_as_its_event_arrives_leaves_it_to_the_next() -
             await cancelled
 
     run_virtual(main)
+
+
+@both
+async def test_of_those_whose_process_died_one_is_out_at_a_time() -> None:
+    """Beside new ones, in order; the next goes once it is settled, and one that is another's by now holds up nobody."""
+    world = World(capacity=20)
+    hand = world.hand
+    made = world.made(1, 2, 3, 4, 5)
+    hand.add(made, made, made[:4])
+    assert [hand.take_nowait().event for _ in range(2)] == [1, 5]
+    with pytest.raises(WouldBlock):
+        hand.take_nowait()
+    hand.settled(made[0])
+    second = hand.take_nowait()
+    assert second is made[1] is hand.alone
+    world.page.gone.update({2, 3})
+    hand.forget_lost()
+    assert hand.take_nowait() is made[3] is hand.alone
+    hand.settled(made[3])
+    assert hand.alone is None
+    with pytest.raises(WouldBlock):
+        hand.take_nowait()
+
+
+@both
+async def test_a_batch_has_one_of_those_whose_process_died() -> None:
+    """The killer is begun with new ones, which then go out apart from it."""
+    world = World(capacity=20)
+    hand = world.hand
+    made = world.made(1, 2, 3, 4)
+    hand.add(made, made, made[:3])
+    assert [delivery.event for delivery in hand.take_batch(10)] == [1, 4]
+    hand.settled(made[0])
+    assert [delivery.event for delivery in hand.take_batch(10)] == [2]
+    assert [delivery.event for delivery in hand.end()] == [3]

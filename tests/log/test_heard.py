@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from evenflow.log._engine import Pulse
 from evenflow.log._heard import HEARD, Heard, ServerClock
+from evenflow.log._stored import Pulse
 
 
 def test_a_silent_member_is_as_old_as_the_server_says_unless_it_was_heard_of_since() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from evenflow.log import _known_lanes
-from evenflow.log._engine import Change, Done, Put
 from evenflow.log._group_records import Item, Keys, LaneRecord
 from evenflow.log._group_rules import Draft, Lanes
 from evenflow.log._known_lanes import KnownLanes
+from evenflow.log._stored import Change, Done, Put
 from evenflow.testing._memory_engine import MemoryEngine
 from evenflow.testing._memory_store import MemoryStore
 from tests.contract.kit import both

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from evenflow.log._claiming import Reading
-from evenflow.log._engine import Row
 from evenflow.log._read_ahead import Place, ReadAhead
+from evenflow.log._stored import Row
 
 
 def reading(seq: int, *, lane: str = "a", error: str = "") -> Reading:

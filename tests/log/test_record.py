@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 import pickle
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from evenflow.log import Offset, Record
-from evenflow.log._engine import Row
+from evenflow.log._stored import Row
+from evenflow.testing import MemoryLog
+from tests.contract.kit import both
 
 from .events import Ordered
 
@@ -35,6 +38,21 @@ def test_two_of_one_offset_are_equal() -> None:
     assert record(1, 5) != record(1, 6)
     assert record(1, 5) != "something else"
     assert len({record(1, 5), record(1, 5), record(2, 6)}) == 2
+
+
+@both
+async def test_nobody_changes_what_others_read() -> None:
+    """Readers share a record: its headers are read-only, and equal to the mapping that was published."""
+    log = MemoryLog()
+    orders = log.subject("orders", Ordered)
+    async with log, orders.records() as one, orders.records() as other:
+        await orders.publish(Ordered(n=1), headers={"tenant": "a"})
+        headers: Any = (await one.receive()).headers
+        with pytest.raises(TypeError, match="does not support item assignment"):
+            headers["tenant"] = "b"
+        assert (await other.receive()).headers == {"tenant": "a"}
+        await orders.publish(Ordered(n=2), headers=headers)
+        assert (await other.receive()).headers == {"tenant": "a"}
 
 
 def test_it_is_not_copied() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from evenflow.log._engine import Row
 from evenflow.log._group_records import FirstTime, Item, PageRecord
 from evenflow.log._group_rules import DONE, Fate, Outcome
 from evenflow.log._held_page import HeldPage
 from evenflow.log._settlement import Settlement, together
+from evenflow.log._stored import Row
 
 
 def plain(name: str = "p") -> HeldPage:

@@ -9,8 +9,8 @@ from typing import Any
 
 import anyio
 
-from evenflow.log._engine import Page
 from evenflow.log._routes import Wanted
+from evenflow.log._stored import Page
 from evenflow.testing import MemoryLog
 from evenflow.testing._memory_engine import MemoryEngine
 from evenflow.testing._memory_store import MemoryStore

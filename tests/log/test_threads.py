@@ -56,6 +56,7 @@ async def test_a_log_that_is_closed_meanwhile_is_told() -> None:
         thread, found = in_thread(lambda: orders.publish_from_thread(Ordered(n=1)))
         while thread.is_alive():
             await anyio.lowlevel.checkpoint()
+        running.is_closing = False
     assert isinstance(found[0], LogError)
     assert found[0].stored is False
 
@@ -81,12 +82,12 @@ async def test_an_event_that_was_begun_when_the_log_was_closed_is_uncertain(monk
     orders = log.subject("orders", Ordered)
     begun = anyio.Event()
 
-    async def never(_: Any) -> int:
+    async def never(_: Any) -> list[int]:
         begun.set()
         await anyio.sleep_forever()
-        return 0
+        return []
 
-    monkeypatch.setattr(orders, "_append_one", never)
+    monkeypatch.setattr(orders, "_append", never)
     async with log:
         thread, found = in_thread(lambda: orders.publish_from_thread(Ordered(n=1), id="1"))
         await begun.wait()

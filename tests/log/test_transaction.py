@@ -202,3 +202,19 @@ async def test_headers_and_parameters_count_in_the_size_of_a_transaction(monkeyp
                 async with log.transaction() as tx:
                     tx.execute("DELETE FROM invoices WHERE id = ?", parameters)
         assert await orders.read().to_list() == []
+
+
+@both
+async def test_a_delivery_of_another_log_is_refused_and_stays_as_it_was() -> None:
+    """Where it is written; it can still be acknowledged by itself."""
+    one, other = MemoryLog(name="one"), MemoryLog(name="other")
+    here, there = one.subject("orders", Ordered), other.subject("orders", Ordered)
+    async with one, other, there.deliveries("g") as deliveries:
+        await there.publish(Ordered(n=1))
+        delivery = await deliveries.receive()
+        async with one.transaction() as tx:
+            tx.publish(here, Ordered(n=2))
+            with pytest.raises(ValueError, match="is of another log than this transaction's, one"):
+                tx.ack(delivery)
+        await delivery.ack()
+        assert len(await here.read().to_list()) == 1

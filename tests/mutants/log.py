@@ -224,6 +224,16 @@ def what_one_member_cannot_read_is_dead_at_once(unreadable: Any) -> Any:
     return lambda self, item, reading, lane="": unreadable(self, item, reading._replace(broken=True), lane)
 
 
+@mutant(
+    "evenflow.log._hand:Hand._may_go",
+    breaks="log promise 7",
+    kills=[f"{CONSUMER}::test_what_is_handled_beside_a_killer_is_no_dead_letter"],
+)
+def what_was_handled_beside_a_killer_goes_out_beside_it_again(_: Any) -> Any:
+    """Events whose process died are handed over together, so that all of them use up their attempts with one killer."""
+    return lambda self, delivery: True
+
+
 # ---------------------------------------------------------------------- promise 8: shutting down is no failure
 
 

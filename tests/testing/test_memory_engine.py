@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from evenflow import LogError, Unsupported
-from evenflow.log._engine import ABSENT, Append, Change, IdTaken, Outdated, Put, Reserve, Statement
+from evenflow.log._stored import ABSENT, Append, Change, IdTaken, Outdated, Put, Reserve, Statement
 from evenflow.testing import run_virtual
 from evenflow.testing._memory_engine import MemoryEngine
 from evenflow.testing._memory_store import LOOKED_AT, MemoryStore

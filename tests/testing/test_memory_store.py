@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from evenflow.log import Unsupported
-from evenflow.log._engine import ABSENT, Append, Change, IdTaken, Outdated, Put, Reserve, Statement
+from evenflow.log._stored import ABSENT, Append, Change, IdTaken, Outdated, Put, Reserve, Statement
 from evenflow.testing._memory_store import MemoryStore
 
 

@@ -13,6 +13,7 @@
 Rule 1: an event is acknowledged in the source after the target has it: it may come twice, and is never left out.
         A target that is of a log stores it once: the event takes an id along.
 Rule 2: one bridge of a name moves at a time, over all processes; the others stand by.
+Rule 3: an event goes to no subject of a log where it has been: a header says its path. In memory there are no headers.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ class BridgeStatistics:
     Attributes:
         name: its name.
         running: whether it moves events.
-        moved: events that the target has.
+        moved: events that the target has got.
+        returning: events that had come from the target, and so were not sent back.
         refused: events that the target cannot take.
         in_hand: events that were read, and that the target does not have yet.
         failing: the class of the error with which the target fails now; None while all is well.
@@ -85,6 +87,7 @@ class BridgeStatistics:
     name: str
     running: bool
     moved: int
+    returning: int
     refused: int
     in_hand: int
     failing: type[Exception] | None
@@ -104,7 +107,7 @@ class Bridge:
         self._crew: Crew | None = None
         self._ended = Event()
         self._error: Exception | None = None
-        self._moved = self._refused = self._in_hand = 0
+        self._moved = self._returning = self._refused = self._in_hand = 0
         self._failing: type[Exception] | None = None
 
     @property
@@ -118,6 +121,7 @@ class Bridge:
             name=self._name,
             running=self._crew is not None and not self._ended.is_set(),
             moved=self._moved,
+            returning=self._returning,
             refused=self._refused,
             in_hand=self._in_hand,
             failing=self._failing,
@@ -144,7 +148,7 @@ class Bridge:
             await crew.close()
             raise
         self._ended, self._error = Event(), None
-        self._moved = self._refused = self._in_hand = 0
+        self._moved = self._returning = self._refused = self._in_hand = 0
         crew.start(self._run, origin, name="moving", ended=self._ended.set)
         return self
 
@@ -183,9 +187,11 @@ class Bridge:
         try:
             while True:
                 items, block = await origin.take()
-                self._in_hand = len(items)
+                news = [item for item in items if not self._target.has(item)]
+                self._returning += len(items) - len(news)
+                self._in_hand = len(news)
                 async with block:
-                    await self._move(origin, items)
+                    await self._move(origin, news)
         except EndOfStream:
             pass
         except Exception as error:  # noqa: BLE001 -- raised by leaving the block
@@ -254,7 +260,9 @@ def bridge(
     ``async with bridge(orders, remote_orders, OrderPlaced) as b:`` moves each ``OrderPlaced`` at least once. Out of a
     log it goes on where it was, in this process or another: its position is that of a group of the source, which is
     called ``name``. In a target that is of a log each event is stored once, under an id made of the source and the
-    event's own id; headers go along. Do not build a circle of bridges: events would go round for ever.
+    event's own id; headers go along. Between subjects of logs bridges may run in a circle: an event is not moved to a
+    subject where it has been, which its header ``evenflowpath`` says. In memory it has no headers: through a subject
+    there it would go round for ever.
 
     Args:
         source: a ``Subject`` or a ``DurableSubject``.

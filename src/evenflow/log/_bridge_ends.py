@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from anyio import CancelScope, EndOfStream, WouldBlock
 
-from ._delivery import described
+from ._how_left import described
 from ._names import MOST_ID, NO_HEADERS
+from ._offsets import Offset, seq_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ._deliveries import Deliveries
     from ._delivery import Batch, Delivery
     from ._record import Record
+    from ._stored import Lineage
     from ._subject import DurableSubject
 
 _log = logging.getLogger("evenflow.bridge")
@@ -29,6 +31,9 @@ _log = logging.getLogger("evenflow.bridge")
 STOPPED: Final = object()
 IN_ONE_GO: Final = 500
 """Events that are moved together, in one commit of each log."""
+
+PATH: Final = "evenflowpath"
+"""The header that says where a moved event has been: its offset in each log, the oldest first."""
 
 
 class Item(NamedTuple):
@@ -152,7 +157,15 @@ class LogOrigin:
         batch: Any = await self._stoppable.wait(self._batches.receive)
         if batch is STOPPED:
             raise EndOfStream
-        return [Item(one.event, self._id(one), one.headers, one) for one in batch], _held(batch)
+        return [Item(one.event, self._id(one), self._headers(one), one) for one in batch], _held(batch)
+
+    @staticmethod
+    def _headers(record: Record[Any]) -> Mapping[str, str]:
+        """What goes along, with one more place on the event's path."""
+        headers = record.headers
+        if not headers:  # nearly always, at a third of the cost
+            return {PATH: str(record.offset)}
+        return {**headers, PATH: ",".join([*path_of(record), str(record.offset)])}
 
     def _id(self, record: Record[Any]) -> str:
         """The id of an event in the target: the same whenever this event is moved, and of no other event."""
@@ -181,6 +194,19 @@ class LogOrigin:
         await self._batches.aclose()
 
 
+def path_of(record: Record[Any]) -> Sequence[str]:
+    """Where a bridge found an event before it brought it here.
+
+    Whoever publishes another event may pass these headers on. Only a bridge gives it an id that names the subject, too.
+    """
+    path = record.headers.get(PATH)
+    if path is None:
+        return ()
+    places = path.split(",")
+    subject, _, _ = places[-1].partition(".")
+    return places if record.id.split(".")[1:2] == [subject] else ()
+
+
 @asynccontextmanager
 async def _held(batch: Batch[Any]) -> AsyncGenerator[None]:
     """Acknowledge the batch at the end; where the bridge itself fails, give it back, uncounted."""
@@ -194,6 +220,10 @@ async def _held(batch: Batch[Any]) -> AsyncGenerator[None]:
 
 class Target(Protocol):
     """Where the events of a bridge go to."""
+
+    def has(self, item: Item) -> bool:
+        """Whether the event has come from there: then it must not go back, or it would go round for ever."""
+        ...
 
     async def put(self, items: Sequence[Item]) -> tuple[int, Exception | None]:
         """Publish the first of these: returns how many the target has now, and why it refuses the next, if it does.
@@ -210,6 +240,9 @@ class MemoryTarget:
 
     def __init__(self, target: Subject[Any]) -> None:
         self._target = target
+
+    def has(self, item: Item) -> bool:  # noqa: ARG002 -- in memory nothing says where an event has been
+        return False
 
     async def put(self, items: Sequence[Item]) -> tuple[int, Exception | None]:
         drawn = 0
@@ -233,16 +266,19 @@ class LogTarget:
     def __init__(self, target: DurableSubject[Any]) -> None:
         self._target = target
 
+    def has(self, item: Item) -> bool:
+        if item.delivery is None or not (path := path_of(item.delivery)):
+            return False
+        name, lineages = self._target.name, self._target._openings.open().engine.lineages
+        return any(_is_in(place, name, lineages) for place in path)
+
     async def put(self, items: Sequence[Item]) -> tuple[int, Exception | None]:
-        headers = items[0].headers
-        same = next((place for place, item in enumerate(items) if item.headers != headers), len(items))
-        ids = iter([item.id or "" for item in items[:same]])
-        id_of: Callable[[object], str] | None = None if items[0].id is None else lambda _: next(ids)
+        target = self._target
         try:
-            await self._target.publish_many([item.event for item in items[:same]], id=id_of, headers=headers)
-        except (TypeError, ValueError):  # of a commit nothing is stored then: find out which it is
+            await target._append([target._encoder.append(item.event, item.id, item.headers) for item in items])
+        except (TypeError, ValueError):  # nothing is stored then: find out which it is
             return await self._put_one(items[0])
-        return same, None
+        return len(items), None
 
     async def _put_one(self, item: Item) -> tuple[int, Exception | None]:
         try:
@@ -250,3 +286,10 @@ class LogTarget:
         except (TypeError, ValueError) as error:
             return 0, error
         return 1, None
+
+
+def _is_in(place: str, subject: str, lineages: Sequence[Lineage]) -> bool:
+    try:
+        return seq_in(Offset.parse(place), subject, lineages) > 0
+    except ValueError:  # of another subject, of another log, or of a copy after the two had parted
+        return False

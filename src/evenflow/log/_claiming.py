@@ -17,8 +17,8 @@ from ._group_rules import Draft, Fate, Lanes, Outcome, bury
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ._engine import Row
     from ._group_records import DeadRecord, GroupRecord
+    from ._stored import Row
 
 MOST_WAITING: Final = 100_000
 """How many events may wait behind others of their key before the group fetches no more."""

@@ -10,10 +10,10 @@ from pydantic_core import ValidationError, to_json
 
 from evenflow._errors import DecodeError
 
-from ._engine import Append
 from ._names import checked_given_id, checked_headers
 from ._record import Record
 from ._routes import Wanted, texts_in
+from ._stored import Append
 from ._wire import digest, encode, refuse_size
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from evenflow._fields import Path
 
     from ._codec import Codec
-    from ._engine import Row
     from ._offsets import Offset
     from ._retain import Retain
     from ._routes import Routing
     from ._running import Running
     from ._schemas import Schemas
+    from ._stored import Row
 
     Stamp: TypeAlias = Callable[[Mapping[str, str] | None], Mapping[str, str] | None]
 

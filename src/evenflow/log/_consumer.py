@@ -23,9 +23,9 @@ from evenflow._handling import Worker
 from evenflow._options import checked_seconds, whole
 
 from ._backoff import LONGEST_PAUSE
-from ._delivery import State, described, lease_lost, leave
-from ._desk import GroupChanged
+from ._delivery import State, lease_lost, leave
 from ._group_rules import Fate
+from ._how_left import described
 from ._member import GroupMember
 from ._outlast import outlast
 
@@ -232,6 +232,10 @@ class Consumer:
                 await member.close()
                 self._member = None
 
+    def _handles_in(self, task: object) -> bool:
+        """Whether this is a task that runs its handler."""
+        return any(member.task is task for member in self._tasks)
+
     # ------------------------------------------------------------------ handling
 
     async def _work(self, member: GroupMember) -> None:
@@ -250,7 +254,11 @@ class Consumer:
                     turned = loop.now()
             except EndOfStream:
                 return
-            except GroupChanged as error:
+            except LogError as error:
+                if not member.hand.has_ended:  # that it begins could not be noted: nothing was taken
+                    self._warn(member, "tries again", error)
+                    await sleep(A_WHILE)
+                    continue
                 if self._running == 1:  # the others of its tasks hear the same
                     _log.error(
                         "consumer %s of %s has ended: %s",
@@ -260,10 +268,6 @@ class Consumer:
                         extra=self._spec.log_fields(member.host.subject),
                     )
                 return
-            except LogError as error:  # that it begins could not be noted: nothing was taken
-                self._warn(member, "tries again", error)
-                await sleep(A_WHILE)
-                continue
             delivery._enter()
             await self._handle(worker, member, delivery)
 

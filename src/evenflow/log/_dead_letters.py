@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from evenflow._errors import DecodeError
 
-from ._engine import Outdated
 from ._group_changes import load_group
 from ._group_records import DeadRecord, Item, Keys, RetryRecord
 from ._group_rules import Draft, Lanes, unhold
+from ._stored import Outdated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from evenflow._conditions import Condition
 
-    from ._engine import Engine, Record
+    from ._engine import Engine
     from ._group_spec import Host
     from ._offsets import Offset
+    from ._stored import Record
 
 E_co = TypeVar("E_co", covariant=True)
 

@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic_core import to_jsonable_python
 
@@ -71,6 +71,8 @@ class Order:
 
     def key_of(self, event: object) -> str:
         """The lane of an event: the same for equal keys, in every process."""
+        if not self._names:
+            return _THE_ONE_LANE
         values = [self._read(event, path) for path in self._names]
         if len(values) == 1 and type(text := values[0]) is str:
             return _lane_of_text(text)
@@ -112,6 +114,10 @@ def _alike(value: object) -> object:
 
 def _sort_key(value: object) -> str:
     return json.dumps(to_jsonable_python(value), sort_keys=True)
+
+
+_THE_ONE_LANE: Final = _lane_of([])
+"""That of a group whose events are all of one key."""
 
 
 @lru_cache(maxsize=4_096)

@@ -153,7 +153,10 @@ class Deliveries(Stream[Delivery[W_co]]):
             await self._member.close(error)
 
     def __repr__(self) -> str:
-        state = "not entered" if self._member is None else f"{len(self._member.hand.fetched)}/{self._spec.buffer}"
+        member = self._member
+        state = "not entered" if member is None else f"{len(member.hand.fetched)}/{self._spec.buffer}"
+        if member is not None and (member.is_closed or member.hand.has_ended):
+            state = "closed"
         return f"<Deliveries {self._spec.name} of group {self._spec.group} wants {self._spec.definition}, {state}>"
 
 

@@ -10,15 +10,15 @@ nothing is done.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from anyio import get_cancelled_exc_class
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from evenflow._errors import LeaseLost, refuses_copying
 
 from ._backoff import checked_wait
 from ._group_rules import Fate
+from ._how_left import described, is_cancellation
 from ._record import Record
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from ._engine import Row
     from ._held_page import HeldPage
     from ._offsets import Offset
+    from ._stored import Row
 
 W_co = TypeVar("W_co", covariant=True)
 
@@ -282,6 +282,10 @@ class Batch(tuple[Delivery[W_co], ...]):
         for delivery in open_:
             await delivery.extend(seconds)
 
+    def __repr__(self) -> str:
+        of = f" of group {self[0].group}, {self[0].offset} to {self[-1].offset}" if self else ""
+        return f"<Batch of {len(self)} deliveries{of}>"
+
     async def _settle(self, fate: Fate, *, after: float | None = None, error: str = "") -> None:
         open_ = self._open()
         refuse_unsettleable(open_ or self[:1])
@@ -361,13 +365,6 @@ def lease_lost(lost: Sequence[Delivery[Any]]) -> LeaseLost:
     )
 
 
-def is_cancellation(error: BaseException) -> bool:
-    """Whether a block was left because its task ends, and not because its handler failed."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(map(is_cancellation, cast("BaseExceptionGroup[BaseException]", error).exceptions))
-    return isinstance(error, get_cancelled_exc_class()) or not isinstance(error, Exception)
-
-
 async def leave(deliveries: Sequence[Delivery[Any]], hands: Hands, error: BaseException | None) -> None:
     """Settle what was not settled inside its block, by how that was left.
 
@@ -392,8 +389,3 @@ async def leave(deliveries: Sequence[Delivery[Any]], hands: Hands, error: BaseEx
         for delivery in deliveries:
             if delivery._state is INSIDE:
                 hands.left(delivery)
-
-
-def described(error: BaseException) -> str:
-    """An error, for a retry and for a dead letter."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

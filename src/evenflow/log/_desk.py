@@ -19,7 +19,6 @@ from evenflow._errors import LogError
 
 from ._claiming import MOST_WAITING, Claiming, Plain, Taken
 from ._due import Due
-from ._engine import Outdated
 from ._group_logs import GroupLogs, tell_dead
 from ._group_reading import news_of, read, read_all, rows_of
 from ._group_records import GroupRecord, Keys
@@ -27,6 +26,7 @@ from ._group_rules import Draft
 from ._held_page import HeldPage
 from ._known_lanes import KnownLanes
 from ._read_ahead import Place, ReadAhead
+from ._stored import Outdated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from ._claiming import Reading
     from ._definition import Order
     from ._due import Again
-    from ._engine import Page, Record
     from ._group_records import Item
     from ._group_rules import Lanes
     from ._group_spec import GroupSpec, Host
+    from ._stored import Page, Record
 
 FAR: Final = 1_000
 """By how many events a position that has only passed unwanted ones may lag behind, before it is stored."""

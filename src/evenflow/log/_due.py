@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ._claiming import Reading
-    from ._engine import Engine, Record
+    from ._engine import Engine
     from ._group_records import Item, Keys
     from ._known_lanes import KnownLanes
+    from ._stored import Record
 
 MOST_REMEMBERED: Final = 1_000
 """How many events a reader remembers that it could not read: beyond it the ones that failed first are tried again."""

@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from evenflow._mailbox import Mailbox
     from evenflow._routing import Interest
 
-    from ._engine import Page, Row
     from ._offsets import Offset, Since
     from ._routes import Wanted
     from ._running import Running
+    from ._stored import Page, Row
     from ._tail import Tail
 
 PAUSE: Final = 0.0005

@@ -36,7 +36,7 @@ class Fetching:
         settlements: Settlements,
         *,
         tell: Callable[[str, BaseException], object],
-        group_changed: Callable[[BaseException], Awaitable[object]],
+        group_changed: Callable[[GroupChanged], Awaitable[object]],
     ) -> None:
         self._host = settlements.host
         self._spec = settlements.desk.spec
@@ -96,19 +96,23 @@ class Fetching:
         last: dict[str, Delivery[Any]] = {}
         made: list[Delivery[Any]] = []
         heads: list[Delivery[Any]] = []
-        for index, (item, lane, reading) in enumerate(claimed.taken):
+        died: list[Delivery[Any]] = []
+        for index, taken in enumerate(claimed.taken):
+            item, lane, reading = taken.item, taken.lane, taken.reading
             assert reading.row is not None
             delivery: Delivery[Any] = Delivery(
                 reading.event, reading.row, offset_of, group, item.attempt, page, index, hands
             )
             made.append(delivery)
+            if item.died:
+                died.append(delivery)
             if lane:
                 if lane in last:
                     last[lane]._following = delivery
                 else:
                     heads.append(delivery)
                 last[lane] = delivery
-        self._hand.add(made, heads if last else made)
+        self._hand.add(made, heads if last else made, died)
         return True
 
     async def _wait_for_more(self, mark: int, claimed: Claimed) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._engine import Page
     from ._offsets import Since
+    from ._stored import Page
 
 
 class Floor:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ._engine import ABSENT, Change, Outdated
 from ._group_records import GroupRecord, Keys, LaneRecord, last_part
 from ._group_rules import Draft, Lanes
+from ._stored import ABSENT, Change, Outdated
 
 if TYPE_CHECKING:
     from collections.abc import Callable

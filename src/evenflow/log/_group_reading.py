@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from evenflow._conditions import Condition
 
-    from ._engine import Engine, Page, Row
+    from ._engine import Engine
     from ._group_records import Item, Keys
     from ._group_spec import GroupSpec, Host
+    from ._stored import Page, Row
 
 CLOSE: Final = 64
 """Events that are no further apart than this are read in one go."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast, overload
 
 from pydantic_core import from_json, to_json
 
-from ._engine import Row
+from ._stored import Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,6 +74,7 @@ class Item(NamedTuple):
         due: when it may go out again, on the wall clock; 0 for at once.
         seen: since when nobody could read it, on the wall clock; 0 for an event that was read.
         tries: how often it could not be read.
+        died: whether its process died while it was handled: of these a reader hands over one at a time.
     """
 
     seq: int
@@ -82,6 +83,7 @@ class Item(NamedTuple):
     due: float = 0.0
     seen: float = 0.0
     tries: int = 0
+    died: bool = False
 
     def fresh(self) -> Item:
         """The same, as it is handed over."""
@@ -91,7 +93,7 @@ class Item(NamedTuple):
         """As JSON: most items are a number."""
         if self[1:] == _AS_AT_FIRST:
             return self.seq
-        values = [self.seq, self.attempt, int(self.copied), self.due, self.seen, self.tries]
+        values = [self.seq, self.attempt, int(self.copied), self.due, self.seen, self.tries, int(self.died)]
         while len(values) > 1 and values[-1] == (1 if len(values) == 2 else 0):  # noqa: PLR2004 -- the attempt is 1
             values.pop()
         return values
@@ -102,7 +104,7 @@ class Item(NamedTuple):
         if isinstance(packed, int):
             return cls(packed)
         item = cls(*packed)
-        return item._replace(copied=bool(item.copied))
+        return item._replace(copied=bool(item.copied), died=bool(item.died))
 
 
 _AS_AT_FIRST: Final = Item(0)[1:]

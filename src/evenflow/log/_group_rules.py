@@ -20,13 +20,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ._engine import Change, Outdated, Put
 from ._group_records import DeadRecord, Item, Keys, LaneRecord, PageRecord, RetryRecord
+from ._stored import Change, Outdated, Put
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ._engine import Record, Row
+    from ._stored import Record, Row
 
 
 LARGEST_PAGE: Final = 1_000
@@ -51,6 +51,7 @@ class Outcome(NamedTuple):
         due: when it goes out again, on the wall clock; 0 for at once.
         error: what was wrong.
         row: the event, where it may become a dead letter.
+        died: whether its process died while it was handled.
     """
 
     place: int
@@ -58,6 +59,7 @@ class Outcome(NamedTuple):
     due: float = 0.0
     error: str = ""
     row: Row | None = None
+    died: bool = False
 
 
 DONE: Final = tuple(Outcome(place, Fate.DONE) for place in range(LARGEST_PAGE))
@@ -245,7 +247,7 @@ def _last_attempt(item: Item, outcome: Outcome, policy: Policy) -> Outcome:
 def next_item(item: Item, outcome: Outcome) -> Item:
     """The item as it goes out again."""
     if outcome.fate is Fate.AGAIN:
-        return item._replace(attempt=item.attempt + 1, due=outcome.due, seen=0.0, tries=0)
+        return item._replace(attempt=item.attempt + 1, due=outcome.due, seen=0.0, tries=0, died=outcome.died)
     return item._replace(due=outcome.due)
 
 

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from evenflow._loop import RunningLoop
     from evenflow._routing import Interest
 
-    from ._engine import Engine, Row
+    from ._engine import Engine
     from ._group_records import Definition
     from ._heartbeat import Heartbeat
     from ._offsets import Offset
     from ._routes import Wanted
+    from ._stored import Row
 
 OnDead: TypeAlias = Literal["continue", "hold_key"]
 """What a dead letter does to the other events of its key: let them go on, or hold them until somebody decides."""

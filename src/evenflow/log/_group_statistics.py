@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from datetime import timedelta
 
-    from ._engine import Engine, Page, Record, Row
+    from ._engine import Engine
     from ._group_records import Item
     from ._offsets import Offset
+    from ._stored import Page, Record, Row
 
     News: TypeAlias = Callable[[int, int], Awaitable[Page]]
     """Reads at most so many new events after a number."""
@@ -39,8 +40,9 @@ class GroupStatistics:
         wants: its classes, condition and order, as they are kept.
         position: everything up to here was claimed, or is not wanted.
         due: how many events could be handled now: new ones that it wants (at most 10,000 are looked at), retries that
-            are due, and what waits behind others of its key. Its condition is asked where a reader or consumer of the
-            group is open in this process; elsewhere only its text is known, and all new events of its classes count.
+            are due, and what waits behind others of its key. Its condition is asked where this process has a consumer
+            of the group, running or not, or an open reader; elsewhere only its text is known, and all new events of its
+            classes count.
         oldest_due: how long the oldest of these has been there; None where nothing is due.
         in_hand: how many its members have claimed, and not settled.
         retrying: how many go out again later.

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Any
 from evenflow._errors import LogError
 
 from ._delivery import lease_lost, refuse_unsettleable
-from ._engine import Change, Outdated
 from ._group_rules import Fate
 from ._outcomes import settlement_of
 from ._outlast import outlast
+from ._stored import Change, Outdated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ._delivery import Delivery
-    from ._engine import Done, Engine
+    from ._engine import Engine
     from ._group_rules import Draft, Settled
     from ._held_page import HeldPage
     from ._settlement import Settlement
     from ._settlements import Settlements
+    from ._stored import Done
 
 
 class _Part:

@@ -16,8 +16,9 @@ While a log is open:
         types_of(wants) -> frozenset of wire names, or None for everything
         offset(seq) -> Offset
         await position(since) -> the number that a Since stands for ("start", "now", Offset, datetime)
-    groups = SubjectGroups(host, offset)                     one for each subject of an opening
+    groups = SubjectGroups(host, offset, is_closing=False)   one for each subject of an opening
     groups.deliveries(spec) -> Deliveries                    entered with `async with`
+    groups.know(consumer)                                    its condition can be asked, whether it runs or not
     await groups.start(consumer)                             runs it; it ends with detach(), or with close()
     await groups.start_later(consumer)                       the same, for one that was added while the log is open
     await groups.close(grace)                                gives back what was not begun; before crew.close()
@@ -42,7 +43,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from anyio import CancelScope, create_task_group, sleep
 
 from evenflow._errors import LogError
-from evenflow.streams import Stream, stream
 
 from . import _group_changes as changes
 from ._backoff import LONGEST_PAUSE
@@ -51,17 +51,20 @@ from ._deliveries import Deliveries
 from ._group_reading import news_of, read
 from ._group_records import GroupRecord, Keys, last_part
 from ._group_statistics import GroupStatistics, count, settled_through
+from ._named_stream import named_stream
 from ._names import checked_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from evenflow._conditions import Condition
+    from evenflow.streams._stream import Stream
 
     from ._consumer import Consumer
-    from ._engine import Row
+    from ._group_records import Definition
     from ._group_spec import GroupSpec, Host
     from ._offsets import Offset
+    from ._stored import Row
 
 
 LOOKS: Final = 5
@@ -73,12 +76,14 @@ _log = logging.getLogger("evenflow.consumers")
 class SubjectGroups:
     """The groups of one subject, while its log is open."""
 
-    def __init__(self, host: Host, offset: Callable[[int], Offset]) -> None:
+    def __init__(self, host: Host, offset: Callable[[int], Offset], *, is_closing: bool = False) -> None:
         self._host = host
         self._offset = offset
         self._consumers: dict[Consumer, None] = {}
         self._open: dict[Deliveries[Any], None] = {}
-        self._is_closing = False
+        self._known: dict[tuple[str, Definition], GroupSpec] = {}
+        """What the consumers of this process ask for, whether they run or not: what their groups are."""
+        self._is_closing = is_closing
 
     def _keys(self, group: str) -> Keys:
         checked_name(group, "a group")
@@ -99,6 +104,11 @@ class SubjectGroups:
                 f"deliveries of group {deliveries._spec.group} cannot be entered any more: the log is being closed"
             )
         self._open[deliveries] = None
+
+    def know(self, consumer: Consumer) -> None:
+        """There is a consumer in this process, which may run in another: what its group is can be asked of it."""
+        spec = consumer._spec
+        self._known[spec.group, spec.definition] = spec
 
     async def start(self, consumer: Consumer) -> None:
         """Run a consumer; while the log is being closed, do nothing.
@@ -142,6 +152,10 @@ class SubjectGroups:
                 await sleep(pause)
                 continue
             return
+
+    def running(self) -> tuple[Consumer, ...]:
+        """The consumers that were started."""
+        return tuple(self._consumers)
 
     async def close(self, grace: float | None = None) -> None:
         """End all readers: what was not begun is given back at once, uncounted.
@@ -204,12 +218,11 @@ class SubjectGroups:
         )
 
     def _spec_of(self, name: str, group: GroupRecord) -> GroupSpec | None:
-        """What a reader of a group in this process asks for, if there is one."""
-        specs = [*(consumer._spec for consumer in self._consumers), *(deliveries._spec for deliveries in self._open)]
-        for spec in specs:
-            if spec.group == name and spec.definition == group.definition:
-                return spec
-        return None
+        """What a consumer or a reader of a group in this process asks for, if there is one."""
+        if (known := self._known.get((name, group.definition))) is not None:
+            return known
+        read = (deliveries._spec for deliveries in self._open)
+        return next((spec for spec in read if (spec.group, spec.definition) == (name, group.definition)), None)
 
     def _is_wanted(self, spec: GroupSpec, row: Row) -> bool:
         """Whether a group wants an event: one that nobody here can read counts, for somebody has to see to it."""
@@ -255,7 +268,8 @@ class SubjectGroups:
     def dead_letters(self, group: str) -> Stream[DeadLetter[Any]]:
         """The dead letters of a group, in order, as they are when the first is read."""
         keys = self._keys(group)
-        return stream(lambda: DeadLetters(self._host, keys, self._offset))
+        name = f"dead letters of group {group} of {self._host.subject}"
+        return named_stream(name, lambda: DeadLetters(self._host, keys, self._offset))
 
     async def redrive(
         self,

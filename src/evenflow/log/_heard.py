@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from ._engine import Pulse
+from ._stored import Pulse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,9 +16,10 @@ from ._group_rules import Lanes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ._engine import Done, Engine, Record
+    from ._engine import Engine
     from ._group_records import Keys
     from ._group_rules import Draft
+    from ._stored import Done, Record
 
 MOST: Final = 4_096
 """Lanes that are remembered. Those that were not used for longest are forgotten first."""

@@ -10,7 +10,7 @@ from evenflow._errors import refuses_copying
 from evenflow._routing import classes_in
 
 from ._coding import Kind
-from ._delivery import is_cancellation
+from ._how_left import is_cancellation
 from ._names import checked_max_event_bytes, checked_name, refuse_unknown
 from ._opening import Opening, checked_consumers, checked_grace, refuse_unknown_groups
 from ._openings import Openings
@@ -59,7 +59,6 @@ class Log(ABC):
         self._max_event_bytes = checked_max_event_bytes(max_event_bytes)
         self._subjects: dict[str, DurableSubject[Any]] = {}
         self._make_engine: Callable[[], Engine] = self._engine
-        self._started: AbstractAsyncContextManager[Any] | None = None
 
     @abstractmethod
     def _engine(self) -> Engine:
@@ -204,8 +203,19 @@ class Log(ABC):
             Unsupported: the loop is trio's, which this engine does not know.
             LogError: it cannot be opened; the message says why.
         """
+        opening = await self._open(consumers, checked_grace(grace))
+        end = grace
+        try:
+            yield self
+        except BaseException as error:
+            if grace is None or is_cancellation(error):
+                end = 0.0
+            raise
+        finally:
+            await self._openings.close(opening, end)
+
+    async def _open(self, consumers: bool | Collection[str], grace: float | None = None) -> Opening:
         which = checked_consumers(consumers)
-        grace = checked_grace(grace)
         self._openings.refuse_strange_loop()
         self._openings.claim()
         try:
@@ -221,17 +231,10 @@ class Log(ABC):
             kinds = [subject._kind for subject in self._subjects.values()]
             opening.begin(kinds, schedules=self.capabilities.schedule)
             await self._start_consumers(opening)
-            yield self
-        except BaseException as error:
-            if grace is None or is_cancellation(error):
-                opening.grace = 0.0
+        except BaseException:
+            await self._openings.close(opening, 0.0)
             raise
-        finally:
-            if self._openings.present() is opening:  # in a forked child it is the parent's, and goes on there
-                try:
-                    await opening.close()
-                finally:
-                    self._openings.end()
+        return opening
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Several things in one commit, at the end of the block: events, acknowledgements.
@@ -255,32 +258,26 @@ class Log(ABC):
 
     async def start(self, *, consumers: bool | Collection[str] = True) -> None:
         """Open it, for a host that has two hooks instead of an ``async with``: ``aclose`` closes it."""
-        await self._enter(consumers=consumers)
-
-    async def _enter(self, *, consumers: bool | Collection[str]) -> None:
-        block = self.opened(consumers=consumers)
-        await block.__aenter__()
-        self._started = block
+        await self._open(consumers)
 
     async def aclose(self, *, grace: float | None = None) -> None:
-        """Close it; ``grace`` as for ``opened``. A log that is not open, as in a forked child, is left alone.
+        """Close it; ``grace`` as for ``opened``. It returns once everything has ended, however it was opened.
+
+        Called while it is being closed already, it waits for that: of several the shortest ``grace`` counts. Cancelled,
+        handlers are cancelled at once, as for ``opened``. Leaving the block of a log that was closed in it does
+        nothing more. A log that is not open, as in a forked child, is left alone.
 
         Raises:
-            RuntimeError: it was opened in another loop or thread; on trio, in another task; then nothing has changed.
+            Deadlock: called from inside a handler of this log, for which it would wait; then nothing has changed.
+            RuntimeError: it was opened in another loop or thread; on trio, in another task; then too.
         """
         grace = checked_grace(grace)
         opening = self._openings.present()
-        if opening is None:
-            return
-        self._openings.open().running.check_close()
-        block, self._started = self._started, None
-        if block is not None:
-            if grace is not None:
-                opening.grace = grace
-            await block.__aexit__(None, None, None)
+        if opening is not None:
+            await self._openings.close(opening, grace)
 
     async def __aenter__(self) -> Self:
-        await self._enter(consumers=True)
+        await self._open(consumers=True)
         return self
 
     async def __aexit__(
@@ -294,8 +291,10 @@ class Log(ABC):
     async def _start_consumers(self, opening: Opening) -> None:
         for subject in [*self._subjects.values()]:
             for consumer in [*subject._consumers]:
+                groups = opening.groups(subject._kind)
+                groups.know(consumer)
                 if opening.runs(consumer):
-                    await opening.groups(subject._kind).start(consumer)
+                    await groups.start(consumer)
 
     def _consumed(self) -> set[str]:
         """The groups that consumers have."""
@@ -304,9 +303,16 @@ class Log(ABC):
     def _consumer_was_added(self, subject: DurableSubject[Any], consumer: Consumer) -> None:
         """Run it at once, if the log is open and runs consumers."""
         opening = self._openings.present()
-        if opening is not None and opening.runs(consumer):
+        if opening is None or opening.is_over:
+            return
+        runs = opening.runs(consumer)
+        if runs:
             self._openings.open()
-            groups = opening.groups(subject._kind)
+        elif not opening.running.loop.is_here():
+            return
+        groups = opening.groups(subject._kind)
+        groups.know(consumer)
+        if runs:
             opening.running.run(groups.start_later, consumer, name=f"start of consumer {consumer.name}")
 
     if not TYPE_CHECKING:

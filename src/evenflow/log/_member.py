@@ -93,7 +93,7 @@ class GroupMember:
                 await outlast(crew, self._leave, f"leaving of {name}")
             raise
         self.host.heartbeat.keep(self.spec.ack_wait)
-        fetching = Fetching(self._settlements, tell=self._tell, group_changed=self._end)
+        fetching = Fetching(self._settlements, tell=self._tell, group_changed=self._end_changed)
         self._start("fetch", fetching.run)
         self._start("settle", self._settlements.run, then=self._settlements.note_end)
         self._start("watch", self._watch)
@@ -119,6 +119,10 @@ class GroupMember:
     async def _end(self, error: BaseException | None) -> None:
         if left := self.hand.end(error):
             await self._give_back(left)
+
+    async def _end_changed(self, error: GroupChanged) -> None:
+        """The group is no more, or another: readers get that as a plain ``LogError``, whose name is public."""
+        await self._end(LogError(str(error)))
 
     @property
     def is_closed(self) -> bool:
@@ -208,7 +212,7 @@ class GroupMember:
                     await self._desk.save_position()
                 pause = 0.0
             except GroupChanged as error:
-                await self._end(error)
+                await self._end_changed(error)
                 return
             except LogError as error:
                 if not pause:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from evenflow._loop import RunningLoop
 
-    from ._engine import Lineage
+    from ._stored import Lineage
 
 
 class OpenMark(Protocol):

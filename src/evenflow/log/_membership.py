@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from ._engine import Outdated
 from ._group_changes import clear
 from ._group_records import GroupRecord
+from ._stored import Outdated
 
 if TYPE_CHECKING:
     from ._desk import Desk
-    from ._engine import Row
+    from ._stored import Row
 
 _log = logging.getLogger("evenflow.groups")
 

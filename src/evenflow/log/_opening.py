@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from anyio import create_task_group
+from anyio import CancelScope, Event, create_task_group, current_time, get_cancelled_exc_class
+
+from evenflow._errors import Deadlock
 
 from ._coding import Decoder, Kind
 from ._group_spec import Host
@@ -41,6 +43,7 @@ class Opening:
         engine: what stores it.
         grace: seconds that handlers have to end when it is closed; None for as long as they take.
         consumers: whether consumers run; or the names of the groups whose consumers do.
+        is_over: whether handlers have ended, so that nothing is begun any more.
     """
 
     def __init__(self, running: Running, *, grace: float | None, consumers: bool | frozenset[str]) -> None:
@@ -49,6 +52,10 @@ class Opening:
         self.grace = grace
         self.consumers = consumers
         self._heartbeat = Heartbeat(running.engine, running.crew, in_thread=not running.engine.wall_is_steady)
+        self._patience = CancelScope()
+        """Around the wait for handlers: another who waits for the end may have less patience than who closes it."""
+        self._closed = Event()
+        self.is_over = False
         self._tails: dict[str, Tail] = {}
         self._groups: dict[str, SubjectGroups] = {}
 
@@ -61,12 +68,14 @@ class Opening:
 
     def keep_short(self, kind: Kind) -> None:
         """Keep a subject as short as it was asked for."""
-        if kind.retain is not None:
+        if kind.retain is not None and not self.running.is_closing:
             retention = Retention(self.engine, kind.subject, kind.retain, self.groups(kind).settled_through)
             self.running.run(retention.run, name=f"retention of {kind.subject}")
 
     def runs(self, consumer: Consumer) -> bool:
-        """Whether this opening runs the consumer."""
+        """Whether this opening runs the consumer; not while it is being closed."""
+        if self.running.is_closing:
+            return False
         return self.consumers if isinstance(self.consumers, bool) else consumer._spec.group in self.consumers
 
     def tail(self, kind: Kind) -> Tail:
@@ -109,7 +118,7 @@ class Opening:
             with_subclasses=decoder.with_subclasses,
             wanted=decoder.wanted,
         )
-        return SubjectGroups(host, partial(running.offset, subject))
+        return SubjectGroups(host, partial(running.offset, subject), is_closing=running.is_closing)
 
     async def statistics(self) -> LogStatistics:
         """The numbers of the log.
@@ -127,21 +136,63 @@ class Opening:
             subjects.append(DurableSubjectStatistics(name, offset(name, end), offset(name, floor), groups))
         return LogStatistics(self.running.name, size.events, size.bytes, size.wal_bytes, tuple(subjects))
 
-    async def close(self) -> None:
-        """End what reads, the tasks, and the engine; handlers have their grace.
+    def check_close(self) -> None:
+        """Refuse to close it where that would wait for its caller, or is not allowed.
+
+        Raises:
+            Deadlock: called from inside a handler of its own.
+            RuntimeError: the back end does not allow it here.
+        """
+        task = self.running.loop.current_task()
+        for consumer in (one for groups in self._groups.values() for one in groups.running()):
+            if consumer._handles_in(task):
+                raise Deadlock(
+                    f"log {self.running.name} was closed from inside a handler of its consumer {consumer.name}, and"
+                    " would wait for that very handler; close it from outside",
+                    path=(consumer.name,),
+                )
+        self.running.check_close()
+
+    async def close(self, grace: float | None = None) -> None:
+        """End what reads, the tasks, and the engine; handlers have ``grace`` seconds, or what the opening says.
 
         Raises:
             RuntimeError: the back end does not allow it here; then nothing has changed.
         """
         self.running.begin_close()
+        grace = self.grace if grace is None else grace
         try:
-            async with create_task_group() as tasks:
-                for groups in self._groups.values():
-                    tasks.start_soon(groups.close, self.grace)
+            with self._patience:
+                async with create_task_group() as tasks:
+                    for groups in self._groups.values():
+                        tasks.start_soon(groups.close, grace)
         finally:
+            self.is_over = True
             for tail in self._tails.values():
                 tail.close()
             await self.running.close()
+
+    def note_closed(self) -> None:
+        """It is closed: tell whoever waits for that."""
+        self._closed.set()
+
+    async def wait_closed(self, grace: float | None) -> None:
+        """Wait until whoever closes it has done so; handlers have no more time than ``grace`` from now on.
+
+        Cancelled, they are cancelled at once, and the cancellation goes out once it is closed.
+        """
+        self._hurry(grace)
+        try:
+            await self._closed.wait()
+        except get_cancelled_exc_class():
+            self._hurry(0.0)
+            with CancelScope(shield=True):
+                await self._closed.wait()
+            raise
+
+    def _hurry(self, grace: float | None) -> None:
+        if grace is not None:
+            self._patience.deadline = min(self._patience.deadline, current_time() + grace)
 
 
 def checked_consumers(given: object) -> bool | frozenset[str]:

@@ -69,6 +69,25 @@ class Openings:
         """It is closed, or was not opened."""
         self._opening, self._opener = None, 0
 
+    async def close(self, opening: Opening, grace: float | None) -> None:
+        """Close an opening, or wait for whoever closes it; one that is closed, or a forked child's copy, is left alone.
+
+        Raises:
+            Deadlock: called from inside a handler of its own; then nothing has changed.
+            RuntimeError: it was opened in another loop or thread; on trio, in another task; then too.
+        """
+        if self.present() is not opening:
+            return
+        self._here().check_close()
+        if opening.running.is_closing:
+            await opening.wait_closed(grace)
+            return
+        try:
+            await opening.close(grace)
+        finally:
+            self.end()
+            opening.note_closed()
+
     def present(self) -> Opening | None:
         """The present opening of this process, if there is one."""
         return self._opening if self.is_open else None
@@ -77,8 +96,14 @@ class Openings:
         """The present opening, for whoever is in its loop.
 
         Raises:
-            RuntimeError: it is not open, or was opened in another process or loop.
+            RuntimeError: it is not open, or all but closed, or was opened in another process or loop.
         """
+        opening = self._here()
+        if opening.is_over:
+            raise RuntimeError(f"log {self.name} is being closed: its handlers have ended, and nothing more is begun")
+        return opening
+
+    def _here(self) -> Opening:
         opening = self._opening
         if opening is None:
             raise RuntimeError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from evenflow._errors import refuses_copying
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from ._engine import Row
     from ._offsets import Offset
+    from ._stored import Row
 
 W_co = TypeVar("W_co", covariant=True)
 
@@ -57,8 +58,8 @@ class Record(Generic[W_co]):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """What the publisher gave beside the event."""
-        return self._row.headers
+        """What the publisher gave beside the event; read-only, because other readers may have this very record."""
+        return MappingProxyType(self._row.headers)
 
     if not TYPE_CHECKING:
         __reduce_ex__ = refuses_copying("keep its event, or its offset")

@@ -18,8 +18,8 @@ from pydantic import TypeAdapter
 
 from evenflow._errors import LogError
 
-from ._engine import ABSENT, Append, Change, IdTaken, Outdated, Put, Reserve, Row
 from ._offsets import microseconds, moment
+from ._stored import ABSENT, Append, Change, IdTaken, Outdated, Put, Reserve, Row
 from ._wire import digest
 
 if TYPE_CHECKING:
@@ -151,35 +151,27 @@ async def schedule(engine: Engine, append: Append, at: int, *, exactly: bool = T
         reserves=[Reserve(append.subject, name, digest(append.type, append.version, append.data))],
     )
     while True:
+        is_same = is_stored = False
         try:
             await engine.commit(change)
-        except (IdTaken, Outdated) as error:
-            is_stored = isinstance(error, IdTaken) and not error.scheduled
+        except IdTaken as taken:
+            is_same, is_stored = taken.same, not taken.scheduled
+        except Outdated:
+            pass
         else:
             return name
-        found = (await engine.load([key])).get(key)
-        if found is not None:
+        if not is_stored:
+            found = (await engine.load([key])).get(key)
+            if found is None:  # it has gone out since, or was withdrawn
+                continue
             there = _KEPT.validate_json(found.value)
             is_same = there.is_same(kept if exactly else kept._replace(at=there.at))
-        elif is_stored:
-            is_same = await _is_stored(engine, append)
-        else:  # it has gone out since, or was withdrawn
-            continue
         if is_same:
             return name
         raise ValueError(
             f"the id {name!r} of {append.subject} belongs to an event with other data, or is scheduled for another"
             " time; unschedule that first, if it has not gone out, or take another id"
         )
-
-
-async def _is_stored(engine: Engine, append: Append) -> bool:
-    """Whether the event that has this id, which is stored, is the same: to publish it again does nothing then."""
-    try:
-        await engine.commit(Change(appends=(append,)))
-    except IdTaken:
-        return False
-    return True
 
 
 async def unschedule(engine: Engine, subject: str, name: str) -> bool:

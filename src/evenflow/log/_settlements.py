@@ -14,12 +14,12 @@ from anyio import CancelScope, Event, get_cancelled_exc_class
 from evenflow._errors import LogError
 
 from ._delivery import FETCHED, HANDED, SETTLED, SETTLING, Delivery, State, lease_lost, refuse_unsettleable
-from ._engine import ABSENT
 from ._group_rules import BITS, Fate
 from ._hand import Hand
 from ._outcomes import settlement_of
 from ._settlement import Settlement, Waiting
 from ._settling import Settler
+from ._stored import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -284,7 +284,7 @@ class Settlements:
             if (mark := delivery._mark) is not None:
                 marks.append(mark)
                 delivery._mark = None
-            if delivery._following is not None:
+            if delivery._following is not None or delivery is self.hand.alone:
                 self.hand.settled(delivery)
         return marks
 

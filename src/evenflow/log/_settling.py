@@ -16,21 +16,21 @@ from anyio import WouldBlock
 
 from evenflow._errors import LogError
 
-from ._engine import ABSENT, Outdated
 from ._group_logs import tell_dead
 from ._group_reading import rows_of
 from ._group_records import PageRecord, last_part
 from ._group_rules import Draft, Fate, Lanes, Outcome, Policy, acknowledge, acknowledged, lanes_of, settle
 from ._settlement import together
+from ._stored import ABSENT, Outdated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ._desk import Desk
-    from ._engine import Done, Pulse, Row
     from ._group_rules import Settled
     from ._held_page import HeldPage
     from ._settlement import Settlement
+    from ._stored import Done, Pulse, Row
 
 
 class Settler:
@@ -268,7 +268,7 @@ class Settler:
         if row is None:  # or it had, and retention has removed it: whoever claims it says so
             return Outcome(index, Fate.BACK)
         error = f"its process died, or was silent for more than {page.ack_wait:g} seconds, while it was handled"
-        return Outcome(index, Fate.AGAIN, error=error, row=row)
+        return Outcome(index, Fate.AGAIN, error=error, row=row, died=True)
 
     async def _forget(self, dead: set[str]) -> None:
         """The readers of dead members are members no more."""

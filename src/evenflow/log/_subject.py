@@ -13,20 +13,20 @@ from evenflow._options import BUFFER, checked_reader
 from evenflow._routing import Router, names
 from evenflow._subject import Subject
 from evenflow._subscription import Subscription
-from evenflow.streams import stream
 
 from ._coding import Decoder, Encoder, Kind
 from ._consumer import Consumer, ConsumerFailed
 from ._delivery import Inside
-from ._engine import Change, IdTaken
 from ._feed import Feed
 from ._group_administration import GroupAdministration
 from ._group_options import consumer_of, spec_of
 from ._group_signatures import Grouping
+from ._named_stream import named_stream
 from ._offsets import checked_since, checked_until, moment
 from ._reader import Reader
 from ._schedule import Scheduled, all_scheduled, as_scheduled, checked_time, schedule, unschedule
 from ._signatures import Reading
+from ._stored import Change, IdTaken
 from ._threads import publish_from_thread
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
     from ._deliveries import Deliveries
     from ._delivery import Delivery
-    from ._engine import Append
     from ._offsets import Offset
     from ._openings import Openings
     from ._record import Record
     from ._retain import Retain
+    from ._stored import Append
 
 E = TypeVar("E")
 
@@ -135,7 +135,7 @@ class DurableSubject(Reading[E], Grouping[E], GroupAdministration[E], Generic[E]
         try:
             done = await opening.engine.commit(change)
         except IdTaken as taken:
-            raise id_is_taken(taken) from None
+            raise taken.refusal() from None
         self._sent += 1
         opening.note_stored(self._name, done.seqs[0])
         return opening.running.offset(self._name, done.seqs[0])
@@ -187,20 +187,17 @@ class DurableSubject(Reading[E], Grouping[E], GroupAdministration[E], Generic[E]
             TypeError, ValueError, LogError: as for ``publish``.
         """
         opening = self._openings.open_for_threads()
-        seq = publish_from_thread(
-            opening.running, partial(self._append_one, self._encoder.append(event, id, headers)), timeout
+        seqs = publish_from_thread(
+            opening.running, partial(self._append, [self._encoder.append(event, id, headers)]), timeout
         )
-        return opening.running.offset(self._name, seq)
-
-    async def _append_one(self, append: Append) -> int:
-        return (await self._append([append]))[0]
+        return opening.running.offset(self._name, seqs[0])
 
     async def _append(self, appends: list[Append]) -> Sequence[int]:
         try:
             opening = self._openings.open()
             done = await opening.engine.commit(Change(appends=appends))
         except IdTaken as taken:
-            raise id_is_taken(taken) from None
+            raise taken.refusal() from None
         self._sent += len(appends)
         opening.note_stored(self._name, max(done.seqs))
         return done.seqs
@@ -260,7 +257,7 @@ class DurableSubject(Reading[E], Grouping[E], GroupAdministration[E], Generic[E]
             Unsupported: (when read) the engine keeps no schedule.
             DecodeError, LogError: (when read) as for ``subscribe``.
         """
-        return stream(self._all_scheduled)
+        return named_stream(f"scheduled events of {self._name}", self._all_scheduled)
 
     async def _all_scheduled(self) -> AsyncIterator[Scheduled[E]]:
         decoder = Decoder(self._openings.open().running, self._kind)
@@ -339,7 +336,8 @@ class DurableSubject(Reading[E], Grouping[E], GroupAdministration[E], Generic[E]
         checked_since(since)
         checked_until(until)
         functions = UserFunctions(where if interest.asks else None)
-        return stream(partial(Reader, self._openings.open, self._kind, interest, functions, since, until))
+        reader = partial(Reader, self._openings.open, self._kind, interest, functions, since, until)
+        return named_stream(f"read of {self._name}: {interest}, since {since} until {until}", reader)
 
     def _first(self, wants: Any, where: Any, since: Any, created_at: tuple[str, int]) -> Coroutine[Any, Any, Any]:
         self._router.interest(wants, where)
@@ -398,16 +396,3 @@ class DurableSubject(Reading[E], Grouping[E], GroupAdministration[E], Generic[E]
 
     def __repr__(self) -> str:
         return f"<DurableSubject {self._name} of {' | '.join(names(self._types))}, log {self._openings.name}>"
-
-
-def id_is_taken(taken: IdTaken) -> ValueError:
-    """The error for whoever published with an id that belongs to something else."""
-    if taken.scheduled:
-        return ValueError(
-            f"the id {taken.id!r} of {taken.subject} belongs to an event that is scheduled and has not gone out;"
-            " withdraw that first, `unschedule`, or take another id"
-        )
-    return ValueError(
-        f"the id {taken.id!r} of {taken.subject} belongs to an event with other data, which is stored; nothing was"
-        " stored now: what is published again under one id must be the same event"
-    )

@@ -26,7 +26,7 @@ from evenflow._errors import DecodeError, LogError
 from evenflow._fork import forget_in_child
 from evenflow._life import Life
 
-from ._engine import Away
+from ._stored import Away
 
 if TYPE_CHECKING:
     from evenflow._ends import End
@@ -34,10 +34,11 @@ if TYPE_CHECKING:
     from evenflow._routing import Interest
 
     from ._coding import Decoder, Kind
-    from ._engine import Engine, Page, Row
+    from ._engine import Engine
     from ._record import Record
     from ._routes import Wanted
     from ._running import Running
+    from ._stored import Page, Row
 
 _log = logging.getLogger("evenflow.log")
 

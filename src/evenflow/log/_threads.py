@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Final
 from evenflow._errors import LogError, Uncertain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from ._running import Running
+
+    Work = Callable[[], Coroutine[object, object, Sequence[int]]]
+    """Stores events; returns their numbers."""
 
 LOOK: Final = 0.5
 """Seconds after which a waiting thread looks whether the loop still lives."""
@@ -21,12 +24,12 @@ LOOK: Final = 0.5
 class _Request:
     """One event on its way: it is withdrawn, or it is begun; never both."""
 
-    def __init__(self, work: Callable[[], Coroutine[object, object, int]]) -> None:
+    def __init__(self, work: Work) -> None:
         self.done: threading.Event = threading.Event()
         self._work = work
         self._lock = threading.Lock()
         self._state = "waiting"
-        self._seq = 0
+        self._seqs: Sequence[int] = ()
         self._error: BaseException | None = None
 
     def _move(self, state: str) -> bool:
@@ -46,21 +49,21 @@ class _Request:
         if not self._move("begun"):
             return
         try:
-            self._seq = await self._work()
+            self._seqs = await self._work()
         except Exception as error:  # noqa: BLE001 -- it belongs to the thread
             self._error = error
 
     def end(self) -> None:
         """In the loop: it is over, in whatever way."""
-        if self._seq == 0 and self._error is None:
+        if not self._seqs and self._error is None:
             self._error = _lost("the log was closed while this publish was on its way", was_begun=not self.withdraw())
         self.done.set()
 
-    def result(self) -> int:
+    def result(self) -> Sequence[int]:
         """In the thread, once it is done."""
         if self._error is not None:
             raise self._error
-        return self._seq
+        return self._seqs
 
 
 def _lost(why: str, *, was_begun: bool) -> LogError:
@@ -70,9 +73,7 @@ def _lost(why: str, *, was_begun: bool) -> LogError:
     return LogError(f"{why}; it is not stored", stored=False)
 
 
-def publish_from_thread(
-    running: Running, work: Callable[[], Coroutine[object, object, int]], timeout: float | None
-) -> int:
+def publish_from_thread(running: Running, work: Work, timeout: float | None) -> Sequence[int]:
     """Do ``work`` in the log's loop, and wait here until it is done; returns what it returns."""
     if timeout is not None and (not isinstance(timeout, (int, float)) or isinstance(timeout, bool)):
         raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}")

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from evenflow._errors import refuses_copying
 
 from ._delivery import Delivery, refuse_unsettleable
-from ._engine import Change, IdTaken, Statement
 from ._group_transaction import commit_with
-from ._subject import DurableSubject, id_is_taken
+from ._stored import Change, IdTaken, Statement
+from ._subject import DurableSubject
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from ._engine import Append, Done
     from ._offsets import Offset
     from ._opening import Opening
     from ._openings import Openings
+    from ._stored import Append, Done
 
 E = TypeVar("E")
 
@@ -106,6 +106,12 @@ class Transaction:
             more = "; of a batch, each by itself" if isinstance(delivery, tuple) else ""
             raise TypeError(f"a transaction acknowledges a delivery of a group, not {delivery!r}{more}")
         refuse_unsettleable([delivery])
+        hands: Any = delivery._hands
+        if hands.host.engine is not self._openings.open().engine:
+            raise ValueError(
+                f"{delivery!r} is of another log than this transaction's, {self._openings.name}; one commit is of one"
+                " log: acknowledge it by itself, once this is committed"
+            )
         if any(each is delivery for each in self._deliveries):
             raise RuntimeError(f"{delivery!r} is acknowledged in this transaction already")
         self._grow(0)
@@ -141,7 +147,7 @@ class Transaction:
         try:
             await commit_with(opening.engine, change, self._deliveries, made=partial(self._made, opening))
         except IdTaken as taken:
-            raise id_is_taken(taken) from None
+            raise taken.refusal() from None
 
     def _made(self, opening: Opening, done: Done) -> None:
         """It is done, also where the one who waits for it was cancelled meanwhile."""

@@ -6,14 +6,15 @@ overrides ``_engine``, which returns a new engine, not opened yet. `docs/how-to/
 `evenflow.testing.conformance` is the suite that shows whether it holds.
 """
 
-from ._engine import (
+from ._engine import Engine
+from ._routes import Route, Wanted
+from ._stored import (
     ABSENT,
     Absent,
     Append,
     Away,
     Change,
     Done,
-    Engine,
     IdTaken,
     Lineage,
     Outdated,
@@ -26,7 +27,6 @@ from ._engine import (
     Size,
     Statement,
 )
-from ._routes import Route, Wanted
 
 __all__ = [
     "ABSENT",

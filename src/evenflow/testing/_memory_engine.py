@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled
 
 from evenflow._errors import LogError
-from evenflow.log._engine import Absent, Engine, Pulse, Size
+from evenflow.log._engine import Engine
+from evenflow.log._stored import Absent, Pulse, Size
 from evenflow.testing._memory_store import Heart, MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from evenflow.log._engine import Change, Done, Lineage, Page, Record
+    from evenflow.log._stored import Change, Done, Lineage, Page, Record
 
 _numbers: Final = count(1)
 _marks: Final = count(1)

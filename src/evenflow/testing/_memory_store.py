@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import anyio
 
 from evenflow._errors import Unsupported
-from evenflow.log._engine import ABSENT, Change, Done, IdTaken, Lineage, Outdated, Page, Put, Record, Row
 from evenflow.log._names import checked_keep_ids
+from evenflow.log._stored import ABSENT, Change, Done, IdTaken, Lineage, Outdated, Page, Put, Record, Row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from evenflow.log._engine import Append
+    from evenflow.log._stored import Append
 
 NEW_YEAR: Final = datetime(2026, 1, 1, tzinfo=UTC)
 KEEP_IDS: Final = timedelta(days=7)
@@ -194,7 +194,7 @@ class MemoryStore:
         for subject, name, digest in change.reserves:
             key = (subject, name)
             if (taken := claimed.get(key) or self._taken(key, now)) is not None:
-                raise IdTaken(subject, name, scheduled=taken.seq == 0)
+                raise IdTaken(subject, name, scheduled=taken.seq == 0, same=taken.seq > 0 and taken.digest == digest)
             claimed[key] = Taken(0, digest, float("inf"))
         return claimed
 

@@ -22,8 +22,8 @@ import anyio
 
 from evenflow._errors import LeaseLost, LogError
 from evenflow.log._deliveries import Deliveries
-from evenflow.log._engine import Change, Done
 from evenflow.log._group_records import LaneRecord
+from evenflow.log._stored import Change, Done
 from evenflow.testing._memory_store import MemoryStore
 
 from ..kit import Placed, Process

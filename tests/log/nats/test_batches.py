@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from evenflow.log._engine import Change, Put
 from evenflow.log._nats import NATSEngine
 from evenflow.log._nats._batches import Batch, sent
 from evenflow.log._nats._faults import CHANGED, MADE
 from evenflow.log._nats._plan import Plan
 from evenflow.log._nats._requests import Commit
+from evenflow.log._stored import Change, Put
 from tests.conformance.kit import event, texts
 
 from .kit import needs_nats, on_asyncio, opened

@@ -6,9 +6,9 @@ import anyio
 import pytest
 
 from evenflow._errors import LogError, Uncertain
-from evenflow.log._engine import ABSENT, Change, Outdated, Put
 from evenflow.log._nats import NATSEngine
 from evenflow.log._nats._line import Line
+from evenflow.log._stored import ABSENT, Change, Outdated, Put
 from tests.conformance.kit import append, event, texts
 from tests.servers import fresh_nats_name
 

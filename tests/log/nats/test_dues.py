@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from evenflow.log._engine import Change, Put
 from evenflow.log._nats import _dues
+from evenflow.log._stored import Change, Put
 from tests.servers import fresh_nats_name
 
 from .kit import needs_nats, on_asyncio, opened

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evenflow._errors import LogError, Unsupported
-from evenflow.log._engine import Change, Statement
+from evenflow.log._stored import Change, Statement
 from tests.conformance.kit import append, event, texts
 
 from .kit import engine_on, needs_nats, on_asyncio, opened

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from evenflow.log._engine import Append, Change, Put, Reserve
 from evenflow.log._nats._event import EventPlan, is_one_event
 from evenflow.log._nats._line import packed
 from evenflow.log._nats._names import Names
 from evenflow.log._nats._plan import Plan, Writing
 from evenflow.log._routes import Route
+from evenflow.log._stored import Append, Change, Put, Reserve
 
 WRITING = Writing(Names("S", "p"), "shop", "me", 600)
 PLACED = Append("orders", "shop.order placed", 2, b'{"n":1}')

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from evenflow.log._engine import Append, Change
 from evenflow.log._nats import NATSEngine, _queries
 from evenflow.log._nats._layouts import Layout
 from evenflow.log._routes import Route, Wanted
+from evenflow.log._stored import Append, Change
 from tests.servers import fresh_nats_name
 
 from .kit import needs_nats, on_asyncio, opened

@@ -11,9 +11,10 @@ import pytest
 
 from evenflow._errors import LogError
 from evenflow._loop import running_loop
-from evenflow.log._engine import Change, Engine, Put
+from evenflow.log._engine import Engine
 from evenflow.log._nats import _marks
 from evenflow.log._nats._marks import Marks
+from evenflow.log._stored import Change, Put
 from tests.conformance.kit import append
 from tests.proxy import Proxy
 from tests.servers import fresh_nats_name, nats

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from evenflow.log._engine import ABSENT, Append, Change, IdTaken, Outdated, Put, Reserve
 from evenflow.log._nats._names import Names
 from evenflow.log._nats._plan import MOST, Id, Plan, Writing, differing, id_in, parts_of
 from evenflow.log._nats._values import DELETED, EXPECTED, EXPECTED_OF, ROLLUP, TTL, Message
+from evenflow.log._stored import ABSENT, Append, Change, IdTaken, Outdated, Put, Reserve
 
 NAMES = Names("S", "p")
 WRITING = Writing(NAMES, "shop", "me", 600)

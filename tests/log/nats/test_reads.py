@@ -6,8 +6,8 @@ import anyio
 import pytest
 
 from evenflow._errors import LogError
-from evenflow.log._engine import Away, Change, Put
 from evenflow.log._nats._faults import Busy, Lost
+from evenflow.log._stored import Away, Change, Put
 from tests.conformance.kit import append
 from tests.limits import HANGING
 

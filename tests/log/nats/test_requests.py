@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from evenflow._loop import running_loop
-from evenflow.log._engine import Change, Done
 from evenflow.log._nats._requests import Commit
+from evenflow.log._stored import Change, Done
 
 from .kit import on_asyncio
 

@@ -55,6 +55,17 @@ def test_headers_are_read_as_the_client_reads_them(raw: str) -> None:
         assert QuickClient._parse_header_lines(raw.encode()) == Client._parse_header_lines(raw.encode())
 
 
+def test_a_client_with_other_insides_knows_the_version_of_its_server() -> None:
+    """By what is public; answers then come by its own tasks."""
+    client: Any = QuickClient()
+    client._server_info = {"server_id": "S", "version": "2.12.3"}
+    assert client.says["server_id"] == "S"
+    del client._server_info
+    assert client.says == {"version": "0.0.0"}
+    client._current_server = SimpleNamespace(server_version="2.12.3")
+    assert client.says == {"version": "2.12.3"}
+
+
 @on_asyncio
 async def test_the_next_server_is_tried() -> None:
     """One that refuses costs no time; where none takes it, the last reason is told."""

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 from hypothesis import given, strategies as st
 
-from evenflow.log._engine import Append, Put
 from evenflow.log._nats._values import (
     PACKED,
     Message,
@@ -19,6 +18,7 @@ from evenflow.log._nats._values import (
     record_of,
     row_of,
 )
+from evenflow.log._stored import Append, Put
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=30)
 

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from evenflow.log._engine import Change, Done, Outdated
 from evenflow.log._postgres._answers import Answers
 from evenflow.log._postgres._calls import Job
+from evenflow.log._stored import Change, Done, Outdated
 from tests.conformance.kit import append, event, texts
 from tests.servers import Postgres
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from evenflow.log._engine import ABSENT, Append, Change, Done, IdTaken, Outdated, Put
 from evenflow.log._postgres._calls import ARGUMENTS, Job, answers, arguments, merged, topics_of
+from evenflow.log._stored import ABSENT, Append, Change, Done, IdTaken, Outdated, Put
 from tests.conformance.kit import event, texts
 from tests.servers import Postgres
 

@@ -14,10 +14,10 @@ import pytest
 
 from evenflow import LogError
 from evenflow._errors import Conflict, Uncertain
-from evenflow.log._engine import ABSENT, Change, Done, IdTaken, Outdated, Put, Statement
 from evenflow.log._postgres import PostgresEngine, _changes
 from evenflow.log._postgres._calls import Job
 from evenflow.log._postgres._prepared import Session
+from evenflow.log._stored import ABSENT, Change, Done, IdTaken, Outdated, Put, Statement
 from tests.conformance.kit import PATIENCE, append, event, texts
 from tests.proxy import Proxy
 from tests.servers import Postgres

@@ -13,7 +13,7 @@ import trio
 
 from evenflow import LogError
 from evenflow._errors import Unsupported
-from evenflow.log._engine import Change, Put
+from evenflow.log._stored import Change, Put
 from tests.conformance.kit import PATIENCE, append, event, texts, until
 from tests.servers import Postgres, postgres
 

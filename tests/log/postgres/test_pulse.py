@@ -16,8 +16,8 @@ import asyncpg
 import psycopg
 import pytest
 
-from evenflow.log._engine import Change, Reserve
 from evenflow.log._postgres import _pulse
+from evenflow.log._stored import Change, Reserve
 from tests.conformance.kit import PATIENCE, append, event, texts, until
 from tests.servers import Postgres
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from evenflow.log._engine import Append, Change, Put
 from evenflow.log._postgres import _queries
+from evenflow.log._stored import Append, Change, Put
 from tests.conformance.kit import append, event, texts
 from tests.servers import Postgres
 

@@ -1,4 +1,4 @@
-"""The tables: partitions, versions, rights, and more than one log in a database."""
+"""The tables: versions, rights, and more than one log in a database."""
 
 from __future__ import annotations
 
@@ -17,36 +17,6 @@ from tests.servers import Postgres
 from .kit import ask, engine_on, on_postgres, opened
 
 
-async def partitions(server: Postgres, schema: str) -> list[str]:
-    """The partitions of the events, the oldest first."""
-    found = await ask(
-        server,
-        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
-        " WHERE i.inhparent = $1::text::regclass",
-        f"{schema}.event",
-    )
-    return sorted((name for (name,) in found), key=lambda name: int(name.rpartition("_")[2]))
-
-
-@on_postgres
-async def test_partitions_are_made_and_dropped(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Made as numbers grow, several at once too; dropped once nobody can read anything in them, and no sooner."""
-    monkeypatch.setattr(_schema, "PARTITION", 10)
-    async with opened(server) as engine:
-        assert await partitions(server, engine.schema) == ["event_0"], "the first publish does not wait for a table"
-        await append(engine, *(f"{n}" for n in range(1, 36)))
-        assert await partitions(server, engine.schema) == ["event_0", "event_1", "event_2", "event_3"]
-        await append(engine, "kept", subject="others")
-        assert await engine.trim("orders", 15, 100) == 15
-        assert await partitions(server, engine.schema) == ["event_1", "event_2", "event_3"]
-        assert await texts(engine) == [f"{n}" for n in range(16, 36)]
-        assert await engine.trim("orders", 35, 100) == 20
-        assert await partitions(server, engine.schema) == ["event_3"]
-        assert await texts(engine, subject="others") == ["kept"]
-        assert await append(engine, "next") == [37]
-        assert await engine.floor("orders") == 35
-
-
 @on_postgres
 async def test_an_older_server_is_refused_with_its_version(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     """At opening, and nothing is made there."""
@@ -63,7 +33,7 @@ async def test_newer_tables_are_refused(server: Postgres, monkeypatch: pytest.Mo
     async with opened(server) as engine:
         await append(engine, "a")
     await ask(server, f"UPDATE {engine.schema}.meta SET value = '7' WHERE name = 'version'")
-    with pytest.raises(LogError, match=r"tables of version 7.*knows 4"):
+    with pytest.raises(LogError, match=r"tables of version 7.*knows 5"):
         await engine.open()
 
 
@@ -80,7 +50,7 @@ async def test_an_older_log_is_brought_up_at_opening(server: Postgres) -> None:
         assert await append(again, "b") == [2]
         assert await again.place("orders", 0) == 0
         assert await texts(again) == ["a", "b"]
-    assert await ask(server, f"SELECT value FROM {engine.schema}.meta WHERE name = 'version'") == [("4",)]
+    assert await ask(server, f"SELECT value FROM {engine.schema}.meta WHERE name = 'version'") == [("5",)]
 
 
 @on_postgres

@@ -11,11 +11,11 @@ import pytest
 from evenflow import Unsupported
 from evenflow._loop import running_loop
 from evenflow.log import Uncertain
-from evenflow.log._engine import Append, Away, Change, Done, IdTaken, Outdated, Put, Reserve, Statement
 from evenflow.log._redis._commits import MOST_BYTES, MOST_EVENTS, Commit, Commits
 from evenflow.log._redis._faults import Lost, ResponseError
 from evenflow.log._redis._history import History
 from evenflow.log._redis._scripts import BEGIN
+from evenflow.log._stored import Append, Away, Change, Done, IdTaken, Outdated, Put, Reserve, Statement
 from tests.contract.kit import both
 
 from .test_history import answer

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from evenflow.log._engine import Append, Change, Put, Reserve
 from evenflow.log._redis._encoding import encoded, header_text
+from evenflow.log._stored import Append, Change, Put, Reserve
 
 A = Append("orders", "Placed", 1, b"{}")
 

@@ -13,9 +13,9 @@ import trio
 
 from evenflow import Unsupported
 from evenflow.log import LogError
-from evenflow.log._engine import Append, Change, Put
 from evenflow.log._redis import RedisEngine
 from evenflow.log._redis._engine import LOOKED_AT
+from evenflow.log._stored import Append, Change, Put
 from tests.conformance.kit import append, texts
 from tests.limits import HANGING
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from evenflow import EvenflowError
-from evenflow.log._engine import Lineage
 from evenflow.log._redis._history import LEAP, History
+from evenflow.log._stored import Lineage
 
 
 def answer(what: str, lines: str = "a@0", seq: int = 5, rev: int = 9) -> list[bytes]:

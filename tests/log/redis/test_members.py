@@ -8,12 +8,12 @@ import anyio
 import pytest
 
 from evenflow.log._begun import Run
-from evenflow.log._engine import Pulse
 from evenflow.log._heard import ServerClock
 from evenflow.log._redis import RedisEngine
 from evenflow.log._redis._address import Address
 from evenflow.log._redis._members import Members, _mark, _packed, _parsed
 from evenflow.log._redis._names import Names
+from evenflow.log._stored import Pulse
 from evenflow.log.redis import RedisLog
 from tests.conformance.kit import PATIENCE
 

@@ -9,9 +9,9 @@ import anyio
 import pytest
 
 from evenflow.log import LogError
-from evenflow.log._engine import Change
 from evenflow.log._redis import RedisEngine
 from evenflow.log._redis._marks import BLOCK
+from evenflow.log._stored import Change
 from evenflow.log.redis import RedisLog
 from tests.conformance.kit import PATIENCE, append, texts
 from tests.limits import limit

@@ -13,10 +13,10 @@ from anyio.lowlevel import checkpoint
 from evenflow._crew import Crew
 from evenflow._errors import LogError
 from evenflow._loop import running_loop
-from evenflow.log._engine import Away
 from evenflow.log._redis._faults import Lost
 from evenflow.log._redis._pump import Pump
 from evenflow.log._request import Request
+from evenflow.log._stored import Away
 from tests.contract.kit import both
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from evenflow.log._engine import NONE, Page, Row
 from evenflow.log._redis import _queries
 from evenflow.log._redis._names import Names
+from evenflow.log._stored import NONE, Page, Row
 
 NAMES = Names("shop")
 ENTRY = [b"7-0", [b"type", b"Placed", b"version", b"2", b"time", b"5", b"data", b"{}"]]

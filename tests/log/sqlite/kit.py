@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import evenflow
-from evenflow.log._engine import Append, Change
 from evenflow.log._sqlite import SQLiteEngine
+from evenflow.log._stored import Append, Change
 from tests.conformance.kit import append, event, texts
 from tests.contract.kit import both_real, only_asyncio_real
 
@@ -29,7 +29,7 @@ HEAD = """
 import os, sys, time
 from pathlib import Path
 import anyio
-from evenflow.log._engine import *
+from evenflow.log._stored import *
 from evenflow.log._sqlite import SQLiteEngine
 from tests.conformance.kit import append, event, texts
 

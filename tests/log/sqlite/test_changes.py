@@ -12,8 +12,8 @@ import anyio
 import pytest
 
 from evenflow._errors import Conflict, LogError
-from evenflow.log._engine import Outdated, Put, Record, Statement
 from evenflow.log._sqlite import _changes
+from evenflow.log._stored import Outdated, Put, Record, Statement
 
 from .kit import Change, append, both_real, event, opened, select, texts
 

@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from evenflow._errors import LogError
-from evenflow.log._engine import Put
 from evenflow.log._sqlite import _copies
+from evenflow.log._stored import Put
 
 from .kit import Change, append, both_real, names, opened, select, texts
 

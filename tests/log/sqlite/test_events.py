@@ -9,10 +9,10 @@ from contextlib import closing, contextmanager
 import pytest
 from hypothesis import given, strategies as st
 
-from evenflow.log._engine import Append
 from evenflow.log._sqlite import _events
 from evenflow.log._sqlite._events import insert
 from evenflow.log._sqlite._schema import LAST_SEQ, prepare
+from evenflow.log._stored import Append
 
 KINDS = [
     Append("orders", "Placed", 1, b"{}"),

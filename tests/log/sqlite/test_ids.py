@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from evenflow.log._engine import Reserve
 from evenflow.log._sqlite import _changes
+from evenflow.log._stored import Reserve
 
 from .kit import Change, append, both_real, opened, select, texts
 

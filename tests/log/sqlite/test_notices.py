@@ -8,8 +8,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from evenflow.log._engine import Put
 from evenflow.log._sqlite import _notices
+from evenflow.log._stored import Put
 from tests.limits import limit
 
 from .kit import Change, append, both_real, event, opened, process, run_process

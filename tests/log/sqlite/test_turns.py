@@ -10,10 +10,10 @@ import pytest
 from anyio import create_task_group, fail_after, sleep
 
 from evenflow.log import Deliveries, SQLiteLog
-from evenflow.log._engine import Change, Done, Outdated
 from evenflow.log._sqlite import SQLiteEngine, _turns
 from evenflow.log._sqlite._lock import WriteLock
 from evenflow.log._sqlite._turns import Turns
+from evenflow.log._stored import Change, Done, Outdated
 from tests.log.events import Ordered
 
 from .kit import both_real, process

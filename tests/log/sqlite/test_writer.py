@@ -14,10 +14,10 @@ import anyio.to_thread
 import pytest
 
 from evenflow._errors import LogError, Uncertain
-from evenflow.log._engine import Outdated
 from evenflow.log._sqlite import _writer
 from evenflow.log._sqlite._connect import COMMIT
 from evenflow.log._sqlite._files import wal_bytes
+from evenflow.log._stored import Outdated
 
 from .kit import Change, SQLiteEngine, append, both_real, event, names, opened, run_process, select, texts
 

@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl
 
 from evenflow.cli._address import Refused, address
 from evenflow.log import Log, Offset, from_url
-from evenflow.log._engine import Absent
 from evenflow.log._names import checked_name
 from evenflow.log._opening import Opening
 from evenflow.log._running import Running
+from evenflow.log._stored import Absent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator

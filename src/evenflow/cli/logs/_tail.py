@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from evenflow.log import Since
-    from evenflow.log._engine import Row
     from evenflow.log._opening import Opening
+    from evenflow.log._stored import Row
 
 PAGE = 500
 

@@ -15,9 +15,9 @@ from evenflow.cli._address import Refused
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from evenflow.log._engine import Row
     from evenflow.log._offsets import Offset
     from evenflow.log._schemas import Schemas
+    from evenflow.log._stored import Row
 
 DEEPEST: Final = 4
 """Names in one field, as in ``customer.address.country``: a class may hold itself."""

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from evenflow._errors import EvenflowError, LogError, Uncertain, Unsupported
-from evenflow.log._engine import Away, Done, IdTaken, Outdated
+from evenflow.log._stored import Away, Done, IdTaken, Outdated
 
 from ._batches import Batch, sent
 from ._event import EventPlan, is_one_event
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from evenflow._loop import RunningLoop
-    from evenflow.log._engine import Change
+    from evenflow.log._stored import Change
 
     from ._line import Line
     from ._plan import Writing

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from evenflow.log._engine import Record
+from evenflow.log._stored import Record
 
 from ._plan import GONE
 from ._values import key_in, record_of
@@ -20,7 +20,7 @@ from ._values import key_in, record_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from evenflow.log._engine import Change, Done
+    from evenflow.log._stored import Change, Done
 
     from ._names import Names
     from ._reads import Reads

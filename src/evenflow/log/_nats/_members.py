@@ -13,8 +13,8 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from evenflow.log._begun import Begun
-from evenflow.log._engine import Pulse
 from evenflow.log._heard import EVERY, Heard, ServerClock
+from evenflow.log._stored import Pulse
 
 from ._faults import FAULTS, Lost
 from ._servers import hang_up

@@ -23,8 +23,8 @@ from anyio.lowlevel import checkpoint
 
 from evenflow._crew import Crew
 from evenflow._errors import LogError
-from evenflow.log._engine import Absent
 from evenflow.log._heard import ServerClock
+from evenflow.log._stored import Absent
 
 from ._commits import Commits
 from ._dues import AllDues
@@ -38,10 +38,10 @@ from ._stream import Api, History, Shape, check_server, ensure, first_line
 from ._values import micros
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from evenflow._loop import RunningLoop
-    from evenflow.log._engine import Change, Done
+    from evenflow.log._stored import Change, Done
 
     from ._names import Names
     from ._servers import Servers
@@ -179,12 +179,13 @@ class Opening:
 
     def _may_have_a_leader(self) -> bool:
         """Whether waiting may help: a server alone that has no JetStream will not have it later."""
-        info: dict[str, Any] = self.line.client._server_info  # nats-py gives out a part of what the server says
-        return bool(info.get("jetstream") or info.get("connect_urls") or info.get("cluster"))
+        info: Mapping[str, Any] = self.line.client.says
+        is_known = "server_id" in info
+        return bool(info.get("jetstream") or info.get("connect_urls") or info.get("cluster") or not is_known)
 
     async def _look(self) -> None:
         settings = self.settings
-        check_server(settings.name, str(self.line.client._server_info.get("version", "")))
+        check_server(settings.name, str(self.line.client.says.get("version", "")))
         asked = time.monotonic()
         found = await ensure(self.api, settings.name, self.names, settings.shape, creates=self._creates)
         self._clock.learn(micros(found["ts"]) / 1e6, asked)

@@ -18,14 +18,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from evenflow.log._engine import ABSENT, Done, IdTaken, Outdated
+from evenflow.log._stored import ABSENT, Done, IdTaken, Outdated
 
 from ._values import DELETED, EXPECTED, EXPECTED_OF, MSG_ID, ROLLUP, TTL, event_headers, put_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from evenflow.log._engine import Append, Change
+    from evenflow.log._stored import Append, Change
 
     from ._names import Names
     from ._values import Message
@@ -176,7 +176,8 @@ class Plan:
             at = self._names.id(subject, name)
             known = self._ids.get(at, FREE)
             if known.digest is not None:
-                raise IdTaken(subject, name, scheduled=known.reserved)
+                same = not known.reserved and known.digest == digest.hex()
+                raise IdTaken(subject, name, scheduled=known.reserved, same=same)
             self._ids[at] = Id(known.seq, digest.hex(), reserved=True)
             self._write_id(at, known.seq, digest.hex(), reserved=True)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from evenflow._errors import LogError
-from evenflow.log._engine import Page, Size
+from evenflow.log._stored import Page, Size
 
 from ._filters import patterns
 from ._merge import merged

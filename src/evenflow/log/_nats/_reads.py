@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from evenflow._errors import LogError
-from evenflow.log._engine import Away
+from evenflow.log._stored import Away
 
 from ._faults import BUSY, CHANGED, END, MISSING, NO_RESPONDERS, Busy, Lost, reply_of
 from ._layouts import Layouts

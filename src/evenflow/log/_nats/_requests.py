@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evenflow.log._engine import NONE
 from evenflow.log._request import Request
+from evenflow.log._stored import NONE
 
 from ._plan import must_look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from evenflow.log._engine import Change, Done
+    from evenflow.log._stored import Change, Done
 
     from ._event import EventPlan
     from ._plan import Id, Plan

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from nats.aio.client import Client
@@ -97,7 +97,15 @@ class QuickClient(Client):
     def tell(self, subscription: Any, told: Told) -> None:
         """Messages of a subscription are told like this from now on; a nats-py with other insides goes on as before."""
         self._told = told
-        self._answers = getattr(subscription, "_id", -1)
+        self._answers = getattr(subscription, "_id", -1) if hasattr(self, "_process_headers") else -1
+
+    @property
+    def says(self) -> Mapping[str, Any]:
+        """What the server has said of itself; from a nats-py with other insides its version alone is known."""
+        if known := vars(self).get("_server_info"):
+            return cast("Mapping[str, Any]", known)
+        version = self.connected_server_version
+        return {"version": f"{version.major}.{version.minor}.{version.patch}"}
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         """A message. nats-py ends the connection where this raises, and logs what a task for it raises."""

@@ -17,7 +17,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from evenflow._errors import LogError
-from evenflow.log._engine import Absent, Lineage
+from evenflow.log._stored import Absent, Lineage
 
 from ._faults import BUSY, NO_RESPONDERS, Busy, kind_of
 from ._values import EXPECTED, ROLLUP

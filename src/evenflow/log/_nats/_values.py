@@ -15,14 +15,14 @@ from time import strptime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote, unquote
 
-from evenflow.log._engine import NONE, Record, Row
 from evenflow.log._names import VERSION_HEADER
+from evenflow.log._stored import NONE, Record, Row
 from evenflow.log._wire import CONTENT_TYPE, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from evenflow.log._engine import Append, Put
+    from evenflow.log._stored import Append, Put
 
 DERIVED: Final = "Evenflow-Derived"
 """A header of an event whose id was not given."""

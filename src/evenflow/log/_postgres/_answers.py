@@ -16,7 +16,7 @@ from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from evenflow.log._engine import Done
+from evenflow.log._stored import Done
 
 if TYPE_CHECKING:
     import asyncio

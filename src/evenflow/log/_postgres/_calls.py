@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from evenflow.log._engine import ABSENT, NONE, Change, Done, IdTaken, Outdated
+from evenflow.log._stored import ABSENT, NONE, Change, Done, IdTaken, Outdated
 
 if TYPE_CHECKING:
     import asyncio
@@ -103,8 +103,8 @@ def answers(group: Sequence[Job], outcome: Any) -> list[tuple[Job, Done | Except
     if outcome["outcome"] == "outdated":
         return [(group[0], Outdated(outcome["detail"]))]
     if outcome["outcome"] == "taken":
-        subject, name, scheduled = outcome["detail"]
-        return [(group[0], IdTaken(subject, name, scheduled=scheduled == "true"))]
+        subject, name, how = outcome["detail"]
+        return [(group[0], IdTaken(subject, name, scheduled=how == "true", same=how == "same"))]
     seqs: Sequence[int] | None = outcome["seqs"]
     base, version = outcome["base"] or 0, outcome["put_version"] or 0
     begin = 0

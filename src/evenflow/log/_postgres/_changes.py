@@ -40,7 +40,7 @@ from ._schema import quoted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from evenflow.log._engine import Change, Done
+    from evenflow.log._stored import Change, Done
 
     from ._connections import Connections
     from ._prepared import Session

@@ -16,7 +16,8 @@ from uuid import uuid4
 
 from evenflow._errors import LogError, Unsupported
 from evenflow._fork import forget_in_child
-from evenflow.log._engine import Change, Done, Engine, Lineage, Page, Pulse, Record, Size
+from evenflow.log._engine import Engine
+from evenflow.log._stored import Change, Done, Lineage, Page, Pulse, Record, Size
 
 from . import _queries
 from ._changes import Writer, outlast

@@ -18,7 +18,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from evenflow.log._begun import Begun
-from evenflow.log._engine import Pulse as MemberPulse
+from evenflow.log._stored import Pulse as MemberPulse
 
 from ._connections import described
 from ._driver import LOST, PostgresError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from evenflow.log._engine import NONE, Page, Record, Row, Size
+from evenflow.log._stored import NONE, Page, Record, Row, Size
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -15,7 +15,8 @@ Rule 3: with *relief* the script may write although memory is full: for changes 
         acknowledgement, or nothing could ever be removed.
 
 The outcome is a text: for each change ``=rev;numbers``, ``O`` and the places of what is outdated, or ``I`` and the
-place of the append (``a``) or reserve (``r``) whose id is taken, and whether that is scheduled.
+place of the append (``a``) or reserve (``r``) whose id is taken, and 1 where that is scheduled, 2 where the same
+event is stored.
 """
 
 from __future__ import annotations
@@ -136,7 +137,10 @@ local function make(at)
         local p = from_reserve + 3 * r
         local key = base .. 'id:' .. ARGV[p] .. ':' .. ARGV[p + 1]
         local taken = claimed[key] or look(key)
-        if taken then return after, 'Ir' .. r .. (taken[1] == 0 and ',1' or ',0') end
+        if taken then
+            local how = taken[1] == 0 and ',1' or taken[2] == ARGV[p + 2] and ',2' or ',0'
+            return after, 'Ir' .. r .. how
+        end
         claimed[key] = {0, ARGV[p + 2]}
     end
 

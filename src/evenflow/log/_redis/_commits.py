@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from evenflow._errors import LogError, Uncertain, Unsupported
-from evenflow.log._engine import Change, Done, IdTaken, Outdated
 from evenflow.log._request import Request
+from evenflow.log._stored import Change, Done, IdTaken, Outdated
 
 from ._commit_script import ASK, COMMIT
 from ._encoding import encoded
@@ -65,9 +65,9 @@ class Commit(Request):
             self.fail(Outdated([keys[int(place)] for place in outcome[1:].split(b",")]))
             return 0
         if kind == b"I":
-            place, _, scheduled = outcome[2:].partition(b",")
+            place, _, how = outcome[2:].partition(b",")
             taken = (self.change.appends if outcome[1:2] == b"a" else self.change.reserves)[int(place)]
-            self.fail(IdTaken(taken.subject, taken.id or "", scheduled=scheduled == b"1"))
+            self.fail(IdTaken(taken.subject, taken.id or "", scheduled=how == b"1", same=how == b"2"))
             return 0
         version, _, text = outcome[1:].partition(b";")
         done = Done(self._seqs(text), dict.fromkeys(self.change.puts, int(version)))

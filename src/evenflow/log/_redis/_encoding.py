@@ -10,7 +10,7 @@ from ._names import split
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from evenflow.log._engine import Append, Change
+    from evenflow.log._stored import Append, Change
 
 
 def encoded(change: Change, /) -> list[Any]:

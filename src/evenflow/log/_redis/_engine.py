@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from evenflow._errors import Unsupported
-from evenflow.log._engine import Change, Done, Lineage, Page, Pulse, Record, Size
 from evenflow.log._member_engine import MemberEngine
+from evenflow.log._stored import Change, Done, Lineage, Page, Pulse, Record, Size
 
 from . import _queries
 from ._address import Address

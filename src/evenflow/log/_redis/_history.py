@@ -17,7 +17,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 from evenflow._errors import LogError
-from evenflow.log._engine import Lineage
+from evenflow.log._stored import Lineage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

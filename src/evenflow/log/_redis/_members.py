@@ -17,8 +17,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from evenflow.log._begun import Begun, Run
-from evenflow.log._engine import Pulse
 from evenflow.log._heard import EVERY, Heard, ServerClock
+from evenflow.log._stored import Pulse
 
 from ._faults import FAULTS
 from ._reads import Query, script

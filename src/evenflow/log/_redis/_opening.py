@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from evenflow._loop import RunningLoop
-    from evenflow.log._engine import Lineage
+    from evenflow.log._stored import Lineage
 
     from ._address import Address
 

@@ -16,7 +16,7 @@ from anyio import get_cancelled_exc_class, sleep
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from evenflow._errors import LogError
-from evenflow.log._engine import Away
+from evenflow.log._stored import Away
 
 from ._faults import Lost
 

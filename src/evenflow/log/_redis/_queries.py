@@ -6,7 +6,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from evenflow.log._engine import NONE, Page, Record, Row, Size
+from evenflow.log._stored import NONE, Page, Record, Row, Size
 
 from ._names import Names, split
 from ._reads import Query, script

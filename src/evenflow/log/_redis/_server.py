@@ -13,7 +13,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from evenflow._errors import LogError
-from evenflow.log._engine import Absent
+from evenflow.log._stored import Absent
 
 from ._faults import AWAY, kind_of, words
 

@@ -14,7 +14,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Final
 
 from evenflow._errors import Conflict
-from evenflow.log._engine import ABSENT, Done, Outdated
+from evenflow.log._stored import ABSENT, Done, Outdated
 
 from ._connect import RELEASE, ROLLBACK_TO, SAVEPOINT
 from ._events import insert
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from evenflow.log._engine import Append, Change, Put, Statement
+    from evenflow.log._stored import Append, Change, Put, Statement
 
     from ._connect import Guard
 

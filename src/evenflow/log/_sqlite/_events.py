@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from evenflow.log._engine import Append
+    from evenflow.log._stored import Append
 
 _COLUMNS: Final = 9
 _CHUNKS: Final = (64, 8, 1)

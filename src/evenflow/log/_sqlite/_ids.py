@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from evenflow.log._engine import IdTaken
+from evenflow.log._stored import IdTaken
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from evenflow.log._engine import Change
+    from evenflow.log._stored import Change
 
 Key = tuple[str, str]
 """A subject and an id."""
@@ -72,7 +72,7 @@ class Ids:
                 seqs.append(taken[0])
         for subject, name, digest in change.reserves:
             if (taken := claimed.get((subject, name)) or self.find((subject, name))) is not None:
-                raise IdTaken(subject, name, scheduled=taken[0] == 0)
+                raise IdTaken(subject, name, scheduled=taken[0] == 0, same=taken[0] > 0 and taken[1] == digest)
             claimed[subject, name] = (0, digest)
         return seqs, claimed
 

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from evenflow._errors import LogError
-from evenflow.log._engine import Pulse
+from evenflow.log._stored import Pulse
 
 from ._faults import log_error
 from ._process import OncePerProcess, try_lock

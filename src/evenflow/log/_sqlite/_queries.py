@@ -17,7 +17,7 @@ from itertools import repeat
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from evenflow.log._engine import NONE, Page, Record, Row
+from evenflow.log._stored import NONE, Page, Record, Row
 
 from ._schema import LAST_SEQ
 

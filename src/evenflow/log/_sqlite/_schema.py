@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from evenflow._errors import LogError
-from evenflow.log._engine import Lineage
+from evenflow.log._stored import Lineage
 
 from ._files import boot_id
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from contextlib import AbstractContextManager
 
-    from evenflow.log._engine import Lineage
+    from evenflow.log._stored import Lineage
 
     from ._connect import Settings
     from ._jobs import Waiting

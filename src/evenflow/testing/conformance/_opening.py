@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
 import anyio
 import pytest
 
-from evenflow import Stream
+from evenflow import Deadlock, Stream
 from evenflow.log import DurableSubject, Log
 from evenflow.testing.conformance._kit import (
     PATIENCE,
@@ -76,6 +77,57 @@ async def test_a_cancelled_close_gives_back_uncounted(make: Maker, how: str) -> 
                 scope.cancel()
     assert scope.cancelled_caught
     assert await _attempt(log, orders) == 1
+
+
+@pytest.mark.parametrize("how", ["with", "opened", "start"])
+@on_every_log
+async def test_aclose_ends_it_however_it_was_opened(make: Maker, how: str) -> None:
+    """Also inside a block: what runs has ended when it returns, leaving the block does nothing more, nor to another."""
+    log = make()
+    orders, begun = _with_stuck_handler(log)
+    with anyio.fail_after(PATIENCE):
+        async with AsyncExitStack() as stack:
+            if how == "start":
+                await log.start()
+            else:
+                await stack.enter_async_context(log if how == "with" else log.opened())
+            await orders.publish(Ordered(n=1))
+            await begun.wait()
+            await log.aclose(grace=0)
+            with pytest.raises(RuntimeError, match="is not open"):
+                await orders.publish(Ordered(n=2))
+            assert await _attempt(log, orders) == 1
+            await log.aclose()
+    async with log.opened(consumers=False):
+        assert numbers([record.event for record in await orders.read().to_list()]) == [1]
+
+
+@on_every_log
+async def test_closing_a_log_in_its_own_handler_is_refused(make: Maker) -> None:
+    """It would wait for that very handler: whoever does it is told, and the log goes on."""
+    log = make()
+    orders, other = log.subject("orders", Ordered), log.subject("other", Shipped)
+    refused, handled = list[Deadlock](), anyio.Event()
+
+    @orders.consumer("g", name="billing")
+    async def handle(_: Ordered) -> None:
+        try:
+            await log.aclose(grace=0)
+        except Deadlock as error:
+            refused.append(error)
+            await other.publish(Shipped(n=1))
+
+    @other.consumer("g")
+    async def handle_other(_: Shipped) -> None:
+        handled.set()
+
+    with anyio.fail_after(PATIENCE):
+        async with log:
+            await orders.publish(Ordered(n=1))
+            await handled.wait()
+    [error] = refused
+    assert error.path == ("billing",)
+    assert "closed from inside a handler of its consumer billing" in str(error)
 
 
 @on_every_log

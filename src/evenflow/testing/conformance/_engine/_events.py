@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from evenflow._errors import LogError
-from evenflow.log._engine import Absent, Append, Change
+from evenflow.log._stored import Absent, Append, Change
 from evenflow.testing.conformance._engine._kit import (
     EngineMaker,
     append,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evenflow.log._engine import Change, IdTaken, Put, Reserve
+from evenflow.log._stored import Change, IdTaken, Put, Reserve
 from evenflow.testing.conformance._engine._kit import (
     EngineMaker,
     append,
@@ -74,13 +74,16 @@ async def test_a_reserved_id_is_taken_until_its_event_goes_out(make: EngineMaker
         for change in (Change(appends=[event("a", id="one")]), Change(reserves=[Reserve("orders", "one", b"a")])):
             with pytest.raises(IdTaken) as caught:
                 await engine.commit(change)
-            assert caught.value.scheduled
+            assert (caught.value.scheduled, caught.value.same) == (True, False)
         (seq,) = await append(engine, "a", id="one", scheduled=True)
         assert await append(engine, "a", id="one") == [seq]
         assert await append(engine, "a", id="one", scheduled=True) == [seq]
         with pytest.raises(IdTaken) as caught:
             await engine.commit(Change(reserves=[Reserve("orders", "one", b"a")]))
-        assert not caught.value.scheduled
+        assert (caught.value.scheduled, caught.value.same) == (False, True)
+        with pytest.raises(IdTaken) as caught:
+            await engine.commit(Change(reserves=[Reserve("orders", "one", b"b")]))
+        assert (caught.value.scheduled, caught.value.same) == (False, False)
         assert await texts(engine) == ["a"]
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
 
-from evenflow.log._engine import Append, Change, Engine
+from evenflow.log._engine import Engine
+from evenflow.log._stored import Append, Change
 from evenflow.testing.conformance._suite import case
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from evenflow.log._engine import ABSENT, Change, Outdated, Put, Record
+from evenflow.log._stored import ABSENT, Change, Outdated, Put, Record
 from evenflow.testing.conformance._engine._kit import (
     EngineMaker,
     append,

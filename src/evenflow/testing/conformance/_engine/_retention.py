@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evenflow._errors import Unsupported
-from evenflow.log._engine import Change
+from evenflow.log._stored import Change
 from evenflow.testing.conformance._engine._kit import (
     EngineMaker,
     append,

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from evenflow._errors import LogError
-from evenflow.log._engine import Change, Put
+from evenflow.log._stored import Change, Put
 from evenflow.testing.conformance._engine._kit import (
     PATIENCE,
     EngineMaker,
