@@ -36,6 +36,7 @@ class EventStream(Response):
         """Send the events until the source ends, or the client goes."""
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         if scope["method"] == "HEAD":
+            await self._feed.dismiss()
             await send(start)
             await send({"type": "http.response.body", "body": b""})
         else:
@@ -59,6 +60,19 @@ class EventStream(Response):
             group.cancel_scope.cancel()
         if failure is not None:
             raise failure
+
+
+class Ended(Response):
+    """The response to a client that comes back after the end."""
+
+    def __init__(self, feed: Feed) -> None:
+        super().__init__(status_code=204, headers={"cache-control": "no-store"})
+        self._feed = feed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and leave nothing of the source."""
+        await self._feed.dismiss()
+        await super().__call__(scope, receive, send)
 
 
 async def _begins(feed: Feed, send: Send, start: Message) -> bool:
@@ -90,7 +104,7 @@ def event_stream(request: Request, source: Any, options: Options) -> Response:
     except Refused as refused:
         return problem(refused)
     if asked is not None and asked.is_the_end:
-        return Response(status_code=204, headers={"cache-control": "no-store"})
+        return Ended(feed)
     return EventStream(feed, options.retry)
 
 

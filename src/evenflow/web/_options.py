@@ -29,6 +29,9 @@ SEND_TIMEOUT: Final = 20.0
 LIFETIME: Final = 3_600.0
 RETRY: Final = 3.0
 
+LATEST_RETRY: Final = 1_000_000.0
+"""Seconds, nearly twelve days: a browser counts the milliseconds of a timer in 31 bits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -131,11 +134,21 @@ def checked_options(
         ping=checked_seconds(ping, "ping"),
         send_timeout=checked_seconds(send_timeout, "send_timeout"),
         lifetime=math.inf if lifetime is None else checked_seconds(lifetime, "lifetime"),
-        retry=checked_seconds(retry, "retry"),
+        retry=_checked_retry(retry),
         headers=_checked_headers(headers),
         name=name,
         created_at=created_at,
     )
+
+
+def _checked_retry(retry: object) -> float:
+    seconds = checked_seconds(retry, "retry", hint="")
+    if seconds > LATEST_RETRY:
+        raise ValueError(
+            f"retry must be at most {LATEST_RETRY:_.0f} seconds, not {retry}; to tell clients not to come back, close"
+            " the subject"
+        )
+    return seconds
 
 
 def _checked_resume(resume: object) -> timedelta | Literal[True] | None:

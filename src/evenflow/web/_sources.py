@@ -84,6 +84,10 @@ class Source(ABC):
         """Asked at the end: whether the source has ended for good. One that was left may begin anew."""
         return True
 
+    async def dismiss(self) -> None:
+        """Close what was made for this client alone, where it is not opened for it after all."""
+        return
+
 
 class Memory(Source):
     """A subject in memory."""
@@ -280,6 +284,20 @@ class Values(Source):
         if type(one) is Gap:
             return gap(None, one.count)
         return Item(None, *encoded_value(one))
+
+    async def dismiss(self) -> None:
+        await dismissed(self._given)
+
+
+async def dismissed(given: Any) -> None:
+    """Close a stream that a client does not get.
+
+    An endpoint makes it anew for each client, as in ``sse(request, orders.subscribe().map(row))``, and a subscription
+    is active from then on.
+    """
+    source: object = given
+    if isinstance(source, Stream):
+        await given.aclose()
 
 
 def source_of(given: Any, options: Options) -> Source:

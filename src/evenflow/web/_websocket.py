@@ -19,6 +19,7 @@ from ._incoming import Handler, Incoming, checked_limits
 from ._item import end
 from ._options import BUFFER, LIFETIME, PING, RESUME, RETRY, SEND_TIMEOUT, checked_options
 from ._origin import checked_origins, is_allowed
+from ._sources import dismissed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Generator, Sequence
@@ -156,6 +157,7 @@ async def websocket(
     asked = asked_for(None, socket.query_params.get("lastEventId"))
     try:
         if not is_allowed(known, socket.headers.getlist("origin"), socket.headers.get("host")):
+            await dismissed(source)
             await _refuse_origin(socket)
             return
         text = socket.query_params.get("where")
@@ -178,6 +180,7 @@ async def websocket(
 
 async def _serve(socket: WebSocket, feed: Feed, incoming: Incoming, retry: float, *, is_the_end: bool) -> None:
     if is_the_end:
+        await feed.dismiss()
         await _accept(socket)
         await socket.send_text(end(None).frame)
         await socket.close(1000, "closed")
