@@ -135,19 +135,3 @@ def test_a_server_whose_extra_is_missing_is_said_in_one_sentence(
         "evenflow: a log at postgresql://... needs asyncpg, which is not installed: it is in the extra 'postgres' of"
         " evenflow, pip install 'evenflow[postgres]'\n"
     )
-
-
-@pytest.mark.parametrize(
-    "arguments, closed, code",
-    [
-        (["--version"], ">&-", 0),
-        (["log", "nowhere.db"], "2>&-", 2),
-        (["log", "nowhere.db"], "<&- >&- 2>&-", 2),
-        (["asyncapi", "tests.cli.test_main"], ">&-", 2),
-    ],
-)
-def test_a_standard_stream_that_is_closed_is_no_mistake(arguments: list[str], closed: str, code: int) -> None:
-    """As some supervisors start programs; the exit code says what there is to say."""
-    line = f"exec {sys.executable} -m evenflow.cli {' '.join(arguments)} {closed}"
-    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, "Traceback" in done.stdout + done.stderr) == (code, False)

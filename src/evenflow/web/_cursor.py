@@ -9,7 +9,8 @@
     ``resume=False``                 gap, then ``since``         gap, then ``since``
 
 The header wins: a browser sends it by itself when it comes back, and the address stays the one of its first visit.
-A source that gives no cursors (a subject without replay) takes any text for one of another life.
+A source that gives no cursors (a subject without replay, a state, a stream) takes those of other sources for cursors of
+another life.
 
 A cursor of a subject in memory is ``<epoch>-<number>``, that of a durable subject the text of its ``Offset``.
 """

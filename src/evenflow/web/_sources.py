@@ -65,8 +65,8 @@ class Source(ABC):
             raise Refused("lastEventId is no id of this stream")
 
     def _can_read(self, text: str) -> bool:
-        """Whether this may be a cursor of this source."""
-        return bool(text)
+        """Whether this may be a cursor of this source; where it gives none, of any other one."""
+        return parsed_memory_cursor(text) is not None or _parsed_offset(text) is not None
 
     @abstractmethod
     async def open(self, asked: Asked | None, stack: AsyncExitStack) -> Subscription[Any]:
@@ -118,7 +118,7 @@ class Memory(Source):
         refuse_clash(self._subject.name, options.classes() or self._subject._types)
 
     def _can_read(self, text: str) -> bool:
-        return self._life.history is None or parsed_memory_cursor(text) is not None
+        return super()._can_read(text) if self._life.history is None else parsed_memory_cursor(text) is not None
 
     async def open(self, asked: Asked | None, stack: AsyncExitStack) -> Subscription[Any]:
         options = self.options
@@ -196,11 +196,8 @@ class Durable(Source):
         return self._offset(text) is not None
 
     def _offset(self, text: str) -> Offset | None:
-        try:
-            offset = Offset.parse(text)
-        except ValueError:
-            return None
-        return offset if offset.subject == self._subject.name else None
+        offset = _parsed_offset(text)
+        return offset if offset is not None and offset.subject == self._subject.name else None
 
     async def open(self, asked: Asked | None, stack: AsyncExitStack) -> Subscription[Any]:
         options = self.options
@@ -287,6 +284,13 @@ class Values(Source):
 
     async def dismiss(self) -> None:
         await dismissed(self._given)
+
+
+def _parsed_offset(text: str) -> Offset | None:
+    try:
+        return Offset.parse(text)
+    except ValueError:
+        return None
 
 
 async def dismissed(given: Any) -> None:
