@@ -329,4 +329,10 @@ class Feed:
         else:
             self.why = "closed" if self._source.is_over() else "failed"
             self.error = type(error).__name__
-            _log.warning("a web client is served no more: %s", self.error, exc_info=error)
+            _log.warning("a web client is served no more: %s", self.error, exc_info=error, extra=self._log_fields())
+
+    def _log_fields(self) -> dict[str, str]:
+        subscription = self._subscription
+        if subscription is None:
+            return {}
+        return {"subject": subscription._life.name, "subscription": subscription._mailbox.name}
