@@ -45,6 +45,9 @@ def test_what_is_left_open_has_a_meaning() -> None:
         ({"headers": "traceparent"}, TypeError, "names of headers"),
         ({"headers": (1,)}, TypeError, "names of headers"),
         ({"headers": None}, TypeError, "names of headers"),
+        ({"headers": ["X-Tenant"]}, ValueError, "name of a header must be 1 to 20 of the characters a-z 0-9"),
+        ({"headers": ["a\nb"]}, ValueError, "name of a header"),
+        ({"headers": ["type"]}, ValueError, "'type' is reserved"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_the_way_out(

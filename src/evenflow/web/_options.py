@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from evenflow._fields import members
 from evenflow._options import checked_seconds
+from evenflow.log._names import checked_headers
 
 from ._narrowing import narrowed
 
@@ -168,4 +169,4 @@ def _checked_headers(headers: object) -> tuple[str, ...]:
     for name in names:
         if not isinstance(name, str):
             raise TypeError(f"headers must be the names of headers, not {name!r}")
-    return cast("tuple[str, ...]", names)
+    return tuple(checked_headers(dict.fromkeys(names, "")))  # no event has others
