@@ -14,7 +14,8 @@ from starlette.responses import Response
 
 from ._blocks import HEADERS, Blocks
 from ._cursor import Refused, asked_for
-from ._feed import Feed
+from ._cutting import cut_off, cut_off_if_stuck
+from ._feed import GRACE, Feed
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -43,14 +44,23 @@ class EventStream(Response):
             async with self._feed as feed:
                 if await _begins(feed, send, start):
                     await self._serve(receive, send)
+                else:
+                    cut_off(receive)
+                if feed.why == "shutdown":
+                    cut_off_if_stuck(receive, GRACE)
         if self.background is not None:
             await self.background()
 
     async def _serve(self, receive: Receive, send: Send) -> None:
         failure: Exception | None = None
         async with create_task_group() as group:
+
+            def give_up() -> None:
+                cut_off(receive)
+                group.cancel_scope.cancel()
+
             group.start_soon(_leave_when_gone, receive, group.cancel_scope)
-            group.start_soon(self._feed.keeping_time(group.cancel_scope.cancel))
+            group.start_soon(self._feed.keeping_time(give_up))
             try:
                 await _send_all(self._feed, self._retry, send)
             except OSError:  # the client has gone in the middle of a send

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 from .kit import evenflow, running, shop
@@ -24,15 +22,6 @@ def test_each_line_is_an_event(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (0, "2 events published to orders\n")
     assert evenflow(folder, "tail", "shop.db", "orders").stdout.count("OrderPlaced") == 2
-
-
-def test_closed_standard_streams_are_empty_ones(tmp_path: Path) -> None:
-    """There is nothing to read, nobody reads what is printed, and the log's file does not take their numbers."""
-    folder = shop(tmp_path, orders="")
-    for closed, said in (("<&-", "0 events published to orders\n"), ("<&- >&-", "")):
-        line = f"exec {sys.executable} -m evenflow.cli publish shop.db orders --type shop:OrderPlaced {closed}"
-        done = subprocess.run(["sh", "-c", line], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
-        assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
 
 
 def test_a_line_that_is_none_ends_it(tmp_path: Path) -> None:

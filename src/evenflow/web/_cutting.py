@@ -1,0 +1,57 @@
+"""Cutting off a client that reads nothing.
+
+An application that ends in the middle of a send leaves the connection to its server. The server closes it when all that
+it holds is written, which is never with a client that reads nothing; and uvicorn, told to end, waits for that.
+ASGI has no message for it. But the transport of asyncio can be reached under uvicorn, whose own object has it and is
+what ``receive`` is a method of, unless a middleware stands in between. Where it cannot be reached nothing is done:
+hypercorn cuts such a client off by itself, and granian with an option.
+
+    a send took longer than ``send_timeout``, or half a second at a shutdown    it is cut off
+    the goodbye of a WebSocket took longer than a second                        it is cut off
+    the stream has ended at a shutdown, and not all is written                  it is cut off a moment later
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from ._later import later
+
+if TYPE_CHECKING:
+    from starlette.types import Receive
+
+
+class Transport(Protocol):
+    """What is asked of a transport of asyncio."""
+
+    def abort(self) -> None:
+        """Close it, and discard what was not written."""
+        ...
+
+    def get_write_buffer_size(self) -> int:
+        """How many bytes were not written yet."""
+        ...
+
+
+def cut_off(receive: Receive) -> None:
+    """Cut off the client that ``receive`` hears of."""
+    if (transport := _transport_of(receive)) is not None:
+        transport.abort()
+
+
+def cut_off_if_stuck(receive: Receive, seconds: float) -> None:
+    """Cut it off after so many seconds, if something that was sent is still not written then."""
+    if (transport := _transport_of(receive)) is not None and transport.get_write_buffer_size():
+        later(seconds, partial(_abort_if_stuck, transport))
+
+
+async def _abort_if_stuck(transport: Transport) -> None:
+    if transport.get_write_buffer_size():
+        transport.abort()
+
+
+def _transport_of(receive: Receive) -> Transport | None:
+    transport: Transport | None = getattr(getattr(receive, "__self__", None), "transport", None)
+    is_one = hasattr(transport, "abort") and hasattr(transport, "get_write_buffer_size")
+    return transport if is_one else None
