@@ -399,6 +399,15 @@ async def test_a_lifetime_and_a_shutdown_say_come_back(monkeypatch: pytest.Monke
         await settle()
         assert client.code == 1001
         assert client.reason.startswith("shutdown; retry=")
+    async with talking(served(subject, send_timeout=90.0)) as client:
+        client.stall()
+        await subject.publish(Placed(n=1))
+        await settle()
+        feeds[1].stop()  # in the middle of a send: that was the process's end, and not a slow client
+        await anyio.sleep(1)
+        client.reads.set()
+        await settle()
+        assert client.reason.startswith("shutdown; retry=")
 
 
 @both

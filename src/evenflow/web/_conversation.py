@@ -114,7 +114,7 @@ class Conversation:
         while (items := await self._feed.read()) is not None:
             for item in items or (self._ping(),):
                 if not await self._send(item):
-                    self._end("slow")
+                    self._end(self._feed.why or "slow")
                     return
                 frames += 1
                 if frames % MOST_AT_ONCE == 0:
