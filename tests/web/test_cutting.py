@@ -6,6 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import Request
+from starlette.responses import Response
 
 from evenflow.testing import run_virtual
 from evenflow.web import sse, websocket
@@ -63,6 +66,26 @@ def test_a_server_whose_transport_cannot_be_reached_is_left_alone() -> None:
     for unknown in (receive, Other().receive):
         cut_off(unknown)
         cut_off_if_stuck(unknown, 1)
+
+
+def test_a_middleware_of_starlette_does_not_hide_it() -> None:
+    """Two of the kind that every application has: `@app.middleware("http")`."""
+
+    async def main() -> None:
+        server = Server(unwritten=1)
+
+        async def app(_: object, receive: Any, send: Any) -> None:
+            cut_off(receive)
+            await Response()(server.scope, receive, send)
+
+        async def passes(request: Request, call_next: RequestResponseEndpoint) -> Response:
+            return await call_next(request)
+
+        await BaseHTTPMiddleware(BaseHTTPMiddleware(app, passes), passes)(server.scope, server.receive, server.send)
+        assert server.transport.is_aborted
+        assert server.status == 200
+
+    run_virtual(main)
 
 
 @pytest.mark.parametrize("unwritten, after, is_aborted", [(5, 5, True), (5, 0, False), (0, 5, False)])

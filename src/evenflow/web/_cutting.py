@@ -2,9 +2,11 @@
 
 An application that ends in the middle of a send leaves the connection to its server. The server closes it when all that
 it holds is written, which is never with a client that reads nothing; and uvicorn, told to end, waits for that.
-ASGI has no message for it. But the transport of asyncio can be reached under uvicorn, whose own object has it and is
-what ``receive`` is a method of, unless a middleware stands in between. Where it cannot be reached nothing is done:
-hypercorn cuts such a client off by itself, and granian with an option.
+ASGI has no message for it. But the transport of asyncio can be reached under uvicorn, whose own object has it, and
+whose method ``receive`` is. Starlette's middlewares of the kind ``@app.middleware("http")`` wrap it: what is wrapped is
+a variable of the wrapping function that is called ``...receive``, or an attribute of its request.
+Where the transport cannot be reached nothing is done: hypercorn cuts such a client off by itself, and granian with an
+option.
 
     a send took longer than ``send_timeout``, or half a second at a shutdown    it is cut off
     the goodbye of a WebSocket took longer than a second                        it is cut off
@@ -14,12 +16,16 @@ hypercorn cuts such a client off by itself, and granian with an option.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ._later import later
 
 if TYPE_CHECKING:
     from starlette.types import Receive
+
+
+MOST_WRAPPERS: Final = 20
+"""Two for each middleware; one that wraps itself must not be searched for ever."""
 
 
 class Transport(Protocol):
@@ -52,6 +58,18 @@ async def _abort_if_stuck(transport: Transport) -> None:
 
 
 def _transport_of(receive: Receive) -> Transport | None:
-    transport: Transport | None = getattr(getattr(receive, "__self__", None), "transport", None)
-    is_one = hasattr(transport, "abort") and hasattr(transport, "get_write_buffer_size")
-    return transport if is_one else None
+    for _ in range(MOST_WRAPPERS):
+        owner = getattr(receive, "__self__", None)
+        transport: Transport | None = getattr(owner, "transport", None)
+        if hasattr(transport, "abort") and hasattr(transport, "get_write_buffer_size"):
+            return transport
+        receive = getattr(owner, "_receive", None) or _wrapped_by(receive)
+    return None
+
+
+def _wrapped_by(receive: Receive) -> Any:
+    names = getattr(getattr(receive, "__code__", None), "co_freevars", ())
+    cells = getattr(receive, "__closure__", None) or ()
+    return next(
+        (cell.cell_contents for name, cell in zip(names, cells, strict=False) if name.endswith("receive")), None
+    )
