@@ -53,10 +53,10 @@ class Connection:
             self._scope = tasks.cancel_scope
             for one in (self._until_it_goes, *beside):
                 tasks.start_soon(one)
-            with told_of_shutdown(self._stop):
-                await self._send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-                with move_on_after(LIFETIME):  # also where nothing comes that would be sent
-                    await work()
+            # First of all: where the process ends already the stream is told at once, and an end alone is no answer.
+            await self._send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+            with told_of_shutdown(self._stop), move_on_after(LIFETIME):  # also where nothing comes that would be sent
+                await work()
             tasks.cancel_scope.cancel()
         await self._end()
 
