@@ -76,6 +76,17 @@ async def test_a_stream_that_a_client_does_not_get_is_closed() -> None:
 
 
 @both
+async def test_it_shows_what_it_reads_and_whether_it_does() -> None:
+    """For a debugger and a log."""
+    stream = frames(None, State(1))
+    assert repr(stream) == "<Frames of <State state of 1>, not read yet>"
+    await anext(stream)
+    assert repr(stream) == "<Frames of <State state of 1>, open>"
+    await stream.aclose()
+    assert repr(stream) == "<Frames of <State state of 1>, closed>"
+
+
+@both
 async def test_closing_it_ends_a_reader_that_waits() -> None:
     """In another task, as frameworks do; the second time nothing happens."""
     subject = orders()

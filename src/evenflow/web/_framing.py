@@ -48,6 +48,7 @@ class Frames:
 
     def __init__(self, source: Any, options: Options, asked: Asked | None) -> None:
         self._feed = Feed(source, options, asked)
+        self._source = source
         self._retry = options.retry
         self._patience = options.send_timeout
         self._blocks: Blocks | None = None
@@ -59,6 +60,10 @@ class Frames:
         """At that; None where none is to come."""
         self.status: int = 204 if self._is_closed else 200
         self.headers: Mapping[str, str] = {"cache-control": "no-store"} if self._is_closed else dict(HEADERS)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._is_closed else "not read yet" if self._blocks is None else "open"
+        return f"<Frames of {self._source!r}, {state}>"
 
     def __aiter__(self) -> Self:
         return self
