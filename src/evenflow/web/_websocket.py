@@ -152,6 +152,10 @@ async def websocket(
     Raises:
         TypeError, ValueError, RuntimeError: an argument makes no sense, or the log is not open; nothing was accepted.
     """
+    if not hasattr(socket, "query_params"):
+        raise TypeError(
+            f"websocket() serves a WebSocket of FastAPI or Starlette, as in websocket(socket, orders), not {socket!r}"
+        )
     known = checked_origins(origins)
     incoming = Incoming(None if receive is None else Handler(receive), *checked_limits(max_message, rate))
     asked = asked_for(None, socket.query_params.get("lastEventId"))
