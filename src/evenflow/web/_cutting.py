@@ -15,6 +15,7 @@ option.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -70,6 +71,8 @@ def _transport_of(receive: Receive) -> Transport | None:
 def _wrapped_by(receive: Receive) -> Any:
     names = getattr(getattr(receive, "__code__", None), "co_freevars", ())
     cells = getattr(receive, "__closure__", None) or ()
-    return next(
-        (cell.cell_contents for name, cell in zip(names, cells, strict=False) if name.endswith("receive")), None
-    )
+    for name, cell in zip(names, cells, strict=False):
+        if name.endswith("receive"):
+            with suppress(ValueError):  # it has no value yet
+                return cell.cell_contents
+    return None
