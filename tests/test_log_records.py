@@ -30,7 +30,6 @@ NO_SUBJECT = {
     "log/_redis/_line.py": "the server of all subjects of a log",
     "log/_redis/_server.py": "the server of all subjects of a log",
     "web/_encoding.py": "an event, wherever it came from",
-    "web/_feed.py": "a client, whatever it reads",
     "web/_incoming.py": "what a client has sent",
     "web/_websocket.py": "what a client has sent",
     "web/_inspector/_guard.py": "who may look at all of them",
@@ -113,3 +112,21 @@ async def test_a_subscription_that_holds_a_publisher_is_named(caplog: pytest.Log
             await orders.drain()
         assert len(slow.statistics().name) == 4
     assert [(record.subject, record.subscription) for record in caplog.records] == [("orders", "slow")] * 2  # type: ignore[attr-defined]  # `extra`
+
+
+@both
+async def test_a_web_client_whose_source_fails_is_logged_with_what_it_read(caplog: pytest.LogCaptureFixture) -> None:
+    """Its endpoint's `name=` is the subscription."""
+    from evenflow.web import frames
+
+    def fails(_: Ordered) -> bool:
+        raise ValueError
+
+    orders = Subject(Ordered, name="orders")
+    stream = frames(None, orders, where=fails, name="board")
+    await anext(stream)
+    await orders.publish(Ordered())
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+    [record] = caplog.records
+    assert (record.subject, record.subscription) == ("orders", "board")  # type: ignore[attr-defined]  # `extra`

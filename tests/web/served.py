@@ -50,6 +50,32 @@ async def silent(request: Request) -> Response:
     return sse(request, orders, Placed, where=Placed.n < 0)
 
 
+taken = [0]
+
+
+async def heavy_rows() -> AsyncIterator[str]:
+    """Much more than any kernel takes from a server whose client reads nothing."""
+    while True:
+        taken[0] += 1
+        yield "x" * 100_000
+
+
+@app.get("/heavy")
+async def heavy(request: Request) -> Response:
+    return sse(request, heavy_rows())
+
+
+@app.websocket("/heavy")
+async def heavy_socket(socket: WebSocket) -> None:
+    await websocket(socket, heavy_rows())
+
+
+@app.get("/taken")
+async def how_many() -> int:
+    """Rows that the streams have taken: no more once each of them waits for its client."""
+    return taken[0]
+
+
 @app.websocket("/socket")
 async def socket(socket: WebSocket, at_least: int = 0) -> None:
     await websocket(socket, orders, Placed, where=Placed.n >= at_least)

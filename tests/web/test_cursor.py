@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from evenflow.web._cursor import Asked, asked_for, memory_cursor, parsed_memory_cursor
@@ -23,6 +25,13 @@ def test_the_header_wins_and_what_is_empty_says_nothing(
 ) -> None:
     """A browser sends the header by itself; an empty one means that it has no id."""
     assert asked_for(header, query) == expected
+
+
+@pytest.mark.parametrize("header", [b"0123456789-1", 7])
+def test_a_header_that_is_no_text_is_refused_before_anything_begins(header: Any) -> None:
+    """A framework that gives bytes must have them decoded by the endpoint."""
+    with pytest.raises(TypeError, match="last_event_id must be the text of the header Last-Event-ID, or None, not"):
+        asked_for(header, None)
 
 
 @pytest.mark.parametrize("text", ["evenflow.end", "orders.a.1"])

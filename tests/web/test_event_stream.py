@@ -68,6 +68,39 @@ async def test_the_headers_keep_proxies_and_caches_away() -> None:
 
 
 @both
+async def test_a_ping_that_was_due_during_a_send_comes_after_it() -> None:
+    """Not when that send would have taken too long."""
+    subject = orders()
+    async with connected(lambda request: sse(request, subject, ping=2.0, send_timeout=20.0)) as client:
+        client.stall()
+        await subject.publish(Placed(n=1))
+        await anyio.sleep(5)
+        before = len(client.parser.comments)
+        client.reads.set()
+        await anyio.sleep(2.5)
+        assert client.numbers == [1]
+        assert len(client.parser.comments) > before
+
+
+@both
+async def test_a_lifetime_that_is_over_during_a_send_ends_the_stream_after_it() -> None:
+    """Also where nothing else would wake the client."""
+    subject = orders()
+    client = Client()
+    response = sse(client.request, subject, ping=900.0, send_timeout=600.0, lifetime=3.0)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client.run, response)
+        await settle()
+        client.stall()
+        await subject.publish(Placed(n=1))
+        await anyio.sleep(5)
+        client.reads.set()
+        await anyio.sleep(1)
+        assert client.is_complete
+        assert subject.statistics().subscriptions == ()
+
+
+@both
 async def test_head_is_answered_without_a_subscription() -> None:
     """The headers of the stream, no body, and nothing that is left."""
     subject = orders()
@@ -75,6 +108,18 @@ async def test_head_is_answered_without_a_subscription() -> None:
     await client.run(sse(client.request, subject))
     assert (client.status, client.chunks, client.is_complete) == (200, [b""], True)
     assert subject.statistics().subscriptions == ()
+
+
+@pytest.mark.parametrize("asks", [{"method": "HEAD"}, {"headers": {"Last-Event-ID": "evenflow.end"}}])
+@both
+async def test_a_stream_that_was_made_for_a_client_is_closed_where_it_gets_nothing_of_it(asks: dict[str, Any]) -> None:
+    """HEAD, and whoever comes back after the end: the endpoint has subscribed by itself, and nothing warns of it."""
+    subject = orders()
+    for make in (lambda: subject.subscribe(Placed), lambda: subject.subscribe(Placed).map(lambda order: order.n)):
+        client = Client(**asks)
+        await client.run(sse(client.request, make()))
+        assert client.status in (200, 204)
+        assert subject.statistics().subscriptions == ()
 
 
 @both

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from typing import Any
 
 import anyio
 import pytest
@@ -182,6 +183,16 @@ async def test_a_query_that_cannot_be_read_is_refused_and_a_header_is_not() -> N
     Feed(subject, options(), strict("0000000000-3"))  # of another life: a gap
     async with feed_of(subject, "nonsense") as feed:
         assert [item.type for item in await feed.read() or ()] == ["evenflow.gap"]
+
+
+@pytest.mark.parametrize("make", [orders, lambda: State(0), lambda: stream([1]), lambda: share(stream([1]))])
+@both
+async def test_a_source_without_cursors_refuses_a_query_that_is_none(make: Callable[[], Any]) -> None:
+    """Whatever the endpoint's source is; what was once an id of another source is of another life: a gap."""
+    with pytest.raises(Refused, match="lastEventId"):
+        Feed(make(), options(), strict("nonsense"))
+    for once in ("0000000000-3", "orders.a1b2.3"):
+        Feed(make(), options(), strict(once))
 
 
 @both

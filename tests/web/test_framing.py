@@ -65,6 +65,28 @@ async def test_its_status_and_headers_are_for_the_answer() -> None:
 
 
 @both
+async def test_a_stream_that_a_client_does_not_get_is_closed() -> None:
+    """By reading to the end at once, as whoever comes back after the end does, or by closing before the first read."""
+    subject = orders()
+    assert (await read(frames("evenflow.end", subject.subscribe()))).events == []
+    assert subject.statistics().subscriptions == ()
+    for last in ("evenflow.end", None):
+        await frames(last, subject.subscribe().map(lambda order: order.n)).aclose()
+        assert subject.statistics().subscriptions == ()
+
+
+@both
+async def test_it_shows_what_it_reads_and_whether_it_does() -> None:
+    """For a debugger and a log."""
+    stream = frames(None, State(1))
+    assert repr(stream) == "<Frames of <State state of 1>, not read yet>"
+    await anext(stream)
+    assert repr(stream) == "<Frames of <State state of 1>, open>"
+    await stream.aclose()
+    assert repr(stream) == "<Frames of <State state of 1>, closed>"
+
+
+@both
 async def test_closing_it_ends_a_reader_that_waits() -> None:
     """In another task, as frameworks do; the second time nothing happens."""
     subject = orders()

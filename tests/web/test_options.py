@@ -37,11 +37,17 @@ def test_what_is_left_open_has_a_meaning() -> None:
         ({"send_timeout": -1}, ValueError, "send_timeout"),
         ({"lifetime": 0}, ValueError, "lifetime"),
         ({"retry": None}, TypeError, "retry"),
+        ({"retry": 0}, ValueError, "retry must be more than 0 seconds, not 0$"),
+        ({"retry": math.inf}, ValueError, "retry must be at most 1_000_000 seconds, not inf; .* close the subject"),
+        ({"retry": math.nan}, ValueError, "retry must be more than 0"),
         ({"resume": 60}, TypeError, "timedelta"),
         ({"resume": timedelta(0)}, ValueError, "more than nothing"),
         ({"headers": "traceparent"}, TypeError, "names of headers"),
         ({"headers": (1,)}, TypeError, "names of headers"),
         ({"headers": None}, TypeError, "names of headers"),
+        ({"headers": ["X-Tenant"]}, ValueError, "name of a header must be 1 to 20 of the characters a-z 0-9"),
+        ({"headers": ["a\nb"]}, ValueError, "name of a header"),
+        ({"headers": ["type"]}, ValueError, "'type' is reserved"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_the_way_out(

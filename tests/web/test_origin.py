@@ -9,6 +9,7 @@ import pytest
 from evenflow.web._origin import Origin, checked_origins, is_allowed
 
 LISTED = ["https://app.example.com", "http://localhost:3000", "https://[::1]:8443"]
+APPS = ["capacitor://localhost", "chrome-extension://abcdefgh"]
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,12 @@ LISTED = ["https://app.example.com", "http://localhost:3000", "https://[::1]:844
         (LISTED, [], "api.example.com", True),
         (LISTED, ["null"], "api.example.com", False),
         ([], ["https://api.example.com"], "api.example.com", False),
+        (APPS, ["capacitor://localhost"], "api.example.com", True),
+        (APPS, ["chrome-extension://abcdefgh"], "api.example.com", True),
+        (APPS, ["capacitor://localhost:80"], "api.example.com", False),
+        (APPS, ["http://localhost"], "api.example.com", False),
+        (APPS, ["tauri://localhost"], "api.example.com", False),
+        (None, ["capacitor://localhost"], "localhost", False),
         ("any", ["null"], "a.example", True),
         ("any", ["https://evil.example"], "a.example", True),
     ],
@@ -65,7 +72,8 @@ def test_a_list_is_a_list(wrong: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["a.example", "https://a.example/", "https://*.example/x", "null", "ws://a.example", 5]
+    "wrong",
+    ["a.example", "https://a.example/", "https://*.example", "*", "null", "ws://a.example", "file://a", "://a", 5],
 )
 def test_an_origin_that_no_browser_sends_is_refused_where_it_is_written(wrong: object) -> None:
     """It would never be equal to one that comes."""

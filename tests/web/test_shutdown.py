@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -232,16 +233,19 @@ def serving(command: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
             process.kill()
 
 
-def connect(port: int, path: str) -> socket.socket:
-    """A client that has read the beginning of the stream."""
+def connection(port: int) -> socket.socket:
+    """A connection, as soon as the server takes one."""
     give_up = time.monotonic() + 30
     while True:
         try:
-            client = socket.create_connection(("127.0.0.1", port), timeout=100)
+            return socket.create_connection(("127.0.0.1", port), timeout=100)
         except ConnectionRefusedError:
             assert time.monotonic() < give_up
-            continue
-        break
+
+
+def connect(port: int, path: str) -> socket.socket:
+    """A client that has read the beginning of the stream."""
+    client = connection(port)
     client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     text = b""
     while b": events" not in text or (path == "/events" and b"data:" not in text):
@@ -275,3 +279,29 @@ def test_under_a_real_server_every_stream_ends_within_a_second_and_the_process_w
             client.close()
         process.wait(30)
         assert time.monotonic() - at < limit(2)
+
+
+def settled(port: int) -> None:
+    """Wait until each stream waits for its client, and takes no more of its source."""
+    before, now = -1, -2
+    while before != now or now < 10:
+        time.sleep(0.2)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/taken", timeout=30) as answer:
+            before, now = now, int(answer.read())
+
+
+UPGRADE = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+
+
+@pytest.mark.timed
+@pytest.mark.slow
+@pytest.mark.parametrize("upgrade", ["", UPGRADE], ids=["SSE", "WebSocket"])
+def test_a_client_that_reads_nothing_does_not_hold_uvicorn(upgrade: str) -> None:
+    """Without `--timeout-graceful-shutdown`: the connection is cut off, half a second after SIGTERM."""
+    with serving(SERVERS["uvicorn"]) as (process, port), connection(port) as client:
+        client.sendall(f"GET /heavy HTTP/1.1\r\nHost: localhost\r\n{upgrade}\r\n".encode())
+        settled(port)
+        at = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        assert time.monotonic() - at < limit(4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from httpx_sse._decoders import SSEDecoder
 
 from evenflow import Subject
-from evenflow.web import sse
+from evenflow.web import sse, websocket
 
 from .kit import Client, Placed, both, connected, orders
 
@@ -81,3 +81,13 @@ async def test_its_subscription_has_the_place_of_the_endpoint() -> None:
     client = Client()
     response = sse(client.request, subject)
     assert response._feed._options.created_at[0] == __file__  # type: ignore[attr-defined]
+
+
+@both
+async def test_what_is_no_request_is_refused_in_words() -> None:
+    """A subject in its place, which is the common mistake, and a request of another framework."""
+    for wrong in (orders(), object()):
+        with pytest.raises(TypeError, match=r"as in sse\(request, orders\), not .*frames\(\) is for other frameworks"):
+            sse(cast("Any", wrong), orders())
+        with pytest.raises(TypeError, match=r"as in websocket\(socket, orders\), not"):
+            await websocket(cast("Any", wrong), orders())

@@ -177,6 +177,21 @@ async def test_only_pages_that_are_named_may_connect(
             assert "origins=" in client.reason
 
 
+@pytest.mark.parametrize("headers, query", [({"origin": "null"}, ""), ({}, "lastEventId=evenflow.end")])
+@both
+async def test_a_stream_that_was_made_for_a_client_is_closed_where_it_gets_nothing_of_it(
+    headers: dict[str, str], query: str
+) -> None:
+    """A page of another host, and whoever comes back after the end: the endpoint has subscribed by itself."""
+    subject = orders()
+
+    async def endpoint(socket: WebSocket) -> None:
+        await websocket(socket, subject.subscribe(Placed).map(lambda order: order.n))
+
+    async with talking(endpoint, headers, query=query):
+        assert subject.statistics().subscriptions == ()
+
+
 @both
 async def test_a_connection_that_was_accepted_already_is_refused_by_a_code() -> None:
     """An endpoint may accept it first, for a subprotocol; then there is no answer to send."""
@@ -383,6 +398,15 @@ async def test_a_lifetime_and_a_shutdown_say_come_back(monkeypatch: pytest.Monke
         feeds[0].stop()
         await settle()
         assert client.code == 1001
+        assert client.reason.startswith("shutdown; retry=")
+    async with talking(served(subject, send_timeout=90.0)) as client:
+        client.stall()
+        await subject.publish(Placed(n=1))
+        await settle()
+        feeds[1].stop()  # in the middle of a send: that was the process's end, and not a slow client
+        await anyio.sleep(1)
+        client.reads.set()
+        await settle()
         assert client.reason.startswith("shutdown; retry=")
 
 

@@ -3,6 +3,7 @@
 _address   WHERE: env:NAME, and what is secret in an address
 _help      the parser, and the form of each command's help
 _colour    whether to use colour
+_streams   standard streams that are closed
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from evenflow import __version__
 from . import asyncapi, demo, inspect, logs
 from ._address import Refused, masked
 from ._help import FAILED, Parser
+from ._streams import open_closed_streams
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -60,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     130 after Ctrl-C, and 141 when whoever read the output has gone. No message and no traceback shows a secret of an
     address.
     """
+    open_closed_streams()
     try:
         options = parser().parse_args(arguments)
         code = cast("Command", options.command)(options)

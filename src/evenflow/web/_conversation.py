@@ -26,6 +26,7 @@ from anyio.lowlevel import checkpoint
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from ._blocks import JITTER
+from ._cutting import cut_off, cut_off_if_stuck
 from ._item import Item
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class Conversation:
                 group.cancel_scope.cancel()
         finally:
             self._incoming.close()
+            if self._feed.why == "shutdown":  # a server that says so itself closes it only when all is written
+                cut_off_if_stuck(self._socket._receive, GOODBYE)
         if self._failure is not None:
             raise self._failure
         if self._why is not None:
@@ -111,7 +114,7 @@ class Conversation:
         while (items := await self._feed.read()) is not None:
             for item in items or (self._ping(),):
                 if not await self._send(item):
-                    self._end("slow")
+                    self._end(self._feed.why or "slow")
                     return
                 frames += 1
                 if frames % MOST_AT_ONCE == 0:
@@ -148,6 +151,8 @@ class Conversation:
         if why not in _FINAL:
             later = uniform(self._retry, self._retry * (1 + JITTER))  # noqa: S311 -- spreads load
             reason = f"{why}; retry={round(1_000 * later)}"
-        with move_on_after(GOODBYE):
+        with move_on_after(GOODBYE) as scope:
             with suppress(WebSocketDisconnect, OSError, RuntimeError):  # it has gone meanwhile
                 await self._socket.close(_CODES[why], reason)
+        if scope.cancelled_caught:
+            cut_off(self._socket._receive)

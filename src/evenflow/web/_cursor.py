@@ -9,7 +9,8 @@
     ``resume=False``                 gap, then ``since``         gap, then ``since``
 
 The header wins: a browser sends it by itself when it comes back, and the address stays the one of its first visit.
-A source that gives no cursors (a subject without replay) takes any text for one of another life.
+A source that gives no cursors (a subject without replay, a state, a stream) takes those of other sources for cursors of
+another life.
 
 A cursor of a subject in memory is ``<epoch>-<number>``, that of a durable subject the text of its ``Offset``.
 """
@@ -17,7 +18,7 @@ A cursor of a subject in memory is ``<epoch>-<number>``, that of a durable subje
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from ._item import END_ID
 
@@ -57,7 +58,13 @@ class Asked(NamedTuple):
 
 
 def asked_for(header: str | None, query: str | None) -> Asked | None:
-    """What a client asks for, by its header or by its query."""
+    """What a client asks for, by its header or by its query.
+
+    Raises:
+        TypeError: what should be the text of the header is none.
+    """
+    if header is not None and not isinstance(cast("object", header), str):
+        raise TypeError(f"last_event_id must be the text of the header Last-Event-ID, or None, not {header!r}")
     if header:
         return Asked(header, strict=False)
     return Asked(query, strict=True) if query else None

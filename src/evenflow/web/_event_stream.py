@@ -14,7 +14,8 @@ from starlette.responses import Response
 
 from ._blocks import HEADERS, Blocks
 from ._cursor import Refused, asked_for
-from ._feed import Feed
+from ._cutting import cut_off, cut_off_if_stuck
+from ._feed import GRACE, Feed
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -36,20 +37,30 @@ class EventStream(Response):
         """Send the events until the source ends, or the client goes."""
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         if scope["method"] == "HEAD":
+            await self._feed.dismiss()
             await send(start)
             await send({"type": "http.response.body", "body": b""})
         else:
             async with self._feed as feed:
                 if await _begins(feed, send, start):
                     await self._serve(receive, send)
+                else:
+                    cut_off(receive)
+                if feed.why == "shutdown":
+                    cut_off_if_stuck(receive, GRACE)
         if self.background is not None:
             await self.background()
 
     async def _serve(self, receive: Receive, send: Send) -> None:
         failure: Exception | None = None
         async with create_task_group() as group:
+
+            def give_up() -> None:
+                cut_off(receive)
+                group.cancel_scope.cancel()
+
             group.start_soon(_leave_when_gone, receive, group.cancel_scope)
-            group.start_soon(self._feed.keeping_time(group.cancel_scope.cancel))
+            group.start_soon(self._feed.keeping_time(give_up))
             try:
                 await _send_all(self._feed, self._retry, send)
             except OSError:  # the client has gone in the middle of a send
@@ -59,6 +70,19 @@ class EventStream(Response):
             group.cancel_scope.cancel()
         if failure is not None:
             raise failure
+
+
+class Ended(Response):
+    """The response to a client that comes back after the end."""
+
+    def __init__(self, feed: Feed) -> None:
+        super().__init__(status_code=204, headers={"cache-control": "no-store"})
+        self._feed = feed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and leave nothing of the source."""
+        await self._feed.dismiss()
+        await super().__call__(scope, receive, send)
 
 
 async def _begins(feed: Feed, send: Send, start: Message) -> bool:
@@ -90,7 +114,7 @@ def event_stream(request: Request, source: Any, options: Options) -> Response:
     except Refused as refused:
         return problem(refused)
     if asked is not None and asked.is_the_end:
-        return Response(status_code=204, headers={"cache-control": "no-store"})
+        return Ended(feed)
     return EventStream(feed, options.retry)
 
 

@@ -107,6 +107,8 @@ class Feed:
         """When something was sent last."""
         self._told_at = 0.0
         """When the process was told to end."""
+        self._is_overdue = False
+        """Whether it was time for a ping or the end during a send: then who keeps the time must look after it."""
 
     async def __aenter__(self) -> Self:
         self._loop = running_loop()
@@ -129,6 +131,10 @@ class Feed:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+
+    async def dismiss(self) -> None:
+        """Instead of entering it: the client gets nothing of the source, and nothing of it may be left."""
+        await self._source.dismiss()
 
     def let_events_gather(self) -> None:
         """From now on a read waits a little where the one before was a moment ago. Whoever sends many at once asks."""
@@ -232,7 +238,9 @@ class Feed:
                     return
             elif self._is_reading and (self.why or time >= min(self._heard_at + self._patience(), self._until)):
                 self._wake(time)
-            due = [at for at in (self._heard_at + self._patience(), self._until, dead) if at > time]
+            times = (self._heard_at + self._patience(), self._until, dead)
+            due = [at for at in times if at > time]
+            self._is_overdue = len(due) < len(times)
             self._alarm = Event()
             with CancelScope(deadline=min(due, default=math.inf)):
                 await self._alarm.wait()
@@ -274,6 +282,8 @@ class Feed:
             self._sent_at = self._loop.now()
             await send(message)
             self._heard_at, self._sent_at = self._sent_at, None
+            if self._is_overdue:
+                self._alarm.set()
             return True
         with CancelScope(deadline=current_time() + self._options.send_timeout) as scope:
             self._sending = scope
@@ -319,4 +329,10 @@ class Feed:
         else:
             self.why = "closed" if self._source.is_over() else "failed"
             self.error = type(error).__name__
-            _log.warning("a web client is served no more: %s", self.error, exc_info=error)
+            _log.warning("a web client is served no more: %s", self.error, exc_info=error, extra=self._log_fields())
+
+    def _log_fields(self) -> dict[str, str]:
+        subscription = self._subscription
+        if subscription is None:
+            return {}
+        return {"subject": subscription._life.name, "subscription": subscription._mailbox.name}

@@ -97,7 +97,7 @@ def frames(
     name: str | None = None,
     asked: str | None = None,
 ) -> Frames:
-    """Make the bytes of an event stream, for frameworks that send the items of an async iterator: aiohttp, Litestar.
+    """Make the bytes of an event stream, for frameworks that send an async iterator: aiohttp, Litestar, Quart.
 
     ::
 

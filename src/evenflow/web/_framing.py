@@ -48,10 +48,12 @@ class Frames:
 
     def __init__(self, source: Any, options: Options, asked: Asked | None) -> None:
         self._feed = Feed(source, options, asked)
+        self._source = source
         self._retry = options.retry
         self._patience = options.send_timeout
         self._blocks: Blocks | None = None
         self._is_closed = asked is not None and asked.is_the_end
+        self._is_left = False
         self._give_up_at: float | None = None
         """When it is closed, if nobody reads it; None while somebody does."""
         self._next_look: TimerHandle | None = None
@@ -59,11 +61,16 @@ class Frames:
         self.status: int = 204 if self._is_closed else 200
         self.headers: Mapping[str, str] = {"cache-control": "no-store"} if self._is_closed else dict(HEADERS)
 
+    def __repr__(self) -> str:
+        state = "closed" if self._is_closed else "not read yet" if self._blocks is None else "open"
+        return f"<Frames of {self._source!r}, {state}>"
+
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
         if self._is_closed:
+            await self._leave()
             raise StopAsyncIteration
         self._give_up_at = None
         try:
@@ -82,10 +89,19 @@ class Frames:
 
     async def aclose(self) -> None:
         """End the reading; nothing of it is left. The second time it does nothing."""
-        if not self._is_closed:
-            self._is_closed = True
+        self._is_closed = True
+        await self._leave()
+
+    async def _leave(self) -> None:
+        """Leave what was entered; what a client does not get, because it comes back after the end, is closed too."""
+        if self._is_left:
+            return
+        self._is_left = True
+        if self._blocks is None:
+            await self._feed.dismiss()
+        else:
             await self._feed.__aexit__(None, None, None)
-            self._look_no_more()
+        self._look_no_more()
 
     def _look_no_more(self) -> None:
         if self._next_look is not None:

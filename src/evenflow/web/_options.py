@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from evenflow._fields import members
 from evenflow._options import checked_seconds
+from evenflow.log._names import checked_headers
 
 from ._narrowing import narrowed
 
@@ -28,6 +29,9 @@ PING: Final = 15.0
 SEND_TIMEOUT: Final = 20.0
 LIFETIME: Final = 3_600.0
 RETRY: Final = 3.0
+
+LATEST_RETRY: Final = 1_000_000.0
+"""Seconds, nearly twelve days: a browser counts the milliseconds of a timer in 31 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +135,21 @@ def checked_options(
         ping=checked_seconds(ping, "ping"),
         send_timeout=checked_seconds(send_timeout, "send_timeout"),
         lifetime=math.inf if lifetime is None else checked_seconds(lifetime, "lifetime"),
-        retry=checked_seconds(retry, "retry"),
+        retry=_checked_retry(retry),
         headers=_checked_headers(headers),
         name=name,
         created_at=created_at,
     )
+
+
+def _checked_retry(retry: object) -> float:
+    seconds = checked_seconds(retry, "retry", hint="")
+    if seconds > LATEST_RETRY:
+        raise ValueError(
+            f"retry must be at most {LATEST_RETRY:_.0f} seconds, not {retry}; to tell clients not to come back, close"
+            " the subject"
+        )
+    return seconds
 
 
 def _checked_resume(resume: object) -> timedelta | Literal[True] | None:
@@ -155,4 +169,4 @@ def _checked_headers(headers: object) -> tuple[str, ...]:
     for name in names:
         if not isinstance(name, str):
             raise TypeError(f"headers must be the names of headers, not {name!r}")
-    return cast("tuple[str, ...]", names)
+    return tuple(checked_headers(dict.fromkeys(names, "")))  # no event has others

@@ -6,7 +6,8 @@
     another                no               if listed        yes
     ``null``, or several   no               no               yes               (a file, a sandbox, or forged)
 
-This host is what ``Host`` says, with the port; the scheme does not count, because a proxy may end TLS.
+This host is what ``Host`` says, with the port; http or https does not count, because a proxy may end TLS.
+Apps and browser extensions have schemes of their own, such as ``capacitor://localhost``: those are listed, or refused.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from urllib.parse import urlsplit
 Origins: TypeAlias = "frozenset[Origin] | Literal['any'] | None"
 
 _PORTS: Final = {"http": 80, "https": 443}
+_OF_NO_PAGE: Final = frozenset({"", "ws", "wss", "file", "data", "blob"})
+"""Schemes that no ``Origin`` has."""
 
 
 class Origin(NamedTuple):
-    """Where a page comes from."""
+    """Where a page comes from. The port is 0 where the scheme has none."""
 
     scheme: str
     host: str
@@ -44,7 +47,8 @@ def checked_origins(origins: object) -> Origins:
     for text, origin in found.items():
         if origin is None:
             raise ValueError(
-                f"an origin is a scheme, a host and maybe a port, as in https://app.example.com, not {text!r}"
+                f"an origin is a scheme, a host and maybe a port, as in https://app.example.com, not {text!r};"
+                " origins='any' lets every page connect"
             )
     return frozenset(origin for origin in found.values() if origin is not None)
 
@@ -58,8 +62,7 @@ def is_allowed(origins: Origins, sent: Sequence[str], host: str | None) -> bool:
         return False
     if origins is not None:
         return origin in origins
-    own = _parsed(f"{origin.scheme}://{host}")
-    return own is not None and origin == own
+    return origin.scheme in _PORTS and origin == _parsed(f"{origin.scheme}://{host}")
 
 
 def _parsed(text: object) -> Origin | None:
@@ -71,6 +74,6 @@ def _parsed(text: object) -> Origin | None:
     except ValueError:
         return None
     is_bare = not (parts.path or parts.query or parts.fragment or "@" in parts.netloc or text != text.strip())
-    if parts.scheme not in _PORTS or not parts.hostname or not is_bare:
+    if parts.scheme in _OF_NO_PAGE or not parts.hostname or "*" in parts.hostname or not is_bare:
         return None
-    return Origin(parts.scheme, parts.hostname, port if port is not None else _PORTS[parts.scheme])
+    return Origin(parts.scheme, parts.hostname, port if port is not None else _PORTS.get(parts.scheme, 0))

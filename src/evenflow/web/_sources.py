@@ -65,8 +65,8 @@ class Source(ABC):
             raise Refused("lastEventId is no id of this stream")
 
     def _can_read(self, text: str) -> bool:
-        """Whether this may be a cursor of this source."""
-        return bool(text)
+        """Whether this may be a cursor of this source; where it gives none, of any other one."""
+        return parsed_memory_cursor(text) is not None or _parsed_offset(text) is not None
 
     @abstractmethod
     async def open(self, asked: Asked | None, stack: AsyncExitStack) -> Subscription[Any]:
@@ -83,6 +83,10 @@ class Source(ABC):
     def is_over(self) -> bool:
         """Asked at the end: whether the source has ended for good. One that was left may begin anew."""
         return True
+
+    async def dismiss(self) -> None:
+        """Close what was made for this client alone, where it is not opened for it after all."""
+        return
 
 
 class Memory(Source):
@@ -113,7 +117,7 @@ class Memory(Source):
         refuse_clash(self._subject.name, options.classes() or self._subject._types)
 
     def _can_read(self, text: str) -> bool:
-        return self._life.history is None or parsed_memory_cursor(text) is not None
+        return super()._can_read(text) if self._life.history is None else parsed_memory_cursor(text) is not None
 
     async def open(self, asked: Asked | None, stack: AsyncExitStack) -> Subscription[Any]:
         options = self.options
@@ -192,11 +196,8 @@ class Durable(Source):
         return self._offset(text) is not None
 
     def _offset(self, text: str) -> Offset | None:
-        try:
-            offset = Offset.parse(text)
-        except ValueError:
-            return None
-        return offset if offset.subject == self._subject.name else None
+        offset = _parsed_offset(text)
+        return offset if offset is not None and offset.subject == self._subject.name else None
 
     async def open(self, asked: Asked | None, stack: AsyncExitStack) -> Subscription[Any]:
         options = self.options
@@ -280,6 +281,27 @@ class Values(Source):
         if type(one) is Gap:
             return gap(None, one.count)
         return Item(None, *encoded_value(one))
+
+    async def dismiss(self) -> None:
+        await dismissed(self._given)
+
+
+def _parsed_offset(text: str) -> Offset | None:
+    try:
+        return Offset.parse(text)
+    except ValueError:
+        return None
+
+
+async def dismissed(given: Any) -> None:
+    """Close a stream that a client does not get.
+
+    An endpoint makes it anew for each client, as in ``sse(request, orders.subscribe().map(row))``, and a subscription
+    is active from then on.
+    """
+    source: object = given
+    if isinstance(source, Stream):
+        await given.aclose()
 
 
 def source_of(given: Any, options: Options) -> Source:

@@ -130,6 +130,11 @@ def sse(
     Raises:
         TypeError, ValueError, RuntimeError: an argument makes no sense, or the log is not open. Nothing was sent.
     """
+    if not hasattr(request, "query_params"):
+        raise TypeError(
+            f"sse() answers a request of FastAPI or Starlette, as in sse(request, orders), not {request!r}; frames() is"
+            " for other frameworks"
+        )
     text = request.query_params.get("where")
     try:
         options = checked_options(

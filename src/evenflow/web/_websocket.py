@@ -19,6 +19,7 @@ from ._incoming import Handler, Incoming, checked_limits
 from ._item import end
 from ._options import BUFFER, LIFETIME, PING, RESUME, RETRY, SEND_TIMEOUT, checked_options
 from ._origin import checked_origins, is_allowed
+from ._sources import dismissed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Generator, Sequence
@@ -151,11 +152,16 @@ async def websocket(
     Raises:
         TypeError, ValueError, RuntimeError: an argument makes no sense, or the log is not open; nothing was accepted.
     """
+    if not hasattr(socket, "query_params"):
+        raise TypeError(
+            f"websocket() serves a WebSocket of FastAPI or Starlette, as in websocket(socket, orders), not {socket!r}"
+        )
     known = checked_origins(origins)
     incoming = Incoming(None if receive is None else Handler(receive), *checked_limits(max_message, rate))
     asked = asked_for(None, socket.query_params.get("lastEventId"))
     try:
         if not is_allowed(known, socket.headers.getlist("origin"), socket.headers.get("host")):
+            await dismissed(source)
             await _refuse_origin(socket)
             return
         text = socket.query_params.get("where")
@@ -178,6 +184,7 @@ async def websocket(
 
 async def _serve(socket: WebSocket, feed: Feed, incoming: Incoming, retry: float, *, is_the_end: bool) -> None:
     if is_the_end:
+        await feed.dismiss()
         await _accept(socket)
         await socket.send_text(end(None).frame)
         await socket.close(1000, "closed")

@@ -50,6 +50,18 @@ def test_check_names_what_breaks_and_exits_1(tmp_path: Path) -> None:
     }
 
 
+def test_check_says_once_what_holds_in_both_directions(tmp_path: Path) -> None:
+    """A subject whose events are sent and taken in; with `--json` each direction is a change of its own."""
+    handled = '@orders.consumer("billing")\nasync def bill(order: OrderPlaced): ...\n'
+    folder = shop(tmp_path, EVENTS + handled)
+    (folder / "old.json").write_text(evenflow(folder, "asyncapi", "events:log").stdout)
+    shop(folder, (EVENTS + handled).replace('"orders"', '"sales"'))
+    done = evenflow(folder, "asyncapi", "--check", "old.json", "events:log")
+    assert (done.returncode, done.stdout) == (1, "The subject orders was removed.\n")
+    done = evenflow(folder, "asyncapi", "--json", "--check", "old.json", "events:log")
+    assert [change["direction"] for change in json.loads(done.stdout)["changes"]] == ["receive", "send"]
+
+
 def test_check_of_what_breaks_nobody_exits_0(tmp_path: Path) -> None:
     """It says so; with `--json` there are no changes."""
     folder = shop(tmp_path)

@@ -82,6 +82,74 @@ async def test_who_asks_for_the_head_alone_gets_no_stream(path: str, query: str)
     assert subject.statistics().subscriptions == ()
 
 
+@pytest.mark.parametrize("path, query", [("/live", ""), ("/tail", "subject=s1")])
+async def test_a_viewer_that_takes_nothing_does_not_hold_a_process_that_ends(
+    path: str, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the frame that it does not take nor the end of the stream is waited for."""
+    stops: list[Callable[[], None]] = []
+
+    @contextmanager
+    def told(stop: Callable[[], None]) -> Generator[None]:
+        stops.append(stop)
+        yield
+
+    monkeypatch.setattr(_connection, "told_of_shutdown", told)
+    monkeypatch.setattr(_connection, "GRACE", 0.01)
+    app = inspector(Subject(Order, name="orders"), contents=True)
+    stuck = anyio.Event()
+
+    async def receive() -> Any:
+        await anyio.sleep_forever()
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            stuck.set()
+            await anyio.sleep_forever()
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(app, request(path, query=query), receive, send)
+            await stuck.wait()
+            stops[0]()
+    assert app.state.hub.viewers == 0
+
+
+@pytest.mark.parametrize("path, query", [("/live", ""), ("/tail", "subject=s1")])
+async def test_a_viewer_that_comes_while_the_process_ends_gets_a_whole_answer(
+    path: str, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its start and its end, though a server may take its time for both."""
+    answer = Answer()
+
+    async def receive() -> Any:
+        await anyio.sleep_forever()
+
+    async def send(message: Any) -> None:
+        await anyio.lowlevel.checkpoint()
+        await answer.take(message)
+
+    @contextmanager
+    def told(stop: Callable[[], None]) -> Generator[None]:
+        stop()
+        yield
+
+    monkeypatch.setattr(_connection, "told_of_shutdown", told)
+    with anyio.fail_after(30):
+        await inspector(Subject(Order, name="orders"), contents=True)(request(path, query=query), receive, send)
+    assert (answer.status, answer.ended, answer.body) == (200, True, b"")
+
+
+async def test_the_lifetime_of_a_tail_ends_while_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a viewer whose right was withdrawn would get one more event."""
+    monkeypatch.setattr(_connection, "LIFETIME", 0.05)
+    subject = Subject(Order, name="orders")
+    with anyio.fail_after(30):
+        answer = await get(inspector(subject, contents=True), "/tail", query="subject=s1")
+    assert answer.ended
+    assert subject.statistics().subscriptions == ()
+
+
 SERVED = """
 import uvicorn
 from evenflow import Event, Subject

@@ -34,8 +34,8 @@ def _check(path: str, made: dict[str, Any], *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"compatible": not changes, "changes": [change._asdict() for change in changes]}, indent=2))
     else:
-        for change in changes:
-            print(change.text)
+        for text in dict.fromkeys(change.text for change in changes):  # in both directions it may be one sentence
+            print(text)
         if not changes:
             print("compatible: no change breaks whoever reads these events, or publishes them")
     return 1 if changes else 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from anyio import CancelScope, create_task_group, move_on_after
 
+from evenflow.web._cutting import cut_off
 from evenflow.web._shutdown import told_of_shutdown
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ LIFETIME: Final = 3_600.0
 """Seconds after which a viewer must come again, so that its rights are asked again; a browser does by itself."""
 SEND_TIMEOUT: Final = 20.0
 """Seconds after which a viewer that takes nothing is let go."""
+GRACE: Final = 0.5
+"""Seconds that the end of a stream may take."""
 
 HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -50,13 +53,21 @@ class Connection:
             self._scope = tasks.cancel_scope
             for one in (self._until_it_goes, *beside):
                 tasks.start_soon(one)
-            with told_of_shutdown(self._stop):
-                await self._send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+            # First of all: where the process ends already the stream is told at once, and an end alone is no answer.
+            await self._send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+            with told_of_shutdown(self._stop), move_on_after(LIFETIME):  # also where nothing comes that would be sent
                 await work()
             tasks.cancel_scope.cancel()
+        await self._end()
+
+    async def _end(self) -> None:
+        """End the stream whole; a viewer that takes nothing is cut off."""
         if not self._gone:
-            with suppress(OSError):  # it has gone in this moment
+            with move_on_after(GRACE) as ending, suppress(OSError):  # it has gone in this moment
                 await self._send({"type": "http.response.body", "body": b""})
+            self._gone = ending.cancelled_caught
+        if self._gone:
+            cut_off(self._receive)
 
     def is_over(self) -> bool:
         """Whether the viewer must come again."""
