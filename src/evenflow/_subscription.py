@@ -204,8 +204,8 @@ class Subscription(Stream[W_co]):
         first = not line.queue
         while True:
             if first:
-                if (found := take(counts)) is not NOTHING:
-                    if line.asleep:
+                if (finds or mailbox.gaps) and (found := take(counts)) is not NOTHING:
+                    if line.queue:
                         line.wake(mailbox.items())
                     return found
                 if mailbox.end is not None:
@@ -222,7 +222,7 @@ class Subscription(Stream[W_co]):
                 line.leave(wake_up)
                 line.wake(mailbox.items())
                 raise
-            first = True
+            first = finds = True
 
     def _raise_end(self, normal: type[Exception]) -> None:
         """Raise what the subscription ended with, if it has ended; ``normal`` where that was no error."""
