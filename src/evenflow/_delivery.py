@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
+from itertools import repeat, takewhile
+from operator import is_
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -481,11 +483,10 @@ def _take_out_blocked(targets: Targets) -> list[Mailbox]:
 
 def _run(events: tuple[E, ...], start: int, stop: int) -> tuple[E, ...]:
     """The events of one class between these places."""
-    kind = type(events[start])
-    for at in range(start, min(stop, len(events))):
-        if type(events[at]) is not kind:
-            return events[start:at]
-    return events[start:stop]
+    run, kind = events[start:stop], type(events[start])
+    if all(map(is_, map(type, run), repeat(kind))):
+        return run
+    return tuple(takewhile(lambda event: type(event) is kind, run))
 
 
 async def _let_all_readers_run(loop: RunningLoop, blocked: list[Mailbox]) -> None:

@@ -194,7 +194,7 @@ class Subscription(Stream[W_co]):
             loop = self._reading_here()
         counts, line, buffer = loop.counts, mailbox.line, mailbox.buffer
         # a reader that finds nothing lets the loop turn by waiting
-        finds = buffer.outbox or buffer.inbox or buffer.replay
+        finds: object = buffer.outbox or buffer.inbox or buffer.replay
         ration = buffer.ration
         may_be_slow = finds and (ration < QUICK or len(buffer.outbox) > ration < RATION)
         if may_be_slow or counts[TAKEN] >= counts[LOOK_TAKEN]:
