@@ -118,7 +118,7 @@ class Delivery(Generic[E]):
         # from here on as `_commit`, which would take twice as long
         try:
             for mailbox in everyone:
-                if inbox := mailbox.buffer.inbox:  # as `mailbox.append`: a call would cost half as much again
+                if inbox := mailbox.buffer.inbox:  # a call would cost half as much again
                     inbox.append(event)
                 else:
                     mailbox.begin(event)
@@ -170,8 +170,7 @@ class Delivery(Generic[E]):
                 targets = outcome
         try:
             if targets is None:
-                if (loop := self._begin()) is not None:
-                    await _let_loop_turn(loop, self.check_open)
+                await _let_loop_turn(self._begin())
                 targets = self._find(event)
             if targets.starving and not targets.blocked:
                 await self._let_starving_read(event, targets)
@@ -218,12 +217,11 @@ class Delivery(Generic[E]):
 
         For whoever can give it to them later. Waits for no room; lets the loop turn as ``publish`` does.
         """
-        targets = self.publish_at_once(event, None)
+        targets = self.publish_at_once(event)
         if isinstance(targets, int):
             return []
         if targets is None:
-            if (loop := self._begin()) is not None:
-                await _let_loop_turn(loop, self.check_open)
+            await _let_loop_turn(self._begin())
             targets = self._find(event)
         passed = _take_out_blocked(targets)
         if targets.starving:
@@ -465,12 +463,11 @@ def _give(
     return offered
 
 
-async def _let_loop_turn(loop: RunningLoop, check_open: Callable[[], None]) -> None:
-    if loop.is_cancelled():
+async def _let_loop_turn(loop: RunningLoop | None) -> None:
+    if loop is not None and loop.is_cancelled():
         await checkpoint()
-    if loop.budget.publisher_should_turn():
+    if loop is not None and loop.budget.publisher_should_turn():
         await loop.turn_when_due()
-        check_open()
 
 
 def _take_out_blocked(targets: Targets) -> list[Mailbox]:

@@ -106,9 +106,9 @@ class ReaderLine:
     def answer(self, wake_up: WakeUp) -> bool:
         """A reader runs that was woken; returns whether it is the first of the line, and so its turn."""
         queue, wake_ups = self.queue, self._wake_ups
-        if queue[0] is not wake_up:
+        if (front := queue.popleft()) is not wake_up:
+            queue.appendleft(front)
             return False
-        queue.popleft()  # type: ignore[unused-awaitable]  # its reader has awaited it
         self.woken -= 1
         if wake_ups.due:
             wake_ups.answered()

@@ -202,18 +202,19 @@ class Subscription(Stream[W_co]):
             if finds and loop.budget.is_used_up(TAKEN):
                 await loop.turn_when_due()
         first = not line.queue
+        looks = first and (finds or mailbox.gaps)
         while True:
-            if first:
-                if (finds or mailbox.gaps) and (found := take(counts)) is not NOTHING:
-                    if line.queue:
-                        line.wake(mailbox.items())
-                    return found
-                if mailbox.end is not None:
-                    self._raise_end(end)
+            if looks and (found := take(counts)) is not NOTHING:
+                if line.queue:
+                    line.wake(mailbox.items())
+                return found
+            if first and mailbox.end is not None:
+                self._raise_end(end)
             wake_up = loop.backend.wake_up()
             line.join(wake_up, first=first)
             if not first or mailbox.buffer.inbox or mailbox.end is not None:  # a destructor may have run in between
                 line.wake(mailbox.items())
+            first = looks = True
             try:
                 await wake_up
                 while not line.answer(wake_up):  # trio runs those that were woken in no order
@@ -222,7 +223,6 @@ class Subscription(Stream[W_co]):
                 line.leave(wake_up)
                 line.wake(mailbox.items())
                 raise
-            first = finds = True
 
     def _raise_end(self, normal: type[Exception]) -> None:
         """Raise what the subscription ended with, if it has ended; ``normal`` where that was no error."""
