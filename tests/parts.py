@@ -48,7 +48,7 @@ def mailbox(
         unready.add(made)
     made.buffer.ration = RATION
     for event in holds:
-        made.append(event)
+        give(made, event)
     return made
 
 
@@ -83,3 +83,9 @@ class Bell:
 def run(main: Callable[[], Awaitable[None]], backend: str) -> None:
     """Run ``main`` in a loop of this library."""
     anyio.run(main, backend=backend)
+
+
+def give(mailbox: Mailbox, event: object) -> None:
+    """Append an event to a ready mailbox, as a publish does, and see whether there is room for more."""
+    mailbox.extend((event,))
+    mailbox.measure()

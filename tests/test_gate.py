@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 from evenflow._gate import Gate, Waiter
 from evenflow._mailbox import Mailbox
 
-from .parts import emptied, mailbox
+from .parts import emptied, give, mailbox
 
 
 class Terms:
@@ -184,7 +184,7 @@ def test_a_slot_that_was_taken_meanwhile_is_waited_for_again() -> None:
     scene.publisher(stuck)
     second = scene.publisher(one, other)
     take(one)
-    one.append("a stranger's")
+    give(one, "a stranger's")
     take(other)
     assert not second.granted
     assert set(second.missing) == {one}
@@ -434,7 +434,7 @@ def test_what_a_step_costs_does_not_depend_on_how_many_wait() -> None:
         take(box)
         assert asked.pop() == ticket
         held = scene.gate.give_back(waiter)
-        box.append("an event")
+        give(box, "an event")
         scene.gate.leave(waiter, held)
         assert asked == []
     scene.gate.leave(waiters[-1], ())

@@ -15,7 +15,7 @@ from evenflow._fairness import TAKEN
 from evenflow._gaps import Gap
 from evenflow._mailbox import NOTHING, Mailbox, Overflow, UserFunctions, carry_with
 
-from .parts import KEYED, POLICIES, Bell, emptied, mailbox
+from .parts import KEYED, POLICIES, Bell, emptied, give, mailbox
 
 every_policy = pytest.mark.parametrize("overflow", POLICIES)
 
@@ -223,7 +223,7 @@ def test_the_bound_counts_what_the_reader_has_not_taken_out_of_its_lane() -> Non
     assert take(box) == "a"
     assert list(box.buffer.fast) == ["b", "c"]
     assert box.room() == 1
-    box.append("d")
+    give(box, "d")
     assert box.room() == 0
     assert emptied(box) == ["b", "c", "d"]
 
@@ -233,7 +233,7 @@ def test_a_replay_takes_no_room() -> None:
     box = mailbox(1)
     box.buffer.give_replay(["x", "y"])
     assert box.room() == 1
-    box.append("a")
+    give(box, "a")
     assert box.room() == 0
     assert emptied(box) == ["x", "y", "a"]
 
@@ -251,7 +251,7 @@ def test_a_mailbox_is_unready_while_it_is_full() -> None:
     """The last slot makes it unready, and a look after a take makes it ready again."""
     unready: set[Mailbox] = set()
     box = mailbox(1, unready=unready)
-    box.append("a")
+    give(box, "a")
     assert unready == {box}
     assert box.measure() == 0
     take(box)
@@ -303,12 +303,12 @@ def test_a_run_of_events_is_appended_at_once() -> None:
     assert emptied(box) == ["a", "b", "c", "d"]
 
 
-@pytest.mark.parametrize("way", ["append", "extend", "offer"])
+@pytest.mark.parametrize("way", ["begin", "extend", "offer"])
 def test_an_event_wakes_a_sleeping_reader(way: str) -> None:
     """Whichever way it comes in."""
     box, bell = mailbox(3), Bell()
     box.line.join(bell, first=True)
-    {"append": box.append, "extend": lambda event: box.extend([event]), "offer": lambda event: box.offer(event, None)}[
+    {"begin": box.begin, "extend": lambda event: box.extend([event]), "offer": lambda event: box.offer(event, None)}[
         way
     ]("a")
     assert bell.fired
@@ -411,7 +411,7 @@ def test_a_batch_is_all_that_waits_at_most_the_capacity() -> None:
     box = mailbox(3)
     box.buffer.give_replay(["x", "y"])
     for event in "abc":
-        box.append(event)
+        give(box, event)
     assert box.take_batch([0, 0]) == ("x", "y", "a")
     assert box.take_batch([0, 0]) == ("b", "c")
     assert box.take_batch([0, 0]) is NOTHING
@@ -434,7 +434,7 @@ def test_the_end_keeps_what_is_buffered_in_order(taken: int) -> None:
     """Whether it lies in the stream, with the reader, or in both."""
     box = mailbox(4, holds="abc")
     had = [take(box) for _ in range(taken)]
-    box.append("d")
+    give(box, "d")
     box.finish(EOFError)
     assert [*had, *emptied(box)] == ["a", "b", "c", "d"]
 
@@ -504,7 +504,7 @@ def test_a_loop_that_has_ended_holds_no_slots_and_no_readers() -> None:
     box.free_all()
     assert box.room() == 1
     assert (box.line.asleep, len(box.line.queue)) == (0, 0)
-    box.append("a")
+    give(box, "a")
     take(box)
     assert not told
 
@@ -552,7 +552,7 @@ def test_a_mailbox_that_keeps_more_than_the_event_is_unready_for_as_long() -> No
     offer(box, "b")
     carry_with(box, None)
     assert not unready
-    box.append("c")
+    give(box, "c")
     assert emptied(box) == ["a", "carried b", "c"]
 
 

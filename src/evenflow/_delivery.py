@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
+from itertools import repeat, takewhile
+from operator import is_
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -26,7 +28,7 @@ from ._gate import Gate, Waiter
 from ._waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Sequence
 
     from anyio import Event
 
@@ -110,13 +112,13 @@ class Delivery(Generic[E]):
         self.busy = True  # before the measure: from here on no destructor can change what is seen
         if self.published >= targets.room_until:
             targets.measure(self.published, self._unready)
-        everyone, unready = targets.everyone, self._unready
-        if unready and not everyone.keys().isdisjoint(unready):
+        everyone = targets.everyone
+        if self._unready and not everyone.keys().isdisjoint(self._unready):
             return self._commit_or_wait(event)
         # from here on as `_commit`, which would take twice as long
         try:
             for mailbox in everyone:
-                if inbox := mailbox.buffer.inbox:  # as `mailbox.append`: a call would cost half as much again
+                if inbox := mailbox.buffer.inbox:  # a call would cost half as much again
                     inbox.append(event)
                 else:
                     mailbox.begin(event)
@@ -168,8 +170,7 @@ class Delivery(Generic[E]):
                 targets = outcome
         try:
             if targets is None:
-                if (loop := self._begin()) is not None:
-                    await _let_loop_turn(loop, self.check_open)
+                await _let_loop_turn(self._begin())
                 targets = self._find(event)
             if targets.starving and not targets.blocked:
                 await self._let_starving_read(event, targets)
@@ -184,10 +185,8 @@ class Delivery(Generic[E]):
     def _begin(self) -> RunningLoop | None:
         """Look where this runs, and whether it may; returns the loop, where that should turn or cancels this."""
         loop = self._binding.here()
-        if self.busy or self.deferred:
-            self.check_idle()
-        if self.closed:
-            self.check_open()
+        self.check_idle()
+        self.check_open()
         return loop if loop is not None and (loop.is_cancelled() or loop.budget.publisher_should_turn()) else None
 
     def publish_nowait(self, event: E, claim: Callable[[], None] | None = None) -> int:
@@ -218,12 +217,11 @@ class Delivery(Generic[E]):
 
         For whoever can give it to them later. Waits for no room; lets the loop turn as ``publish`` does.
         """
-        targets = self.publish_at_once(event, None)
+        targets = self.publish_at_once(event)
         if isinstance(targets, int):
             return []
         if targets is None:
-            if (loop := self._begin()) is not None:
-                await _let_loop_turn(loop, self.check_open)
+            await _let_loop_turn(self._begin())
             targets = self._find(event)
         passed = _take_out_blocked(targets)
         if targets.starving:
@@ -290,8 +288,7 @@ class Delivery(Generic[E]):
         """
         self.busy = True
         try:
-            if self.closed:
-                self.check_open()
+            self.check_open()
             if again is None:
                 targets = self._members.find(event, self.published)
             else:
@@ -309,19 +306,11 @@ class Delivery(Generic[E]):
     def _commit(self, event: E, targets: Targets, claim: Callable[[], None] | None = None) -> int:
         """Give the event to all that want it, in one instant; returns how many they are."""
         self.busy = True  # before anything is made: from here on no destructor can change what was seen
-        offered: list[object] = []  # what it gave up, kept until the end, so that no destructor runs before
-        disconnected: list[Mailbox] = []
         try:
             if claim is not None:
                 claim()
             wanting = targets.all()
-            for mailbox in wanting:
-                if mailbox not in self._unready:
-                    mailbox.append(event)
-                    continue
-                offered.append(mailbox.offer(event, targets.keys.get(mailbox)))
-                if mailbox.end is not None:
-                    disconnected.append(mailbox)
+            offered = _give(event, wanting, targets.keys, self._unready)
             reached = len(wanting)
             self.published += 1
             self.deliveries += reached
@@ -330,8 +319,9 @@ class Delivery(Generic[E]):
                 loop.counts[LOOK_GIVEN] -= not reached  # as in `publish_at_once`
             if self._history is not None:
                 self._history.add(event, targets.history_key)
-            for mailbox in disconnected:
-                self._detach(mailbox, mailbox.end or SubjectClosed)
+            for mailbox in offered:
+                if mailbox.end is not None:
+                    self._detach(mailbox, mailbox.end)
             for mailbox in targets.keys if self._gate.queue else ():
                 self._gate.look_again(mailbox)
             if offered and self._watchers:
@@ -393,21 +383,16 @@ class Delivery(Generic[E]):
 
         Returns whether it did: not where somebody was not woken.
         """
-        for mailbox in blocked:
-            if not mailbox.line.woken:
-                return False
+        if not all(mailbox.line.woken for mailbox in blocked):
+            return False
         loop = self._binding.loop or self._bound()
         for mailbox in blocked:
             mailbox.reserve()
-        self.busy = False
-        if self.deferred:
-            self.run_deferred()
+        self._become_idle()
         try:
             await loop.turn()
-            for mailbox in blocked:
-                if mailbox.room() < 0:
-                    await _let_all_readers_run(loop, blocked)
-                    break
+            if any(mailbox.line.woken and mailbox.room() < 0 for mailbox in blocked):
+                await _let_all_readers_run(loop, blocked)
         except BaseException:
             if self._binding.loop is loop:  # else the loop has ended, and took the slots back
                 for mailbox in blocked:
@@ -463,12 +448,26 @@ class Delivery(Generic[E]):
         return targets.blocked
 
 
-async def _let_loop_turn(loop: RunningLoop, check_open: Callable[[], None]) -> None:
-    if loop.is_cancelled():
+def _give(
+    event: object, wanting: Collection[Mailbox], keys: dict[Mailbox, object], unready: set[Mailbox]
+) -> dict[Mailbox, object]:
+    """Give the event to each; returns what the unready ones gave up, to be kept until no destructor can do harm."""
+    offered: dict[Mailbox, object] = {}
+    for mailbox in wanting:
+        if mailbox in unready:
+            offered[mailbox] = mailbox.offer(event, keys.get(mailbox))
+        elif inbox := mailbox.buffer.inbox:  # as in `publish_at_once`
+            inbox.append(event)
+        else:
+            mailbox.begin(event)
+    return offered
+
+
+async def _let_loop_turn(loop: RunningLoop | None) -> None:
+    if loop is not None and loop.is_cancelled():
         await checkpoint()
-    if loop.budget.publisher_should_turn():
+    if loop is not None and loop.budget.publisher_should_turn():
         await loop.turn_when_due()
-        check_open()
 
 
 def _take_out_blocked(targets: Targets) -> list[Mailbox]:
@@ -481,11 +480,10 @@ def _take_out_blocked(targets: Targets) -> list[Mailbox]:
 
 def _run(events: tuple[E, ...], start: int, stop: int) -> tuple[E, ...]:
     """The events of one class between these places."""
-    kind = type(events[start])
-    for at in range(start, min(stop, len(events))):
-        if type(events[at]) is not kind:
-            return events[start:at]
-    return events[start:stop]
+    run, kind = events[start:stop], type(events[start])
+    if all(map(is_, map(type, run), repeat(kind))):
+        return run
+    return tuple(takewhile(lambda event: type(event) is kind, run))
 
 
 async def _let_all_readers_run(loop: RunningLoop, blocked: list[Mailbox]) -> None:

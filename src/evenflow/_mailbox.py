@@ -104,6 +104,7 @@ class Mailbox:
         carry: makes of an event what is kept of it, such as the event with its context; None for the event itself.
         line: who waits to read.
         overflow: what happens when the buffer is full.
+        gaps: where events are missing; None where nobody asked.
         end: what its readers get after the buffer; None while it takes events.
         discarded: whether what it held was discarded, because the subscription was closed.
         reserved: slots that are kept for publishers that wait.
@@ -115,7 +116,6 @@ class Mailbox:
         "_discarded",
         "_dropped_newest",
         "_functions",
-        "_gaps",
         "_replaced",
         "_tell",
         "_unready",
@@ -125,6 +125,7 @@ class Mailbox:
         "created_at",
         "discarded",
         "end",
+        "gaps",
         "line",
         "name",
         "overflow",
@@ -162,7 +163,7 @@ class Mailbox:
         self.discarded: bool = False
         self.reserved: int = 0
         self._replaced = self._dropped_newest = self._discarded = 0
-        self._gaps: Gaps | None = (Gaps(gaps) if callable(gaps) else Gaps()) if gaps else None
+        self.gaps: Gaps | None = (Gaps(gaps) if callable(gaps) else Gaps()) if gaps else None
         self._functions = ref(functions)
         self._tell: Callable[[Mailbox], None] | None = None
         self._unready = unready
@@ -202,29 +203,21 @@ class Mailbox:
         if room <= 0:
             if self.end is None:
                 self._unready.add(self)
-        elif not (self.reserved or self.conflated or self.carry or self.end is not None) and self in self._unready:
+        elif self in self._unready and not (self.reserved or self.conflated or self.carry or self.end is not None):
             self._became_ready(self)
         return room
-
-    def append(self, event: object) -> None:
-        """Append an event to a ready mailbox, and look whether there is room for more."""
-        if inbox := self.buffer.inbox:
-            inbox.append(event)
-        else:
-            self.begin(event)
-        self.measure()
 
     def begin(self, event: object) -> None:
         """Append an event to the empty inbox of a ready mailbox, and wake a reader."""
         buffer = self.buffer
         (buffer.inbox if buffer.in_stream else buffer.begin()).append(event)
-        if (line := self.line).asleep and not line.woken:
+        if (line := self.line).queue and not line.woken:
             line.wake_one()
 
     def extend(self, events: Sequence[object]) -> None:
         """Append several events to a ready mailbox that has room for them, and wake as many readers."""
         (self.buffer.inbox or self.buffer.begin()).extend(events)
-        if self.line.asleep:
+        if self.line.queue:
             self.line.wake(self.items())
 
     def offer(self, event: object, key: object) -> object:
@@ -239,14 +232,14 @@ class Mailbox:
         if self.room() <= 0:
             if self.overflow != "drop_oldest":
                 return self._drop_newest(event)
-            if self._gaps is not None:
-                self._gaps.oldest_was_dropped(buffer.head())
+            if self.gaps is not None:
+                self.gaps.oldest_was_dropped(buffer.head())
                 buffer.close_lane()
             given_up = buffer.drop_oldest()
         buffer.put(key, event)
         if not self.conflated:
             self.measure()
-        if (line := self.line).asleep and not line.woken:
+        if (line := self.line).queue and not line.woken:
             line.wake_one()
         if (fill := buffer.fill) is not None and len(buffer) >= fill[0]:
             fill[1]()
@@ -265,8 +258,8 @@ class Mailbox:
 
     def note_missing(self, count: int) -> None:
         """After everything that is buffered, as many events are missing."""
-        if self._gaps is not None:
-            self._gaps.newest_was_dropped(self.buffer.tail(), count)
+        if self.gaps is not None:
+            self.gaps.newest_was_dropped(self.buffer.tail(), count)
             self.buffer.close_lane()
             self.line.wake(self.items())
 
@@ -296,11 +289,11 @@ class Mailbox:
         """How many items could be taken now; without limit once it has ended, so that every reader hears of it."""
         if self.end is not None:
             return sys.maxsize
-        return len(self.buffer) + (len(self._gaps) if self._gaps else 0)
+        return len(self.buffer) + (len(self.gaps) if self.gaps else 0)
 
     def take(self, counts: list[int]) -> Any:
         """The next item, or ``NOTHING``; ``counts`` what the reader takes, and may take without asking."""
-        buffer, gaps = self.buffer, self._gaps
+        buffer, gaps = self.buffer, self.gaps
         if not (buffer.inbox or buffer.outbox or buffer.replay or gaps):
             return NOTHING
         if gaps and not buffer.replay and gaps.is_due(buffer.head()):
@@ -316,7 +309,7 @@ class Mailbox:
     def take_batch(self, counts: list[int]) -> Any:
         """All items that wait, at most as many events as the buffer holds; ``NOTHING`` where there are none."""
         buffer = self.buffer
-        if self._tell is None and not self._gaps:
+        if self._tell is None and not self.gaps:
             batch = buffer.take_all(buffer.capacity)
             counts[TAKEN] += len(batch)
             return batch or NOTHING
@@ -349,8 +342,8 @@ class Mailbox:
         self.finish(end)
         self.discarded = True
         self._discarded += len(self.buffer)
-        if self._gaps is not None:
-            self._gaps.clear()
+        if self.gaps is not None:
+            self.gaps.clear()
         return self.buffer.clear()
 
     def ledger(self) -> SubscriptionStatistics:

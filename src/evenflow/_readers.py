@@ -70,7 +70,7 @@ class ReaderLine:
     are ``_returned``: they were woken for nothing, and keep their turn.
     """
 
-    __slots__ = ("_expected", "_returned", "_told_of_end", "_wake_ups", "asleep", "known", "private", "queue", "woken")
+    __slots__ = ("_expected", "_returned", "_told_of_end", "_wake_ups", "known", "private", "queue", "woken")
 
     def __init__(self, wake_ups: WakeUps) -> None:
         self._wake_ups = wake_ups
@@ -86,14 +86,17 @@ class ReaderLine:
         """The loop has ended: nobody waits any more."""
         self.queue: deque[WakeUp] = NOBODY
         self.woken: int = 0
-        self.asleep: int = 0
         self._returned: int = 0
+
+    @property
+    def asleep(self) -> int:
+        """How many wait, and were not woken."""
+        return len(self.queue) - self.woken
 
     def join(self, wake_up: WakeUp, *, first: bool) -> None:
         """A reader goes to sleep; the ``first`` has just found nothing to take, and keeps its turn."""
         if self.queue is NOBODY:
             self.queue = deque()
-        self.asleep += 1
         if first and self.queue:
             self.queue.insert(self.woken + self._returned, wake_up)
             self._returned += 1
@@ -103,9 +106,9 @@ class ReaderLine:
     def answer(self, wake_up: WakeUp) -> bool:
         """A reader runs that was woken; returns whether it is the first of the line, and so its turn."""
         queue, wake_ups = self.queue, self._wake_ups
-        if queue[0] is not wake_up:
+        if (front := queue.popleft()) is not wake_up:
+            queue.appendleft(front)
             return False
-        queue.popleft()  # type: ignore[unused-awaitable]  # its reader has awaited it
         self.woken -= 1
         if wake_ups.due:
             wake_ups.answered()
@@ -126,19 +129,17 @@ class ReaderLine:
             else:
                 self._wake_ups.answered()
         else:
-            self.asleep -= 1
             self._returned -= place < self.woken + self._returned
 
     def wake(self, items: int) -> None:
         """Wake as many readers as there are items that nobody was woken for."""
-        while self.asleep and self.woken < items:
+        while self.woken < items and self.woken < len(self.queue):
             self.wake_one()
 
     def wake_one(self) -> None:
         """Wake the reader that has waited longest; there is one."""
         wake_up, wake_ups = self.queue[self.woken], self._wake_ups
         self.woken += 1
-        self.asleep -= 1
         if self._returned:
             self._returned -= 1
         if wake_ups.fired < WAKE_UPS_A_TURN and not wake_up.done():  # as `fire` would, see `answer`

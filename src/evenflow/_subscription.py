@@ -191,7 +191,7 @@ class Subscription(Stream[W_co]):
             loop = self._life.enter()
         counts, line, buffer = loop.counts, mailbox.line, mailbox.buffer
         # a reader that finds nothing lets the loop turn by waiting
-        finds = buffer.outbox or buffer.inbox or buffer.replay
+        finds: object = buffer.outbox or buffer.inbox or buffer.replay
         ration = buffer.ration
         may_be_slow = finds and (ration < QUICK or len(buffer.outbox) > ration < RATION)
         if may_be_slow or counts[TAKEN] >= counts[LOOK_TAKEN]:
@@ -199,18 +199,19 @@ class Subscription(Stream[W_co]):
             if finds and loop.budget.is_used_up(TAKEN):
                 await loop.turn_when_due()
         first = not line.queue
+        looks = first and (finds or mailbox.gaps)
         while True:
-            if first:
-                if (found := take(counts)) is not NOTHING:
-                    if line.asleep:
-                        line.wake(mailbox.items())
-                    return found
-                if mailbox.end is not None:
-                    raise self._how_it_ended(mailbox.end, end)
+            if looks and (found := take(counts)) is not NOTHING:
+                if line.queue:
+                    line.wake(mailbox.items())
+                return found
+            if first and mailbox.end is not None:
+                raise self._how_it_ended(mailbox.end, end)
             wake_up = loop.backend.wake_up()
             line.join(wake_up, first=first)
             if not first or mailbox.buffer.inbox or mailbox.end is not None:  # a destructor may have run in between
                 line.wake(mailbox.items())
+            first = looks = True
             try:
                 await wake_up
                 while not line.answer(wake_up):  # trio runs those that were woken in no order
@@ -219,7 +220,6 @@ class Subscription(Stream[W_co]):
                 line.leave(wake_up)
                 line.wake(mailbox.items())
                 raise
-            first = True
 
     def _how_it_ended(self, end: End, normal: type[Exception]) -> BaseException:
         """What a reader gets at this end; ``normal`` where that was no error."""

@@ -88,7 +88,7 @@ class WeaklyKnown:
             return False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)  # what is left out would take a millisecond of each import
 class Backend:
     """One library."""
 

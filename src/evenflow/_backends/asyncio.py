@@ -57,7 +57,8 @@ def _pending(task: asyncio.Task[Any]) -> Callable[[], bool]:
                 if scope._cancel_called:
                     return True
                 scope = None if scope._shield else scope._parent_scope
-        return bool(known()._must_cancel)
+        pending: bool = known()._must_cancel
+        return pending
 
     return is_pending
 
