@@ -95,6 +95,25 @@ async def test_what_a_where_raises_ends_its_own_subscription() -> None:
 
 
 @both
+async def test_a_key_only_looks_in_history_as_it_does_live() -> None:
+    """What a `conflate` may not do to a subscription of the subject is refused, wherever the event comes from."""
+    async with opened() as (orders, _), orders.subscribe(Ordered) as other:
+
+        def key(order: Ordered) -> int:
+            other.receive_nowait()
+            return order.n
+
+        await orders.publish(Ordered(n=1))
+        for since in ("start", "now"):
+            async with orders.subscribe(Ordered, conflate=key, since=since) as feed:
+                if since == "now":
+                    await orders.publish(Ordered(n=2))
+                with pytest.raises(RuntimeError, match="only looks"):
+                    await feed.receive()
+        assert [(await other.receive()).n for _ in range(2)] == [1, 2]
+
+
+@both
 async def test_an_end_of_stream_that_a_where_raises_is_no_end_of_the_log() -> None:
     """A `where` that reads another stream meets its end: the loop over the events raises, and does not end in silence."""
 

@@ -220,7 +220,7 @@ class Feed:
                 if self.may_want(row) and not self.cannot_read(event.error):
                     return False
             elif is_open or ask(partial(wanted, interest, event, self.mailbox)):
-                self._needs_room = not self._put(row, event)
+                self._needs_room = not ask(partial(self._put, row, event))
                 if self.mailbox.end is not None:
                     return False
                 if self._needs_room:
