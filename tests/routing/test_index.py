@@ -62,8 +62,9 @@ def asked(condition: Any, events: list[Tick], *, others: int) -> int:
         for node in route.conditional:
             found: dict[Target, object] = {}
             to_ask: dict[Any, None] = {}
-            node.index.collect(event, found, to_ask)
-            count += len(to_ask) + len(found)
+            for table in node.index.tables.values():
+                table.collect(event, found, to_ask)
+            count += len({**node.index.asked, **to_ask}) + len(found)
     return count
 
 
@@ -111,4 +112,4 @@ def test_nothing_is_left_behind() -> None:
     for node in router._nodes.values():
         assert not node.index
         assert not node.unconditional
-        assert not node.index._tables
+        assert not node.index.tables

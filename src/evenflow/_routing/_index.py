@@ -18,52 +18,50 @@ T = TypeVar("T")
 
 
 class Index(Generic[T]):
-    """The entries for events of one class."""
+    """The entries for events of one class.
 
-    __slots__ = ("_asked", "_tables")
+    Attributes:
+        tables: the entries that are found by values, a table for each set of fields that are compared by equality.
+        asked: the entries that are asked for every event.
+    """
+
+    __slots__ = ("asked", "tables")
 
     def __init__(self) -> None:
-        self._asked: dict[Entry[T], None] = {}
-        self._tables: dict[tuple[Reading, ...], Table[T]] = {}
+        self.asked: dict[Entry[T], None] = {}
+        self.tables: dict[tuple[Reading, ...], Table[T]] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._asked or self._tables)
+        return bool(self.asked or self.tables)
 
     def entries(self) -> tuple[Entry[T], ...]:
         """All entries."""
-        return (*self._asked, *(entry for table in self._tables.values() for entry in table.entries()))
-
-    def collect(self, event: object, found: dict[T, object], asked: dict[Entry[T], None], /) -> None:
-        """Add the targets that certainly want this event to ``found``, and those that may want it to ``asked``."""
-        for table in self._tables.values():
-            table.collect(event, found, asked)
-        if self._asked:
-            asked.update(self._asked)
+        return (*self.asked, *(entry for table in self.tables.values() for entry in table.entries()))
 
     def add(self, entry: Entry[T], atom: Atom | None, /) -> None:
         """Add an entry at one of its places; None means that it is asked for every event."""
         if atom is None:
-            self._asked[entry] = None
+            self.asked[entry] = None
             return
-        table = self._tables.get(atom.readings)
+        table = self.tables.get(atom.readings)
         if table is None:
             from ._tables import Table  # noqa: PLC0415 -- not every program has conditions
 
-            table = self._tables[atom.readings] = Table(atom.readings)
+            table = self.tables[atom.readings] = Table(atom.readings)
         table.add(entry, atom.key, atom.interval)
 
     def remove(self, entry: Entry[T], atom: Atom | None, /) -> None:
         """Remove an entry from one of its places; removing it again changes nothing."""
         if atom is None:
-            self._asked.pop(entry, None)
+            self.asked.pop(entry, None)
             return
-        table = self._tables.get(atom.readings)
+        table = self.tables.get(atom.readings)
         if table is not None:
             table.remove(entry, atom.key, atom.interval)
             if not table:
-                del self._tables[atom.readings]
+                del self.tables[atom.readings]
 
     def count(self, atom: Atom, /) -> int:
         """How many entries an event at this place leads to; 0 for a place that is a key alone."""
-        table = self._tables.get(atom.readings)
+        table = self.tables.get(atom.readings)
         return 0 if table is None or atom.interval is None else table.count(atom.key, atom.interval)

@@ -62,11 +62,14 @@ class Route(Generic[T]):
         asked: dict[Entry[T], None] = {}
         failed: dict[T, BaseException] = {}
         for node, ask_isinstance in self.conditional.items():
-            if not ask_isinstance:
-                node.index.collect(event, found, asked)
-            elif _is_one(event, node, failed):
+            if ask_isinstance:
+                if not _is_one(event, node, failed):
+                    continue
                 found.update(node.unconditional)
-                node.index.collect(event, found, asked)
+            for table in node.index.tables.values():
+                table.collect(event, found, asked)
+            if node.index.asked:
+                asked.update(node.index.asked)
         for entry in asked:
             if entry.target not in found:
                 _ask(entry, event, found, failed)
