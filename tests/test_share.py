@@ -230,13 +230,15 @@ def test_a_share_that_is_being_entered_cannot_be_entered_a_second_time(monkeypat
     monkeypatch.setattr(Chain, "enter", enter_slowly)
 
     async def main() -> None:
-        shared = share([1], replay=1)
+        shared, refused = share([1], replay=1), list[bool]()
         with anyio.move_on_after(0.5):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(shared.__aenter__)
                 await anyio.sleep(0.1)
                 with pytest.raises(RuntimeError, match="runs already"):
                     await shared.__aenter__()
+                refused.append(True)
+        assert refused
         async with shared:
             assert await shared.subscribe().to_list() == [1]
 
