@@ -11,6 +11,7 @@ import pytest
 
 from evenflow import Source, State, Subject, share as from_the_top, streams
 from evenflow.streams import interval, share, stream
+from evenflow.streams._chain import Chain
 from evenflow.testing import marbles, run_virtual
 
 from .streams.drawing import on_both_loops
@@ -214,5 +215,31 @@ def test_a_share_that_was_left_cannot_be_entered_again() -> None:
             pass
         with pytest.raises(anyio.ClosedResourceError):
             await shared.__aenter__()
+
+    on_both_loops(main)
+
+
+def test_a_share_that_is_being_entered_cannot_be_entered_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some sources take a while to begin; if that is cancelled, it can be entered after all."""
+    enter = Chain.enter
+
+    async def enter_slowly(chain: Chain[Any]) -> None:
+        await anyio.sleep(1)
+        await enter(chain)
+
+    monkeypatch.setattr(Chain, "enter", enter_slowly)
+
+    async def main() -> None:
+        shared, refused = share([1], replay=1), list[bool]()
+        with anyio.move_on_after(0.5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(shared.__aenter__)
+                await anyio.sleep(0.1)
+                with pytest.raises(RuntimeError, match="runs already"):
+                    await shared.__aenter__()
+                refused.append(True)
+        assert refused
+        async with shared:
+            assert await shared.subscribe().to_list() == [1]
 
     on_both_loops(main)
