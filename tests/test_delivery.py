@@ -136,6 +136,20 @@ def test_an_event_goes_to_all_that_want_it_and_is_counted() -> None:
     assert (scene.delivery.published, scene.delivery.deliveries) == (2, 3)
 
 
+def test_a_mailbox_is_not_measured_again_where_its_class_is_known_to_have_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by a publish that must look at everything first, as each does among more subscriptions than a turn serves."""
+    scene = Scene()
+    boxes = [scene.join(Load, capacity=5) for _ in range(3)]
+    measured: list[Mailbox] = []
+    measure = Mailbox.measure
+    monkeypatch.setattr(Mailbox, "measure", lambda box: measured.append(box) or measure(box))
+    assert scene.publish_nowait(1, 2, 3, 4, 5) == [3] * 5
+    assert measured == []
+    with pytest.raises(anyio.WouldBlock):
+        scene.publish_nowait(6)
+    assert [numbers(box) for box in boxes] == [[1, 2, 3, 4, 5]] * 3
+
+
 def test_an_event_that_nobody_wants_is_told_of() -> None:
     """It is published all the same."""
     scene = Scene()
