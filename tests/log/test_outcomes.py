@@ -47,7 +47,7 @@ async def test_what_goes_out_again_says_when(after: float | None, wait: float) -
                 one.host, member.spec, [delivery], Fate.AGAIN, after=after, error="why", lapse=True
             )
             [[outcome]] = settlement.outcomes.values()
-            assert outcome == (0, Fate.AGAIN, one.engine.wall() + wait, "why", delivery._row)
+            assert outcome == (0, Fate.AGAIN, one.engine.wall() + wait, "why", delivery._row, False)
             assert delivery._state is State.LAPSED
 
 

@@ -276,7 +276,7 @@ class Settlements:
             deliveries = self._take_back(deliveries, states)
         if self._unknown:
             self._unknown.difference_update(deliveries)
-        handed, marks = self._handed, list[int]()
+        handed, marks, alone = self._handed, list[int](), self.hand.alone
         for delivery in deliveries:
             if delivery._state is SETTLING:
                 delivery._state = SETTLED
@@ -284,7 +284,7 @@ class Settlements:
             if (mark := delivery._mark) is not None:
                 marks.append(mark)
                 delivery._mark = None
-            if delivery._following is not None or delivery is self.hand.alone:
+            if delivery._following is not None or delivery is alone:
                 self.hand.settled(delivery)
         return marks
 

@@ -186,11 +186,9 @@ class DurableSubject(Reading[E], Grouping[E], GroupAdministration[E], Generic[E]
             RuntimeError: called in the loop's own thread, or the log is not open.
             TypeError, ValueError, LogError: as for ``publish``.
         """
-        opening = self._openings.open_for_threads()
-        seqs = publish_from_thread(
-            opening.running, partial(self._append, [self._encoder.append(event, id, headers)]), timeout
-        )
-        return opening.running.offset(self._name, seqs[0])
+        running = self._openings.open_for_threads().running
+        append = self._encoder.append(event, id, headers)
+        return running.offset(self._name, publish_from_thread(running, partial(self._append, [append]), timeout)[0])
 
     async def _append(self, appends: list[Append]) -> Sequence[int]:
         try:
