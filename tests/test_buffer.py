@@ -161,7 +161,7 @@ def test_a_ration_grows_and_never_is_more_than_fits_into_a_while() -> None:
     """A reader that becomes slow loses it at once."""
     buffer = filled(4)
     buffer.ration = 1
-    for fitting, ration in [(9, 4), (9, 9), (10**6, 36), (1, 1), (10**6, 4)]:
+    for fitting, ration in [(9, 8), (9, 9), (10**6, 72), (1, 1), (10**6, 8)]:
         buffer.adapt_ration(fitting)
         assert buffer.ration == ration
     for _ in range(20):

@@ -57,7 +57,7 @@ class Buffer(Generic[T]):
         replayed: events of the replay that were read.
         dropped: events that were dropped unread, as the oldest.
         fill: how many events must wait until somebody is called, and who; see ``tell_of_fill``.
-        ration: how many events its reader may take without asking. It grows fourfold while these take three
+        ration: how many events its reader may take without asking. It grows eightfold while these take three
             milliseconds at most, and falls to as many as do where they take longer; so it begins with one.
     """
 
@@ -166,7 +166,7 @@ class Buffer(Generic[T]):
 
     def adapt_ration(self, fitting: int) -> None:
         """As many events as these, and like the last ones, its reader takes in a while."""
-        self.ration = min(4 * self.ration, fitting, RATION)
+        self.ration = min(8 * self.ration, fitting, RATION)
 
     def close_lane(self) -> None:
         """From now on each take must be asked for."""
