@@ -10,6 +10,7 @@ import pytest
 
 from evenflow import Event
 from evenflow.log._group_statistics import settled_through
+from evenflow.log._groups import LOOKS
 from evenflow.log._stored import Append, Change
 from evenflow.testing import MemoryLog, run_virtual
 from tests.contract.kit import BACKENDS, Backend, both, settle
@@ -104,6 +105,37 @@ async def test_what_a_group_needs_is_seen_although_it_is_claimed_meanwhile() -> 
 
             opening.engine.load_some = claimed_between  # type: ignore[method-assign]
             assert await settled_through(opening.engine, "orders") == offsets[0].seq - 1
+            await again[0].ack()
+
+
+@both
+async def test_a_group_that_is_busy_never_says_that_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the log changes all the time, the last look may miss what goes into a page meanwhile: it looks again."""
+    async with opened() as (orders, opening):
+        await orders.publish(Ordered(n=0))
+        async with orders.deliveries("g", Ordered) as deliveries:
+            await (await deliveries.receive()).retry(after=5)
+            engine, looks, again = opening.engine, 0, []
+            load, load_some = engine.load, engine.load_some
+
+            async def changed_in_each_look(*args: Any, **options: Any) -> Any:
+                nonlocal looks
+                if options.get("prefix") == "group/orders/":
+                    looks += 1
+                    await orders.publish(Shipped(n=looks))  # of which the group wants nothing
+                return await load(*args, **options)
+
+            async def claimed_in_the_last(prefix: str, after: str, limit: int) -> Any:
+                if prefix.startswith("retry/") and looks == LOOKS and not again:
+                    again.append(await deliveries.receive())
+                return await load_some(prefix, after, limit)
+
+            monkeypatch.setattr(engine, "load", changed_in_each_look)
+            monkeypatch.setattr(engine, "load_some", claimed_in_the_last)
+            [group] = await orders.groups()
+            assert (group.due, group.in_hand, group.retrying) == (0, 1, 0)
+            assert looks > LOOKS
+            monkeypatch.undo()
             await again[0].ack()
 
 

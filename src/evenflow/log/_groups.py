@@ -70,6 +70,9 @@ if TYPE_CHECKING:
 LOOKS: Final = 5
 """How often the numbers are looked at, until nothing has changed meanwhile."""
 
+MOST_LOOKS: Final = 20
+"""How often at most, where a group seems to have nothing left."""
+
 _log = logging.getLogger("evenflow.consumers")
 
 
@@ -179,14 +182,17 @@ class SubjectGroups:
     async def statistics(self) -> tuple[GroupStatistics, ...]:
         """The numbers of all groups of the subject, by name: of one moment, unless the log changes all the time.
 
+        Then an event that goes from one place to another between two looks may be missed or counted twice. But that a
+        group has nothing left is said only where two looks in a row have found nothing: programs end when they hear it.
+
         Raises:
             LogError: the log failed.
         """
         engine, found = self._host.engine, tuple[GroupStatistics, ...]()
-        for _ in range(LOOKS):
-            mark = engine.mark()
+        for look in range(MOST_LOOKS):
+            mark, idle_before = engine.mark(), _idle(found)
             found = await self._all_statistics()
-            if engine.mark() == mark:
+            if engine.mark() == mark or (look >= LOOKS - 1 and _idle(found) <= idle_before):
                 break
         return found
 
@@ -296,3 +302,8 @@ class SubjectGroups:
             LogError: the log failed; some may have been deleted.
         """
         return await discard(self._host, self._keys(group), seqs)
+
+
+def _idle(groups: Iterable[GroupStatistics]) -> set[str]:
+    """The groups that have nothing left to do."""
+    return {group.name for group in groups if not (group.due or group.in_hand or group.retrying)}
