@@ -292,7 +292,7 @@ async def test_thousands_that_wait_have_one_timer(monkeypatch: pytest.MonkeyPatc
 
 def _is_own(box: Mailbox) -> None:
     """This task is evenflow's own, and reads."""
-    running_loop().own.add(running_loop().current_task())
+    running_loop().own[running_loop().current_task()] = None
     box.line.note_task(_this_task())
 
 

@@ -94,7 +94,7 @@ class Crew:
 
     async def _run(self, member: Member, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         task = self.loop.current_task()
-        self.loop.own.add(task)
+        self.loop.own[task] = None
         try:
             await member.run(work, task)
         except get_cancelled_exc_class():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakSet, ref
+from weakref import WeakKeyDictionary, ref
 
 from anyio import NoEventLoopError
 from anyio.lowlevel import EventLoopToken, RunVar, current_token
@@ -31,7 +31,7 @@ class RunningLoop:
         self.budget: FairnessBudget = FairnessBudget(self.backend.time, self.backend.in_next_turn)
         self.counts: list[int] = self.budget.counts  # the budget's own list
         self.waiting: dict[object, Any] = {}  # the publish that each task waits in, over all subjects, for `_deadlock`
-        self.own: WeakSet[Any] = WeakSet()  # the tasks that evenflow runs: nobody else reads what they read
+        self.own: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()  # the tasks that evenflow runs, a `_deadlock.Own`
         self.now: Callable[[], float] = token.backend_class.current_time  # its clock, in seconds
         self.known: KnownTask = NOT_RUNNING  # the last that asked twice in a row whether it is cancelled
         self.is_pending: Callable[[], bool] = bool  # tells, asked in that task, whether it is being cancelled

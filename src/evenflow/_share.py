@@ -32,6 +32,7 @@ class Shared(Generic[T]):
     def __init__(self, source: Stream[T], replay: int) -> None:
         self._subject = cast("Subject[T]", Subject(object, name="share", replay=replay))
         self._stream = source._then(source._claim("share"))
+        self._stream._read_by_sink()
         self._crew: Crew | None = None
         self._task: Member | None = None
 

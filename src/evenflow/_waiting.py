@@ -49,7 +49,7 @@ class Waiting:
         task = loop.backend.current_task()
         loop.waiting[task] = waiter
         try:
-            if may_be_stuck(waiter, loop.waiting, loop.backend):
+            if may_be_stuck(waiter, loop.waiting, loop.own, loop.backend):
                 self._refuse_one(WaitGraph(loop.waiting, loop.own, loop.backend), (task,))
         except BaseException:
             self.leave(loop, task, waiter)

@@ -22,6 +22,7 @@ ACCOUNTS = "tests/contract/test_06_accounted_for.py"
 ISOLATION = "tests/contract/test_07_isolation.py"
 END = "tests/contract/test_08_the_end_reaches_everyone.py"
 DEADLOCK = "tests/contract/test_09_deadlock_is_refused.py"
+BEHIND = "tests/contract/test_09_deadlock_behind_an_operator.py"
 FAIR = "tests/contract/test_10_fair.py"
 LEAKS = "tests/contract/test_11_nothing_leaks.py"
 
@@ -482,6 +483,7 @@ def late_subscribers_hang(open_mailbox: Any) -> Any:
         f"{DEADLOCK}::test_the_only_reader_of_a_full_subscription_cannot_publish_into_it",
         f"{DEADLOCK}::test_a_deadlock_through_two_subjects_is_refused",
         f"{DEADLOCK}::test_a_handler_cannot_publish_into_its_own_full_buffer",
+        f"{BEHIND}::test_what_an_operator_reads_ahead_is_refused_at_once",
     ],
 )
 def deadlocks_are_waited_for(_: Any) -> Any:
@@ -496,6 +498,7 @@ def deadlocks_are_waited_for(_: Any) -> Any:
         f"{DEADLOCK}::test_a_task_that_has_read_may_publish_until_the_one_it_hands_over_to_begins",
         f"{DEADLOCK}::test_a_subject_says_how_long_a_reader_may_be_late",
         f"{DEADLOCK}::test_everyone_in_the_circle_must_have_waited_that_long",
+        f"{BEHIND}::test_a_chain_may_be_handed_to_another_task",
     ],
 )
 def nobody_may_be_late(_: Any) -> Any:
@@ -509,6 +512,7 @@ def nobody_may_be_late(_: Any) -> Any:
     kills=[
         f"{DEADLOCK}::test_what_only_evenflow_reads_is_refused_at_once",
         f"{DEADLOCK}::test_a_handler_cannot_publish_into_its_own_full_buffer",
+        f"{BEHIND}::test_what_an_operator_reads_ahead_is_refused_at_once",
     ],
 )
 def nothing_is_private(_: Any) -> Any:

@@ -55,7 +55,7 @@ def an_event_is_taken_before_the_last_await(take: Any) -> Any:
 def a_task_reads_ahead_without_a_bound(_: Any) -> Any:
     """A task of an operator does not wait until its event was taken."""
 
-    async def put_and_go_on(self: Any, item: Any) -> None:
+    async def put_and_go_on(self: Any, item: Any, by: object = None) -> None:
         if not self.ended:
             self.put_nowait(item)
             await checkpoint()

@@ -10,6 +10,7 @@ Layout: a file imports only from those above it.
     _deciding    operators that only decide about an event
     _guarded     operators that wait in more than one place: an engine for each start
     _channel     from the tasks of an operator to its reader
+    _read_by     who reads an operator with tasks
     _tasks       the tasks of an operator
 
     _transform   one event at a time

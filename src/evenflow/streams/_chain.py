@@ -25,12 +25,13 @@ T = TypeVar("T")
 class Chain(Generic[T]):
     """The nodes up to ``node``, as one thing to read, to enter and to close."""
 
-    __slots__ = ("__weakref__", "_crew", "_entered", "_reader", "closed", "node")
+    __slots__ = ("__weakref__", "_crew", "_entered", "_reader", "_run", "closed", "node")
 
     def __init__(self, node: Node[T]) -> None:
         self.node = node
         self.closed = False
         self._reader: AsyncIterator[T] | None = None
+        self._run = Run(None)
         self._crew: Crew | None = None
         self._entered = 0
 
@@ -53,7 +54,12 @@ class Chain(Generic[T]):
         # A source does not know how a chain ends, so an operator stands behind it.
         last = self.node if self.node.nodes else PassOn(self.node)
         last.is_last = True
-        return last.open(Run(self._crew))
+        self._run.crew = self._crew
+        return last.open(self._run)
+
+    def keep_private(self) -> None:
+        """From now on nobody reads it but a sink, in tasks that are evenflow's own meanwhile."""
+        self._run.private = True
 
     def hand_over(self) -> Node[T]:
         """Return the node for an operator that takes over the chain, which goes on where it was read to."""

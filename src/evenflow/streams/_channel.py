@@ -52,7 +52,7 @@ class Channel(Generic[T]):
     __slots__ = ("_end", "_items", "changed")
 
     def __init__(self) -> None:
-        self._items: deque[tuple[T, Event]] = deque()
+        self._items: deque[tuple[T, Event, object]] = deque()
         self.changed = Notifier()
         self._end: Exception | None = None
 
@@ -69,18 +69,22 @@ class Channel(Generic[T]):
         """Whether a reader waits for the next event, or has begun to and was cancelled."""
         return self.changed.is_awaited
 
-    async def put(self, item: T) -> None:
+    def has_one_of(self, who: object) -> bool:
+        """Whether an event is here that was put ``by`` this one."""
+        return any(by == who for _, _, by in self._items)
+
+    async def put(self, item: T, by: object = None) -> None:
         """Put an event, and wait until it was taken. A cancel leaves it here. After the end it is dropped."""
         if self._end is None:
-            await self.put_nowait(item).wait()
+            await self.put_nowait(item, by).wait()
         else:
             # Whoever never waits for anything else must let the loop turn.
             await checkpoint()
 
-    def put_nowait(self, item: T) -> Event:
+    def put_nowait(self, item: T, by: object = None) -> Event:
         """Put an event, and return what is set when it was taken."""
         taken = Event()
-        self._items.append((item, taken))
+        self._items.append((item, taken, by))
         self.changed.notify()
         return taken
 
@@ -96,7 +100,7 @@ class Channel(Generic[T]):
 
     def take_nowait(self) -> T:
         """Take an event; there must be one."""
-        item, taken = self._items.popleft()
+        item, taken, _ = self._items.popleft()
         taken.set()
         return item
 

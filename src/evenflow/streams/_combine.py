@@ -16,6 +16,7 @@ from evenflow.streams._tasks import TaskEngine
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from evenflow._deadlock import Takers
     from evenflow.streams._node import Node, Run
 
 T = TypeVar("T")
@@ -34,9 +35,10 @@ class Together(TaskEngine[T], ABC):
     def __init__(self, run: Run, *nodes: Node[Any]) -> None:
         super().__init__(run, *nodes)
         self.done = [False] * len(nodes)
-        readers = [node.open(run) for node in nodes]
+        within = run.in_task()
+        readers = [node.open(within) for node in nodes]
         for number, reader in enumerate(readers):
-            self.tasks.start(self.read, number, reader)
+            self.tasks.start(self.read, number, reader, takers=partial(self.takers, number))
 
     async def read(self, number: int, reader: AsyncIterator[Any]) -> None:
         """Read one source to its end."""
@@ -50,6 +52,10 @@ class Together(TaskEngine[T], ABC):
     @abstractmethod
     async def take_in(self, number: int, event: Any, /) -> None:
         """Take in an event of one source."""
+
+    def takers(self, number: int) -> Takers:
+        """Return whom the task of one source waits for: the readers, until what it has put was taken."""
+        return self.read_by.takers_if(self.channel.has_one_of(number))
 
     def after_end(self, _number: int, /) -> None:
         """One source has ended: end with the last."""
@@ -70,9 +76,9 @@ class Merge(Together[T]):
 
     __slots__ = ()
 
-    async def take_in(self, _number: int, event: T, /) -> None:
+    async def take_in(self, number: int, event: T, /) -> None:
         """Hand it to the reader."""
-        await self.channel.put(event)
+        await self.channel.put(event, number)
 
 
 class CombineLatest(Together[tuple[Any, ...]]):
@@ -88,7 +94,7 @@ class CombineLatest(Together[tuple[Any, ...]]):
         """Put a tuple if every source has given an event; end if that cannot happen any more."""
         self.newest[number] = event
         if not missing(self.newest):
-            await self.channel.put(tuple(self.newest))
+            await self.channel.put(tuple(self.newest), number)
             return
         if all(done for other, done in enumerate(self.done) if other != number):
             self.channel.end()
@@ -116,7 +122,7 @@ class ZipLatest(Together[tuple[Any, ...]]):
             self.channel.put_nowait(together)
             self.channel.end()
         else:
-            await self.channel.put(together)
+            await self.channel.put(together, number)
 
     def after_end(self, number: int, /) -> None:
         """End if nothing new of this source is left: no tuple can follow."""
@@ -142,6 +148,10 @@ class Zip(Together[tuple[Any, ...]]):
         self.changed.notify()
         await self.taken.wait()
 
+    def takers(self, number: int) -> Takers:
+        """Return whom the task of one source waits for: the readers, until its event has gone into a tuple."""
+        return self.read_by.takers_if(self.heads[number] is not NOTHING)
+
     def after_end(self, _number: int, /) -> None:
         """Let the reader look: it may have waited for this source."""
         self.changed.notify()
@@ -153,6 +163,8 @@ class Zip(Together[tuple[Any, ...]]):
 
     async def pull(self) -> tuple[Any, ...]:
         """Wait until every source has an event."""
+        if not self.read_by.known.cr_running:
+            self.read_by.note()
         while missing(self.heads):
             if self.error is not None:
                 raise self.error

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from anyio import get_cancelled_exc_class
 
+from evenflow._deadlock import Takers
 from evenflow._errors import chain_closed
 from evenflow.streams._channel import Notifier
 from evenflow.streams._ending import Caught, not_an_end
@@ -64,7 +65,7 @@ class Slot(Generic[T]):
 class ConcurrentMap(TaskEngine[U], Generic[T, U]):
     """See ``map``."""
 
-    __slots__ = ("changed", "concurrency", "function", "has_failed", "reading", "room", "running", "slots")
+    __slots__ = ("changed", "concurrency", "function", "has_failed", "is_full", "reading", "room", "running", "slots")
 
     def __init__(self, function: Callable[[Any], Any], concurrency: int, run: Run, above: Node[T]) -> None:
         super().__init__(run, above)
@@ -73,9 +74,10 @@ class ConcurrentMap(TaskEngine[U], Generic[T, U]):
         self.slots: deque[Slot[T]] = deque()
         self.running: dict[InnerStream, None] = {}
         self.has_failed = False
+        self.is_full = False
         self.reader_at = self.changed = Notifier()
         self.room = Notifier()
-        self.reading = self.tasks.start(self.read, above, above.open(run))
+        self.reading = self.tasks.start(self.read, above, above.open(run.in_task()), takers=self.takers)
 
     # the task that reads
 
@@ -89,9 +91,24 @@ class ConcurrentMap(TaskEngine[U], Generic[T, U]):
             slot = Slot(event)
             self.slots.append(slot)
             self.call(slot)
-        while self.has_failed or len(self.slots) >= self.concurrency:
+        while self.has_no_room():
+            self.is_full = True
             await self.wait_for_room()
+        self.is_full = False
         await self.tasks.checkpoint_now_and_then()
+
+    def has_no_room(self) -> bool:
+        """Whether no other function may be called now."""
+        return self.has_failed or len(self.slots) >= self.concurrency
+
+    def takers(self) -> Takers:
+        """Return whom the task that reads waits for: the first function, then whoever takes what that has returned."""
+        if not (self.is_full and self.has_no_room()):
+            return Takers()
+        first = self.slots[0] if self.slots else None
+        if first is None or first.is_over:
+            return self.read_by.takers()
+        return Takers() if first.task is None else Takers(first.task.who(), private=True)
 
     async def wait_for_room(self) -> None:
         """Wait until a result was taken, or until it must be looked again."""
@@ -164,6 +181,8 @@ class ConcurrentMap(TaskEngine[U], Generic[T, U]):
 
     async def pull(self) -> U:
         """Wait for the result of the first event. What ends the stream stays in its slot."""
+        if not self.read_by.known.cr_running:
+            self.read_by.note()
         while not (self.slots and self.slots[0].is_over):
             await self.changed.wait()
         first = self.slots[0]

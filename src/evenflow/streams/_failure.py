@@ -9,7 +9,6 @@ from anyio.lowlevel import checkpoint
 
 from evenflow.streams._checks import check_seconds
 from evenflow.streams._ending import calling_functions, conclude, not_an_end
-from evenflow.streams._node import Run
 from evenflow.streams._operator import COROUTINE, Operator
 from evenflow.streams._sequential import Sequential
 from evenflow.streams._source import NotRestartable, node_of
@@ -17,7 +16,7 @@ from evenflow.streams._source import NotRestartable, node_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from evenflow.streams._node import Node
+    from evenflow.streams._node import Node, Run
 
 T = TypeVar("T")
 
@@ -64,7 +63,7 @@ class Retry(Sequential[T]):
     def __init__(
         self, attempts: int, wait: float | Callable[[int], float], on: Kinds, run: Run, above: Node[Any]
     ) -> None:
-        super().__init__(Run(run.crew, restarts=True), above)
+        super().__init__(run.again_and_again(), above)
         self.attempts = attempts
         self.attempt = 0
         self.wait = wait
@@ -109,7 +108,7 @@ class Repeat(Sequential[T]):
     __slots__ = ("left",)
 
     def __init__(self, times: int | None, run: Run, above: Node[Any]) -> None:
-        super().__init__(Run(run.crew, restarts=True), above)
+        super().__init__(run.again_and_again(), above)
         self.left = times
 
     async def following(self) -> Node[T]:

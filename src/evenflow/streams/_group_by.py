@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio import current_effective_deadline, current_time, sleep_until
 
+from evenflow._deadlock import Takers
 from evenflow._errors import chain_closed
 from evenflow.streams._channel import Channel, Notifier
 from evenflow.streams._ending import calling_functions
 from evenflow.streams._moments import let_sources_go_first, moment_of
 from evenflow.streams._node import Node
 from evenflow.streams._operator import COROUTINE
+from evenflow.streams._read_by import ReadBy
 from evenflow.streams._standstill import (
     INNER_STREAM,
     Motion,
@@ -41,15 +43,16 @@ S = TypeVar("S")
 
 
 class Entry:
-    """What is known of one key: the channel of its group while that is open, and when its last event came.
+    """What is known of one key: the channel of its group while that is open, who reads it, and when an event came last.
 
     Until a new group was taken, nothing of it is old.
     """
 
-    __slots__ = ("channel", "last")
+    __slots__ = ("channel", "last", "read_by")
 
     def __init__(self, channel: Channel[Any]) -> None:
         self.channel: Channel[Any] | None = channel
+        self.read_by = ReadBy()
         self.last = inf
 
 
@@ -69,6 +72,7 @@ class Groups:
         "_released",
         "_taken",
         "_takers",
+        "_waits_for",
         "_watchers",
         "entries",
         "open",
@@ -79,6 +83,7 @@ class Groups:
         self.entries: dict[Hashable, Entry] = {}
         self.open = 0
         self._taken: Event | None = None
+        self._waits_for: ReadBy | None = None
         self._new_one_waits = False
         self._held_since: float | None = None
         self._lost_time = 0.0
@@ -102,9 +107,10 @@ class Groups:
 
     # what is held up
 
-    async def hand(self, channel: Channel[T], item: T, *, is_group: bool) -> None:
+    async def hand(self, channel: Channel[T], item: T, read_by: ReadBy, *, is_group: bool) -> None:
         """Put an item into a channel, and wait until it was taken."""
         self._taken = taken = channel.put_nowait(item)
+        self._waits_for = read_by
         # While it waits it must not keep a group alive.
         del item
         if is_group or not channel.is_awaited:
@@ -121,6 +127,11 @@ class Groups:
             self._lost_time += current_time() - self._held_since
             self._held_since = None
             self._released.notify()
+
+    def takers(self) -> Takers:
+        """Return whom the task that reads waits for: whoever reads the group, or takes the groups."""
+        waits = self._taken is not None and not self._taken.is_set()
+        return Takers() if self._waits_for is None else self._waits_for.takers_if(waits)
 
     @property
     def are_held_up(self) -> bool:
@@ -213,7 +224,7 @@ class GroupBy(TaskEngine[tuple[Any, S]]):
         self.most = most
         self.stream_of = stream_of
         self.groups = Groups(idle)
-        self.tasks.start(self.read, above.open(run))
+        self.tasks.start(self.read, above.open(run.in_task()), takers=self.groups.takers)
         if idle is not None:
             self.tasks.start(self.groups.end_idle_ones, idle)
 
@@ -238,7 +249,7 @@ class GroupBy(TaskEngine[tuple[Any, S]]):
             channel: Channel[Any] = Channel()
             entry = self.groups.add(key, channel)
             group = self.stream_of(Group(entry, channel, self.groups))
-            handing = self.groups.hand(self.channel, (key, group), is_group=True)
+            handing = self.groups.hand(self.channel, (key, group), self.read_by, is_group=True)
             # While it waits it must not keep the group alive.
             del group
             await handing
@@ -246,7 +257,7 @@ class GroupBy(TaskEngine[tuple[Any, S]]):
         if entry.channel is None or entry.channel.ended:
             await self.tasks.checkpoint_now_and_then()
         else:
-            await self.groups.hand(entry.channel, event, is_group=False)
+            await self.groups.hand(entry.channel, event, entry.read_by, is_group=False)
 
     def check_room(self, key: Any) -> None:
         """Refuse a group if as many are open as there may be."""
@@ -287,14 +298,17 @@ class Group(Node[T]):
     def __del__(self) -> None:
         self.drop()
 
-    def open(self, _run: Run, /) -> AsyncIterator[T]:
+    def open(self, run: Run, /) -> AsyncIterator[T]:
         """Go on reading it."""
+        self.entry.read_by.run = run
         return self
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self
 
     async def __anext__(self) -> T:
+        if not self.entry.read_by.known.cr_running:
+            self.entry.read_by.note()
         if self.channel:
             return self.channel.take_nowait()
         stream = INNER_STREAM.get()

@@ -40,13 +40,35 @@ NOTHING: Final = Nothing()
 
 
 class Run:
-    """One start of a chain: the crew that its tasks run in, and whether a part of it may be started again."""
+    """One start of a chain: the crew that its tasks run in, and whether a part of it may be started again.
 
-    __slots__ = ("crew", "restarts")
+    ``private`` says that only a task of an operator, or a sink that handles each event, reads what is opened in it.
+    """
+
+    __slots__ = ("_outer", "crew", "private", "restarts")
 
     def __init__(self, crew: Crew | None, *, restarts: bool = False) -> None:
         self.crew = crew
         self.restarts = restarts
+        self.private = False
+        self._outer: Run | None = None
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it is known who reads."""
+        return self.private or (self._outer is not None and self._outer.is_private)
+
+    def again_and_again(self) -> Run:
+        """Return the run for a part that is started again, by the same reader."""
+        run = Run(self.crew, restarts=True)
+        run._outer = self
+        return run
+
+    def in_task(self) -> Run:
+        """Return the run for a part that a task of an operator reads."""
+        run = Run(self.crew, restarts=self.restarts)
+        run.private = True
+        return run
 
 
 class Node(Generic[T_co]):

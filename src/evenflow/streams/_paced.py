@@ -27,6 +27,7 @@ from evenflow.streams._tasks import TaskEngine
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from evenflow._deadlock import Takers
     from evenflow.streams._node import Node, Run
     from evenflow.streams._windows import Closing
 
@@ -53,7 +54,7 @@ class Paced(TaskEngine[U], ABC, Generic[T, U]):
         self.reader_at = self.changed = Notifier()
         self.due: float | None = None
         self.ended: Exception | None = None
-        self.tasks.start(self.read, above, above.open(run))
+        self.tasks.start(self.read, above, above.open(run.in_task()), takers=self.takers)
 
     # what an operator defines
 
@@ -74,6 +75,10 @@ class Paced(TaskEngine[U], ABC, Generic[T, U]):
         self.due = None
 
     # the task
+
+    def takers(self) -> Takers:
+        """Return whom it waits for: the readers, while something is late."""
+        return self.read_by.takers_if(bool(self.channel))
 
     async def read(self, above: Node[T], reader: AsyncIterator[T]) -> None:
         """Read the source, and note how it has ended."""
@@ -107,6 +112,8 @@ class Paced(TaskEngine[U], ABC, Generic[T, U]):
 
     async def pull(self) -> U:
         """Wait until something is due."""
+        if not self.read_by.known.cr_running:
+            self.read_by.note()
         while True:
             if self.channel:
                 return self.channel.take_nowait()

@@ -75,12 +75,12 @@ def own_task() -> Generator[None]:
     loop = running_loop()
     task = loop.current_task()
     was_own = task in loop.own
-    loop.own.add(task)
+    loop.own.setdefault(task, None)
     try:
         yield
     finally:
         if not was_own:
-            loop.own.discard(task)
+            loop.own.pop(task, None)
 
 
 async def to_list(stream: ObjectReceiveStream[T]) -> list[T]:
@@ -239,7 +239,7 @@ class Workers:
         if len(self.tasks) < self.concurrency and (task := loop.current_task()) not in self.tasks:
             self.tasks.append(task)
             if len(self.tasks) == self.concurrency:
-                loop.own.update(self.tasks)
+                loop.own.update(dict.fromkeys(self.tasks))
 
     async def run(self, group: TaskGroup, reader: AsyncIterator[Any]) -> None:
         """Handle events to the end, and keep the error or the cancellation that comes before that."""

@@ -788,6 +788,10 @@ class _ChainStream(Stream[T]):
         self._owner = owner
         return self._chain.hand_over()
 
+    def _read_by_sink(self) -> None:
+        if self._owner is None:
+            self._chain.keep_private()
+
     async def __aenter__(self) -> Self:
         self._check_owner()
         await self._chain.enter()

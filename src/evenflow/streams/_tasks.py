@@ -8,15 +8,19 @@ TaskEngine       the base of an engine with tasks, which hand events to the read
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from weakref import ref
 
 from anyio import Event
 from anyio.lowlevel import checkpoint
 
+from evenflow._deadlock import Takers
 from evenflow._errors import chain_closed
 from evenflow.streams._channel import Channel
 from evenflow.streams._ending import Caught
 from evenflow.streams._node import NOT_ENTERED, Node
+from evenflow.streams._read_by import ReadBy
 from evenflow.streams._standstill import INNER_STREAM, WORKS_FOR, takers_here
 
 if TYPE_CHECKING:
@@ -37,19 +41,37 @@ CHECKPOINT_AFTER: Final = 32
 class OperatorTask:
     """One task of an operator."""
 
-    __slots__ = ("_ended", "has_finished", "member", "over")
+    __slots__ = ("__weakref__", "_ended", "_takers", "has_finished", "member", "over")
 
-    def __init__(self) -> None:
+    def __init__(self, takers: Callable[[], Takers] | None = None) -> None:
         self.member: Member | None = None
+        self._takers = takers
         self.has_finished = False
         self._ended: Event | None = None
         self.over = False
 
+    def __call__(self) -> Takers:
+        """Return whom it waits for now, because it has read ahead. Once it is cancelled, it waits for nobody."""
+        member = self.member
+        if self._takers is None or member is None or member.was_cancelled:
+            return Takers()
+        return self._takers()
+
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether it may wait for whoever takes what it has read."""
+        return self._takers is not None
+
     def end(self) -> None:
         """It is over."""
         self.over = True
+        self._takers = None
         if self._ended is not None:
             self._ended.set()
+
+    def who(self) -> tuple[object, ...]:
+        """Return the task itself, while it runs."""
+        return () if self.member is None or self.member.task is None else (self.member.task,)
 
     def cancel(self) -> None:
         """Cancel the task, without waiting for its end."""
@@ -89,9 +111,15 @@ class OperatorTasks:
         self._tasks: dict[OperatorTask, None] = {}
         self._without_checkpoint = 0
 
-    def start(self, work: Callable[..., Coroutine[Any, Any, None]], /, *arguments: Any) -> OperatorTask:
-        """Start a task; it runs when the loop turns."""
-        task = OperatorTask()
+    def start(
+        self,
+        work: Callable[..., Coroutine[Any, Any, None]],
+        /,
+        *arguments: Any,
+        takers: Callable[[], Takers] | None = None,
+    ) -> OperatorTask:
+        """Start a task; it runs when the loop turns. ``takers`` says whom it waits for, where it reads ahead."""
+        task = OperatorTask(takers)
         self._tasks[task] = None
         for reader in self._works_for:
             reader.tasks += 1
@@ -103,6 +131,9 @@ class OperatorTasks:
     async def _run(self, task: OperatorTask, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
         if self._takers:
             WORKS_FOR.set(self._takers)
+        if task.reads_ahead:
+            loop = self._crew.loop
+            loop.own[loop.current_task()] = ref(task)
         await work(*arguments)
         task.has_finished = True
 
@@ -116,6 +147,11 @@ class OperatorTasks:
         # It was cancelled, or has waited for something that was, and did not come to its end.
         if not task.has_finished and task.member is not None and not task.member.was_cancelled:
             self._lost()
+
+    def all_but(self, one: OperatorTask) -> tuple[object, ...]:
+        """Return the tasks that run, but for this one; none, where one of them has not begun."""
+        others = [task.who() for task in self._tasks if task is not one]
+        return tuple(chain.from_iterable(others)) if all(others) else ()
 
     async def stop(self) -> None:
         """Cancel all tasks, and wait for their ends."""
@@ -152,11 +188,12 @@ class TaskEngine(Generic[T]):
     ``reader_at`` is what the reader waits for while there is nothing to take, or None where that cannot be known.
     """
 
-    __slots__ = ("channel", "nodes", "reader_at", "run", "tasks")
+    __slots__ = ("channel", "nodes", "read_by", "reader_at", "run", "tasks")
 
     def __init__(self, run: Run, *nodes: Node[Any]) -> None:
         self.run = run
         self.nodes = nodes
+        self.read_by = ReadBy(run)
         self.tasks = OperatorTasks(run, self._task_lost, self._reader_waits)
         self.channel: Channel[T] = Channel()
         self.reader_at: Notifier | None = self.channel.changed
@@ -173,6 +210,8 @@ class TaskEngine(Generic[T]):
 
     async def pull(self) -> T:
         """Wait for the next event that a task has put."""
+        if not self.read_by.known.cr_running:
+            self.read_by.note()
         return await self.channel.take()
 
     async def stop(self) -> None:

@@ -24,6 +24,7 @@ from evenflow.streams._tasks import TaskEngine
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from evenflow._deadlock import Takers
     from evenflow.streams._node import Run
 
 T = TypeVar("T")
@@ -81,11 +82,15 @@ class Delay(TaskEngine[T]):
         self.reader_at = self.arrived = Notifier()
         self.room = Notifier()
         self.delayed: deque[tuple[float, T | Exception]] = deque()
-        self.tasks.start(self.read, above, above.open(run))
+        self.tasks.start(self.read, above, above.open(run.in_task()), takers=self.takers)
 
     async def read(self, above: Node[T], reader: AsyncIterator[T]) -> None:
         """Read the source, and note when each event is due."""
         self.end(await self.tasks.read(above, reader, self.take_in))
+
+    def takers(self) -> Takers:
+        """Return whom it waits for: the readers, while it holds as many as it may."""
+        return self.read_by.takers_if(len(self.delayed) >= MOST_DELAYED)
 
     async def take_in(self, event: T) -> None:
         """Hold an event until it is due, then wait for room for another."""
@@ -111,6 +116,8 @@ class Delay(TaskEngine[T]):
 
     async def pull(self) -> T:
         """Wait until the first is due."""
+        if not self.read_by.known.cr_running:
+            self.read_by.note()
         while True:
             if not self.delayed:
                 await self.arrived.wait()

@@ -35,7 +35,7 @@ class Watching(TaskEngine[U], ABC, Generic[T, U]):
         self.interruption: Exception | None = None
         self.scope: CancelScope | None = None
         self.source = above.open(run)
-        readers = [other.open(run) for other in others]
+        readers = [other.open(run.in_task()) for other in others]
         for number, reader in enumerate(readers):
             self.tasks.start(self.watch, number, others[number], reader)
 
