@@ -55,7 +55,7 @@ class Opening:
         self._patience = CancelScope()
         """Around the wait for handlers: another who waits for the end may have less patience than who closes it."""
         self._closed = Event()
-        self.is_over = False
+        self.is_over: bool = False
         self._tails: dict[str, Tail] = {}
         self._groups: dict[str, SubjectGroups] = {}
 
