@@ -24,7 +24,7 @@ MOST_ATTRIBUTES = 18
 MOST_METHODS = 25
 MOST_DEPTH = 2
 MOST_COMPLEXITY = 12
-MOST_LINES = 8_620
+MOST_LINES = 8_621
 """Of the core. The aim is 5,000; what observers, ends, forks, fair time and durable events brought is not paid back."""
 
 MOST_IGNORES = 5

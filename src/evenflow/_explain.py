@@ -60,7 +60,8 @@ def _answer(interest: Interest, event: object, target: Target) -> tuple[bool, st
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: ASYNC103, BLE001 -- users' code may raise anything, and that is the answer
-        return False, f"{source} raised {type(error).__name__}: {error}; that ends the subscription"
+        # no await is in here: it is no cancellation of this task
+        return False, f"{source} raised {type(error).__name__}: {error}; that ends the subscription"  # noqa: ASYNC104
     verdict = f"its callable says {'yes' if said else 'no'}"
     return said, verdict if interest.asks else f"every {' or '.join(names(interest.wants)) or 'event'} is wanted"
 
